@@ -1,0 +1,69 @@
+"""The only registry: kind -> name -> "module:attribute".
+
+Nothing is imported until it is asked for. Another package adds a part through an entry point in the group
+``mmvideo.<kind>`` (``[project.entry-points."mmvideo.encoders"]``).
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from mmvideo.errors import RecipeError, UnknownName
+
+PARTS: dict[str, dict[str, str]] = {
+    "samplers": {
+        "uniform": "mmvideo.sampling.uniform:uniform",
+        "fps": "mmvideo.sampling.fps:at_fps",
+        "dense": "mmvideo.sampling.dense:dense",
+        "windows": "mmvideo.sampling.windows:windows",
+    },
+    "encoders": {
+        "toybox-av": "mmvideo.encoders.toybox_av:ToyboxAV",
+        "camera-motion": "mmvideo.encoders.camera_motion:CameraMotion",
+    },
+    "projectors": {
+        "resampler": "mmvideo.projectors.resampler:Resampler",
+    },
+    "heads": {
+        "linear": "mmvideo.heads.linear:LinearHead",
+    },
+    "stages": {},
+}
+"""One line a part. Names are what recipes and the command line spell."""
+
+
+@cache
+def _table(kind: str) -> dict[str, str]:
+    if kind not in PARTS:
+        raise UnknownName("kind of part", kind, PARTS)
+    plugins = {point.name: point.value for point in entry_points(group=f"mmvideo.{kind}")}
+    return {**plugins, **PARTS[kind]}
+
+
+def names(kind: str) -> list[str]:
+    """Return the registered names of a kind, sorted.
+
+    Raises:
+        UnknownName: no such kind.
+    """
+    return sorted(_table(kind))
+
+
+def find(kind: str, name: str) -> Any:
+    """Import and return the part that is registered under a name.
+
+    Raises:
+        UnknownName: no such kind or name.
+        RecipeError: the entry names something that cannot be imported.
+    """
+    table = _table(kind)
+    if name not in table:
+        raise UnknownName(kind.removesuffix("s"), name, table)
+    module, _, attribute = table[name].partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except AttributeError as error:
+        raise RecipeError(f"{kind} {name!r} is registered as {table[name]!r}, which does not exist.") from error

@@ -1,0 +1,189 @@
+"""What travels between the parts of mmvideo: tensors that never lose their clock.
+
+Legend, used in every docstring: B batch, T frames, C channels, H height, W width, N tokens, D width of a token,
+S audio samples. Time is in seconds (float, names end in ``_seconds``); ranges are half open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mmvideo.errors import InvalidInput
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvalidInput(message)
+
+
+@dataclass(frozen=True, repr=False)
+class Video:
+    """Decoded frames with the time at which each is shown."""
+
+    frames: Tensor
+    """uint8 (T, C, H, W), RGB, upright (rotation applied)."""
+    pts_seconds: Tensor
+    """float64 (T,), increasing; the file's own timestamps, on the clock of the source."""
+    duration_seconds: float
+    """Length of the whole source, which the frames may only sample."""
+    start_seconds: float = 0.0
+    """Time of the first frame of the source (its start offset)."""
+    fps: float | None = None
+    """Average frame rate of the source; None if unknown. Informative: never used to make up a timestamp."""
+    source: str = "<memory>"
+    warnings: tuple[str, ...] = ()
+    """What is missing or doubtful: damage, disagreeing counts, padding."""
+
+    def __post_init__(self) -> None:
+        _check(self.frames.ndim == 4 and self.frames.dtype == torch.uint8,
+               f"Video.frames must be uint8 (T, C, H, W), not {self.frames.dtype} {tuple(self.frames.shape)}.")
+        _check(self.pts_seconds.shape == self.frames.shape[:1],
+               f"Video has {self.frames.shape[0]} frames but pts_seconds of shape {tuple(self.pts_seconds.shape)}.")
+
+    def __len__(self) -> int:
+        return self.frames.shape[0]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, float]]:
+        return zip(self.frames, self.pts_seconds.tolist(), strict=True)
+
+    def __repr__(self) -> str:
+        t, _, h, w = self.frames.shape
+        span = f"{self.pts_seconds[0]:.2f}-{self.pts_seconds[-1]:.2f} s" if t else "empty"
+        return f"Video({t} frames {w}x{h}, {span} of {self.duration_seconds:.2f} s, source={self.source!r})"
+
+
+@dataclass(frozen=True, repr=False)
+class Audio:
+    """Sound on the same clock as the video that it came with."""
+
+    samples: Tensor
+    """float32 (channels, S) in [-1, 1]."""
+    sample_rate: int
+    """Samples per second of each channel."""
+    start_seconds: float = 0.0
+    """Time of the first sample on the source's clock."""
+    source: str = "<memory>"
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self.samples.ndim == 2 and self.samples.dtype == torch.float32,
+               f"Audio.samples must be float32 (channels, S), not {self.samples.dtype} {tuple(self.samples.shape)}.")
+        _check(self.sample_rate > 0, f"Audio.sample_rate must be positive, not {self.sample_rate}.")
+
+    @property
+    def duration_seconds(self) -> float:
+        return self.samples.shape[1] / self.sample_rate
+
+    def __repr__(self) -> str:
+        return (f"Audio({self.samples.shape[0]} channels, {self.duration_seconds:.2f} s at {self.sample_rate} Hz "
+                f"from {self.start_seconds:.2f} s)")
+
+
+@dataclass(frozen=True, repr=False)
+class Clips:
+    """Windows of a video, ready for an encoder: the border between media and models."""
+
+    frames: Tensor
+    """uint8 (B, T, C, H, W)."""
+    pts_seconds: Tensor
+    """float64 (B, T): the time of each frame looked at."""
+    valid: Tensor
+    """bool (B, T): False where a frame only repeats another because the source was too short."""
+    audio: Tensor | None = None
+    """float32 (B, S) mono waveform of each clip's span, zero where the source has no sound; None if deaf."""
+    sample_rate: int | None = None
+    has_audio: bool = False
+    """Whether the source has a sound track at all (silence and absence are different answers)."""
+    rule: str = ""
+    """How the frames were chosen, in words, with the padding rule if it was used."""
+
+    def __post_init__(self) -> None:
+        _check(self.frames.ndim == 5, f"Clips.frames must be (B, T, C, H, W), not {tuple(self.frames.shape)}.")
+        for name in ("pts_seconds", "valid"):
+            shape = getattr(self, name).shape
+            _check(shape == self.frames.shape[:2],
+                   f"Clips.{name} must be {tuple(self.frames.shape[:2])} (B, T), not {tuple(shape)}.")
+        _check((self.audio is None) or (self.sample_rate is not None), "Clips.audio needs a sample_rate.")
+
+    def __repr__(self) -> str:
+        b, t, _, h, w = self.frames.shape
+        return f"Clips({b} x {t} frames {w}x{h}, audio={'yes' if self.has_audio else 'no'}, {self.rule})"
+
+
+@dataclass(frozen=True, repr=False)
+class Features:
+    """What an encoder saw."""
+
+    tokens: Tensor
+    """float (B, N, D)."""
+    grid: tuple[int, int, int]
+    """(t, h, w) with t * h * w = N (the video part; further tokens may follow and are counted in `num_extra`)."""
+    pooled: Tensor
+    """float (B, D)."""
+    num_extra: int = 0
+    """Tokens after the grid (audio, registers)."""
+
+    def __post_init__(self) -> None:
+        t, h, w = self.grid
+        _check(t * h * w + self.num_extra == self.tokens.shape[1],
+               f"Features: grid {self.grid} and {self.num_extra} extra tokens do not make {self.tokens.shape[1]} tokens.")
+
+    def __repr__(self) -> str:
+        return f"Features(tokens {tuple(self.tokens.shape)}, grid {self.grid})"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A half-open span of time with something said about it."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """A class and how sure the model is of it (probability in [0, 1])."""
+
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Whether the clip and the question belong to what the model was trained on."""
+
+    inside: bool
+    reason: str = ""
+    """Why not, in words; empty if inside."""
+    remedy: str = ""
+    """The line of code that names a model which does know; empty if inside."""
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds spent in each stage, in order."""
+
+    stages: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(seconds for _, seconds in self.stages)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Height and width in pixels."""
+
+    height: int
+    width: int
+
+
+# Results of pipelines (what a person sees) live in mmvideo/results.py, which may draw and save them.
+__all__ = ["Audio", "Clips", "Domain", "Features", "Label", "Segment", "Size", "Timings", "Video"]
