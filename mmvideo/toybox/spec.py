@@ -113,13 +113,14 @@ def sample_scene(seed: int, level: str = "easy") -> SceneSpec:
         seed=seed, level=level, view=view, toys=toys, walls=walls,
         occluder=_occluder(rng, rule, still), camera_motion=motion, camera_speed=_camera_speed(rng, motion),
         offscreen=tuple((rng.choice(v.OFFSCREEN_SOUNDS), rng.uniform(0.1, 1.7)) for _ in range(rng.random() < 0.25)),
-        friction=rng.uniform(0.05, 0.30) if view == "top" else rng.uniform(0.02, 0.15),
+        friction=rng.uniform(0.0, 0.10) if rng.random() < 0.65 else rng.uniform(0.10, 0.35),
     )
 
 
 def _kinds(rng: random.Random, rule: _Level, split: str) -> list[tuple[str, str, str, str]]:
     """Draw (shape, colour, size, material) of each toy: no two share colour and shape, nor colour where unique."""
-    wanted = rng.randint(*rule.num_toys)
+    fewest, most = rule.num_toys
+    wanted = most if rng.random() < 0.6 else rng.randint(fewest, most)
     kinds: list[tuple[str, str, str, str]] = []
     while len(kinds) < wanted:
         shape, color = rng.choice(v.SHAPES[: rule.num_shapes]), rng.choice(v.COLORS)
@@ -160,13 +161,16 @@ def _toy(rng, rule, view, walls, still, kind, others) -> ToySpec:
         target = rng.choice(others)
         dx, dy = target.position[0] - x, target.position[1] - y
         norm = math.hypot(dx, dy) + 1e-6
+        gap = max(norm - radius - target.radius, 0.02)
+        # The time of the collision is drawn, not the speed, so that as many fall after the clip's end as should.
+        speed = min(max(gap / rng.uniform(0.3, 2.9), 0.12), 0.9)
         vx, vy = speed * dx / norm, speed * dy / norm
-    elif role < 0.62:
+    elif role < 0.58:
         vx = vy = 0.0
-    elif role < 0.70:
+    elif role < 0.66:
         start = rng.uniform(0.4, 1.4)
     if view == "side":
-        if rng.random() < 0.6:  # on the floor
+        if rng.random() < 0.7:  # on the floor
             y = 1 - radius
             vx, vy = (math.copysign(speed, vx), 0.0) if (vx or vy) else (0.0, 0.0)
         else:
