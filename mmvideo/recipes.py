@@ -99,7 +99,7 @@ def checked(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
     Raises:
         RecipeError: unknown or missing keys.
     """
-    known = {f.name: f for f in dataclasses.fields(cls)}
+    known = {f.name: f for f in dataclasses.fields(cls) if f.init}
     for key in raw:
         if key not in known:
             raise RecipeError(f"{where}: {UnknownName('key', str(key), known)}")

@@ -30,7 +30,18 @@ PARTS: dict[str, dict[str, str]] = {
     "heads": {
         "linear": "mmvideo.heads.linear:LinearHead",
     },
-    "stages": {},
+    "stages": {
+        "read": "mmvideo.stages.read:Read",
+        "sample": "mmvideo.stages.sample:Sample",
+        "shots": "mmvideo.stages.sample:Shots",
+        "sample-shots": "mmvideo.stages.sample:SampleShots",
+        "encode": "mmvideo.stages.encode:Encode",
+        "project": "mmvideo.stages.encode:Project",
+        "domain": "mmvideo.stages.encode:KnownDomain",
+        "answer": "mmvideo.stages.speak:AnswerQuestions",
+        "caption": "mmvideo.stages.speak:DescribeWindows",
+        "classify": "mmvideo.stages.classify:Classify",
+    },
 }
 """One line a part. Names are what recipes and the command line spell."""
 

@@ -130,7 +130,7 @@ class Features:
     def __post_init__(self) -> None:
         t, h, w = self.grid
         _check(t * h * w + self.num_extra == self.tokens.shape[1],
-               f"Features: grid {self.grid} and {self.num_extra} extra tokens do not make {self.tokens.shape[1]} tokens.")
+               f"Features: grid {self.grid} and {self.num_extra} extra tokens do not make {self.tokens.shape[1]}.")
 
     def __repr__(self) -> str:
         return f"Features(tokens {tuple(self.tokens.shape)}, grid {self.grid})"
@@ -164,6 +164,10 @@ class Domain:
     remedy: str = ""
     """The line of code that names a model which does know; empty if inside."""
     score: float | None = None
+
+    def __bool__(self) -> bool:
+        """Return `inside`, so that `if not result.in_domain` means what it reads."""
+        return self.inside
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,129 @@
+"""Hooks: what may watch a pipeline while it runs. `Pipeline(...)(video, hook=Timing())`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+
+class Hook:
+    """Base of every hook; each method does nothing, override what you need."""
+
+    def before(self, stage: str) -> None:
+        """Run just before a stage."""
+
+    def after(self, stage: str, given: Mapping[str, Any], seconds: float) -> None:
+        """Run just after a stage.
+
+        Args:
+            stage: the stage's name in the recipe.
+            given: the fields that the stage has filled.
+            seconds: how long it took.
+        """
+
+    def end(self) -> None:
+        """Run once after the last stage, or after the one that failed."""
+
+
+class Hooks(Hook):
+    """Several hooks as one."""
+
+    def __init__(self, *hooks: Hook):
+        self.hooks = hooks
+
+    def before(self, stage: str) -> None:
+        """Tell every hook."""
+        for hook in self.hooks:
+            hook.before(stage)
+
+    def after(self, stage: str, given: Mapping[str, Any], seconds: float) -> None:
+        """Tell every hook."""
+        for hook in self.hooks:
+            hook.after(stage, given, seconds)
+
+    def end(self) -> None:
+        """Tell every hook."""
+        for hook in self.hooks:
+            hook.end()
+
+
+class Progress(Hook):
+    """A status line on stderr that names the running stage; nothing if stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+
+    def before(self, stage: str) -> None:
+        """Show the stage's name."""
+        if self._live:
+            sys.stderr.write(f"\r\x1b[2K{stage} ...")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Wipe the line."""
+        if self._live:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
+
+class Timing(Hook):
+    """Add up the seconds of each stage over any number of runs."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.runs: dict[str, int] = {}
+
+    def after(self, stage: str, given: Mapping[str, Any], seconds: float) -> None:
+        """Count one run of the stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        self.runs[stage] = self.runs.get(stage, 0) + 1
+
+    def __str__(self) -> str:
+        width = max((len(name) for name in self.seconds), default=0)
+        return "\n".join(f"{name:{width}}  {total:8.3f} s  {self.runs[name]} x" for name, total in self.seconds.items())
+
+
+class SaveIntermediates(Hook):
+    """Write every tensor that a stage gives: `<stage>.safetensors`, and `<stage>.json` with shapes and plain values.
+
+    Args:
+        folder: made if absent; a second run writes over the first.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    def after(self, stage: str, given: Mapping[str, Any], seconds: float) -> None:
+        """Write what the stage gave."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors: dict[str, torch.Tensor] = {}
+        summary = {name: _collect(name, value, tensors) for name, value in given.items()}
+        if tensors:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+                      self.folder / f"{stage}.safetensors")
+        text = json.dumps({"seconds": round(seconds, 4), **summary}, indent=2, ensure_ascii=False)
+        (self.folder / f"{stage}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _collect(name: str, value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """Return what JSON can hold of a value; put its tensors, by dotted name, into `tensors`."""
+    if isinstance(value, torch.Tensor):
+        tensors[name] = value
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _collect(f"{name}.{key}", item, tensors) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_collect(f"{name}.{i}", item, tensors) for i, item in enumerate(value)]
+    return value if isinstance(value, str | int | float | bool | None) else repr(value)
+
+
+__all__ = ["Hook", "Hooks", "Progress", "SaveIntermediates", "Timing"]

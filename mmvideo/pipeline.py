@@ -1,0 +1,286 @@
+"""A recipe made to run: `Pipeline("video-qa")(video, "what happens next?")`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmvideo import recipes, weights
+from mmvideo.errors import InvalidInput, MmvideoError, UnknownName
+from mmvideo.hooks import Hook
+from mmvideo.recipes import Recipe
+from mmvideo.results import Evidence, Result
+from mmvideo.stages.base import Stage
+from mmvideo.stages.build import build
+from mmvideo.stages.read import Given
+from mmvideo.types import Timings
+
+PLANNED = {"source-separation": "whose voice is whose"}
+"""Pipelines that are designed but not built."""
+
+
+class Pipeline:
+    """Run a recipe on one video or on many.
+
+    Args:
+        recipe: the name of a recipe (`mmvideo list pipelines`), the path of a .yaml file, or a Recipe.
+        model: an embedded model (`mmvideo list models`) or a folder that `mmvideo train` wrote; None for the recipe's.
+        device: "cpu", "cuda", "cuda:1", "mps"; None takes the first GPU, else the CPU.
+        stage_overrides: stage name -> options, as in `sample={"num_frames": 32}`.
+
+    Raises:
+        UnknownName: no such recipe, model or stage; guesses the one that was meant.
+        RecipeError: the stages do not fit together; found before any weight is read.
+        WeightsError: weights that are missing, damaged or do not fit.
+    """
+
+    def __init__(self, recipe: str | Path | Recipe = "video-qa", model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: dict[str, Any]):
+        if recipe in PLANNED and recipe not in recipes.names():
+            raise InvalidInput(f"Pipeline {recipe!r} ({PLANNED[recipe]}) is not there yet; there are: "
+                               f"{', '.join(recipes.names())}.")
+        chosen = recipes.load(recipe).with_options(stage_overrides)
+        self.recipe = chosen if model is None else _with_model(chosen, model)
+        self.stages = build(self.recipe)
+        self.device = choose_device(device)
+        self.model = " + ".join(dict.fromkeys(_short(s.options["weights"]) for s in self.recipe.stages
+                                              if "weights" in s.options))
+        for _, stage in self.stages:
+            stage.load(self.device)
+
+    def __call__(self, video: Any, text: str | Sequence[str] | None = None, *, hook: Hook | None = None,
+                 **media_options: Any) -> Any:
+        """Run every stage on one video.
+
+        Args:
+            video: a path, URL, bytes, open file, folder of images, or frames (with `fps=` or `pts_seconds=`).
+            text: one question, or several about the same video; only where the recipe takes text.
+            hook: watches the stages, see `mmvideo.hooks`.
+            media_options: options of `mmvideo.media.open_source` for this video.
+
+        Returns:
+            One result; a list of results, in order, if `text` is a list.
+
+        Raises:
+            InvalidInput: a question is missing, or given where none is asked.
+            MediaError: the video cannot be read.
+        """
+        self._check_text(text)
+        with self.open(video, hook=hook, **media_options) as session:
+            return session.finish(text)
+
+    def open(self, video: Any, *, hook: Hook | None = None, **media_options: Any) -> Session:
+        """Read and encode a video once, to ask it many questions.
+
+        Use it in a `with` block, or call `close()`.
+
+        Raises:
+            MediaError: the video cannot be read.
+        """
+        return Session(self, video, hook or Hook(), media_options)
+
+    def map(self, videos: Iterable[Any], text: str | Sequence[str] | None = None, *, progress: bool = False,
+            hook: Hook | None = None, **media_options: Any) -> list[Any]:
+        """Run on many videos; one that cannot be read does not stop the rest.
+
+        Args:
+            text: one question for all of the videos, or one question a video.
+            progress: show a counter on stderr.
+
+        Returns:
+            For each video, in order, its result or the `MmvideoError` that it caused.
+
+        Raises:
+            InvalidInput: the question is missing, or there are more or fewer questions than videos.
+        """
+        videos = list(videos)
+        self._check_text(text)
+        texts = [text] * len(videos) if text is None or isinstance(text, str) else list(text)
+        if len(texts) != len(videos):
+            raise InvalidInput(f"{len(videos)} videos but {len(texts)} questions; give one question, or one a video.")
+        results: list[Any] = []
+        for video, question in zip(videos, texts, strict=True):
+            try:
+                results.append(self(video, question, hook=hook, **media_options))
+            except MmvideoError as error:
+                results.append(error)
+            if progress:
+                failed = sum(isinstance(item, MmvideoError) for item in results)
+                sys.stderr.write(f"\r{len(results)}/{len(videos)} videos, {failed} failed")
+                sys.stderr.flush()
+        if progress:
+            sys.stderr.write("\n")
+        return results
+
+    def _check_text(self, text: Any) -> None:
+        asks = "text" in self.recipe.takes
+        if not asks and text is not None:
+            raise InvalidInput(f"{self.recipe.name} takes no question, but was given {text!r}; use 'video-qa' to ask.")
+        if asks:
+            questions = [text] if isinstance(text, str) else text
+            if not isinstance(questions, list | tuple) or not questions or not all(
+                    isinstance(q, str) and q.strip() for q in questions):
+                raise InvalidInput(f"{self.recipe.name} needs a question, as in pipe(video, \"what happens next?\"); "
+                                   f"given {text!r}.")
+
+    def num_params(self) -> dict[str, int]:
+        """Count the parameters of each loaded network, by "stage.part"."""
+        return {f"{name}.{part}": sum(p.numel() for p in module.parameters())
+                for name, stage in self.stages for part, module in stage.modules().items()}
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.recipe.name!r}, model={self.model!r}, device={str(self.device)!r})"
+
+
+class Session:
+    """One video, read and encoded once; made by `Pipeline.open`."""
+
+    def __init__(self, pipeline: Pipeline, video: Any, hook: Hook, media_options: dict[str, Any]):
+        self.pipeline = pipeline
+        self._hook = hook
+        self._given = Given(video, media_options)
+        self._fields: dict[str, Any] = {"video": self._given}
+        self._seconds: list[tuple[str, float]] = []
+        self._stack = contextlib.ExitStack()
+        self._stack.callback(hook.end)
+        late = _stages_after_text(pipeline.stages)
+        self._late = [(name, stage) for name, stage in pipeline.stages if name in late]
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            early = [(name, stage) for name, stage in pipeline.stages if name not in late]
+            self._run(early, self._fields, self._seconds)
+            undo.pop_all()
+
+    def ask(self, text: str | Sequence[str]) -> Any:
+        """Answer one question (one result), or several (a list of results, in order).
+
+        Raises:
+            InvalidInput: no question, or a pipeline that takes none.
+        """
+        if not self._late:
+            raise InvalidInput(f"{self.pipeline.recipe.name} takes no question; use 'video-qa' to ask.")
+        self.pipeline._check_text(text)
+        return self.finish(text)
+
+    def finish(self, text: str | Sequence[str] | None = None) -> Any:
+        """Run the stages that depend on the question, if any, and return the result or results."""
+        fields, seconds = dict(self._fields), list(self._seconds)
+        if text is not None:
+            fields["text"] = (text,) if isinstance(text, str) else tuple(text)
+        self._run(self._late, fields, seconds)
+        given = fields[self.pipeline.recipe.gives]
+        if not isinstance(given, tuple):
+            return self._dress(given, fields, seconds)
+        results = [self._dress(item, fields, seconds) for item in given]
+        return results[0] if isinstance(text, str) else results
+
+    def _run(self, stages: list[tuple[str, Stage]], fields: dict[str, Any], seconds: list[tuple[str, float]]) -> None:
+        """Run stages in order; add what they give to `fields` and how long they took to `seconds`."""
+        with torch.inference_mode():
+            for name, stage in stages:
+                self._hook.before(name)
+                start = time.perf_counter()
+                given = stage(**{need: fields[need] for need in stage.needs})
+                seconds.append((name, time.perf_counter() - start))
+                assert set(given) == set(stage.gives), f"stage {name} declares {stage.gives} but gave {sorted(given)}"
+                for value in given.values():
+                    if isinstance(value, contextlib.AbstractContextManager):
+                        self._stack.enter_context(value)
+                fields.update(given)
+                self._hook.after(name, given, seconds[-1][1])
+
+    def _dress(self, result: Any, fields: dict[str, Any], seconds: list[tuple[str, float]]) -> Any:
+        """Add to a result what only the pipeline knows."""
+        if not isinstance(result, Result):
+            return result
+        media = fields.get("media")
+        extra: dict[str, Any] = {"timings": Timings(tuple(seconds)), "model": self.pipeline.model or result.model,
+                                 "evidence": _evidence(self._given, fields)}
+        if media is not None:
+            extra |= {"source": _source_name(self._given.source), "duration_seconds": media.info.duration_seconds,
+                      "warnings": tuple(dict.fromkeys([*result.warnings, *media.warnings]))}
+        return dataclasses.replace(result, **extra)
+
+    def close(self) -> None:
+        """Close the video; the session answers no more about parts that were not yet read."""
+        self._stack.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def choose_device(device: str | torch.device | None = None) -> torch.device:
+    """Return the asked device, else the first CUDA GPU, else the CPU.
+
+    Raises:
+        InvalidInput: no such kind of device, or a GPU that is not there.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise InvalidInput(f"Unknown device {device!r}; use 'cpu', 'cuda', 'cuda:0' or 'mps'.") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InvalidInput(f"Device {device!r}: torch finds no CUDA GPU here; use 'cpu', or see `mmvideo doctor`.")
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
+        raise InvalidInput(f"Device {device!r}: this machine has no Apple GPU; use 'cpu'.")
+    return chosen
+
+
+def _with_model(recipe: Recipe, model: str | Path) -> Recipe:
+    """Put one model into every stage that has weights.
+
+    Raises:
+        UnknownName: neither an embedded model nor a local folder in mmvideo's format.
+    """
+    try:
+        weights.folder(model)
+    except UnknownName as error:
+        raise UnknownName("model", str(model), weights.names(), hint=(
+            "So far a pipeline runs these embedded models and local folders written by `mmvideo train`; "
+            "models of the Hugging Face hub are not supported yet.")) from error
+    with_weights = {s.name: {"weights": str(model)} for s in recipe.stages if "weights" in s.options}
+    if not with_weights:
+        raise InvalidInput(f"{recipe.name} has no stage with weights, so model={str(model)!r} has no place in it.")
+    return recipe.with_options(with_weights)
+
+
+def _stages_after_text(stages: list[tuple[str, Stage]]) -> set[str]:
+    """Name the stages that need the question, or anything made from it."""
+    touched, late = {"text"}, set()
+    for name, stage in stages:
+        if touched & set(stage.needs):
+            late.add(name)
+            touched |= set(stage.gives)
+    return late
+
+
+def _evidence(given: Given, fields: dict[str, Any]) -> Evidence:
+    """Keep the least from which a picture can be drawn later."""
+    again = isinstance(given.source, str | os.PathLike | bytes) or hasattr(given.source, "shape")
+    if again:
+        return Evidence(source=given.source, options=dict(given.options))
+    return Evidence(clips=fields.get("clips"))
+
+
+def _source_name(source: Any) -> str:
+    return str(source) if isinstance(source, str | os.PathLike) else "<memory>"
+
+
+def _short(name: str) -> str:
+    return name if name in weights.names() else Path(name).name
+
+
+__all__ = ["PLANNED", "Pipeline", "Session", "choose_device"]

@@ -1,0 +1,75 @@
+"""What a stage is: a thin adapter that reads named fields and fills others, once."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import nn
+
+from mmvideo.errors import RecipeError
+from mmvideo.recipes import checked
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """Base of every stage; its dataclass fields are the options that a recipe may set.
+
+    A stage is called with the fields in `needs` as keyword arguments and returns those in `gives`. Making one is
+    cheap; `load` reads weights.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    gives: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], where: str) -> Self:
+        """Build the stage from the options of a recipe.
+
+        Raises:
+            RecipeError: an unknown or missing option, or one of another type.
+        """
+        stage = checked(cls, options, where)
+        hints = typing.get_type_hints(cls)
+        for name, value in options.items():
+            if not _fits(value, hints[name]):
+                raise RecipeError(f"{where}: {name} must be {_words(hints[name])}, not {value!r}.")
+        return stage
+
+    def load(self, device: torch.device) -> None:
+        """Read the weights that the stage needs and put them on a device; nothing by default."""
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the loaded networks by name, for counting and moving them."""
+        return {}
+
+    def __call__(self, **fields: Any) -> dict[str, Any]:
+        """Read the fields in `needs`, return those in `gives`."""
+        raise NotImplementedError
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return any(_fits(value, option) for option in typing.get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    plain = typing.get_origin(hint) or hint
+    return isinstance(value, (list, tuple) if plain in (list, tuple) else plain)
+
+
+def _words(hint: Any) -> str:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_words(option) for option in typing.get_args(hint))
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(hint, "a list" if typing.get_origin(hint) in (list, tuple) else str(hint))
+
+
+__all__ = ["Stage"]

@@ -1,0 +1,65 @@
+"""Turn a recipe into stages, checked whole before any weight is read."""
+
+from __future__ import annotations
+
+from mmvideo.errors import RecipeError, UnknownName
+from mmvideo.recipes import Recipe
+from mmvideo.registry import find
+from mmvideo.stages.base import Stage
+
+TAKES = ("video", "text")
+"""What a caller can give: a video, and the text of one or more questions."""
+
+
+def build(recipe: Recipe) -> list[tuple[str, Stage]]:
+    """Make the stages of a recipe and check that each field is given, once, before it is needed.
+
+    Raises:
+        RecipeError: an unknown stage or option, a field that nobody gives, or one that two stages give.
+    """
+    stages = []
+    for spec in recipe.stages:
+        where = f"{recipe.where}: stage {spec.name!r}"
+        try:
+            stages.append((spec.name, find("stages", spec.name).from_options(spec.options, where)))
+        except RecipeError:
+            raise
+        except UnknownName as error:
+            raise RecipeError(f"{where}: {error}") from error
+    _check_fields(recipe, stages)
+    return stages
+
+
+def _check_fields(recipe: Recipe, stages: list[tuple[str, Stage]]) -> None:
+    givers: dict[str, str] = {}
+    for name in recipe.takes:
+        if name not in TAKES:
+            raise RecipeError(f"{recipe.where}: takes: {UnknownName('input', name, TAKES)}")
+        givers[name] = "the caller"
+    for name, stage in stages:
+        for needed in stage.needs:
+            if needed not in givers:
+                raise RecipeError(_missing(recipe, name, needed, stages, givers))
+        for given in stage.gives:
+            if given in givers:
+                raise RecipeError(
+                    f"{recipe.where}: stage {name!r} gives {given!r}, already given by {givers[given]}; "
+                    "a field is filled once."
+                )
+            givers[given] = f"stage {name!r}"
+    if recipe.gives not in givers:
+        raise RecipeError(f"{recipe.where}: gives: {UnknownName('field', recipe.gives, givers)}")
+
+
+def _missing(recipe: Recipe, name: str, needed: str, stages: list[tuple[str, Stage]], givers: dict[str, str]) -> str:
+    later = [other for other, stage in stages if needed in stage.gives]
+    if later:
+        next_step = f"Stage {later[0]!r} gives it: move it before {name!r}."
+    elif needed in TAKES:
+        next_step = f"Add it to takes: [{', '.join([*recipe.takes, needed])}]."
+    else:
+        next_step = "Add a stage that gives it."
+    return f"{recipe.where}: stage {name!r} needs {needed!r}, but so far there is only {', '.join(givers)}. {next_step}"
+
+
+__all__ = ["TAKES", "build"]

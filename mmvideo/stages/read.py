@@ -1,0 +1,36 @@
+"""Stage `read`: open what the caller gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mmvideo.media import open_source
+from mmvideo.stages.base import Stage
+
+
+@dataclass(frozen=True)
+class Given:
+    """A video as the caller gave it, with options of `mmvideo.media.open_source` for this one (fps, audio ...)."""
+
+    source: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Read(Stage):
+    """Open the video; frames are decoded when a sampler asks for them."""
+
+    needs: ClassVar = ("video",)
+    gives: ClassVar = ("media",)
+
+    strict: bool = False
+    """Raise on damage instead of warning."""
+    audio_stream: int | None = None
+    """Which sound track, counted from 0; None for the default one."""
+
+    def __call__(self, *, video: Given) -> dict[str, Any]:
+        """Return the opened source, a context manager that the pipeline closes."""
+        options = {"strict": self.strict, "audio_stream": self.audio_stream, **video.options}
+        return {"media": open_source(video.source, **options)}

@@ -1,0 +1,140 @@
+"""Stages `sample`, `shots` and `sample-shots`: choose which frames are looked at."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any, ClassVar, Self
+
+import torch
+
+from mmvideo.errors import RecipeError, UnknownName
+from mmvideo.registry import find
+from mmvideo.stages.base import Stage
+from mmvideo.types import Clips
+
+_PASSED_BY_THE_STAGE = {"source", "size", "sample_rate", "start_seconds", "end_seconds"}
+
+
+@dataclass(frozen=True)
+class Span:
+    """The half-open range of time that a clip stands for."""
+
+    start_seconds: float
+    end_seconds: float
+    shot: int = 0
+    """Index of the shot that the clip was taken from."""
+
+
+@dataclass(kw_only=True)
+class Sample(Stage):
+    """Turn the video into clips with a registered sampler; options of the sampler are options of the stage."""
+
+    needs: ClassVar = ("media",)
+    gives: ClassVar = ("clips", "spans")
+
+    sampler: str
+    size: int | list[int]
+    """Height and width of the frames in pixels, or one number for a square."""
+    sample_rate: int | None = None
+    """Audio samples per second; None for a deaf model."""
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    sampler_options: dict[str, Any] = field(default_factory=dict, init=False)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], where: str) -> Self:
+        """Build the stage; options that are not its own go to the sampler, checked against its signature.
+
+        Raises:
+            RecipeError: an option that neither the stage nor the sampler has.
+        """
+        own = {f.name for f in fields(cls) if f.init}
+        mine = {name: value for name, value in options.items() if name in own}
+        rest = {name: value for name, value in options.items() if name not in own}
+        stage = super().from_options(mine, where)
+        known = set(inspect.signature(find("samplers", stage.sampler)).parameters) - _PASSED_BY_THE_STAGE
+        for name in rest:
+            if name not in known:
+                raise RecipeError(f"{where}: {UnknownName(f'option of sampler {stage.sampler!r}', name, known | own)}")
+        stage.sampler_options = rest
+        return stage
+
+    def __call__(self, *, media: Any) -> dict[str, Any]:
+        """Return the clips of the whole source (or the asked span) and the span that each stands for."""
+        clips = self.take(media, self.start_seconds, self.end_seconds)
+        start = media.info.start_seconds if self.start_seconds is None else self.start_seconds
+        end = self.end_seconds or media.info.start_seconds + media.info.duration_seconds
+        return {"clips": clips, "spans": spans(clips, start, end)}
+
+    def take(self, media: Any, start_seconds: float | None, end_seconds: float | None) -> Clips:
+        """Sample one range of time; None means from the start or to the end."""
+        size = (self.size, self.size) if isinstance(self.size, int) else tuple(self.size)
+        return find("samplers", self.sampler)(
+            media, size=size, sample_rate=self.sample_rate, start_seconds=start_seconds, end_seconds=end_seconds,
+            **self.sampler_options,
+        )
+
+
+def spans(clips: Clips, start_seconds: float, end_seconds: float, *, shot: int = 0) -> tuple[Span, ...]:
+    """Divide a range of time among clips in order: each border lies midway between the frames on its sides."""
+    first, last = clips.pts_seconds[:, 0].tolist(), clips.pts_seconds[:, -1].tolist()
+    borders = [start_seconds]
+    borders += [max(borders[0], (end + start) / 2) for end, start in zip(last[:-1], first[1:], strict=True)]
+    borders.append(max(end_seconds, borders[-1]))
+    return tuple(Span(a, max(a, b), shot) for a, b in pairwise(borders))
+
+
+@dataclass(kw_only=True)
+class Shots(Stage):
+    """Find the cuts; a video without cuts is one shot."""
+
+    needs: ClassVar = ("media",)
+    gives: ClassVar = ("shots",)
+
+    min_seconds: float = 0.25
+    """A shorter shot is joined to the one before it."""
+
+    def __call__(self, *, media: Any) -> dict[str, Any]:
+        """Return (start, end) of every shot, in seconds, covering the whole source."""
+        from mmvideo.sampling.shots import find_cuts
+
+        start = media.info.start_seconds
+        end = start + media.info.duration_seconds
+        edges = [start]
+        for cut in find_cuts(media):
+            if cut - edges[-1] >= self.min_seconds and end - cut >= self.min_seconds:
+                edges.append(cut)
+        return {"shots": tuple(zip(edges, [*edges[1:], end], strict=True))}
+
+
+@dataclass(kw_only=True)
+class SampleShots(Sample):
+    """Sample every shot by itself, so that no clip crosses a cut."""
+
+    needs: ClassVar = ("media", "shots")
+    gives: ClassVar = ("clips", "spans")
+
+    def __call__(self, *, media: Any, shots: tuple[tuple[float, float], ...]) -> dict[str, Any]:
+        """Return the clips of all shots, in order, and the span and shot that each stands for."""
+        taken, where = [], []
+        for index, (start, end) in enumerate(shots):
+            clips = self.take(media, start, end)
+            taken.append(clips)
+            where += spans(clips, start, end, shot=index)
+        return {"clips": _joined(taken), "spans": tuple(where)}
+
+
+def _joined(parts: list[Clips]) -> Clips:
+    """Concatenate clips of one geometry along B."""
+    audio = [part.audio for part in parts if part.audio is not None]
+    rules = list(dict.fromkeys(part.rule for part in parts))
+    return Clips(
+        frames=torch.cat([part.frames for part in parts]),
+        pts_seconds=torch.cat([part.pts_seconds for part in parts]),
+        valid=torch.cat([part.valid for part in parts]),
+        audio=torch.cat(audio) if len(audio) == len(parts) else None,
+        sample_rate=parts[0].sample_rate, has_audio=parts[0].has_audio, rule="; ".join(rules),
+    )
