@@ -1,0 +1,181 @@
+"""Sound of a file on the file's clock: choice of track, start offset, down-mix, resampling, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+import numpy as np
+import torch
+
+from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
+from mmvideo.media.opening import ERRORS, Opener, decoding_error
+from mmvideo.media.seeking import SEEKABLE
+from mmvideo.media.warn import WarningLog
+from mmvideo.types import Audio
+
+_PREROLL_SECONDS = 0.5
+"""Decoded and thrown away after a seek: MP3's bit reservoir and Opus's convergence need what came before."""
+
+_GAP_SECONDS = 0.05
+"""A jump of the clock larger than this is a gap (filled with silence) or an overlap (cut)."""
+
+_MAX_GAP_SECONDS = 3600.0
+
+
+class AudioReader:
+    """Reads one sound track of a file.
+
+    Args:
+        opener: opens the file.
+        log: collects what is missing or doubtful.
+        track: which sound track, from 0; None takes the container's default, else the first.
+        strict: raise at damage instead of warning.
+    """
+
+    def __init__(self, opener: Opener, *, log: WarningLog, track: int | None = None, strict: bool = False):
+        self.opener, self.log, self.track, self.strict = opener, log, track, strict
+
+    def _choose(self, container: av.container.InputContainer) -> av.AudioStream:
+        streams = container.streams.audio
+        if not streams:
+            raise NoAudioTrack(f"{self.opener.name} has no sound track.")
+        if self.track is not None:
+            if not 0 <= self.track < len(streams):
+                raise InvalidInput(f"audio_stream={self.track}, but {self.opener.name} has {len(streams)} sound "
+                                   f"tracks: choose 0 to {len(streams) - 1}.")
+            return streams[self.track]
+        default = [n for n, s in enumerate(streams) if s.disposition & av.stream.Disposition.default]
+        chosen = default[0] if default else 0
+        if len(streams) > 1:
+            self.log.add(f"{len(streams)} sound tracks; took number {chosen} "
+                         f"({streams[chosen].language or 'no language'}); audio_stream= chooses")
+        return streams[chosen]
+
+    def read(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+             end_seconds: float | None = None) -> Audio:
+        """Read a span of the track; see `Source.audio`."""
+        pieces, begin, rate = [], None, sample_rate
+        for samples, at_seconds, rate in self.chunks(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
+                                                     end_seconds=end_seconds):
+            begin = at_seconds if begin is None else begin
+            pieces.append(samples)
+        if not pieces:
+            if start_seconds is None and end_seconds is None:
+                raise VideoDecodeError(f"{self.opener.name}: the sound track holds nothing that can be decoded.")
+            pieces, begin = [np.zeros((1, 0), np.float32)], start_seconds or 0.0
+        samples = torch.from_numpy(np.ascontiguousarray(np.concatenate(pieces, axis=1)))
+        return Audio(samples, rate or 16000, start_seconds=begin, source=self.opener.name, warnings=self.log.tuple())
+
+    def chunks(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+               end_seconds: float | None = None) -> Iterator[tuple[np.ndarray, float, int]]:
+        """Yield float32 (channels, S) pieces without gaps, each with the time of its first sample and the rate."""
+        with self.opener() as container:
+            stream = self._choose(container)
+            context = stream.codec_context
+            if context is None or not context.sample_rate:
+                raise VideoDecodeError(f"{self.opener.name}: its sound track cannot be decoded (unknown codec).")
+            rate = sample_rate or context.sample_rate
+            if start_seconds is not None and container.format.name in SEEKABLE:
+                base = stream.time_base
+                container.seek(int((start_seconds - _PREROLL_SECONDS) / base), stream=stream, backward=True)
+            layout = "mono" if mono or context.channels == 1 else "stereo"
+            cut = _Cut(rate, start_seconds, end_seconds)
+            for samples, at_seconds in self._resampled(container, stream, layout, rate):
+                piece = cut(samples, at_seconds)
+                if piece is not None:
+                    yield *piece, rate
+                if cut.done:
+                    return
+
+    def _resampled(self, container, stream, layout: str, rate: int) -> Iterator[tuple[np.ndarray, float]]:
+        """Decode and resample; the clock runs on by sample count unless the file's own jumps."""
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        begin, taken, given = None, 0, 0
+        for frame in self._decoded(container, stream):
+            seconds = float(frame.pts * frame.time_base) if frame.pts is not None else None
+            if begin is None:
+                begin = seconds if seconds is not None else 0.0
+            expected = begin + taken / frame.sample_rate
+            if seconds is not None and abs(seconds - expected) > _GAP_SECONDS:
+                for out in resampler.resample(None):
+                    yield _clipped(out), begin + given / rate
+                    given += out.samples
+                resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+                self._jump(expected, seconds)
+                begin, taken, given = seconds, 0, 0
+            taken += frame.samples
+            frame.pts = None
+            for out in resampler.resample(frame):
+                yield _clipped(out), begin + given / rate
+                given += out.samples
+        if begin is not None:
+            for out in resampler.resample(None):
+                yield _clipped(out), begin + given / rate
+                given += out.samples
+
+    def _jump(self, expected: float, seconds: float) -> None:
+        text = (f"no sound from {expected:.3f} to {seconds:.3f} s (filled with silence)" if seconds > expected else
+                f"the clock of the sound goes back from {expected:.3f} to {seconds:.3f} s")
+        if self.strict:
+            raise VideoDecodeError(f"{self.opener.name}: {text}.")
+        self.log.add(text)
+
+    def _decoded(self, container, stream) -> Iterator[av.AudioFrame]:
+        packets = container.demux(stream)
+        shape = None
+        while True:
+            try:
+                packet = next(packets)
+                frames = packet.decode()
+            except StopIteration:
+                return
+            except ERRORS as error:
+                if self.strict:
+                    raise decoding_error(self.opener.name, error, None) from error
+                self.log.add(f"damaged sound: {str(error)[:120]}")
+                if isinstance(error, av.EOFError):
+                    return
+                continue
+            for frame in frames:
+                shape = shape or (frame.format.name, frame.layout.name, frame.sample_rate)
+                if shape != (frame.format.name, frame.layout.name, frame.sample_rate):
+                    self.log.add("the sound changes its format on the way; what differs was left out")
+                    continue
+                yield frame
+
+
+def _clipped(frame: av.AudioFrame) -> np.ndarray:
+    return np.clip(frame.to_ndarray(), -1.0, 1.0)
+
+
+class _Cut:
+    """Cuts pieces to [start, end) by sample, and fills gaps between pieces with zeros."""
+
+    def __init__(self, rate: int, start: float | None, end: float | None):
+        self.rate, self.start, self.end = rate, start, end
+        self.next: int | None = None if start is None else round(start * rate)
+        self.last = None if end is None else round(end * rate)
+        self._begun = False
+        self.done = False
+
+    def __call__(self, samples: np.ndarray, at_seconds: float) -> tuple[np.ndarray, float] | None:
+        at = round(at_seconds * self.rate)
+        if self.last is not None and at >= self.last:
+            self.done = True
+            samples = samples[:, :0]
+            return None
+        if self.next is None or (not self._begun and at > self.next):
+            self.next = at
+        if at < self.next:
+            samples, at = samples[:, self.next - at:], self.next
+        if not samples.shape[1]:
+            return None
+        gap = at - self.next
+        if gap > 1 and gap <= _MAX_GAP_SECONDS * self.rate:
+            samples, at = np.pad(samples, ((0, 0), (gap, 0))), self.next
+        if self.last is not None and at + samples.shape[1] >= self.last:
+            samples, self.done = samples[:, :self.last - at], True
+        self._begun = True
+        self.next = at + samples.shape[1]
+        return samples, at / self.rate

@@ -1,0 +1,184 @@
+"""A decoded frame to upright 8-bit RGB of the asked size, in one pass of the scaler.
+
+The scaler turns 10-bit, 4:4:4, full-range and any colour matrix into 8-bit RGB, exactly as ``frame.to_rgb()`` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmvideo.errors import InvalidInput
+from mmvideo.types import Size
+
+Fit = Literal["crop", "pad", "squash"]
+FITS = ("crop", "pad", "squash")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How stored pixels become upright ones: quarter turns counter-clockwise, after an optional mirror."""
+
+    quarters: int = 0
+    mirrored: bool = False
+
+    @property
+    def swaps_sides(self) -> bool:
+        return self.quarters % 2 == 1
+
+
+def turn_of(frame: av.VideoFrame) -> Turn:
+    """Read a frame's display matrix (ISO 14496-12, 8.5.2.3): quarter turns and mirror."""
+    quarters = round(frame.rotation / 90) % 4
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV 18 cannot name some kinds of side data and then lists none
+        return Turn(quarters)
+    if matrix is None:
+        return Turn(quarters)
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(float)
+    if a * d - b * c >= 0:
+        return Turn(quarters)
+    # A mirrored picture: undo a flip of x first, then read the turn of what remains.
+    a, b = -a, -b
+    return Turn(round(np.degrees(np.arctan2(-b, a)) / 90) % 4, True)
+
+
+def check_size(size: Size | int | tuple[int, int] | None) -> Size | None:
+    """Accept a Size, (height, width), one number for a square, or None for the source's own size.
+
+    Raises:
+        InvalidInput: not positive whole numbers.
+    """
+    if size is None or isinstance(size, Size):
+        checked = size
+    elif isinstance(size, int):
+        checked = Size(size, size)
+    elif isinstance(size, tuple | list) and len(size) == 2:
+        checked = Size(int(size[0]), int(size[1]))
+    else:
+        raise InvalidInput(f"size must be an int, (height, width), Size or None, not {size!r}.")
+    if checked is not None and not (0 < checked.height <= 16384 and 0 < checked.width <= 16384):
+        raise InvalidInput(f"size must lie between 1 and 16384 pixels, not {checked}.")
+    return checked
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the pixels go: size to scale to (upright), then what to cut out or where to paste."""
+
+    scaled: Size
+    result: Size
+    top: int
+    left: int
+
+    @staticmethod
+    def plan(height: int, width: int, size: Size | None, fit: Fit) -> Geometry:
+        """Plan the way from an upright picture of (height, width) pixels to `size`."""
+        if fit not in FITS:
+            raise InvalidInput(f"fit must be one of {', '.join(FITS)}, not {fit!r}.")
+        if size is None:
+            size = Size(height, width)
+        if fit == "squash":
+            scaled = size
+        else:
+            choose = max if fit == "crop" else min
+            scale = choose(size.height / height, size.width / width)
+            scaled = Size(max(1, round(height * scale)), max(1, round(width * scale)))
+        return Geometry(scaled, size, (scaled.height - size.height) // 2, (scaled.width - size.width) // 2)
+
+
+class Converter:
+    """Turns decoded frames of one stream into rows of a batch, with one copy of the pixels.
+
+    Args:
+        size: the size of the result in upright pixels; None keeps the source's own.
+        fit: ``crop`` fills `size` and cuts the centre, ``pad`` puts the whole picture on black, ``squash`` ignores
+            the aspect ratio.
+        deinterlace: keep the first field of interlaced frames and interpolate the lines of the second.
+    """
+
+    def __init__(self, *, size: Size | None = None, fit: Fit = "crop", deinterlace: bool = False):
+        self.size, self.fit, self.deinterlace = check_size(size), fit, deinterlace
+        self.turn: Turn | None = None
+        self._geometry: dict[tuple[int, int], Geometry] = {}
+        self._first: Size | None = None
+
+    def result_size(self, frame: av.VideoFrame) -> Size:
+        """Return the size of the converted frame; the first frame decides where `size` is None."""
+        return self._plan(frame).result
+
+    def _plan(self, frame: av.VideoFrame) -> Geometry:
+        if self.turn is None:
+            self.turn = turn_of(frame)
+        key = (frame.height, frame.width)
+        if key not in self._geometry:
+            height, width = key[::-1] if self.turn.swaps_sides else key
+            target = self.size or self._first
+            self._geometry[key] = Geometry.plan(height, width, target, self.fit)
+            self._first = self._first or self._geometry[key].result
+        return self._geometry[key]
+
+    def into(self, frame: av.VideoFrame, out: np.ndarray) -> None:
+        """Write a frame into `out`, uint8 (H, W, C) of `result_size`."""
+        plan = self._plan(frame)
+        stored = Size(plan.scaled.width, plan.scaled.height) if self.turn.swaps_sides else plan.scaled
+        if self.deinterlace and frame.interlaced_frame:
+            pixels = _scaled(av.VideoFrame.from_ndarray(_first_field(_pixels(frame.reformat(format="rgb24")))), stored)
+        else:
+            pixels = _scaled(frame, stored)
+        if self.turn.mirrored:
+            pixels = pixels[:, ::-1]
+        if self.turn.quarters:
+            pixels = np.rot90(pixels, self.turn.quarters)
+        _place(pixels, out, plan)
+
+    def array(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return a frame as uint8 (H, W, C)."""
+        size = self.result_size(frame)
+        out = np.empty((size.height, size.width, 3), np.uint8)
+        self.into(frame, out)
+        return out
+
+
+def _scaled(frame: av.VideoFrame, size: Size) -> np.ndarray:
+    return _pixels(frame.reformat(width=size.width, height=size.height, format="rgb24"))
+
+
+def _pixels(frame: av.VideoFrame) -> np.ndarray:
+    """View the RGB plane as uint8 (H, W, C) without copying it."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:frame.height, :frame.width * 3]
+    return rows.reshape(frame.height, frame.width, 3)
+
+
+def _first_field(pixels: np.ndarray) -> np.ndarray:
+    """Replace odd lines by the mean of their neighbours (linear bob), so that one instant remains."""
+    out = pixels.copy()
+    above = pixels[0:-1:2].astype(np.uint16)
+    below = np.concatenate([pixels[2::2], pixels[-2:-1] if len(pixels) % 2 == 0 else pixels[:0]])[:len(above)]
+    out[1::2][:len(above)] = ((above + below + 1) // 2).astype(np.uint8)
+    return out
+
+
+def _place(pixels: np.ndarray, out: np.ndarray, plan: Geometry) -> None:
+    height, width = out.shape[:2]
+    if plan.scaled == plan.result:
+        out[...] = pixels
+        return
+    top, left = max(0, plan.top), max(0, plan.left)
+    into_top, into_left = max(0, -plan.top), max(0, -plan.left)
+    part = pixels[top:top + height, left:left + width]
+    if part.shape != out.shape:
+        out[...] = 0
+    out[into_top:into_top + part.shape[0], into_left:into_left + part.shape[1]] = part
+
+
+def as_tensor(batch: np.ndarray) -> Tensor:
+    """View uint8 (T, H, W, C) as a tensor (T, C, H, W); the pixels stay where they are (channels last)."""
+    return torch.from_numpy(batch).permute(0, 3, 1, 2)

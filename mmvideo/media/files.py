@@ -1,0 +1,118 @@
+"""Sources that are files: video, animation or sound, by path or as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from mmvideo.errors import NoVideoTrack, VideoDecodeError
+from mmvideo.media.audio import AudioReader
+from mmvideo.media.decoder import VideoDecoder
+from mmvideo.media.opening import ERRORS, Opener
+from mmvideo.media.probe import probe_file
+from mmvideo.media.seeking import CannotSeek, SparseReader
+from mmvideo.media.source import Frames, Source, Take
+from mmvideo.types import Audio
+
+
+class FileSource(Source):
+    """A media file.
+
+    Args:
+        opener: opens the file.
+        audio_stream: which sound track, from 0; None takes the container's default, else the first.
+        strict: raise `VideoDecodeError` at damage instead of warning.
+        threads: decoder threads; None lets FFmpeg choose.
+        on_close: called once when the source is closed (removes a temporary file).
+    """
+
+    def __init__(self, opener: Opener, *, audio_stream: int | None = None, strict: bool = False,
+                 threads: int | None = None, deinterlace: bool = False, on_close: Callable[[], None] | None = None):
+        self._on_close = on_close
+        super().__init__(probe_file(opener), strict=strict, deinterlace=deinterlace)
+        cut = [warning for warning in self.info.warnings if "is cut" in warning]
+        if strict and cut:
+            raise VideoDecodeError(f"{opener.name}: {cut[0]}. Read it with strict=False to get what is there.")
+        self._decoder = VideoDecoder(opener, log=self._log, strict=strict, threads=threads)
+        self._audio = AudioReader(opener, log=self._log, track=audio_stream, strict=strict)
+        self._sparse: SparseReader | None = None
+        self._seeks = True
+
+    def close(self) -> None:
+        """Close the file, and remove it if it is a temporary copy."""
+        if self._sparse is not None:
+            self._sparse.close()
+            self._sparse = None
+        if self._on_close is not None:
+            self._on_close()
+            self._on_close = None
+
+    def _reader(self) -> SparseReader:
+        if self._sparse is None:
+            self._sparse = SparseReader(self._decoder)
+        return self._sparse
+
+    def _pick(self, times_seconds: list[float], take: Take) -> None:
+        if self._seeks:
+            try:
+                self._reader().read(times_seconds, take)
+                return
+            except CannotSeek:
+                self._seeks = False
+        super()._pick(times_seconds, take)
+
+    def _frames(self, start_seconds: float | None = None) -> Frames:
+        key, aim = self._keyframe_before(start_seconds)
+        if key is not None:
+            later = (item for item in self._decoder.frames(seek_ticks=aim) if item[1] >= key)
+            first = next(later, None)
+            if first is not None and first[1] == key:
+                yield first
+                yield from later
+                return
+        count, last = 0, self.start_seconds
+        for frame, seconds in self._decoder.frames():
+            count += 1
+            yield frame, seconds
+            last = seconds
+        self._compare(count, last)
+
+    def _keyframe_before(self, seconds: float | None) -> tuple[float | None, int]:
+        """Return the time of a keyframe to begin with and where to seek for it; None for the start of the file."""
+        if seconds is None or seconds <= self.start_seconds + 1.0 or not self._seeks:
+            return None, 0
+        try:
+            reader = self._reader()
+            key = next(reader.from_keyframe_before(reader.ticks(seconds)))
+        except (CannotSeek, *ERRORS):
+            self._seeks = False
+            return None, 0
+        return reader.seconds(key.pts), reader.aim
+
+    def _compare(self, count: int, last_seconds: float) -> None:
+        """Compare what was decoded with what the header promised."""
+        main = self.info.main_video
+        if main is None:
+            raise NoVideoTrack(f"{self.info.source} holds no moving picture.")
+        doubts = []
+        if main.declared_frames and count != main.declared_frames:
+            doubts.append(f"{main.declared_frames} frames declared, {count} decoded")
+        usual = 1 / main.average_fps if main.average_fps else 0.04
+        missing = self.end_seconds - last_seconds
+        if missing > max(0.5, 5 * usual) and not main.variable_frame_rate:
+            doubts.append(f"no frames in the last {missing:.3f} s of the declared duration")
+        for doubt in doubts:
+            if self.strict:
+                raise VideoDecodeError(f"{self.info.source}: {doubt}. Read it with strict=False to get what is there.")
+            self._log.add(doubt)
+
+    def audio(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+              end_seconds: float | None = None) -> Audio:
+        """Return the sound of a span; see `Source.audio`."""
+        return self._audio.read(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds, end_seconds=end_seconds)
+
+    def _audio_chunks(self, *, sample_rate: int | None, mono: bool, start_seconds: float | None,
+                      end_seconds: float | None) -> Iterator[tuple[np.ndarray, float, int]]:
+        return self._audio.chunks(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
+                                  end_seconds=end_seconds)

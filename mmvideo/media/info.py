@@ -1,0 +1,104 @@
+"""What a file holds, in a form a person wants to read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class VideoStreamInfo:
+    """One moving picture (or cover art) in a file."""
+
+    index: int
+    codec: str
+    profile: str | None
+    pixel_format: str | None
+    bit_depth: int
+    width: int
+    """Pixels as stored, before rotation."""
+    height: int
+    rotation: int
+    """Degrees counter-clockwise by which stored frames are turned to stand upright: 0, 90, 180 or 270."""
+    mirrored: bool
+    """Whether the display matrix also flips the picture."""
+    average_fps: float | None
+    """Informative; never used to make up a timestamp."""
+    declared_frames: int | None
+    """Frames that the header promises; None if it does not say."""
+    found_frames: int | None
+    """Packets that are really there; None unless counted."""
+    start_seconds: float
+    duration_seconds: float
+    interlaced: bool
+    is_cover_art: bool
+    variable_frame_rate: bool
+    pixel_aspect_ratio: float = 1.0
+    """Width of a stored pixel over its height."""
+
+    def __str__(self) -> str:
+        if self.is_cover_art:
+            return f"cover art: {self.codec} {self.width}x{self.height} (a still, not a video track)"
+        parts = [f"{self.codec}" + (f" ({self.profile})" if self.profile else ""), f"{self.width}x{self.height}",
+                 f"{self.pixel_format} {self.bit_depth} bit",
+                 f"{self.average_fps:.6g} fps" if self.average_fps else "no frame rate"]
+        if self.declared_frames is not None:
+            parts.append(f"{self.declared_frames} frames declared")
+        if self.found_frames is not None:
+            parts.append(f"{self.found_frames} found")
+        parts.append(f"{self.start_seconds:.3f}-{self.start_seconds + self.duration_seconds:.3f} s")
+        flags = {f"rotated {self.rotation}": self.rotation, "mirrored": self.mirrored, "interlaced": self.interlaced,
+                 "variable frame rate": self.variable_frame_rate,
+                 f"pixel aspect {self.pixel_aspect_ratio:.3f}": abs(self.pixel_aspect_ratio - 1) > 1e-3}
+        return ", ".join(parts + [name for name, on in flags.items() if on])
+
+
+@dataclass(frozen=True)
+class AudioStreamInfo:
+    """One sound track of a file."""
+
+    index: int
+    """Place among the file's sound tracks (what ``audio_stream=`` takes), from 0."""
+    codec: str
+    sample_rate: int
+    channels: int
+    layout: str
+    language: str | None
+    start_seconds: float
+    duration_seconds: float | None
+
+    def __str__(self) -> str:
+        span = "?" if self.duration_seconds is None else f"{self.start_seconds + self.duration_seconds:.3f}"
+        language = f", {self.language}" if self.language else ""
+        return f"{self.codec}, {self.sample_rate} Hz, {self.layout}{language}, {self.start_seconds:.3f}-{span} s"
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What is in a source: container, clock, tracks, and what is doubtful about it."""
+
+    source: str
+    container: str
+    start_seconds: float
+    """Earliest timestamp of any track."""
+    duration_seconds: float
+    """True length from `start_seconds` to the end of the last track; found by reading packets if no header says."""
+    video: tuple[VideoStreamInfo, ...] = ()
+    audio: tuple[AudioStreamInfo, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def main_video(self) -> VideoStreamInfo | None:
+        """The moving picture that is decoded; None if there is none (cover art does not count)."""
+        return next((stream for stream in self.video if not stream.is_cover_art), None)
+
+    def to_dict(self) -> dict:
+        """Return plain numbers, strings and lists, ready for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{self.source}: {self.container}, {self.duration_seconds:.3f} s from {self.start_seconds:.3f} s"]
+        lines += [f"  video {stream.index}: {stream}" for stream in self.video]
+        lines += [f"  audio {stream.index}: {stream}" for stream in self.audio]
+        if not self.audio:
+            lines.append("  no sound track")
+        return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])

@@ -1,0 +1,187 @@
+"""Sources that are already in memory: arrays of frames with a clock, image files, our own Video and Audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mmvideo.errors import InvalidInput, MediaNotFound, NoAudioTrack, NoVideoTrack, VideoDecodeError
+from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
+from mmvideo.media.source import EPSILON_SECONDS, Frames, Source, Take
+from mmvideo.types import Audio, Video
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
+
+class ListSource(Source):
+    """Frames that can be had one by one, by number.
+
+    Args:
+        pts_seconds: increasing times (T,).
+        frame: gives frame number i as uint8 (H, W, C).
+        duration_seconds: from the first frame to the end of the last.
+    """
+
+    def __init__(self, name: str, container: str, pts_seconds: Sequence[float], frame, *, duration_seconds: float,
+                 fps: float | None, audio: Audio | None = None, strict: bool = False, warnings: Sequence[str] = ()):
+        self._pts, self._frame, self._sound = [float(t) for t in pts_seconds], frame, audio
+        video = ()
+        if self._pts:
+            height, width = frame(0).shape[:2]
+            steps = np.diff(self._pts)
+            varies = len(steps) > 1 and bool(np.ptp(steps) > 0.1 * np.median(steps))
+            video = (VideoStreamInfo(0, "raw", None, "rgb24", 8, width, height, 0, False, fps, len(self._pts),
+                                     len(self._pts), self._pts[0], duration_seconds, False, False, varies),)
+        sounds = () if audio is None else (AudioStreamInfo(
+            0, "raw", audio.sample_rate, audio.samples.shape[0], f"{audio.samples.shape[0]} channels", None,
+            audio.start_seconds, audio.duration_seconds),)
+        spans = [(s.start_seconds, s.start_seconds + s.duration_seconds) for s in (*video, *sounds)]
+        start, end = min(a for a, _ in spans), max(b for _, b in spans)
+        super().__init__(MediaInfo(name, container, start, end - start, video, sounds, tuple(warnings)), strict=strict)
+
+    def _frames(self, start_seconds: float | None = None) -> Frames:
+        self._need_frames()
+        for number, seconds in enumerate(self._pts):
+            if start_seconds is None or seconds >= start_seconds - EPSILON_SECONDS:
+                yield self._as_frame(number), seconds
+
+    def _pick(self, times_seconds: list[float], take: Take) -> None:
+        self._need_frames()
+        rows = np.searchsorted(self._pts, np.asarray(times_seconds) + EPSILON_SECONDS, side="right") - 1
+        for row in sorted({max(0, int(row)) for row in rows}):
+            take(self._as_frame(row), self._pts[row])
+
+    def _need_frames(self) -> None:
+        if not self._pts:
+            raise NoVideoTrack(f"{self.info.source} is sound only; it has no frames.")
+
+    def _as_frame(self, number: int) -> av.VideoFrame:
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(self._frame(number)), format="rgb24")
+
+    def audio(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+              end_seconds: float | None = None) -> Audio:
+        """Return the sound of a span; see `Source.audio`."""
+        if self._sound is None:
+            raise NoAudioTrack(f"{self.info.source} has no sound; give it with audio=.")
+        return convert_audio(self._sound, sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
+                             end_seconds=end_seconds)
+
+
+def convert_audio(audio: Audio, *, sample_rate: int | None = None, mono: bool = False,
+                  start_seconds: float | None = None, end_seconds: float | None = None) -> Audio:
+    """Cut, mix down and resample sound that is in memory; see `Source.audio` for the rules."""
+    rate, samples = audio.sample_rate, audio.samples
+    first = 0 if start_seconds is None else max(0, round((start_seconds - audio.start_seconds) * rate))
+    last = samples.shape[1] if end_seconds is None else max(0, round((end_seconds - audio.start_seconds) * rate))
+    samples, begins = samples[:, first:last], audio.start_seconds + first / rate
+    channels = samples.shape[0]
+    layout = "mono" if mono or channels == 1 else "stereo"
+    if samples.shape[1] and (sample_rate not in (None, rate) or _LAYOUTS.get(channels) != layout):
+        if channels not in _LAYOUTS:
+            samples, channels = samples.mean(0, keepdim=True), 1
+        frame = av.AudioFrame.from_ndarray(samples.contiguous().numpy(), format="fltp", layout=_LAYOUTS[channels])
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate or rate)
+        pieces = [out.to_ndarray() for out in (*resampler.resample(frame), *resampler.resample(None))]
+        samples = torch.from_numpy(np.concatenate(pieces, axis=1)).clamp(-1, 1)
+    return Audio(samples, sample_rate or rate, start_seconds=begins, source=audio.source, warnings=audio.warnings)
+
+
+def clock(count: int, fps: float | None, pts_seconds: Sequence[float] | None, what: str) -> tuple[list[float], float]:
+    """Return the times of `count` frames and the total duration, from fps or explicit times.
+
+    Raises:
+        InvalidInput: neither or both given, not positive, not increasing, or of another length.
+    """
+    if (fps is None) == (pts_seconds is None):
+        raise InvalidInput(f"{what} have no clock of their own: give exactly one of fps= or pts_seconds=.")
+    if count == 0:
+        raise InvalidInput(f"{what}: there is not one frame.")
+    if fps is not None:
+        if not 0 < fps < 1e6:
+            raise InvalidInput(f"fps must be positive, not {fps}.")
+        return [number / fps for number in range(count)], count / fps
+    times = [float(t) for t in pts_seconds]
+    if len(times) != count or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise InvalidInput(f"pts_seconds must be {count} increasing numbers, one per frame; {len(times)} given.")
+    step = float(np.median(np.diff(times))) if count > 1 else 0.0
+    return times, times[-1] - times[0] + step
+
+
+def array_source(frames, *, fps: float | None, pts_seconds: Sequence[float] | None, audio: Audio | None,
+                 strict: bool) -> ListSource:
+    """Open uint8 frames (T, H, W, 3) or (T, 3, H, W), numpy or torch; grey (1 channel) is repeated."""
+    array = frames.detach().cpu().numpy() if isinstance(frames, torch.Tensor) else np.asarray(frames)
+    if array.ndim != 4 or array.dtype != np.uint8:
+        raise InvalidInput("frames must be uint8 with values 0-255, (T, H, W, 3) or (T, 3, H, W), not "
+                           f"{array.dtype} {array.shape}.")
+    if array.shape[-1] not in (1, 3):
+        if array.shape[1] not in (1, 3):
+            raise InvalidInput(f"frames need 1 or 3 colour channels first or last, not the shape {array.shape}.")
+        array = array.transpose(0, 2, 3, 1)
+    array = np.broadcast_to(array, (*array.shape[:3], 3))
+    times, duration = clock(len(array), fps, pts_seconds, "Frames")
+    return ListSource("<frames>", "array", times, array.__getitem__, duration_seconds=duration, fps=fps, audio=audio,
+                      strict=strict)
+
+
+def video_source(video: Video, *, audio: Audio | None, strict: bool) -> ListSource:
+    """Open one of our own videos; its frames keep their times."""
+    if not len(video):
+        raise InvalidInput("The Video holds no frame.")
+    frames, times = video.frames.permute(0, 2, 3, 1).numpy(), video.pts_seconds.tolist()
+    if any(b <= a for a, b in zip(times, times[1:], strict=False)):
+        raise InvalidInput("The Video's pts_seconds must increase to be read as a source.")
+    end = max(video.start_seconds + video.duration_seconds, times[-1])
+    return ListSource(video.source, "video", times, frames.__getitem__, duration_seconds=end - times[0], fps=video.fps,
+                      audio=audio, strict=strict, warnings=video.warnings)
+
+
+def audio_source(audio: Audio, *, strict: bool) -> ListSource:
+    """Open sound without frames."""
+    return ListSource(audio.source, "audio", [], None, duration_seconds=0.0, fps=None, audio=audio, strict=strict)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """List the image files of a folder in the order a person expects (img2 before img10)."""
+    return sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, int | str]]:
+    parts, digits = [], ""
+    for sign in path.name + "\0":
+        if sign.isascii() and sign.isdigit():
+            digits += sign
+            continue
+        if digits:
+            parts.append((0, int(digits)))
+            digits = ""
+        parts.append((1, sign))
+    return parts
+
+
+def image_source(paths: Sequence[Path], *, name: str, fps: float | None, pts_seconds: Sequence[float] | None,
+                 audio: Audio | None, strict: bool) -> ListSource:
+    """Open image files as frames; each is read when it is needed, upright by its EXIF orientation."""
+    paths = [Path(path) for path in paths]
+    times, duration = clock(len(paths), fps, pts_seconds, "Image files")
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing is not None:
+        raise MediaNotFound(f"{missing}: no such image file.")
+    return ListSource(name, "images", times, lambda number: _read_image(paths[number]), duration_seconds=duration,
+                      fps=fps, audio=audio, strict=strict)
+
+
+def _read_image(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise VideoDecodeError(f"{path} is not a readable image: {error}.") from error
+

@@ -1,0 +1,165 @@
+"""Read what a file holds: tracks, clock, rotation; count what is really there."""
+
+from __future__ import annotations
+
+import itertools
+
+import av
+import numpy as np
+
+from mmvideo.media.convert import Turn, turn_of
+from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
+from mmvideo.media.opening import ERRORS, Opener, is_cover_art, set_up_decoder, video_stream
+from mmvideo.media.warn import WarningLog
+
+_RATES_AGREE = 1.02
+_HDR = {16: "PQ", 18: "HLG"}
+
+
+def probe_file(opener: Opener, *, count_frames: bool = False) -> MediaInfo:
+    """Describe a file; see `mmvideo.media.probe`."""
+    log = WarningLog()
+    with opener() as container:
+        main = video_stream(container)
+        first = _first_frame(opener, main.index) if main is not None and main.codec_context is not None else None
+        scan = None
+        unknown = container.duration is None or container.duration <= 0
+        if (count_frames or unknown) and list(container.streams):
+            scan = _Scan(opener)
+        origin = 0.0 if container.start_time is None else container.start_time / av.time_base
+        length = None if unknown else container.duration / av.time_base
+        if scan is not None and scan.spans:
+            origin, end = min(s for s, _ in scan.spans.values()), max(e for _, e in scan.spans.values())
+            if length is not None and abs(end - origin - length) > max(0.5, 0.02 * length):
+                log.add(f"the header promises {length:.3f} s but the packets span {end - origin:.3f} s")
+            length = end - origin
+        if unknown:
+            log.add("no duration in the header; it was found by reading every packet")
+        for message in _cut_off(container, opener):
+            log.add(message)
+        video = tuple(_video_info(stream, scan, first if stream is main else None, origin, length or 0.0, log)
+                      for stream in container.streams.video)
+        audio = tuple(_audio_info(number, stream, scan, origin, length)
+                      for number, stream in enumerate(container.streams.audio))
+        return MediaInfo(opener.name, container.format.name, origin, length or 0.0, video, audio, log.tuple())
+
+
+class _Scan:
+    """Spans and counts of every track, by reading packets without decoding them."""
+
+    def __init__(self, opener: Opener):
+        self.spans: dict[int, tuple[float, float]] = {}
+        self.counts: dict[int, int] = {}
+        with opener() as container:
+            packets = container.demux()
+            while True:
+                try:
+                    packet = next(packets)
+                except StopIteration:
+                    break
+                except ERRORS:
+                    break
+                if packet.size and not packet.is_discard:
+                    self._add(packet)
+
+    def _add(self, packet: av.Packet) -> None:
+        index = packet.stream.index
+        self.counts[index] = self.counts.get(index, 0) + 1
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None or packet.time_base is None or packet.stream.type not in ("video", "audio"):
+            return
+        start, end = float(stamp * packet.time_base), float((stamp + (packet.duration or 0)) * packet.time_base)
+        known = self.spans.get(index, (start, end))
+        self.spans[index] = (min(known[0], start), max(known[1], end))
+
+
+def _first_frame(opener: Opener, index: int) -> av.VideoFrame | None:
+    """Decode one frame: rotation, interlacing and colour are told only by frames."""
+    with opener() as container:
+        stream = container.streams[index]
+        set_up_decoder(stream, careful=False, threads=1)
+        try:
+            for packet in itertools.islice(container.demux(stream), 64):
+                try:
+                    frames = packet.decode()
+                except ERRORS:
+                    continue
+                if frames:
+                    return frames[0]
+        except ERRORS:
+            return None
+    return None
+
+
+def _cut_off(container, opener: Opener) -> list[str]:
+    """Compare the last place that the index names with the length of the file."""
+    found = []
+    size = opener.num_bytes
+    for stream in container.streams.video:
+        entries = stream.index_entries
+        if not size or not len(entries) or "mov" not in container.format.name:
+            continue
+        last = entries[len(entries) - 1]
+        if last.pos + last.size > size:
+            missing = sum(1 for entry in entries if entry.pos + entry.size > size)
+            found.append(f"the file is cut: {missing} of {len(entries)} declared frames lie beyond its end")
+    return found
+
+
+def _video_info(stream, scan, frame, origin: float, length: float, log: WarningLog) -> VideoStreamInfo:
+    context, base = stream.codec_context, stream.time_base
+    cover = is_cover_art(stream)
+    start = origin if stream.start_time is None else float(stream.start_time * base)
+    duration = float(stream.duration * base) if stream.duration else max(0.0, origin + length - start)
+    found = None
+    if scan is not None and not cover:
+        found = scan.counts.get(stream.index, 0)
+        if stream.index in scan.spans:
+            start, end = scan.spans[stream.index]
+            duration = end - start
+        if stream.frames and stream.frames != found:
+            log.add(f"the header declares {stream.frames} frames but {found} packets are there")
+    turn = turn_of(frame) if frame is not None else Turn()
+    if frame is not None and frame.color_trc in _HDR:
+        log.add(f"HDR picture ({_HDR[int(frame.color_trc)]}); converted to 8 bit without tone mapping")
+    interlaced = bool(frame is not None and frame.interlaced_frame)
+    if interlaced:
+        log.add("interlaced: each frame weaves two instants; deinterlace=True keeps one")
+    aspect = stream.sample_aspect_ratio
+    pixel = context.format if context is not None else None
+    rate = stream.average_rate or stream.guessed_rate
+    return VideoStreamInfo(
+        index=stream.index, codec=context.name if context else "unknown",
+        profile=context.profile if context else None, pixel_format=pixel.name if pixel else None,
+        bit_depth=max((component.bits for component in pixel.components), default=8) if pixel else 8,
+        width=context.width if context else 0, height=context.height if context else 0,
+        rotation=turn.quarters * 90, mirrored=turn.mirrored, average_fps=float(rate) if rate else None,
+        declared_frames=stream.frames or None, found_frames=found, start_seconds=start, duration_seconds=duration,
+        interlaced=interlaced, is_cover_art=cover, variable_frame_rate=not cover and _variable(stream),
+        pixel_aspect_ratio=float(aspect) if aspect else 1.0)
+
+
+def _variable(stream) -> bool:
+    """Tell from the index (decode times) or from the rates whether frames last unequally."""
+    entries = stream.index_entries
+    if len(entries) >= 8 and stream.frames == len(entries):
+        steps = np.diff([entry.timestamp for entry in entries[:2000]])
+        return bool(np.median(steps) > 0 and (np.abs(steps - np.median(steps)) > 0.1 * np.median(steps) + 1).any())
+    average, base = stream.average_rate, stream.base_rate
+    if not average or not base:
+        return False
+    return not 1 / _RATES_AGREE < float(average) / float(base) < _RATES_AGREE
+
+
+def _audio_info(number: int, stream, scan, origin: float, length: float | None) -> AudioStreamInfo:
+    context, base = stream.codec_context, stream.time_base
+    start = origin if stream.start_time is None else float(stream.start_time * base)
+    duration = float(stream.duration * base) if stream.duration else None
+    if scan is not None and stream.index in scan.spans:
+        start, end = scan.spans[stream.index]
+        duration = end - start
+    elif duration is None and length is not None:
+        duration = max(0.0, origin + length - start)
+    return AudioStreamInfo(number, context.name if context else "unknown", context.sample_rate if context else 0,
+                           context.channels if context else 0, context.layout.name if context else "unknown",
+                           stream.language, start, duration)

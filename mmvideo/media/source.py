@@ -1,0 +1,262 @@
+"""A source: anything that shows frames at known times, read sparsely, as a stream, or with its sound in step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+import torch
+
+from mmvideo.errors import BudgetExceeded, InvalidInput, NoAudioTrack
+from mmvideo.media.convert import Converter, Fit, as_tensor
+from mmvideo.media.decoder import EPSILON_SECONDS
+from mmvideo.media.info import MediaInfo
+from mmvideo.media.limits import MAX_RESULT_BYTES
+from mmvideo.media.warn import WarningLog
+from mmvideo.types import Audio, Size, Video
+
+Frames = Iterator[tuple[av.VideoFrame, float]]
+Take = Callable[[av.VideoFrame, float], None]
+
+
+class Source:
+    """What `open_source` gives; use it as a context manager. Subclasses say where frames and sound come from."""
+
+    def __init__(self, info: MediaInfo, *, strict: bool = False, deinterlace: bool = False):
+        self.info = info
+        self.strict, self.deinterlace = strict, deinterlace
+        self._log = WarningLog()
+        for warning in info.warnings:
+            self._log.add(warning)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.info.source!r}, {self.info.duration_seconds:.3f} s)"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found missing or doubtful so far."""
+        return self._log.tuple()
+
+    @property
+    def start_seconds(self) -> float:
+        """Time of the first frame (of the sound, where there is no picture)."""
+        main = self.info.main_video
+        return main.start_seconds if main else self.info.start_seconds
+
+    @property
+    def end_seconds(self) -> float:
+        """Time at which the last frame ends (the sound, where there is no picture)."""
+        main = self.info.main_video
+        return self.start_seconds + (main.duration_seconds if main else self.info.duration_seconds)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is a sound track, silent or not."""
+        return bool(self.info.audio)
+
+    def close(self) -> None:
+        """Give back files and memory."""
+
+    def _frames(self, start_seconds: float | None = None) -> Frames:
+        """Yield frames with their times; those shown wholly before `start_seconds` may be left out."""
+        raise NotImplementedError
+
+    def _pick(self, times_seconds: list[float], take: Take) -> None:
+        """Call `take` with each frame shown at the sorted times, in order, by reading from the start."""
+        at, before = 0, None
+        for frame, seconds in self._frames():
+            while at < len(times_seconds) and before is not None and seconds > times_seconds[at] + EPSILON_SECONDS:
+                if before[1] is not None:
+                    take(before[0], before[1])
+                    before = (before[0], None)
+                at += 1
+            if at == len(times_seconds):
+                return
+            before = (frame, seconds)
+        if before is not None and before[1] is not None:
+            take(*before)
+
+    def frames_at(self, times_seconds: Sequence[float], *, size: Size | int | tuple[int, int] | None = None,
+                  fit: Fit = "crop") -> Video:
+        """Return the frame shown at each time: the last one whose timestamp is not after it.
+
+        The first frame answers for times before it and the last for times after it. The result is exactly what a full
+        decode would give; only what these frames depend on is decoded where the container allows.
+
+        Args:
+            times_seconds: on the source's own clock, in any order, repeats allowed.
+            size: pixels of the result; None keeps the source's own.
+            fit: how a picture of another aspect ratio is made to fit: ``crop``, ``pad`` or ``squash``.
+
+        Returns:
+            Frames (len(times), C, H, W), with the true timestamps of the frames returned.
+
+        Raises:
+            NoVideoTrack: there is no moving picture.
+            VideoDecodeError: nothing can be decoded, or damage with ``strict=True``.
+            BudgetExceeded: the result would not fit in `MAX_RESULT_BYTES`.
+        """
+        times = [float(seconds) for seconds in times_seconds]
+        if not times or not all(math.isfinite(seconds) for seconds in times):
+            raise InvalidInput("times_seconds must be one or more finite numbers.")
+        converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace)
+        stamps: list[float] = []
+        pictures: list[np.ndarray] = []
+
+        def take(frame: av.VideoFrame, seconds: float) -> None:
+            if stamps and seconds <= stamps[-1]:  # reading began anew
+                stamps.clear()
+                pictures.clear()
+            pictures.append(converter.array(frame))
+            stamps.append(seconds)
+            check_budget(pictures[0].nbytes, len(pictures))
+
+        self._pick(sorted(times), take)
+        rows = np.maximum(np.searchsorted(stamps, np.asarray(times) + EPSILON_SECONDS, side="right") - 1, 0)
+        check_budget(pictures[0].nbytes, len(rows))
+        return self._video(np.stack([pictures[row] for row in rows]), [stamps[row] for row in rows])
+
+    def stream(self, *, size: Size | int | tuple[int, int] | None = None, fit: Fit = "crop", batch: int = 32,
+               start_seconds: float | None = None, end_seconds: float | None = None) -> Iterator[Video]:
+        """Yield all frames of a span in batches, in bounded memory.
+
+        Args:
+            size: as in `frames_at`.
+            fit: as in `frames_at`.
+            batch: frames per batch; the last may be shorter.
+            start_seconds: first time of the half-open span; frames with timestamps in it are given.
+            end_seconds: first time after the span.
+
+        Raises:
+            NoVideoTrack: there is no moving picture.
+            VideoDecodeError: nothing can be decoded, or damage with ``strict=True``.
+        """
+        if batch < 1:
+            raise InvalidInput(f"batch must be at least 1, not {batch}.")
+        converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace)
+        rows: np.ndarray | None = None
+        stamps: list[float] = []
+        for frame, seconds in self._frames(start_seconds):
+            if start_seconds is not None and seconds < start_seconds - EPSILON_SECONDS:
+                continue
+            if end_seconds is not None and seconds >= end_seconds - EPSILON_SECONDS:
+                break
+            if rows is None:
+                shape = converter.result_size(frame)
+                rows = np.empty((batch, shape.height, shape.width, 3), np.uint8)
+            converter.into(frame, rows[len(stamps)])
+            stamps.append(seconds)
+            if len(stamps) == batch:
+                yield self._video(rows, stamps)
+                rows, stamps = None, []
+        if stamps:
+            yield self._video(rows[:len(stamps)], stamps)
+
+    def stream_av(self, *, size: Size | int | tuple[int, int] | None = None, fit: Fit = "crop", batch: int = 32,
+                  sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+                  end_seconds: float | None = None) -> Iterator[tuple[Video, Audio | None]]:
+        """Yield batches of frames, each with the sound from its first frame until the next batch's first frame.
+
+        The sound is None where the source has none. The first batch's sound begins with its first frame, the last one's
+        runs to the end of the span.
+
+        Raises:
+            NoVideoTrack: there is no moving picture.
+            VideoDecodeError: nothing can be decoded, or damage with ``strict=True``.
+        """
+        videos = self.stream(size=size, fit=fit, batch=batch, start_seconds=start_seconds, end_seconds=end_seconds)
+        if not self.has_audio:
+            for video in videos:
+                yield video, None
+            return
+        held, sound = None, None
+        for video in videos:
+            begins = float(video.pts_seconds[0])
+            if held is None:
+                chunks = self._audio_chunks(sample_rate=sample_rate, mono=mono, start_seconds=begins,
+                                            end_seconds=end_seconds)
+                sound = _Belt(chunks, self.info.source, begins)
+            else:
+                yield held, sound.until(begins)
+            held = video
+        if held is not None:
+            yield held, sound.until(None)
+
+    def audio(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+              end_seconds: float | None = None) -> Audio:
+        """Return the sound of a span.
+
+        Args:
+            sample_rate: samples per second of the result; None keeps the track's own.
+            mono: mix all channels into one. Otherwise mono and stereo stay as they are, and more channels are mixed down
+                to stereo by the usual ITU-R BS.775 weights.
+            start_seconds: first time of the half-open span on the source's clock; None is the track's beginning.
+            end_seconds: first time after the span; None is the track's end.
+
+        Returns:
+            Samples (channels, S) whose `start_seconds` says when the first is heard; a span that reaches beyond the
+            track is not padded.
+
+        Raises:
+            NoAudioTrack: there is no sound track.
+            VideoDecodeError: it cannot be decoded, or is damaged with ``strict=True``.
+        """
+        raise NoAudioTrack(f"{self.info.source} has no sound.")
+
+    def _audio_chunks(self, *, sample_rate: int | None, mono: bool, start_seconds: float | None,
+                      end_seconds: float | None) -> Iterator[tuple[np.ndarray, float, int]]:
+        sound = self.audio(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds, end_seconds=end_seconds)
+        yield sound.samples.numpy(), sound.start_seconds, sound.sample_rate
+
+    def _video(self, frames: np.ndarray, stamps: list[float]) -> Video:
+        main = self.info.main_video
+        return Video(as_tensor(frames), torch.tensor(stamps, dtype=torch.float64),
+                     duration_seconds=self.end_seconds - self.start_seconds, start_seconds=self.start_seconds,
+                     fps=main.average_fps if main else None, source=self.info.source, warnings=self.warnings)
+
+
+class _Belt:
+    """Cuts a run of sound chunks at given times."""
+
+    def __init__(self, chunks: Iterator[tuple[np.ndarray, float, int]], source: str, begins: float):
+        self._chunks, self._source, self._at = chunks, source, begins
+        self._rest: np.ndarray | None = None
+        self._rest_at, self._rate = begins, 0
+
+    def until(self, end: float | None) -> Audio | None:
+        """Return the sound from where the last piece ended until `end`; zeros where the track has not begun."""
+        while end is None or self._rest is None or self._rest_at + self._rest.shape[1] / self._rate < end:
+            following = next(self._chunks, None)
+            if following is None:
+                break
+            samples, at, self._rate = following
+            if self._rest is None:
+                lead = max(0, round((at - self._rest_at) * self._rate))
+                samples = np.pad(samples, ((0, 0), (lead, 0)))
+                self._rest = samples
+            else:
+                self._rest = np.concatenate([self._rest, samples], axis=1)
+        if self._rest is None:
+            return None
+        count = self._rest.shape[1] if end is None else max(0, round(end * self._rate) - round(self._rest_at * self._rate))
+        piece, self._rest = self._rest[:, :count], self._rest[:, count:]
+        begins, self._rest_at = self._rest_at, self._rest_at + piece.shape[1] / self._rate
+        return Audio(torch.from_numpy(np.ascontiguousarray(piece)), self._rate, start_seconds=begins,
+                     source=self._source)
+
+
+def check_budget(frame_bytes: int, frames: int) -> None:
+    if frame_bytes * frames > MAX_RESULT_BYTES:
+        raise BudgetExceeded(f"{frames} frames of {frame_bytes} bytes are over {MAX_RESULT_BYTES} bytes; give a smaller "
+                             "size=, a shorter span, or read with Source.stream.")

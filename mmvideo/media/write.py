@@ -1,0 +1,162 @@
+"""Write files that other programs play: H.264/AAC mp4, WAV, FLAC. A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmvideo.errors import InvalidInput
+from mmvideo.media.memory import clock, convert_audio
+from mmvideo.types import Audio, Video
+
+_CLOCK = 90000
+"""Ticks per second of written timestamps: whole numbers for 24, 25, 30, 50 and 60 fps, and 11 us otherwise."""
+_AAC_FRAME = 1024
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+
+@contextmanager
+def _whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place if the block succeeds."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InvalidInput(f"The folder {path.parent} does not exist; make it first.")
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def write_video(path: str | os.PathLike, frames: Tensor | np.ndarray | Video, *, fps: float | None = None,
+                pts_seconds: Sequence[float] | None = None, audio: Audio | None = None, crf: int = 20) -> None:
+    """Write an H.264 (yuv420p) + AAC mp4 that browsers play and can start before it is whole.
+
+    Args:
+        path: ends in .mp4 or .mov.
+        frames: uint8 (T, C, H, W), C = 3, or a `Video`, which brings its own times. Odd sizes get one more row or
+            column, a copy of the last.
+        fps: frames per second.
+        pts_seconds: the time of each frame instead of `fps`; unequal steps are kept.
+        audio: sound on the same clock; it is cut or delayed to begin with the first frame.
+        crf: quality of x264, 0 (lossless) to 51; less is better.
+
+    Raises:
+        InvalidInput: no clock, wrong shape or suffix.
+    """
+    if Path(path).suffix.lower() not in (".mp4", ".mov", ".m4v"):
+        raise InvalidInput(f"write_video writes .mp4, not {Path(path).suffix!r}.")
+    if isinstance(frames, Video):
+        if fps is None and pts_seconds is None:
+            pts_seconds = frames.pts_seconds.tolist()
+        frames = frames.frames
+    frames = torch.as_tensor(frames)
+    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8:
+        raise InvalidInput(f"frames must be uint8 (T, 3, H, W), not {frames.dtype} {tuple(frames.shape)}.")
+    times, duration = clock(len(frames), fps, pts_seconds, "Frames to write")
+    ticks = [round((seconds - times[0]) * _CLOCK) for seconds in times]
+    with _whole(path) as part, av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+        stream = _video_stream(out, frames, Fraction(len(frames) / max(duration, 1e-6)).limit_denominator(1001), crf)
+        sound = None if audio is None else _sound_stream(out, audio)
+        if sound is not None:
+            audio = _aligned(audio, times[0], sound.rate)
+        _encode(out, stream, sound, frames, ticks, round(duration * _CLOCK), audio)
+
+
+def _video_stream(out, frames: Tensor, rate: Fraction, crf: int) -> av.VideoStream:
+    stream = out.add_stream("libx264", rate=max(rate, Fraction(1, 1001)))
+    stream.height, stream.width = (side + side % 2 for side in frames.shape[2:])
+    stream.pix_fmt = "yuv420p"
+    stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK)
+    stream.options = {"crf": str(crf), "preset": "medium"}
+    context = stream.codec_context
+    context.color_range, context.colorspace = 1, 5  # MPEG range, BT.601: what swscale converts to
+    context.color_primaries, context.color_trc = 6, 6
+    return stream
+
+
+def _sound_stream(out, audio: Audio) -> av.AudioStream:
+    rate = audio.sample_rate if audio.sample_rate in _AAC_RATES else 48000
+    return out.add_stream("aac", rate=rate, layout="mono" if audio.samples.shape[0] == 1 else "stereo")
+
+
+def _aligned(audio: Audio, start_seconds: float, rate: int) -> Audio:
+    """Resample, and cut or delay the sound so that its first sample is heard with the first frame."""
+    late = audio.start_seconds - start_seconds
+    audio = convert_audio(audio, sample_rate=rate, start_seconds=None if late >= 0 else start_seconds)
+    samples = torch.nn.functional.pad(audio.samples, (max(0, round(late * rate)), 0))
+    return Audio(samples.clamp(-1, 1), rate)
+
+
+def _encode(out, stream, sound, frames: Tensor, ticks: list[int], end: int, audio: Audio | None) -> None:
+    at = 0
+    for number, picture in enumerate(frames):
+        following = ticks[number + 1] if number + 1 < len(ticks) else end
+        frame = av.VideoFrame.from_ndarray(_even(picture.permute(1, 2, 0).numpy()), format="rgb24")
+        frame.pts, frame.time_base = ticks[number], Fraction(1, _CLOCK)
+        frame.duration = max(1, following - ticks[number])
+        out.mux(stream.encode(frame))
+        if sound is not None:  # in step, so that a player finds both near each other
+            at = _encode_sound(out, sound, audio, at, round(following / _CLOCK * audio.sample_rate))
+    out.mux(stream.encode(None))
+    if sound is not None:
+        _encode_sound(out, sound, audio, at, audio.samples.shape[1])
+        out.mux(sound.encode(None))
+
+
+def _encode_sound(out, sound, audio: Audio, at: int, until: int) -> int:
+    """Encode whole AAC frames up to a sample; at the end also the rest. Returns the next sample."""
+    total = audio.samples.shape[1]
+    while at < min(until, total) and (until >= total or at + _AAC_FRAME <= until):
+        piece = audio.samples[:, at:at + _AAC_FRAME].contiguous().numpy()
+        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=sound.layout.name)
+        frame.sample_rate, frame.pts, frame.time_base = audio.sample_rate, at, Fraction(1, audio.sample_rate)
+        out.mux(sound.encode(frame))
+        at += piece.shape[1]
+    return at
+
+
+def _even(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return np.ascontiguousarray(np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+
+
+def write_audio(path: str | os.PathLike, audio: Audio) -> None:
+    """Write sound as .wav (32-bit float) or .flac (24-bit).
+
+    Raises:
+        InvalidInput: another suffix, or more than 8 channels.
+    """
+    kinds = {".wav": ("wav", "pcm_f32le", "flt"), ".flac": ("flac", "flac", "s32")}
+    suffix = Path(path).suffix.lower()
+    if suffix not in kinds:
+        raise InvalidInput(f"write_audio writes {' or '.join(kinds)}, not {suffix!r}.")
+    layouts = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+    channels = audio.samples.shape[0]
+    if channels not in layouts:
+        raise InvalidInput(f"write_audio writes {', '.join(map(str, layouts))} channels, not {channels}.")
+    container, codec, kind = kinds[suffix]
+    with _whole(path) as part, av.open(str(part), "w", format=container) as out:
+        stream = out.add_stream(codec, rate=audio.sample_rate, layout=layouts[channels], format=kind)
+        for at in range(0, audio.samples.shape[1], 4096):
+            piece = audio.samples[:, at:at + 4096].clamp(-1, 1).t().contiguous().numpy()
+            if kind == "s32":
+                piece = (np.clip(np.round(piece.astype(np.float64) * 2**23), -2**23, 2**23 - 1) * 256).astype(np.int32)
+            frame = av.AudioFrame.from_ndarray(piece.reshape(1, -1), format=kind, layout=layouts[channels])
+            frame.sample_rate, frame.pts, frame.time_base = audio.sample_rate, at, Fraction(1, audio.sample_rate)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
