@@ -1,0 +1,110 @@
+"""Commands `probe`, `list`, `show` and `doctor`: what there is, without asking a model anything."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mmvideo.cli.common import Debug, Json, as_json, note, say
+from mmvideo.errors import MmvideoError, UnknownName
+
+LISTED = ("pipelines", "models", "configs")
+"""What `list` knows beside the kinds of the registry."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    panel = "See what there is"
+    for command in (probe, show, doctor):
+        app.command(rich_help_panel=panel)(command)
+    app.command("list", rich_help_panel=panel)(list_)
+
+
+def probe(
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files or URLs.")],
+    json: Json = False, debug: Debug = False,
+) -> None:
+    """Say what each file holds: streams, codecs, true duration, rotation, what is damaged."""
+    from mmvideo.media import probe as probe_media
+
+    code = 0
+    for video in videos:
+        try:
+            info = probe_media(video)
+        except MmvideoError as error:
+            if len(videos) == 1:
+                raise
+            code = code or error.exit_code
+            note(f"mmvideo: {error}")
+            info = error
+            if not json:
+                continue
+        say(as_json(info) if json else info)
+    if code:
+        raise typer.Exit(code)
+
+
+def list_(
+    kind: Annotated[str | None, typer.Argument(help="pipelines, models, configs, encoders, stages ...")] = None,
+    json: Json = False, debug: Debug = False,
+) -> None:
+    """List the pipelines, models and parts that a recipe can name."""
+    from mmvideo.registry import PARTS
+
+    kinds = [*LISTED, *PARTS]
+    if kind is not None and kind not in kinds:
+        raise UnknownName("kind", kind, kinds)
+    shown = {name: _named(name) for name in kinds if kind in (None, name)}
+    if json:
+        say(as_json(shown))
+        return
+    for name, entries in shown.items():
+        if kind is None:
+            say(f"{name}:")
+        for entry, about in entries.items():
+            say(f"{'  ' if kind is None else ''}{entry:24}{about}".rstrip())
+
+
+def _named(kind: str) -> dict[str, str]:
+    """Return name -> one line about it."""
+    from mmvideo import recipes, registry, weights
+
+    if kind == "pipelines":
+        return {name: recipes.load(name).about for name in recipes.names()}
+    if kind == "configs":
+        return {name: str(recipes.read_yaml("configs", name)[0].get("about", "")) for name in recipes.names("configs")}
+    if kind == "models":
+        return {name: _first_words(weights.card(weights.root() / name)) for name in weights.names()}
+    return {name: registry.PARTS[kind].get(name, "from another package") for name in registry.names(kind)}
+
+
+def _first_words(card: str) -> str:
+    """Return the first line of a model card that is neither metadata nor a heading."""
+    body = card.split("\n---\n", 1)[-1] if card.startswith("---") else card
+    lines = [line.strip() for line in body.splitlines()]
+    return next((line for line in lines if line and not line.startswith(("#", "|", "-", "<"))), "")
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="RECIPE|ENCODER", help="A recipe (name or file.yaml) or an encoder.")],
+    static: Annotated[bool, typer.Option("--static", help="Only what the recipe says; load and run nothing.")] = False,
+    json: Json = False, debug: Debug = False,
+) -> None:
+    """Show the stages of a recipe, or an encoder: what each needs and gives, shapes, parameters and cost."""
+    from mmvideo.cli import describe
+    from mmvideo.registry import names
+
+    found: Any = describe.encoder(name) if name in names("encoders") else describe.recipe(name, run=not static)
+    say(as_json(found) if json else describe.text(found))
+
+
+def doctor(json: Json = False, debug: Debug = False) -> None:
+    """Check this installation; every fault comes with the line that mends it. Exits with 1 if something is broken."""
+    from mmvideo.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        say(as_json(finding.to_dict()) if json else finding)
+    if any(finding.broken for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,137 @@
+"""Commands `demo`, `train`, `eval` and `toybox make`: what writes files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmvideo.cli.common import Debug, Device, Json, as_json, note, overrides, say
+from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError
+
+Out = Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")]
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A config (`mmvideo list configs`) or a .yaml file.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Change an option.")]
+
+NEXT = "what happens next?"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    panel = "Make things"
+    app.command(rich_help_panel=panel)(demo)
+    app.command(rich_help_panel=panel)(train)
+    app.command("eval", rich_help_panel=panel)(evaluate)
+    toys = typer.Typer(no_args_is_help=True, help="The procedural world that the embedded models learn in.")
+    toys.command("make")(toybox_make)
+    app.add_typer(toys, name="toybox", rich_help_panel=panel)
+
+
+def demo_clip() -> Path:
+    """Return the clip that ships with mmvideo.
+
+    Raises:
+        MediaNotFound: this installation has none.
+    """
+    from mmvideo.weights import root
+
+    clips = sorted((root() / "demo").glob("*.mp4"))
+    if not clips:
+        raise MediaNotFound("This installation of mmvideo has no demo clip; make one with `mmvideo toybox make`.")
+    return clips[0]
+
+
+def demo(
+    out: Out = Path("out"),
+    video: Annotated[str | None, typer.Option("--video", help="Another clip than the bundled one.")] = None,
+    device: Device = None, json: Json = False, debug: Debug = False,
+) -> None:
+    """Caption, classify and question the bundled clip; writes demo.png and demo.json."""
+    import json as json_format
+
+    from mmvideo.hooks import Progress
+    from mmvideo.pipeline import Pipeline
+    from mmvideo.plots import contact_sheet
+
+    clip = video or str(demo_clip())
+    caption = Pipeline("video-captioning", device=device)(clip, hook=Progress())
+    motion = Pipeline("video-classification", device=device)(clip, hook=Progress())
+    answer = Pipeline("video-qa", device=device)(clip, NEXT, hook=Progress())
+    results = {"caption": caption, "camera": motion, NEXT: answer}
+    if not json:
+        say(f"{Path(clip).name}: {motion.duration_seconds:.1f} s")
+    for title, result in results.items():
+        say(as_json(result) if json else f"\n{title}: {_seen(result)}")
+    out.mkdir(parents=True, exist_ok=True)
+    picture = contact_sheet(list(results.values()), out / "demo.png")
+    text = json_format.dumps([result.to_dict() for result in results.values()], indent=2, ensure_ascii=False)
+    (out / "demo.json").write_text(text + "\n", encoding="utf-8")
+    note(f"\nwrote {picture} and {out / 'demo.json'}")
+
+
+def _seen(result: Any) -> str:
+    """Print a result with every frame that was looked at."""
+    times = " ".join(f"{seconds:.3f}" for seconds in result.seconds_looked_at)
+    return f"{result}\n  frames at {times} s"
+
+
+def train(
+    config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME.")] = None,
+    set_: Changes = None, json: Json = False, debug: Debug = False,
+) -> None:
+    """Train a model; a run that was stopped continues where it was when started again."""
+    _dispatch("trainer", config, out, set_, json)
+
+
+def evaluate(
+    config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder for the report; runs/NAME.")] = None,
+    set_: Changes = None, json: Json = False, debug: Debug = False,
+) -> None:
+    """Measure a model."""
+    _dispatch("evaluator", config, out, set_, json)
+
+
+def _dispatch(kind: str, config: str, out: Path | None, changes: list[str] | None, json: bool) -> None:
+    """Hand a config to the part that its `trainer:` or `evaluator:` names, and print the reports that it yields.
+
+    Raises:
+        RecipeError: the config does not name one.
+    """
+    from mmvideo import recipes
+    from mmvideo.registry import find
+
+    raw, where = recipes.read_yaml("configs", config)
+    if kind not in raw:
+        raise RecipeError(f"{where}: no '{kind}:' key, so there is nothing to run. `mmvideo list {kind}s` names them.")
+    raw = {**raw, **_changes(changes)}
+    run = find(f"{kind}s", raw.pop(kind))
+    name = Path(config).stem
+    for report in run(raw, out=out or Path("runs") / name, where=where):
+        say(as_json(report) if json else "  ".join(_entry(key, value) for key, value in report.items()))
+
+
+def _changes(items: list[str] | None) -> dict[str, Any]:
+    """Read OPTION=VALUE texts."""
+    return overrides(f"config.{item}" for item in items or ()).get("config", {})
+
+
+def _entry(key: str, value: Any) -> str:
+    return f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+
+
+def toybox_make(
+    out: Annotated[Path, typer.Argument(help="Folder to write into; made if absent.")],
+    num: Annotated[int, typer.Option("--num", min=1, help="How many clips.")] = 100,
+    level: Annotated[str, typer.Option("--level", help="easy, standard or hard.")] = "easy",
+    split: Annotated[str, typer.Option("--split", help="train, validation, test or test-pairs.")] = "test",
+    start: Annotated[int, typer.Option("--start", min=0, help="Index of the first scene of the split.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Write clips with sound (mp4) and everything that is true about them (JSON), to test any model with."""
+    from mmvideo.toybox.make import make
+
+    if out.exists() and not out.is_dir():
+        raise InvalidInput(f"{out} is a file; give a folder.")
+    make(out, num=num, level=level, split=split, start=start)
+    note(f"wrote {num} {level} clips of the {split} split to {out}")
