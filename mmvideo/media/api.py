@@ -36,8 +36,8 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
     """Open anything that shows frames or holds sound. Use the result as a context manager.
 
     Args:
-        source: path, http(s) address, bytes, binary file object, GIF, uint8 frames (T, H, W, C) or (T, C, H, W) as numpy
-            or torch, folder or list of image files, a `Video`, an `Audio`, or the index of a camera.
+        source: path, http(s) address, bytes, binary file object, GIF, uint8 frames (T, H, W, C) or (T, C, H, W) as
+            numpy or torch, folder or list of image files, a `Video`, an `Audio`, or the index of a camera.
         fps: frames per second, for frames and images, which have no clock of their own.
         pts_seconds: the time of each frame instead of `fps`.
         audio: sound for frames and images: an `Audio`, a path, or samples (channels, S) with `sample_rate`.
@@ -69,9 +69,8 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
         return WebcamSource(source, strict=strict)
     if isinstance(source, list | tuple):
         return _list_source(source, clocked)
-    if isinstance(source, str | os.PathLike) and not is_url(os.fspath(source)) and Path(source).is_dir():
-        if images := image_files(Path(source)):
-            return image_source(images, name=str(source), **clocked)
+    if images := _images_in(source):
+        return image_source(images, name=str(source), **clocked)
     if fps is not None or pts_seconds is not None:
         raise InvalidInput("fps= and pts_seconds= are for frames and images; a file has its own timestamps.")
     if sound is not None:
@@ -84,6 +83,11 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
         if on_close is not None:
             on_close()
         raise
+
+
+def _images_in(source: MediaLike) -> list[Path]:
+    is_path = isinstance(source, str | os.PathLike) and not is_url(os.fspath(source))
+    return image_files(Path(source)) if is_path and Path(source).is_dir() else []
 
 
 def _list_source(source: Sequence, clocked: dict) -> Source:
@@ -127,8 +131,8 @@ def _as_opener(source: MediaLike, limits: MediaLimits):
         path = _spool(source, limits)
         name = str(getattr(source, "name", "<file object>"))
         return Opener(path, name=name), lambda: path.unlink(missing_ok=True)
-    raise InvalidInput(f"A {type(source).__name__} cannot be a source. Give a path, address, bytes, binary file, frames, "
-                       "image files, Video, Audio or camera index.")
+    raise InvalidInput(f"A {type(source).__name__} cannot be a source. Give a path, address, bytes, binary file, "
+                       "frames, image files, Video, Audio or camera index.")
 
 
 def _spool(file: BinaryIO, limits: MediaLimits) -> Path:

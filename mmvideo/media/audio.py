@@ -55,11 +55,11 @@ class AudioReader:
     def read(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
              end_seconds: float | None = None) -> Audio:
         """Read a span of the track; see `Source.audio`."""
-        pieces, begin, rate = [], None, sample_rate
-        for samples, at_seconds, rate in self.chunks(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
-                                                     end_seconds=end_seconds):
-            begin = at_seconds if begin is None else begin
-            pieces.append(samples)
+        chunks = list(self.chunks(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
+                                  end_seconds=end_seconds))
+        pieces, begin, rate = [samples for samples, _, _ in chunks], None, sample_rate
+        if chunks:
+            _, begin, rate = chunks[0]
         if not pieces:
             if start_seconds is None and end_seconds is None:
                 raise VideoDecodeError(f"{self.opener.name}: the sound track holds nothing that can be decoded.")

@@ -7,6 +7,7 @@ the damage is known: a warning, or with ``strict=True`` an error.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -35,6 +36,8 @@ class VideoDecoder:
 
     def __init__(self, opener: Opener, *, log: WarningLog, strict: bool = False, threads: int | None = None):
         self.opener, self.log, self.strict, self.threads = opener, log, strict, threads
+        self.step_seconds = standing_clock(opener)
+        """How long each frame lasts where the file's timestamps stand still; None where they can be used."""
 
     def open(self, *, careful: bool) -> tuple[av.container.InputContainer, av.VideoStream]:
         """Open the file and set up its decoder.
@@ -115,6 +118,7 @@ class _Run:
         self.last_seconds: float | None = None
         self._packets = self._frames = self._undated = 0
         self._codec = ""
+        self._by_dts, self._last_stamp = False, None
         self._ended = False
 
     @property
@@ -127,6 +131,7 @@ class _Run:
         container, stream = self._owner.open(careful=self._careful)
         with container:
             self._codec = stream.codec_context.name
+            self._by_dts = container.format.name == "avi" and stream.codec_context.has_b_frames
             if self._seek_ticks is not None:
                 container.seek(self._seek_ticks, stream=stream, backward=True)
             for packet in self._demux(container, stream):
@@ -160,15 +165,52 @@ class _Run:
                 self._owner._doubt(f"the container marks a packet as corrupt near {_seconds(packet):.3f} s")
             yield packet
 
+    def _stamp(self, frame: av.VideoFrame, time_base: Fraction) -> int | None:
+        """Return when a frame is shown, in ticks.
+
+        An AVI holds no presentation times: FFmpeg makes them up and gets them wrong where frames are reordered, whereas
+        the k-th frame to come out of the decoder is due at the k-th decode time.
+        """
+        if self._owner.step_seconds is not None:
+            return round((self._frames - 1) * self._owner.step_seconds / (frame.time_base or time_base))
+        if not self._by_dts:
+            return frame.pts
+        if frame.dts is not None:
+            return frame.dts
+        return frame.pts if self._last_stamp is None else self._last_stamp + max(1, frame.duration or 1)
+
     def _dated(self, frame: av.VideoFrame, time_base: Fraction) -> Iterator[tuple[av.VideoFrame, float]]:
         self._frames += 1
-        if frame.pts is None:
+        stamp = self._stamp(frame, time_base)
+        if stamp is None:
             self._undated += 1
             return
-        self.last_seconds = float(frame.pts * (frame.time_base or time_base))
+        self._last_stamp = stamp
+        self.last_seconds = float(stamp * (frame.time_base or time_base))
         if frame.is_corrupt and not self._careful:
             self._owner._doubt(f"the frame at {self.last_seconds:.3f} s is corrupt")
         yield frame, self.last_seconds
+
+
+def standing_clock(opener: Opener) -> Fraction | None:
+    """Tell whether the first packets all carry the same time (badly muxed files); then how long a frame is said to last.
+
+    Returns:
+        The frame duration that the container declares, in seconds; None where the timestamps move on.
+    """
+    with opener() as container:
+        stream = video_stream(container)
+        if stream is None:
+            return None
+        try:
+            packets = [packet for packet in itertools.islice(container.demux(stream), 8) if packet.size]
+        except ERRORS:
+            return None
+        if len(packets) < 3 or packets[0].pts is None or len({packet.pts for packet in packets}) > 1:
+            return None
+        if packets[0].duration:
+            return packets[0].duration * stream.time_base
+        return 1 / stream.average_rate if stream.average_rate else None
 
 
 def _seconds(packet: av.Packet) -> float:

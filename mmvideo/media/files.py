@@ -10,9 +10,10 @@ from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.audio import AudioReader
 from mmvideo.media.decoder import VideoDecoder
 from mmvideo.media.opening import ERRORS, Opener
-from mmvideo.media.probe import probe_file
+from mmvideo.media.probe import STANDING_CLOCK, probe_file
 from mmvideo.media.seeking import CannotSeek, SparseReader
 from mmvideo.media.source import Frames, Source, Take
+from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio
 
 
@@ -35,9 +36,17 @@ class FileSource(Source):
         if strict and cut:
             raise VideoDecodeError(f"{opener.name}: {cut[0]}. Read it with strict=False to get what is there.")
         self._decoder = VideoDecoder(opener, log=self._log, strict=strict, threads=threads)
-        self._audio = AudioReader(opener, log=self._log, track=audio_stream, strict=strict)
+        if strict and self._decoder.step_seconds is not None:
+            raise VideoDecodeError(f"{opener.name}: {STANDING_CLOCK}. Read it with strict=False to accept that.")
+        self._audio_log = WarningLog()
+        self._audio = AudioReader(opener, log=self._audio_log, track=audio_stream, strict=strict)
         self._sparse: SparseReader | None = None
         self._seeks = True
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found missing or doubtful so far, in picture and sound."""
+        return self._log.tuple() + self._audio_log.tuple()
 
     def close(self) -> None:
         """Close the file, and remove it if it is a temporary copy."""
@@ -110,7 +119,8 @@ class FileSource(Source):
     def audio(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
               end_seconds: float | None = None) -> Audio:
         """Return the sound of a span; see `Source.audio`."""
-        return self._audio.read(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds, end_seconds=end_seconds)
+        return self._audio.read(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
+                                end_seconds=end_seconds)
 
     def _audio_chunks(self, *, sample_rate: int | None, mono: bool, start_seconds: float | None,
                       end_seconds: float | None) -> Iterator[tuple[np.ndarray, float, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -136,7 +137,7 @@ def video_source(video: Video, *, audio: Audio | None, strict: bool) -> ListSour
     if not len(video):
         raise InvalidInput("The Video holds no frame.")
     frames, times = video.frames.permute(0, 2, 3, 1).numpy(), video.pts_seconds.tolist()
-    if any(b <= a for a, b in zip(times, times[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(times)):
         raise InvalidInput("The Video's pts_seconds must increase to be read as a source.")
     end = max(video.start_seconds + video.duration_seconds, times[-1])
     return ListSource(video.source, "video", times, frames.__getitem__, duration_seconds=end - times[0], fps=video.fps,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import av
 import numpy as np
 
 from mmvideo.media.convert import Turn, turn_of
+from mmvideo.media.decoder import standing_clock
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
 from mmvideo.media.opening import ERRORS, Opener, is_cover_art, set_up_decoder, video_stream
 from mmvideo.media.warn import WarningLog
 
 _RATES_AGREE = 1.02
+STANDING_CLOCK = "all timestamps are the same; frame times were rebuilt from the declared length of a frame"
 _HDR = {16: "PQ", 18: "HLG"}
 
 
@@ -28,20 +31,35 @@ def probe_file(opener: Opener, *, count_frames: bool = False) -> MediaInfo:
             scan = _Scan(opener)
         origin = 0.0 if container.start_time is None else container.start_time / av.time_base
         length = None if unknown else container.duration / av.time_base
-        if scan is not None and scan.spans:
+        if length is not None and "matroska" in container.format.name:
+            length = max(length - origin, 0.0) if origin > 0 else length
+        if unknown and scan is not None and scan.spans:
             origin, end = min(s for s, _ in scan.spans.values()), max(e for _, e in scan.spans.values())
-            if length is not None and abs(end - origin - length) > max(0.5, 0.02 * length):
-                log.add(f"the header promises {length:.3f} s but the packets span {end - origin:.3f} s")
             length = end - origin
         if unknown:
             log.add("no duration in the header; it was found by reading every packet")
+        elif scan is not None and scan.spans:
+            length = _agreed(scan, origin, length, log)
+        step = standing_clock(opener)
+        if step is not None:
+            log.add(STANDING_CLOCK)
         for message in _cut_off(container, opener):
             log.add(message)
-        video = tuple(_video_info(stream, scan, first if stream is main else None, origin, length or 0.0, log)
+        video = tuple(_video_info(stream, scan, first if stream is main else None, origin, length or 0.0, log,
+                                  step if stream is main else None)
                       for stream in container.streams.video)
         audio = tuple(_audio_info(number, stream, scan, origin, length)
                       for number, stream in enumerate(container.streams.audio))
         return MediaInfo(opener.name, container.format.name, origin, length or 0.0, video, audio, log.tuple())
+
+
+def _agreed(scan: _Scan, origin: float, length: float, log: WarningLog) -> float:
+    """Return the true length: the header's unless the packets clearly disagree."""
+    found = max(end for _, end in scan.spans.values()) - origin
+    if abs(found - length) <= max(0.5, 0.02 * length):
+        return length
+    log.add(f"the header promises {length:.3f} s but the packets span {found:.3f} s")
+    return found
 
 
 class _Scan:
@@ -50,6 +68,7 @@ class _Scan:
     def __init__(self, opener: Opener):
         self.spans: dict[int, tuple[float, float]] = {}
         self.counts: dict[int, int] = {}
+        self.last: dict[int, float] = {}
         with opener() as container:
             packets = container.demux()
             while True:
@@ -69,6 +88,7 @@ class _Scan:
         if stamp is None or packet.time_base is None or packet.stream.type not in ("video", "audio"):
             return
         start, end = float(stamp * packet.time_base), float((stamp + (packet.duration or 0)) * packet.time_base)
+        self.last[index] = max(self.last.get(index, start), start)
         known = self.spans.get(index, (start, end))
         self.spans[index] = (min(known[0], start), max(known[1], end))
 
@@ -106,7 +126,8 @@ def _cut_off(container, opener: Opener) -> list[str]:
     return found
 
 
-def _video_info(stream, scan, frame, origin: float, length: float, log: WarningLog) -> VideoStreamInfo:
+def _video_info(stream, scan, frame, origin: float, length: float, log: WarningLog,
+                step: Fraction | None) -> VideoStreamInfo:
     context, base = stream.codec_context, stream.time_base
     cover = is_cover_art(stream)
     start = origin if stream.start_time is None else float(stream.start_time * base)
@@ -115,8 +136,12 @@ def _video_info(stream, scan, frame, origin: float, length: float, log: WarningL
     if scan is not None and not cover:
         found = scan.counts.get(stream.index, 0)
         if stream.index in scan.spans:
-            start, end = scan.spans[stream.index]
-            duration = end - start
+            first, end = scan.spans[stream.index]
+            if step is not None:
+                duration = found * float(step)
+            elif not stream.duration or scan.last[stream.index] >= start + duration or \
+                    abs(end - first - duration) > max(0.5, 0.02 * duration):
+                start, duration = first, end - first
         if stream.frames and stream.frames != found:
             log.add(f"the header declares {stream.frames} frames but {found} packets are there")
     turn = turn_of(frame) if frame is not None else Turn()
@@ -155,7 +180,7 @@ def _audio_info(number: int, stream, scan, origin: float, length: float | None) 
     context, base = stream.codec_context, stream.time_base
     start = origin if stream.start_time is None else float(stream.start_time * base)
     duration = float(stream.duration * base) if stream.duration else None
-    if scan is not None and stream.index in scan.spans:
+    if duration is None and scan is not None and stream.index in scan.spans:
         start, end = scan.spans[stream.index]
         duration = end - start
     elif duration is None and length is not None:

@@ -1,9 +1,9 @@
 """Sparse reading: decode only what the asked frames depend on, and get the frames that a full decode would give.
 
 Packets are read before they are decoded, so the timestamps of a group of pictures are known beforehand: which frame is
-shown at a time is settled without decoding, pictures that nothing depends on are skipped, and decoding stops at the last
-frame that was asked for. A keyframe is trusted only for frames shown at or after it (open groups of pictures begin with
-frames that need the group before).
+shown at a time is settled without decoding, pictures that nothing depends on are skipped, and decoding stops at the
+last frame that was asked for. A keyframe is trusted only for frames shown at or after it (open groups of
+pictures begin with frames that need the group before).
 
     packets   K . . . . . . K . . . . . . K        K keyframe
     asked               ^               ^
@@ -28,10 +28,11 @@ _SKIPPABLE = {"h264", "mpeg1video", "mpeg2video"}
 
 _MAX_GROUP_BYTES = 512 * 1024**2
 _WORTH_A_SEEK_SECONDS = 1.0
+_LONG_AGO = -(2**62)
 
 
-class CannotSeek(Exception):  # noqa: N818  a signal inside this package, never shown
-    """The file does not keep the promises that sparse reading needs; decode it from its start."""
+class CannotSeek(Exception):
+    """The file does not keep the promises that sparse reading needs; never shown: it is then decoded from its start."""
 
 
 @dataclass
@@ -64,7 +65,7 @@ class SparseReader:
 
     def __init__(self, decoder: VideoDecoder):
         self.container, self.stream = decoder.open(careful=True)
-        if self.container.format.name not in SEEKABLE:
+        if self.container.format.name not in SEEKABLE or decoder.step_seconds is not None:
             self.close()
             raise CannotSeek(f"{decoder.opener.name} is not in a container with exact seeks")
         self._base = self.stream.time_base
@@ -89,7 +90,7 @@ class SparseReader:
         """Call `take` with each frame shown at the (sorted) times, once each, in order.
 
         Raises:
-            CannotSeek: a time before the first frame, damage, or timestamps that are not whole; nothing is settled then.
+            CannotSeek: a time before the first frame, damage, or timestamps that are not whole. Begin anew then.
         """
         first = self.stream.start_time or 0
         targets = sorted({max(first, self.ticks(seconds)) for seconds in times_seconds})
@@ -119,9 +120,9 @@ class SparseReader:
         """Read on until every target of the group is settled and the next one is better sought for."""
         last = group.packets[0]
         for packet in packets:
-            if packet.dts > group.targets[-1]:
+            if _dts(packet) > group.targets[-1]:
                 # Later packets are shown later still (pts >= dts), so what was read settles these targets.
-                while waiting and waiting[0] < packet.dts:
+                while waiting and waiting[0] < _dts(packet):
                     group.targets.append(waiting.pop(0))
                 if not waiting or self._better_to_seek(last, waiting[0]):
                     return group
@@ -145,11 +146,11 @@ class SparseReader:
 
     def _better_to_seek(self, last: av.Packet, target: int) -> bool:
         """Whether a keyframe lies between here and the target, far enough to skip reading."""
-        if float((target - last.dts) * self._base) < _WORTH_A_SEEK_SECONDS:
+        if float((target - _dts(last)) * self._base) < _WORTH_A_SEEK_SECONDS:
             return False
         entries = self.stream.index_entries
         at = entries.search_timestamp(target, backward=True) if len(entries) else -1
-        return at >= 0 and float((entries[at].timestamp - last.dts) * self._base) > _WORTH_A_SEEK_SECONDS
+        return at >= 0 and float((entries[at].timestamp - _dts(last)) * self._base) > _WORTH_A_SEEK_SECONDS
 
     def from_keyframe_before(self, target: int) -> Iterator[av.Packet]:
         """Seek, and yield packets from a keyframe that is shown at or before the target."""
@@ -163,7 +164,7 @@ class SparseReader:
                 yield first
                 yield from packets
                 return
-            found = aim if first is None else min(aim, first.dts)
+            found = aim if first is None or first.dts is None else min(aim, first.dts)
             aim, step = found - step, step * 4
             if aim < (self.stream.start_time or 0) - step:
                 break
@@ -173,7 +174,7 @@ class SparseReader:
         for packet in packets:
             if not packet.size:
                 continue
-            if packet.pts is None or packet.dts is None or packet.pts < packet.dts or packet.is_corrupt:
+            if packet.pts is None or packet.pts < _dts(packet) or packet.is_corrupt:
                 raise CannotSeek("packets without whole timestamps")
             yield packet
 
@@ -193,6 +194,11 @@ class SparseReader:
         context.flush_buffers()
         if left:
             raise CannotSeek("a frame that the index names does not come out of the decoder")
+
+
+def _dts(packet: av.Packet) -> int:
+    """Return the decode time; a packet without one (the first of a Matroska file) comes before all others."""
+    return _LONG_AGO if packet.dts is None else packet.dts
 
 
 __all__ = ["SEEKABLE", "CannotSeek", "SparseReader"]

@@ -199,8 +199,8 @@ class Source:
 
         Args:
             sample_rate: samples per second of the result; None keeps the track's own.
-            mono: mix all channels into one. Otherwise mono and stereo stay as they are, and more channels are mixed down
-                to stereo by the usual ITU-R BS.775 weights.
+            mono: mix all channels into one. Otherwise mono and stereo stay as they are, and more channels are mixed
+                down to stereo by the usual ITU-R BS.775 weights.
             start_seconds: first time of the half-open span on the source's clock; None is the track's beginning.
             end_seconds: first time after the span; None is the track's end.
 
@@ -223,7 +223,7 @@ class Source:
         main = self.info.main_video
         return Video(as_tensor(frames), torch.tensor(stamps, dtype=torch.float64),
                      duration_seconds=self.end_seconds - self.start_seconds, start_seconds=self.start_seconds,
-                     fps=main.average_fps if main else None, source=self.info.source, warnings=self.warnings)
+                     fps=main.average_fps if main else None, source=self.info.source, warnings=self._log.tuple())
 
 
 class _Belt:
@@ -249,7 +249,9 @@ class _Belt:
                 self._rest = np.concatenate([self._rest, samples], axis=1)
         if self._rest is None:
             return None
-        count = self._rest.shape[1] if end is None else max(0, round(end * self._rate) - round(self._rest_at * self._rate))
+        count = self._rest.shape[1]
+        if end is not None:
+            count = max(0, round(end * self._rate) - round(self._rest_at * self._rate))
         piece, self._rest = self._rest[:, :count], self._rest[:, count:]
         begins, self._rest_at = self._rest_at, self._rest_at + piece.shape[1] / self._rate
         return Audio(torch.from_numpy(np.ascontiguousarray(piece)), self._rate, start_seconds=begins,
@@ -258,5 +260,5 @@ class _Belt:
 
 def check_budget(frame_bytes: int, frames: int) -> None:
     if frame_bytes * frames > MAX_RESULT_BYTES:
-        raise BudgetExceeded(f"{frames} frames of {frame_bytes} bytes are over {MAX_RESULT_BYTES} bytes; give a smaller "
-                             "size=, a shorter span, or read with Source.stream.")
+        raise BudgetExceeded(f"{frames} frames of {frame_bytes} bytes are over {MAX_RESULT_BYTES} bytes; give a "
+                             "smaller size=, a shorter span, or read with Source.stream.")
