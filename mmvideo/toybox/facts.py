@@ -6,11 +6,10 @@ the first toy of a colour takes the slot). The clip is cut into NUM_BINS equal s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from mmvideo.nn.facts import Field
 from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.physics import hidden_by
 from mmvideo.toybox.world import Event, World
@@ -25,48 +24,39 @@ WEAK_FORCE = 0.06
 """Impacts below this are neither asked about nor expected to be seen."""
 
 
-@dataclass(frozen=True)
-class Field:
-    """One fact: how it is predicted and when it counts."""
-
-    name: str
-    scope: str
-    """slot: (B, K, ...); slot_bin: (B, K, NUM_BINS, ...); scene: (B, ...); bin: (B, NUM_BINS, ...)."""
-    kind: str
-    """class: one of `size`; multi: `size` independent yes/no; value: `size` real numbers."""
-    size: int
-    gate: str = ""
-    """The yes/no fact (or one entry of it, "event:0") without which this one says nothing."""
-    weight: float = 1.0
-
+_HIT, _BOUNCE, _LEAVE = NEXT_KINDS.index("hit"), NEXT_KINDS.index("bounce"), NEXT_KINDS.index("leave")
+_KIND = {kind: i for i, kind in enumerate(v.EVENT_KINDS)}
+_PRESENT = ("present", (0,))
+_SEEN = ("seen", (0,))
 
 FIELDS: tuple[Field, ...] = (
     Field("present", "slot", "multi", 1),
-    Field("shape", "slot", "class", len(v.SHAPES), "present", 2.0),
-    Field("size", "slot", "class", len(v.SIZES), "present"),
-    Field("material", "slot", "class", len(v.MATERIALS), "present", 2.0),
-    Field("spins", "slot", "multi", 1, "present"),
-    Field("hums", "slot", "multi", 1, "present"),
-    Field("next", "slot", "class", len(NEXT_KINDS), "present", 2.0),
-    Field("next_partner", "slot", "class", NUM_SLOTS, "next_hit"),
-    Field("next_side", "slot", "class", len(v.SIDES), "next_side_known"),
-    Field("next_seconds", "slot", "value", 1, "next_any", 2.0),
-    Field("seen", "slot_bin", "multi", 1, "present"),
-    Field("place", "slot_bin", "value", 2, "seen", 8.0),
-    Field("velocity", "slot_bin", "value", 2, "seen", 8.0),
-    Field("event", "slot_bin", "multi", len(v.EVENT_KINDS), "present", 6.0),
-    Field("event_offset", "slot_bin", "value", 1, "event_any", 2.0),
-    Field("partner", "slot_bin", "class", NUM_SLOTS, "event_hit"),
-    Field("side", "slot_bin", "class", len(v.SIDES), "event_side_known"),
-    Field("beep", "slot_bin", "multi", 1, "present"),
-    Field("camera", "scene", "class", len(v.CAMERA_MOTIONS), "", 3.0),
+    Field("shape", "slot", "class", len(v.SHAPES), _PRESENT, 2.0),
+    Field("size", "slot", "class", len(v.SIZES), _PRESENT),
+    Field("material", "slot", "class", len(v.MATERIALS), _PRESENT, 2.0),
+    Field("spins", "slot", "multi", 1, _PRESENT),
+    Field("hums", "slot", "multi", 1, _PRESENT),
+    Field("next", "slot", "class", len(NEXT_KINDS), _PRESENT, 2.0),
+    Field("next_partner", "slot", "class", NUM_SLOTS, ("next", (_HIT,))),
+    Field("next_side", "slot", "class", len(v.SIDES), ("next", (_BOUNCE, _LEAVE))),
+    Field("next_seconds", "slot", "value", 1, ("next", tuple(range(1, len(NEXT_KINDS)))), 2.0),
+    Field("seen", "slot_bin", "multi", 1, _PRESENT),
+    Field("place", "slot_bin", "value", 2, _SEEN, 8.0),
+    Field("velocity", "slot_bin", "value", 2, _SEEN, 8.0),
+    Field("event", "slot_bin", "multi", len(v.EVENT_KINDS), _PRESENT, 6.0),
+    Field("event_offset", "slot_bin", "value", 1, ("event", tuple(range(len(v.EVENT_KINDS)))), 2.0),
+    Field("partner", "slot_bin", "class", NUM_SLOTS, ("event", (_KIND["hit"],))),
+    Field("side", "slot_bin", "class", len(v.SIDES),
+          ("event", (_KIND["bounce"], _KIND["leave"], _KIND["enter"]))),
+    Field("beep", "slot_bin", "multi", 1, _PRESENT),
+    Field("camera", "scene", "class", len(v.CAMERA_MOTIONS), None, 3.0),
     Field("view", "scene", "class", len(v.VIEWS)),
-    Field("first_next", "scene", "class", NUM_SLOTS + 1, "", 2.0),
+    Field("first_next", "scene", "class", NUM_SLOTS + 1, None, 2.0),
     Field("sound_track", "scene", "multi", 1),
-    Field("heard", "bin", "multi", len(HEARD), "", 4.0),
-    Field("heard_offset", "bin", "value", len(HEARD), "heard", 1.0),
+    Field("heard", "bin", "multi", len(HEARD), None, 4.0),
+    Field("heard_offset", "bin", "value", len(HEARD), ("heard", ()), 1.0),
 )
-"""Gates other than a field's name are masks among the targets. Values are scaled to about [-1, 1]."""
+"""Values are scaled to about [-1, 1]. The last class of first_next is: nothing happens."""
 
 
 def facts(world: World, *, sound_track: Tensor | None = None) -> dict[str, Tensor]:
@@ -77,10 +67,10 @@ def facts(world: World, *, sound_track: Tensor | None = None) -> dict[str, Tenso
         sound_track: bool (B,), whether the clip is given with its sound; all by default.
 
     Returns:
-        float32 tensors for multi and value fields, int64 for class fields, shaped by the field's scope; and under
-        "mask:<name>" a float32 mask in the shape of the field's scope for each gated field.
+        Per name in FIELDS: float32 (..., size) for multi and value fields, int64 (...) for class fields, where ... is
+        the field's scope: (B, NUM_SLOTS), (B, NUM_SLOTS, NUM_BINS), (B,) or (B, NUM_BINS).
     """
-    b, k = len(world), NUM_SLOTS
+    b = len(world)
     device = world.position.device
     slots = _slots(world)
     has = torch.ones(b, device=device) if sound_track is None else sound_track.float().to(device)
@@ -95,7 +85,6 @@ def facts(world: World, *, sound_track: Tensor | None = None) -> dict[str, Tenso
     out["sound_track"] = has[:, None]
     out["heard"] *= has[:, None, None]
     out["hums"] *= has[:, None, None]
-    _masks(out, b, k)
     return out
 
 
@@ -171,7 +160,7 @@ def _fill_events(world: World, scene: int, toy_slot: dict[int, int], out: dict[s
             elif event.kind in NEXT_KINDS and slot not in nexts:
                 nexts[slot] = event
                 out["next"][scene, slot] = NEXT_KINDS.index(event.kind)
-                out["next_seconds"][scene, slot, 0] = 2 * (event.seconds - v.CLIP_SECONDS) - 1
+                out["next_seconds"][scene, slot, 0] = 2 * (event.seconds - v.CLIP_SECONDS) / v.FUTURE_SECONDS - 1
                 out["next_partner"][scene, slot] = toy_slot.get(other, 0) if event.kind == "hit" else 0
                 out["next_side"][scene, slot] = v.SIDES.index(event.side) if event.side else 0
                 first_next = slot if first_next is None else first_next
@@ -217,25 +206,3 @@ def _hear(out: dict[str, Tensor], scene: int, what: str, seconds: float) -> None
     bin_ = min(int(seconds / BIN_SECONDS), NUM_BINS - 1)
     out["heard"][scene, bin_, HEARD.index(what)] = 1.0
     out["heard_offset"][scene, bin_, HEARD.index(what)] = 2 * (seconds / BIN_SECONDS - bin_) - 1
-
-
-def _masks(out: dict[str, Tensor], b: int, k: int) -> None:
-    event, kinds = out["event"], {kind: i for i, kind in enumerate(v.EVENT_KINDS)}
-    nexts = out["next"]
-    gates = {
-        "present": out["present"][..., 0], "seen": out["seen"][..., 0],
-        "event_any": event.amax(-1), "event_hit": event[..., kinds["hit"]],
-        "event_side_known": event[..., [kinds["bounce"], kinds["leave"], kinds["enter"]]].amax(-1),
-        "next_any": (nexts > 0).float(), "next_hit": (nexts == NEXT_KINDS.index("hit")).float(),
-        "next_side_known": ((nexts == NEXT_KINDS.index("bounce")) | (nexts == NEXT_KINDS.index("leave"))).float(),
-        "heard": out["heard"],
-    }
-    for f in FIELDS:
-        if not f.gate:
-            continue
-        mask = gates[f.gate]
-        if f.scope == "slot_bin" and mask.ndim == 2:
-            mask = mask[..., None].expand(b, k, NUM_BINS)
-        elif f.scope.startswith("slot"):
-            mask = mask * (out["present"][..., 0] if mask.ndim == 2 else out["present"])
-        out[f"mask:{f.name}"] = mask

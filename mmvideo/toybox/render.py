@@ -18,7 +18,7 @@ from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.world import World
 
 _CHUNK_PIXELS = 1 << 20  # frames are made in chunks of about this many pixels: they stay in a CPU's cache
-_CROP_PIXELS = 1 << 16
+_CROP_PIXELS = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,11 @@ def render(world: World, *, size: int = 64, fps: float = v.MODEL_FPS, num_frames
     times = start_seconds + torch.arange(num_frames, dtype=torch.float64) / fps
     shots = _shots(world, times, backgrounds, device)
     count = max(1, _CHUNK_PIXELS // (num_frames * size * size)) if device.type == "cpu" else len(world)
-    with torch.inference_mode():
-        chunks = [_draw(shots[i:i + count], size) for i in range(0, len(world), count)]
-    return torch.cat(chunks).clone() if len(chunks) == 1 else torch.cat(chunks)
+    frames = torch.empty(len(world), num_frames, 3, size, size, dtype=torch.uint8, device=device)
+    with torch.no_grad():
+        for start in range(0, len(world), count):
+            _draw(frames[start:start + count], shots[start:start + count])
+    return frames
 
 
 def _at(track: Tensor, times: Tensor) -> Tensor:
@@ -116,10 +118,10 @@ def _shots(world: World, times: Tensor, backgrounds: Tensor | None, device: torc
     )
 
 
-def _draw(shots: _Shots, size: int) -> Tensor:
-    num_frames = shots.camera.shape[1]
+def _draw(canvas: Tensor, shots: _Shots) -> None:
+    """Fill the frames (B, T, 3, size, size)."""
+    size = canvas.shape[-1]
     still = ((shots.camera - shots.camera.new_tensor([0.5, 0.5, 0, 0])).abs() < 1e-6).all(-1).all(-1)
-    canvas = torch.empty(len(still), num_frames, 3, size, size, dtype=torch.uint8, device=still.device)
     for is_still in (True, False):
         rows = (still == is_still).nonzero().squeeze(1)
         if len(rows):
@@ -129,7 +131,6 @@ def _draw(shots: _Shots, size: int) -> Tensor:
     rows = (shots.board[:, 2] > shots.board[:, 0]).nonzero().squeeze(1)
     if len(rows):
         canvas[rows] = _cover(canvas[rows], shots[rows], size)
-    return canvas
 
 
 def _ground(shots: _Shots, coordinates: Tensor) -> Tensor:

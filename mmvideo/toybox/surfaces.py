@@ -19,28 +19,25 @@ _RGB = {
     "yellow": (0.99, 0.84, 0.06), "purple": (0.60, 0.14, 0.82), "cyan": (0.08, 0.84, 0.88),
 }
 _TAN = (0.80, 0.58, 0.34)
-_RUBBER, _METAL, _WOOD = range(3)
+_PAINT = {(m, c): tuple(0.8 * a + 0.2 * b for a, b in zip(_RGB[c], _TAN, strict=True)) if m == "wood" else _RGB[c]
+          for m in v.MATERIALS for c in v.COLORS}
 assert v.MATERIALS == ("rubber", "metal", "wood")
 
 
 def colors(specs: list, seeds: Tensor, num_toys: int) -> Tensor:
     """Return the toys' colours, float (B, N, 3) in [0, 1], each varied a little by its scene's seed."""
-    table = torch.zeros(len(specs), num_toys, 3)
-    for row, spec in zip(table, specs, strict=True):
-        for place, toy in zip(row, spec.toys, strict=False):
-            mixed = torch.tensor(_RGB[toy.color])
-            place.copy_(0.80 * mixed + 0.20 * torch.tensor(_TAN) if toy.material == "wood" else mixed)
-    varied = table.to(seeds.device) + 0.10 * (hashing.uniform(seeds, num_toys * 3, salt=4).view(table.shape) - 0.5)
+    rows = [[_PAINT[toy.material, toy.color] for toy in spec.toys] for spec in specs]
+    table = torch.tensor([row + [(0.0, 0.0, 0.0)] * (num_toys - len(row)) for row in rows], device=seeds.device)
+    varied = table + 0.10 * (hashing.uniform(seeds, num_toys * 3, salt=4).view(table.shape) - 0.5)
     return varied.clamp(0.02, 1.0)
 
 
 def kinds(specs: list, num_toys: int) -> tuple[Tensor, Tensor]:
     """Return the toys' shapes and materials as indices into SHAPES and MATERIALS, int64 (B, N)."""
-    table = torch.zeros(2, len(specs), num_toys, dtype=torch.int64)
-    for b, spec in enumerate(specs):
-        for n, toy in enumerate(spec.toys):
-            table[0, b, n], table[1, b, n] = v.SHAPES.index(toy.shape), v.MATERIALS.index(toy.material)
-    return table[0], table[1]
+    pad = [(0, 0)] * num_toys
+    rows = [[(v.SHAPES.index(t.shape), v.MATERIALS.index(t.material)) for t in spec.toys] for spec in specs]
+    table = torch.tensor([(row + pad)[:num_toys] for row in rows], dtype=torch.int64)
+    return table[..., 0], table[..., 1]
 
 
 def _by_kind(kind: Tensor, function, *fields: Tensor) -> Tensor | tuple[Tensor, ...]:

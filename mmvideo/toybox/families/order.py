@@ -57,11 +57,18 @@ def _order_two(s: Summary) -> Iterator[Fact]:
     for i, a in enumerate(s.events):
         for b in s.events[i + 1 :]:
             if b.seconds - a.seconds >= GAP_SECONDS and _sayable(s, a) and _sayable(s, b) and _once(s, a) and _once(s, b):
-                group = "-".join(sorted((a.kind, b.kind)))
+                group = "-".join(sorted((a.kind, b.kind))) + _shared(a, b)
                 text_a, text_b = clause(s, a), clause(s, b)
                 key = a.kind if a.kind != b.kind else "either"
                 yield Fact(text_a, (Clause(a), Clause(b)), key, group, (text_a, text_b))
                 yield Fact(text_a, (Clause(b), Clause(a)), key, group, (text_b, text_a))
+
+
+def _shared(a: Event, b: Event) -> str:
+    """Tell how two events share toys: what a toy does last or first (leaves, enters) would give the order away."""
+    if a.toy == b.toy:
+        return " same"
+    return " met" if {a.toy, a.other} & {b.toy, b.other} - {None} else ""
 
 
 def _neighbours(s: Summary, which: int) -> Iterator[Fact]:
