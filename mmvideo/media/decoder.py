@@ -193,7 +193,7 @@ class _Run:
 
 
 def standing_clock(opener: Opener) -> Fraction | None:
-    """Tell whether the first packets all carry the same time (badly muxed files); then how long a frame is said to last.
+    """Tell whether the first packets all carry the same time (a badly muxed file), and how long a frame then lasts.
 
     Returns:
         The frame duration that the container declares, in seconds; None where the timestamps move on.

@@ -1,0 +1,91 @@
+"""Several clips of neighbouring frames, each cut in one or three places (Non-local networks, Wang et al. 2018)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from mmvideo.errors import InvalidInput
+from mmvideo.media.convert import Fit, Geometry, check_size
+from mmvideo.media.source import EPSILON_SECONDS, Source
+from mmvideo.sampling.gather import PADDING, SizeLike, Span, gather, positive, span_of
+from mmvideo.types import Clips, Size
+
+
+def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_frames: int | None = None,
+          clip_seconds: float | None = None, crops: int = 1, size: SizeLike = None, fit: Fit = "crop",
+          sample_rate: int | None = None, start_seconds: float | None = None,
+          end_seconds: float | None = None) -> Clips:
+    """Take `num_clips` clips whose starts are spread evenly, each seen whole or in three crops.
+
+    Args:
+        num_clips: clips in time; a single one lies in the middle.
+        num_frames: T of each clip.
+        stride_frames: every how many source frames one is taken, by the average frame rate; default 2.
+        clip_seconds: length of a clip instead of `stride_frames`.
+        crops: 1 (the centre, or as `fit` says) or 3 along the longer side (needs `size`).
+        size: pixels of the frames; None keeps the source's own.
+        fit: ``crop``, ``pad`` or ``squash``; three crops are always ``crop``.
+        sample_rate: samples per second of the sound beside it; None leaves it out.
+        start_seconds: first time of the half-open span on the source's clock.
+        end_seconds: first time after the span.
+
+    Returns:
+        Clips (num_clips * crops, T, C, H, W), the crops of a clip beside each other, sound (num_clips * crops, S).
+
+    Raises:
+        InvalidInput: an option out of range, or a span that holds nothing.
+        NoVideoTrack: the source has no moving picture.
+    """
+    for name, value in (("num_clips", num_clips), ("num_frames", num_frames)):
+        positive(name, value)
+    if crops not in (1, 3) or (crops == 3 and size is None):
+        raise InvalidInput(f"crops must be 1, or 3 together with size=; not {crops} with size={size}.")
+    span = span_of(source, start_seconds, end_seconds)
+    length, half = _length(source, num_frames, stride_frames, clip_seconds)
+    room = max(0.0, span.seconds - length)
+    starts = span.start_seconds + (np.linspace(0, room, num_clips) if num_clips > 1 else np.array([room / 2]))
+    times = starts[:, None] + np.arange(num_frames) * length / num_frames + half
+    valid = times - half < span.end_seconds - EPSILON_SECONDS
+    valid[:, 0] = True
+    times = np.where(valid, times, span.end_seconds - EPSILON_SECONDS * 2)
+    spans = [Span(start, start + length) for start in starts]
+    rule = f"{num_clips} clips of {num_frames} frames over {length:.3f} s, starts spread evenly over {span}"
+    if crops == 1:
+        return gather(source, times, spans=spans, rule=rule, size=size, fit=fit, sample_rate=sample_rate, valid=valid)
+    return _three_crops(source, times, spans, rule, check_size(size), sample_rate, valid)
+
+
+def _length(source: Source, num_frames: int, stride_frames: int | None, clip_seconds: float | None):
+    """Return a clip's length and half a frame, both in seconds."""
+    if clip_seconds is not None:
+        if stride_frames is not None:
+            raise InvalidInput("Give stride_frames or clip_seconds, not both.")
+        positive("clip_seconds", clip_seconds)
+        return float(clip_seconds), 0.0
+    stride = 2 if stride_frames is None else stride_frames
+    positive("stride_frames", stride)
+    fps = source.info.main_video.average_fps
+    if not fps:
+        raise InvalidInput(f"{source.info.source} has no frame rate to count frames by; give clip_seconds=.")
+    # Aim at the middle of each frame, so that rounded timestamps (milliseconds in Matroska) do not repeat or skip one.
+    return num_frames * stride / fps, 0.5 / fps
+
+
+def _three_crops(source: Source, times: np.ndarray, spans: list[Span], rule: str, size: Size, sample_rate: int | None,
+                 valid: np.ndarray) -> Clips:
+    main = source.info.main_video
+    upright = (main.width, main.height) if main.rotation % 180 else (main.height, main.width)
+    scaled = Geometry.plan(*upright, size, "crop").scaled
+    whole = gather(source, times, spans=spans, rule=rule, size=scaled, fit="squash", sample_rate=sample_rate,
+                   valid=valid)
+    tops, lefts = ([round(part * (side - asked) / 2) for part in range(3)]
+                   for side, asked in ((scaled.height, size.height), (scaled.width, size.width)))
+    cut = torch.stack([whole.frames[..., top:top + size.height, left:left + size.width]
+                       for top, left in zip(tops, lefts, strict=True)], dim=1).flatten(0, 1)
+    audio = None if whole.audio is None else whole.audio.repeat_interleave(3, dim=0)
+    rule = whole.rule.removesuffix(f"; {PADDING}") + ", three crops each along the longer side"
+    if not bool(whole.valid.all()):
+        rule += f"; {PADDING}"
+    return Clips(cut, whole.pts_seconds.repeat_interleave(3, dim=0), whole.valid.repeat_interleave(3, dim=0),
+                 audio=audio, sample_rate=whole.sample_rate, has_audio=whole.has_audio, rule=rule)

@@ -1,0 +1,53 @@
+"""Frames at a steady rate, however the source is timed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mmvideo.errors import InvalidInput
+from mmvideo.media.convert import Fit
+from mmvideo.media.source import EPSILON_SECONDS, Source
+from mmvideo.sampling.gather import SizeLike, gather, positive, span_of
+from mmvideo.types import Clips
+
+_MOST = 1_000_000
+
+
+def at_fps(source: Source, *, fps: float = 2.0, max_frames: int | None = None, size: SizeLike = None,
+           fit: Fit = "crop", sample_rate: int | None = None, start_seconds: float | None = None,
+           end_seconds: float | None = None) -> Clips:
+    """Take the frame shown every 1/fps seconds, thinned evenly if that is more than `max_frames`.
+
+    Args:
+        fps: frames looked at per second; above the source's own rate frames repeat and are marked as not valid.
+        max_frames: most frames; None sets no limit.
+        size: pixels of the frames; None keeps the source's own.
+        fit: ``crop``, ``pad`` or ``squash``.
+        sample_rate: samples per second of the sound beside it; None leaves it out.
+        start_seconds: first time of the half-open span on the source's clock.
+        end_seconds: first time after the span.
+
+    Returns:
+        One clip, frames (1, T, C, H, W) with T from the length of the span, sound (1, S) of the whole span.
+
+    Raises:
+        InvalidInput: an option out of range, or a span that holds nothing.
+        NoVideoTrack: the source has no moving picture.
+    """
+    positive("fps", fps)
+    span = span_of(source, start_seconds, end_seconds)
+    count = max(1, math.ceil((span.seconds - EPSILON_SECONDS) * fps))
+    if max_frames is None and count > _MOST:
+        raise InvalidInput(f"{span} at {fps:g} fps are {count} frames; set max_frames.")
+    rule = f"a frame every {1 / fps:.4g} s of {span}"
+    if max_frames is not None:
+        positive("max_frames", max_frames)
+    if max_frames is not None and count > max_frames:
+        ticks = np.floor((np.arange(max_frames) + 0.5) * count / max_frames)
+        rule += f", thinned evenly from {count} to {max_frames} frames"
+    else:
+        ticks = np.arange(count)
+    times = span.start_seconds + ticks / fps
+    return gather(source, times[None], spans=[span], rule=rule, size=size, fit=fit, sample_rate=sample_rate)

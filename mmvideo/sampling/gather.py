@@ -1,0 +1,104 @@
+"""What all samplers share: the span, the frames at planned times, and the sound beside them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmvideo.errors import InvalidInput, NoVideoTrack
+from mmvideo.media.convert import Fit
+from mmvideo.media.source import EPSILON_SECONDS, Source
+from mmvideo.types import Clips, Size
+
+SizeLike = Size | int | tuple[int, int] | None
+PADDING = "the last frame is repeated, marked as not valid, where the source has no more"
+
+
+@dataclass(frozen=True)
+class Span:
+    """The half-open part of a source that is sampled, on its clock."""
+
+    start_seconds: float
+    end_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Length of the span."""
+        return self.end_seconds - self.start_seconds
+
+    def __str__(self) -> str:
+        return f"{self.start_seconds:.3f}-{self.end_seconds:.3f} s"
+
+
+def span_of(source: Source, start_seconds: float | None, end_seconds: float | None) -> Span:
+    """Return the asked span, cut to where the source has frames.
+
+    Raises:
+        InvalidInput: empty, backwards, or outside the source.
+        NoVideoTrack: the source has no moving picture.
+    """
+    if source.info.main_video is None:
+        raise NoVideoTrack(f"{source.info.source} holds no moving picture to sample.")
+    first, last = source.start_seconds, source.end_seconds
+    start = first if start_seconds is None else max(first, float(start_seconds))
+    end = last if end_seconds is None else min(last, float(end_seconds))
+    asked_nothing = start_seconds is None and end_seconds is None
+    if not (math.isfinite(start) and math.isfinite(end)) or end < start or (end == start and not asked_nothing):
+        raise InvalidInput(f"The span {start_seconds} to {end_seconds} s holds nothing of {source.info.source}, which "
+                           f"runs from {first:.3f} to {last:.3f} s.")
+    return Span(start, end)
+
+
+def positive(name: str, value: float) -> None:
+    """Refuse an option that is not a positive number.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or not math.isfinite(value):
+        raise InvalidInput(f"{name} must be a positive number, not {value!r}.")
+
+
+def gather(source: Source, times: np.ndarray, *, spans: list[Span], rule: str, size: SizeLike, fit: Fit,
+           sample_rate: int | None, valid: np.ndarray | None = None) -> Clips:
+    """Look at the frames shown at planned times.
+
+    Args:
+        times: seconds (B, T).
+        spans: what each clip covers, for its sound (B).
+        valid: bool (B, T); None marks a frame that repeats the one before it in its clip as not valid.
+    """
+    video = source.frames_at(times.ravel().tolist(), size=size, fit=fit)
+    pts = video.pts_seconds.reshape(times.shape)
+    frames = video.frames.reshape(*times.shape, *video.frames.shape[1:])
+    if valid is None:
+        good = torch.ones(times.shape, dtype=torch.bool)
+        good[:, 1:] = pts[:, 1:] > pts[:, :-1]
+    else:
+        good = torch.from_numpy(valid)
+    if not bool(good.all()):
+        rule = f"{rule}; {PADDING}"
+    audio = None if sample_rate is None else sound_of(source, spans, sample_rate)
+    return Clips(frames, pts, good, audio=audio, sample_rate=sample_rate, has_audio=source.has_audio, rule=rule)
+
+
+def sound_of(source: Source, spans: list[Span], sample_rate: int) -> Tensor:
+    """Return the mono waveform of each span, float32 (B, S); zero where the source has no sound."""
+    samples = max(1, round(max(span.seconds for span in spans) * sample_rate))
+    out = torch.zeros(len(spans), samples)
+    if not source.has_audio:
+        return out
+    first, last = min(span.start_seconds for span in spans), max(span.end_seconds for span in spans)
+    sound = source.audio(sample_rate=sample_rate, mono=True, start_seconds=first, end_seconds=last + EPSILON_SECONDS)
+    for row, span in enumerate(spans):
+        at = round((span.start_seconds - sound.start_seconds) * sample_rate)
+        count = min(samples, round(span.seconds * sample_rate))
+        piece = sound.samples[0, max(0, at):max(0, at + count)]
+        lead = max(0, -at)
+        piece = piece[:max(0, samples - lead)]
+        out[row, lead:lead + len(piece)] = piece
+    return out
