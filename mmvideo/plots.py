@@ -1,0 +1,241 @@
+"""The picture of a result: the frames looked at, a timeline of what was said, and the waveform.
+
+Drawn with matplotlib's own objects (no pyplot), so nothing global changes and no window opens.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from mmvideo.errors import InvalidInput, MediaError
+from mmvideo.media import open_source
+from mmvideo.results import Answer, Caption, Evidence, Result
+from mmvideo.types import Segment
+
+INK, QUIET, PAPER, WAVE = "#1d2733", "#7a8694", "#ffffff", "#4a7fb5"
+LANES = (("#dbeafe", "#1e3a8a"), ("#dcfce7", "#14532d"), ("#fef3c7", "#713f12"), ("#fce7f3", "#831843"))
+"""Fill and text colour of the lanes of the timeline."""
+OUTSIDE = ("#e5e7eb", "#4b5563")
+MAX_FRAMES = 16
+COLUMNS = 8
+WIDTH_INCHES = 13.0
+WAVE_RATE = 8_000
+_CHARACTERS_PER_INCH = 11.5
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What is drawn, read from the evidence."""
+
+    frames: np.ndarray
+    """uint8 (T, H, W, 3)."""
+    seconds: list[float]
+    """Time of each frame."""
+    wave: np.ndarray | None
+    """float32 (S,) mono."""
+    wave_start: float
+    start: float
+    end: float
+
+
+def contact_sheet(results: Sequence[Result], path: str | Path | None = None) -> Figure | Path:
+    """Draw results of one video: frames looked at, one lane of the timeline a result, and the sound.
+
+    Args:
+        results: one or more, all about the same video.
+        path: where to write (.png, .jpg, .pdf, .svg); None returns the figure.
+
+    Raises:
+        InvalidInput: no results, or nothing that could be drawn is left of the video.
+    """
+    if not results:
+        raise InvalidInput("There is no result to draw.")
+    material = _material(results)
+    columns = min(COLUMNS, len(material.seconds))
+    rows = -(-len(material.seconds) // columns)
+    height, width = material.frames.shape[1:3]
+    cell = (WIDTH_INCHES - 0.6) / columns
+    lanes = [_lane_lines(result, material) for result in results]
+    heights = [0.4 + 0.24 * (len(results) > 1), rows * (cell * height / width + 0.24),
+               sum(_lane_height(lines) for lines in lanes) + 0.35, 1.0 if material.wave is not None else 0.45]
+    figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 0.5), facecolor=PAPER, layout="constrained")
+    figure.get_layout_engine().set(rect=(0.008, 0.01, 0.984, 0.98))
+    top, sheet, below = figure.subfigures(3, 1, height_ratios=[*heights[:2], sum(heights[2:])])
+    _title(top, results)
+    _frames(sheet, material, rows, columns)
+    timeline, sound = below.subplots(2, 1, height_ratios=heights[2:])
+    _timeline(timeline, results, lanes, material)
+    _waveform(sound, material)
+    if path is None:
+        return figure
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(path, dpi=110)
+    return path
+
+
+def _material(results: Sequence[Result]) -> _Material:
+    """Read the frames to show, evenly chosen among those looked at, and the sound."""
+    seen = sorted({seconds for result in results[-1:] for seconds in result.seconds_looked_at})
+    if not seen:
+        seen = sorted({seconds for result in results for seconds in result.seconds_looked_at})
+    evidence = next((result.evidence for result in results if result.evidence is not None), None)
+    if evidence is None or not seen:
+        raise InvalidInput("This result keeps no video to draw (it was made without a pipeline).")
+    if len(seen) > MAX_FRAMES:
+        seen = [seen[round(i * (len(seen) - 1) / (MAX_FRAMES - 1))] for i in range(MAX_FRAMES)]
+    spans = [segment for result in results for segment in result.segments]
+    start = min([seen[0], *(s.start_seconds for s in spans)])
+    end = max([seen[-1] + 0.05, *(s.end_seconds for s in spans)])
+    if evidence.source is None:
+        return _from_clips(evidence, seen, start, end)
+    return _from_source(evidence, seen, start, end)
+
+
+def _from_source(evidence: Evidence, seen: list[float], start: float, end: float) -> _Material:
+    with open_source(evidence.source, **evidence.options) as source:
+        height, width = source.frames_at(seen[:1]).frames.shape[2:]
+        scale = min(1.0, 320 / max(height, width))
+        size = (max(2, round(height * scale)), max(2, round(width * scale)))
+        frames = source.frames_at(seen, size=size).frames.permute(0, 2, 3, 1).numpy()
+        wave, wave_start = None, start
+        if source.has_audio:
+            try:
+                audio = source.audio(sample_rate=WAVE_RATE, mono=True)
+                wave, wave_start = audio.samples[0].numpy(), audio.start_seconds
+            except MediaError:  # the picture is still worth drawing
+                wave = None
+    return _Material(frames, seen, wave, wave_start, start, end)
+
+
+def _from_clips(evidence: Evidence, seen: list[float], start: float, end: float) -> _Material:
+    """Draw from the small frames that the model saw, where the source cannot be read again."""
+    if evidence.clips is None:
+        raise InvalidInput("The video of this result cannot be read again, so it cannot be drawn.")
+    frames = evidence.clips.frames.flatten(0, 1).permute(0, 2, 3, 1).numpy()
+    stamps = evidence.clips.pts_seconds.flatten().numpy()
+    rows = [int(np.abs(stamps - seconds).argmin()) for seconds in seen]
+    return _Material(frames[rows], seen, None, start, start, end)
+
+
+def _title(figure: Any, results: Sequence[Result]) -> None:
+    first = results[-1] if isinstance(results[-1], Answer) else results[0]
+    name = Path(first.source).name if first.source != "<memory>" else "video"
+    length = f"  {first.duration_seconds:.1f} s" if first.duration_seconds is not None else ""
+    if len(results) == 1:
+        said = first.headline.splitlines()[0]
+        asked = f"{first.question}  " if isinstance(first, Answer) else ""
+        figure.text(0.012, 0.5, textwrap.shorten(asked + said, 120), size=15, weight="bold", color=INK, va="center")
+        figure.text(0.988, 0.5, name + length, size=10, color=QUIET, va="center", ha="right")
+        return
+    figure.text(0.012, 0.5, name, size=15, weight="bold", color=INK, va="center")
+    figure.text(0.988, 0.5, f"{length}   {len(material_times(results))} frames looked at".strip(), size=10, color=QUIET,
+                va="center", ha="right")
+
+
+def material_times(results: Sequence[Result]) -> list[float]:
+    """Return every time that any of the results looked at, ascending."""
+    return sorted({round(seconds, 4) for result in results for seconds in result.seconds_looked_at})
+
+
+def _frames(figure: Any, material: _Material, rows: int, columns: int) -> None:
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for index, axes in enumerate(grid.flat):
+        axes.set_axis_off()
+        if index < len(material.seconds):
+            axes.imshow(material.frames[index], interpolation="nearest" if material.frames.shape[2] < 100 else None)
+            axes.set_title(f"{material.seconds[index]:.2f} s", size=8.5, color=QUIET, pad=2.5)
+
+
+def _name(result: Result) -> str:
+    if isinstance(result, Answer):
+        return result.question
+    return "caption" if isinstance(result, Caption) else result.model or "class"
+
+
+def _shown(result: Result, material: _Material) -> list[Segment]:
+    """Return what the lane holds: the segments, and for an answer from one of several windows only its text."""
+    if isinstance(result, Answer) and len({s.text for s in result.segments}) <= 1:
+        return [Segment(material.start, material.end, result.text, result.confidence)]
+    return list(result.segments) or [Segment(material.start, material.end, result.headline, result.confidence)]
+
+
+def _lane_lines(result: Result, material: _Material) -> list[list[str]]:
+    """Wrap the text of each segment of a lane to the width that its span has."""
+    inches = (WIDTH_INCHES - 2.2) / max(material.end - material.start, 1e-6)
+    wrapped = []
+    for segment in _shown(result, material):
+        room = int((segment.end_seconds - segment.start_seconds) * inches * _CHARACTERS_PER_INCH) - 2
+        sure = "" if segment.confidence is None else f"  {segment.confidence:.0%}"
+        lines = textwrap.wrap(segment.text + sure, max(room, 6), max_lines=4, placeholder=" …")
+        wrapped.append(lines if room >= 4 else [""])
+    return wrapped
+
+
+def _lane_height(lines: list[list[str]]) -> float:
+    """Inches that a lane takes, with the line above it that names it."""
+    return 0.34 + 0.17 * max(len(text) for text in lines) + 0.12
+
+
+def _timeline(axes: Axes, results: Sequence[Result], lanes: list[list[list[str]]], material: _Material) -> None:
+    """Draw a lane a result: its name, a box a segment, and a tick a frame looked at."""
+    y = 0.0
+    for index, (result, lines) in enumerate(zip(results, lanes, strict=True)):
+        fill, ink = LANES[index % len(LANES)] if result.in_domain else OUTSIDE
+        full = _lane_height(lines)
+        note = "" if result.in_domain else f"   outside what {result.model or 'the model'} knows"
+        axes.text(material.start, -y - 0.10, _name(result) + note, size=9, color=QUIET, va="center")
+        axes.plot(result.seconds_looked_at, np.full(len(result.seconds_looked_at), -y - 0.215), "|", color=ink, ms=4)
+        for segment, text in zip(_shown(result, material), lines, strict=True):
+            width = segment.end_seconds - segment.start_seconds
+            gap = 0.003 * (material.end - material.start)
+            axes.add_patch(FancyBboxPatch(
+                (segment.start_seconds + gap / 2, -y - full + 0.10), max(width - gap, gap / 2), full - 0.37,
+                boxstyle="round,pad=0,rounding_size=0.02", facecolor=fill, edgecolor=ink, linewidth=0.6))
+            axes.text(segment.start_seconds + 2.5 * gap, -y - (0.27 + full - 0.10) / 2, "\n".join(text), size=9.5,
+                      color=ink, va="center", linespacing=1.15, clip_on=True)
+        y += full
+    _time_axis(axes, material)
+    axes.set_ylim(-y, 0)
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)
+
+
+def _waveform(axes: Axes, material: _Material) -> None:
+    """Draw the sound as the range of its samples in each of some 1200 slices of time."""
+    _time_axis(axes, material)
+    axes.set_xlabel("seconds", size=9, color=QUIET)
+    if material.wave is None or not material.wave.size:
+        middle = (material.start + material.end) / 2
+        axes.text(middle, 0.5, "no sound track", size=9, color=QUIET, ha="center", va="center")
+        axes.set_ylim(0, 1)
+        return
+    slices = np.array_split(material.wave, min(1200, material.wave.size))
+    seconds = material.wave_start + np.linspace(0, material.wave.size / WAVE_RATE, len(slices))
+    low, high = np.array([piece.min() for piece in slices]), np.array([piece.max() for piece in slices])
+    axes.fill_between(seconds, low, high, color=WAVE, linewidth=0.4)
+    loudest = max(float(np.abs(material.wave).max()), 0.05)
+    axes.set_ylim(-1.1 * loudest, 1.1 * loudest)
+
+
+def _time_axis(axes: Axes, material: _Material) -> None:
+    axes.set_xlim(material.start, material.end)
+    axes.set_yticks([])
+    axes.tick_params(axis="x", labelsize=8.5, colors=QUIET, length=2)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color("#c9d1da")
+
+
+__all__ = ["contact_sheet"]
