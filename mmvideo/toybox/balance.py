@@ -7,20 +7,23 @@ wording that could matter (a group), every answer is asked for equally often.
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.questions import KINDS, MANNERS_OF_ASKING, Question, draw
+from mmvideo.toybox.questions import KINDS, MANNERS_OF_ASKING, Question, ask
 from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.summary import summarize
 from mmvideo.toybox.world import Scene
 
 _RARE = 0.04
 """Answers rarer than this within their group do not hold the others down."""
-_ONE_SIDED = 0.04
+_ONE_SIDED = 0.006
 """A group of yes-no or either-or questions whose second answer is rarer than this is never asked."""
+_NOTHING_SHARE = 0.25
+"""How often "nothing" comes, relative to all the answers that name an event, each of which is rare by itself."""
 _TWO_SIDED = frozenset(("order_two", "when_half", "when_third", "sound_order", "camera_direction"))
 _Facts = dict[str, list[tuple[str, str]]]
 """Of one scene: type -> (group, key) of each fact."""
@@ -34,73 +37,86 @@ def scenes(level: str, split: str, num: int, *, first: int = 0, batch: int = 256
         yield from (world.scene(i) for i in range(count))
 
 
-def calibrate(found: Iterable[Scene], *, rounds: int = 8, seed: int = 0) -> dict:
+def calibrate(found: Iterable[Scene], *, num: int = 20, rounds: int = 10, seed: int = 0) -> dict:
     """Return one level's part of the table: {"keep": {type: {group: {key: p}}}, "common": {type: share of scenes}}.
 
-    Draws one fact a type and scene again and again, and each time lowers the keep probability of the answers that
-    come too often.
+    Draws questions as `ask` does again and again, and each time lowers the keep probability of the answers that come
+    too often. Holds for `num` questions a scene, about: scenes with few facts get relatively more of each.
     """
     table, two_sided = _collect(found)
     rng = random.Random(seed)
-    keep = {n: {g: dict.fromkeys(c, 1.0) for g, c in _count(rows).items()} for n, rows in table.items()}
-    for name, groups in keep.items():
-        for group, counts in _count(table[name]).items():
+    keep: dict[str, dict] = {}
+    for name, groups in _count(table).items():
+        keep[name] = {g: dict.fromkeys(c, 1.0) for g, c in groups.items()}
+        for group, counts in groups.items():
             if name in two_sided and max(counts.values()) > (1 - _ONE_SIDED) * sum(counts.values()):
-                groups[group] = dict.fromkeys(counts, 0.0)
-        for _ in range(rounds):
-            _adjust(groups, _draw(table[name], groups, rng))
-    total = max(len(rows) for rows in table.values())
-    common = {n: max(sum(_draw(rows, keep[n], rng).values()), 1) / total for n, rows in table.items()}
-    rounded = {n: {g: {k: round(p, 3) for k, p in sorted(c.items())} for g, c in sorted(groups.items())}
+                keep[name][group] = dict.fromkeys(counts, 0.0)
+    common = dict.fromkeys(keep, 1.0)
+    for _ in range(rounds):
+        asked, common = _draw(table, keep, common, num, rng)
+        for name, groups in keep.items():
+            _adjust(groups, asked, name, 0.0 if name in two_sided else _RARE)
+    rounded = {n: {g: {k: round(p, 4) for k, p in sorted(c.items())} for g, c in sorted(groups.items())}
                for n, groups in keep.items()}
     return {"keep": {n: g for n, g in rounded.items() if any(p != 1 for c in g.values() for p in c.values())},
             "common": {n: round(share, 4) for n, share in common.items()}}
 
 
-def _collect(found: Iterable[Scene]) -> tuple[dict[str, list[list[tuple[str, str]]]], set[str]]:
-    table: dict[str, list[list[tuple[str, str]]]] = {n: [] for n in KINDS}
+def _collect(found: Iterable[Scene]) -> tuple[list[_Facts], set[str]]:
+    table: list[_Facts] = []
     two_sided = set(_TWO_SIDED)
     for scene in found:
-        summary = summarize(scene)
-        for name, kind in KINDS.items():
+        summary, row = summarize(scene), {}
+        for name, kind in KINDS.items() if summary.seen else ():
             facts = list(kind.facts(summary))
-            table[name].append([(f.group, f.key or f.answer) for f in facts])
-            if facts and facts[0].answer in ("yes", "no"):
-                two_sided.add(name)
+            if facts:
+                row[name] = [(sys.intern(f.group), sys.intern(f.key or f.answer)) for f in facts]
+                if facts[0].answer in ("yes", "no"):
+                    two_sided.add(name)
+        table.append(row)
     return table, two_sided
 
 
-def _count(rows) -> dict[str, Counter]:
-    counts: dict[str, Counter] = defaultdict(Counter)
-    for row in rows:
-        for group, key in row:
-            counts[group][key] += 1
+def _count(table: list[_Facts]) -> dict[str, dict[str, Counter]]:
+    counts: dict[str, dict[str, Counter]] = {}
+    for row in table:
+        for name, facts in row.items():
+            for group, key in facts:
+                counts.setdefault(name, {}).setdefault(group, Counter())[key] += 1
     return counts
 
 
-def _draw(rows, groups, rng: random.Random) -> Counter:
-    """Return how often each (group, key) is asked, one fact a scene."""
+def _draw(table: list[_Facts], keep, common, num: int, rng: random.Random) -> tuple[Counter, dict[str, float]]:
+    """Return how often each (type, group, key) is asked, and in which share of scenes each type could be."""
     asked: Counter = Counter()
-    for row in rows:
-        kept = [fact for fact in row if (p := groups[fact[0]][fact[1]]) >= 1.0 or rng.random() < p]
-        if kept:
-            asked[kept[int(rng.random() * len(kept))]] += 1
-    return asked
+    possible: Counter = Counter()
+    for row in table:
+        order, left = sorted(row, key=lambda n: rng.expovariate(1.0) * common[n]), num
+        for name in order:
+            groups = keep[name]
+            kept = [fact for fact in row[name] if (p := groups[fact[0]][fact[1]]) >= 1.0 or rng.random() < p]
+            if not kept:
+                continue
+            possible[name] += 1
+            if left > 0:
+                asked[name, *kept[int(rng.random() * len(kept))]] += 1
+                left -= 1
+    return asked, {name: max(possible[name], 1) / len(table) for name in keep}
 
 
-def _adjust(groups: dict[str, dict[str, float]], asked: Counter) -> None:
+def _adjust(groups: dict[str, dict[str, float]], asked: Counter, name: str, rare: float) -> None:
     for group, probabilities in groups.items():
-        counts = {key: asked[group, key] for key in probabilities}
-        total = sum(counts.values())
-        if not total:
+        counts = {key: asked[name, group, key] for key in probabilities if probabilities[key] > 0}
+        common = {key: n for key, n in counts.items() if n > rare * sum(counts.values())}
+        if len(common) < 2:
             continue
-        common = {key: n for key, n in counts.items() if n >= _RARE * total}
-        least = min(common.values())
+        weight = {key: _NOTHING_SHARE if key == "nothing" and "event" in common else 1.0 for key in common}
+        least = min(n / weight[key] for key, n in common.items())
         for key, n in common.items():
-            probabilities[key] *= least / n
+            probabilities[key] *= least / (n / weight[key])
         top = max(probabilities[key] for key in common)
-        for key in probabilities:
-            probabilities[key] = min(probabilities[key] / top, 1.0) if key in common else 1.0
+        for key in counts:
+            probabilities[key] = max(probabilities[key] / top, 1e-4) if key in common else 1.0
 
 
 @dataclass(frozen=True)
@@ -122,13 +138,12 @@ def blind_scores(found: Iterable[Scene], *, num: int = 20, seed: int = 0) -> lis
     counts: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
     asked: dict[str, list[Question]] = defaultdict(list)
     for index, scene in enumerate(found):
-        for question, fact in draw(scene, random.Random(f"{seed}/{index}"), num=num, types=None, has_sound=True):
+        for question in ask(scene, random.Random(f"{seed}/{index}"), num=num):
             if index % 2:
                 asked[question.type].append(question)
             else:
                 for view in _views(question):
                     counts[question.type][view][question.answer] += 1
-            del fact
     return [_score(name, asked[name], counts[name]) for name in KINDS if asked[name]]
 
 

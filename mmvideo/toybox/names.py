@@ -35,24 +35,25 @@ def refer(s: Summary, toy: int, rng: random.Random, hide: frozenset[str] = NO_AT
 
 def _descriptions(s: Summary, toy: int, hide: frozenset[str]) -> tuple[str | None, list[str], list[str]]:
     """Return the usual description, the shortest unique ones, and those one word longer."""
-    allowed = [a for a in ATTRIBUTES if a not in hide]
-    others = [s.toys[i] for i in (*s.seen, *s.doubtful) if i != toy]
-    spec = s.toys[toy]
+    allowed = [i for i, a in enumerate(ATTRIBUTES) if a not in hide]
+    values = {i: tuple(getattr(s.toys[i], a) for a in ATTRIBUTES) for i in (*s.seen, *s.doubtful, toy)}
+    own, spec = values.pop(toy), s.toys[toy]
     found: dict[int, list[str]] = {}
+    shared = [frozenset(i for i in allowed if other[i] == own[i]) for other in values.values()]
     for length in range(len(allowed) + 1):
         for subset in itertools.combinations(allowed, length):
-            if all(any(getattr(o, a) != getattr(spec, a) for a in subset) for o in others):
-                found.setdefault(length, []).append(_text(spec, subset))
+            if not any(same.issuperset(subset) for same in shared):
+                found.setdefault(length, []).append(_text([(ATTRIBUTES[i], own[i]) for i in subset]))
     usual = f"the {spec.color} {spec.shape}" if not hide & set(_USUAL) else None
-    lengths = sorted(n for n in found if n > 0 or not others)
+    lengths = sorted(n for n in found if n > 0 or not shared)
     short = found[lengths[0]] if lengths else []
     longer = [text for n in lengths[1:3] for text in found[n]]
     return usual, short, longer
 
 
-def _text(spec, subset: tuple[str, ...]) -> str:
-    words = [getattr(spec, a) for a in subset]
-    return " ".join(["the", *words] if "shape" in subset else ["the", *words, "toy"])
+def _text(parts: list[tuple[str, str]]) -> str:
+    words = ["the", *(word for _, word in parts)]
+    return " ".join(words if parts and parts[-1][0] == "shape" else [*words, "toy"])
 
 
 def wall(s: Summary, side: str) -> str:

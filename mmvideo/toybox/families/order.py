@@ -30,11 +30,11 @@ def _sayable(s: Summary, event: Event) -> bool:
 
 def _once(s: Summary, event: Event) -> bool:
     """Whether no other event would be told in the same words."""
-    alike = [
-        e for e in (*s.events, *s.unclear)
-        if e.kind == event.kind and e.side == event.side and {e.toy, e.other} == {event.toy, event.other}
-    ]
-    return len(alike) == 1
+    alike = 0
+    for e in (*s.events, *s.unclear):
+        if e.kind == event.kind and e.side == event.side:
+            alike += {e.toy, e.other} == {event.toy, event.other}
+    return alike == 1
 
 
 def _first_event(s: Summary) -> Iterator[Fact]:
@@ -42,7 +42,7 @@ def _first_event(s: Summary) -> Iterator[Fact]:
         event = s.events[0]
         early = any(e.seconds < event.seconds + GAP_SECONDS for e in s.unclear)
         if not early and _apart(s, event) and _sayable(s, event):
-            yield Fact(clause(s, event), key=event.kind)
+            yield Fact(clause(s, event), key="event")
 
 
 def _last_event(s: Summary) -> Iterator[Fact]:
@@ -50,13 +50,14 @@ def _last_event(s: Summary) -> Iterator[Fact]:
         event = s.events[-1]
         late = any(e.seconds > event.seconds - GAP_SECONDS for e in s.unclear)
         if not late and _apart(s, event) and _sayable(s, event):
-            yield Fact(clause(s, event), key=event.kind)
+            yield Fact(clause(s, event), key="event")
 
 
 def _order_two(s: Summary) -> Iterator[Fact]:
-    for i, a in enumerate(s.events):
-        for b in s.events[i + 1 :]:
-            if b.seconds - a.seconds >= GAP_SECONDS and _sayable(s, a) and _sayable(s, b) and _once(s, a) and _once(s, b):
+    events = [e for e in s.events if _once(s, e) and _sayable(s, e)]
+    for i, a in enumerate(events):
+        for b in events[i + 1 :]:
+            if b.seconds - a.seconds >= GAP_SECONDS:
                 group = "-".join(sorted((a.kind, b.kind))) + _shared(a, b)
                 text_a, text_b = clause(s, a), clause(s, b)
                 key = a.kind if a.kind != b.kind else "either"
@@ -80,7 +81,7 @@ def _neighbours(s: Summary, which: int) -> Iterator[Fact]:
             continue
         asked, answer = (a, b) if which else (b, a)
         if _once(s, asked) and _sayable(s, asked) and _sayable(s, answer) and _apart(s, answer):
-            yield Fact(clause(s, answer), (Clause(asked),), answer.kind, asked.kind)
+            yield Fact(clause(s, answer), (Clause(asked),), "event")
 
 
 def _event_after(s: Summary) -> Iterator[Fact]:

@@ -51,7 +51,7 @@ def _inert(s: Summary) -> bool:
 def _next(s: Summary) -> Iterator[Fact]:
     event = coming(s)
     if event is not None and (event.kind != "hit" or speed_ratio_clear(s, event)):
-        yield Fact(clause(s, event), key=event.kind)
+        yield Fact(clause(s, event), key="event")
     elif event is None and _inert(s) and s.seen and not s.doubtful:
         yield Fact("nothing")
 
