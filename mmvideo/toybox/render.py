@@ -17,8 +17,8 @@ from mmvideo.toybox import background, hashing, surfaces
 from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.world import World
 
-_CHUNK_PIXELS = 1 << 20  # frames are made in chunks of about this many pixels: they stay in a CPU's cache
-_CROP_PIXELS = 1 << 15
+_CHUNK_PIXELS = 1 << 21  # frames are made in chunks of about this many pixels: they stay in a CPU's cache
+_CROP_PIXELS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _paste_toys(canvas: Tensor, shots: _Shots) -> None:
     reach = radius * surfaces.REACH
     seen = ((radius > 0) & (center_x > -reach) & (center_x < size + reach)
             & (center_y > -reach) & (center_y < size + reach))
-    sides = ((2 * reach + 2) / 8).ceil().long() * 8
+    sides = ((2 * reach + 2) / 4).ceil().long() * 4
     for toy in range(shots.radius.shape[1]):
         present = sides[..., toy][seen[..., toy]]
         for side in present.unique().tolist():

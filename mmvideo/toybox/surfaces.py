@@ -12,7 +12,7 @@ from torch import Tensor
 from mmvideo.toybox import hashing, shapes
 from mmvideo.toybox import vocabulary as v
 
-REACH = 1.36
+REACH = 1.28
 """Radii from the centre to the end of everything a toy draws, its shadow included."""
 _RGB = {
     "red": (0.90, 0.10, 0.10), "green": (0.12, 0.66, 0.16), "blue": (0.12, 0.28, 0.94),
