@@ -29,6 +29,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "heads": {
         "linear": "mmvideo.heads.linear:LinearHead",
+        "domain": "mmvideo.heads.domain:DomainHead",
     },
     "stages": {
         "read": "mmvideo.stages.read:Read",
@@ -38,6 +39,7 @@ PARTS: dict[str, dict[str, str]] = {
         "encode": "mmvideo.stages.encode:Encode",
         "project": "mmvideo.stages.encode:Project",
         "domain": "mmvideo.stages.encode:KnownDomain",
+        "prefill": "mmvideo.stages.speak:Prefill",
         "answer": "mmvideo.stages.speak:AnswerQuestions",
         "caption": "mmvideo.stages.speak:DescribeWindows",
         "classify": "mmvideo.stages.classify:Classify",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
+from mmvideo.errors import RecipeError
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
 from mmvideo.stages.remedy import remedy
@@ -40,7 +41,15 @@ class Encode(Stage):
         return {"encoder": self.network} if self.network is not None else {}
 
     def __call__(self, *, clips: Clips) -> dict[str, Any]:
-        """Return the features of every clip."""
+        """Return the features of every clip.
+
+        Raises:
+            RecipeError: the encoder hears at another sample rate than the clips have.
+        """
+        wanted = getattr(self.network, "sample_rate", None)
+        if clips.audio is not None and wanted not in (None, clips.sample_rate):
+            raise RecipeError(f"{self.encoder} hears at {wanted} Hz: set sample_rate: {wanted} in the sample stage, "
+                              f"not {clips.sample_rate}.")
         hears = "audio" in inspect.signature(self.network.forward).parameters
         parts = []
         for start in range(0, clips.frames.shape[0], self.batch_size):
@@ -50,8 +59,8 @@ class Encode(Stage):
                 parts.append(self.network(frames))
                 continue
             sound = None if clips.audio is None else clips.audio[chosen].to(self.device)
-            known = torch.full((frames.shape[0],), clips.has_audio, device=self.device)
-            parts.append(self.network(frames, audio=sound, sample_rate=clips.sample_rate, has_audio=known))
+            heard = torch.full((frames.shape[0],), clips.has_audio, device=self.device)
+            parts.append(self.network(frames, audio=sound, has_audio=heard))
         return {"features": joined(parts)}
 
 

@@ -65,8 +65,8 @@ class Sample(Stage):
     def __call__(self, *, media: Any) -> dict[str, Any]:
         """Return the clips of the whole source (or the asked span) and the span that each stands for."""
         clips = self.take(media, self.start_seconds, self.end_seconds)
-        start = media.info.start_seconds if self.start_seconds is None else self.start_seconds
-        end = self.end_seconds or media.info.start_seconds + media.info.duration_seconds
+        start = media.start_seconds if self.start_seconds is None else max(self.start_seconds, media.start_seconds)
+        end = media.end_seconds if self.end_seconds is None else min(self.end_seconds, media.end_seconds)
         return {"clips": clips, "spans": spans(clips, start, end)}
 
     def take(self, media: Any, start_seconds: float | None, end_seconds: float | None) -> Clips:
@@ -101,8 +101,7 @@ class Shots(Stage):
         """Return (start, end) of every shot, in seconds, covering the whole source."""
         from mmvideo.sampling.shots import find_cuts
 
-        start = media.info.start_seconds
-        end = start + media.info.duration_seconds
+        start, end = media.start_seconds, media.end_seconds
         edges = [start]
         for cut in find_cuts(media):
             if cut - edges[-1] >= self.min_seconds and end - cut >= self.min_seconds:

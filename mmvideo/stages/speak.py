@@ -1,11 +1,11 @@
-"""Stages `answer` and `caption`: embeddings -> words, with what was looked at."""
+"""Stages `prefill`, `answer` and `caption`: embeddings -> words, with what was looked at."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from mmvideo.stages.remedy import remedy
 from mmvideo.stages.sample import Span
 from mmvideo.types import Clips, Domain, Segment
 
+if TYPE_CHECKING:
+    from mmvideo.language.model import Generated, Session
+
 _ABOUT_WHAT_COMES = re.compile(
     r"\b(next|will|going to|about to|afterwards?|after (this|that|the (clip|video|end)))\b", re.IGNORECASE)
 
@@ -27,60 +30,71 @@ RULE_ONE = "one window, one answer"
 
 
 @dataclass(kw_only=True)
-class Speak(Stage):
-    """What both stages share: the language model."""
+class Prefill(Stage):
+    """Let the language model read what was seen, once for any number of questions."""
+
+    needs: ClassVar = ("embeddings",)
+    gives: ClassVar = ("conversation",)
 
     weights: str
-    max_new_tokens: int = 32
     language: nn.Module | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:
         """Load the language model and its tokenizer."""
         from mmvideo.language.model import LanguageModel
 
-        self.language = LanguageModel.from_pretrained(weight_files.part(self.weights, "language")).to(device).eval()
+        self.language = LanguageModel.from_pretrained(weight_files.part(self.weights, "language"), device=device)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the language model."""
         return {"language": self.language} if self.language is not None else {}
 
+    def __call__(self, *, embeddings: Tensor) -> dict[str, Session]:
+        """Return the language model's session.
+
+        Args:
+            embeddings: float (B, N, D), one row a window.
+        """
+        return {"conversation": self.language.open(embeddings)}
+
 
 @dataclass(kw_only=True)
-class AnswerQuestions(Speak):
+class AnswerQuestions(Stage):
     """Ask every window of the video every question, and keep one answer a question by a stated rule."""
 
-    needs: ClassVar = ("embeddings", "clips", "spans", "domains", "text")
+    needs: ClassVar = ("conversation", "clips", "spans", "domains", "text")
     gives: ClassVar = ("answers",)
 
+    task: str = "video-qa"
+    """Which remedy is offered outside the domain."""
+    max_new_tokens: int = 32
+
     def __call__(
-        self, *, embeddings: Tensor, clips: Clips, spans: Sequence[Span], domains: Sequence[Domain],
+        self, *, conversation: Session, clips: Clips, spans: Sequence[Span], domains: Sequence[Domain],
         text: Sequence[str],
     ) -> dict[str, tuple[Answer, ...]]:
         """Return one Answer a question.
 
         Args:
-            embeddings: float (B, N, D), one row a window.
-            text: the questions.
+            text: the R questions; each of the B windows is asked all of them in one batch.
         """
-        return {"answers": tuple(self._answer(question, embeddings, clips, spans, domains) for question in text)}
+        said = conversation.reply(list(text) * len(spans), max_new_tokens=self.max_new_tokens)
+        return {"answers": tuple(self._answer(question, said[number::len(text)], clips, spans, domains)
+                                 for number, question in enumerate(text))}
 
-    def _answer(self, question: str, embeddings: Tensor, clips: Clips, spans: Sequence[Span],
+    def _answer(self, question: str, said: Sequence[Generated], clips: Clips, spans: Sequence[Span],
                 domains: Sequence[Domain]) -> Answer:
-        num_windows = embeddings.shape[0]
-        said = self.language.generate(
-            embeddings, [prompts.question(question)] * num_windows, max_new_tokens=self.max_new_tokens)
+        """Keep one of the replies of all windows to a question."""
         kept, rule = pick(question, [s.confidence for s in said], [d.inside for d in domains])
         domain = domains[kept]
         if said[kept].unknown_words:
             words = ", ".join(repr(word) for word in said[kept].unknown_words)
-            unknown = f"the question has words that {self.weights} never saw: {words}"
+            unknown = f"the question has words that the model never saw: {words}"
             reason = f"{domain.reason}; {unknown}" if domain.reason else unknown
-            domain = Domain(False, reason, remedy("video-qa"), domain.score)
+            domain = Domain(False, reason, remedy(self.task), domain.score)
         return Answer(
             question=question, text=said[kept].text, confidence=said[kept].confidence, in_domain=domain,
-            seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {rule}", model=self.weights,
-            segments=tuple(Segment(span.start_seconds, span.end_seconds, s.text, s.confidence)
-                           for span, s in zip(spans, said, strict=True)),
+            seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {rule}", segments=segments(spans, said),
         )
 
 
@@ -104,27 +118,31 @@ def looked_at(clips: Clips) -> tuple[float, ...]:
     return tuple(sorted(set(clips.pts_seconds[clips.valid].tolist())))
 
 
+def segments(spans: Sequence[Span], said: Sequence[Generated]) -> tuple[Segment, ...]:
+    """Put each window's words on its span of time."""
+    return tuple(Segment(span.start_seconds, span.end_seconds, reply.text, reply.confidence)
+                 for span, reply in zip(spans, said, strict=True))
+
+
 @dataclass(kw_only=True)
-class DescribeWindows(Speak):
+class DescribeWindows(Stage):
     """Caption every window."""
 
-    needs: ClassVar = ("embeddings", "clips", "spans", "domains")
+    needs: ClassVar = ("conversation", "clips", "spans", "domains")
     gives: ClassVar = ("caption",)
 
     max_new_tokens: int = 64
 
     def __call__(
-        self, *, embeddings: Tensor, clips: Clips, spans: Sequence[Span], domains: Sequence[Domain],
-    ) -> dict[str, Caption]:
+        self, *, conversation: Session, clips: Clips, spans: Sequence[Span], domains: Sequence[Domain],
+    ) -> dict[str, Any]:
         """Return the captions of all windows as one Caption; its confidence is that of the least sure window."""
-        said = self.language.generate(
-            embeddings, [prompts.caption()] * embeddings.shape[0], max_new_tokens=self.max_new_tokens)
-        segments = tuple(Segment(span.start_seconds, span.end_seconds, s.text, s.confidence)
-                         for span, s in zip(spans, said, strict=True))
+        said = conversation.reply([prompts.CAPTION_REQUEST] * len(spans), max_new_tokens=self.max_new_tokens)
         return {"caption": Caption(
-            text=" ".join(dict.fromkeys(s.text for s in said)), confidence=min(s.confidence for s in said),
-            seconds_looked_at=looked_at(clips), in_domain=whole_domain(domains, spans), segments=segments,
-            rule=f"{clips.rule}; one caption a window", model=self.weights,
+            text=" ".join(dict.fromkeys(reply.text for reply in said)),
+            confidence=min(reply.confidence for reply in said),
+            seconds_looked_at=looked_at(clips), in_domain=whole_domain(domains, spans), segments=segments(spans, said),
+            rule=f"{clips.rule}; one caption a window",
         )}
 
 
