@@ -1,0 +1,239 @@
+"""How fast and how lean decoding is, against what people use now; one run prints one table.
+
+    python benchmarks/decode.py --work out/bench [--minutes 10] [--torchcodec-python PYTHON]
+
+Makes its own 1280x720 H.264 file (GOP 250), once. Torchcodec is compared where it imports, in this Python or in the one
+named. Times are wall clock of whole calls, opening included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+HEIGHT, WIDTH, FPS, GOP = 720, 1280, 25, 250
+
+
+def moving_picture(count: int = 125) -> list[av.VideoFrame]:
+    """Make frames of a window gliding over a textured plane, in yuv420p."""
+    noise = np.random.default_rng(0)
+    plane = np.zeros((HEIGHT + 256, WIDTH + 256))
+    for cell in (4, 16, 64):
+        coarse = noise.uniform(0, 1, (plane.shape[0] // cell + 1, plane.shape[1] // cell + 1))
+        plane += np.kron(coarse, np.ones((cell, cell)))[:plane.shape[0], :plane.shape[1]] * cell
+    plane = (16 + 219 * (plane - plane.min()) / np.ptp(plane)).astype(np.uint8)
+    frames = []
+    for number in range(count):
+        angle = 2 * np.pi * number / count
+        top, left = int(64 + 63 * np.sin(angle)) * 2, int(64 + 63 * np.cos(angle)) * 2
+        luma = plane[top:top + HEIGHT, left:left + WIDTH]
+        chroma = plane[top:top + HEIGHT:2, left:left + WIDTH:2].reshape(-1, WIDTH)
+        frames.append(av.VideoFrame.from_ndarray(np.concatenate([luma, chroma, 255 - chroma]), format="yuv420p"))
+    return frames
+
+
+def make_film(path: Path, minutes: float) -> None:
+    """Encode the film with a keyframe every 250 frames, as x264 does by default."""
+    part = path.with_suffix(".part.mp4")
+    frames = moving_picture()
+    with av.open(str(part), "w", format="mp4") as out:
+        stream = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "sc_threshold": "0"})
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", GOP
+        for number in range(round(minutes * 60 * FPS)):
+            frame = frames[number % len(frames)]
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    part.rename(path)
+
+
+def repeat_film(source: Path, path: Path, minutes: float) -> None:
+    """Join copies of a film, packet by packet, to the asked length."""
+    part = path.with_suffix(".part.mp4")
+    with av.open(str(part), "w", format="mp4") as out:
+        stream, offset, seconds = None, 0, 0.0
+        while seconds < minutes * 60:
+            with av.open(str(source)) as film:
+                track = film.streams.video[0]
+                stream = stream or out.add_stream_from_template(track)
+                for packet in film.demux(track):
+                    if packet.dts is None:
+                        continue
+                    packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
+                    packet.stream = stream
+                    out.mux(packet)
+                offset += track.duration
+                seconds += float(track.duration * track.time_base)
+    part.rename(path)
+
+
+def film_of(work: Path, minutes: float) -> Path:
+    """Return the film of some minutes, made if it is not there: one minute is encoded, longer ones repeat it."""
+    path, minute = work / f"film-{minutes:g}min.mp4", work / "film-1min.mp4"
+    if not minute.exists():
+        make_film(minute, 1)
+    if not path.exists():
+        repeat_film(minute, path, minutes)
+    return path
+
+
+def timed(work: Callable[[], object], repeats: int) -> tuple[float, object]:
+    """Return the best of several wall-clock times and the last result."""
+    best, result = float("inf"), None
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        result = work()
+        best = min(best, time.perf_counter() - begin)
+    return best, result
+
+
+def sparse_ours(film: str, num: int = 16, size: int | None = None):
+    """Read uniform frames with mmvideo."""
+    from mmvideo.media import open_source
+    from mmvideo.sampling import uniform
+    with open_source(film) as source:
+        return uniform(source, num_frames=num, size=size)
+
+
+def sparse_at(film: str, seconds: list[float]):
+    """Read the frames shown at given times with mmvideo."""
+    from mmvideo.media import open_source
+    with open_source(film) as source:
+        return source.frames_at(seconds)
+
+
+def dense_ours(film: str, end_seconds: float) -> int:
+    """Stream frames at full size, in RGB."""
+    from mmvideo.media import open_source
+    with open_source(film) as source:
+        return sum(len(video) for video in source.stream(batch=32, end_seconds=end_seconds))
+
+
+def dense_bare(film: str, end_seconds: float) -> int:
+    """Decode in the plainest PyAV loop, every frame to an RGB array."""
+    count = 0
+    with av.open(film) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for frame in container.decode(video=0):
+            if frame.time >= end_seconds:
+                break
+            frame.to_rgb().to_ndarray()
+            count += 1
+    return count
+
+
+TORCHCODEC = """
+import sys, time, json
+from torchcodec.decoders import VideoDecoder
+film, num = sys.argv[1], int(sys.argv[2])
+best = 1e9
+for _ in range(3):
+    begin = time.perf_counter()
+    decoder = VideoDecoder(film, seek_mode="exact")
+    length = decoder.metadata.end_stream_seconds
+    decoder.get_frames_played_at([(i + 0.5) * length / num for i in range(num)])
+    best = min(best, time.perf_counter() - begin)
+print(json.dumps(best))
+"""
+
+
+def torchcodec_seconds(film: str, num: int, python: str) -> float | str:
+    """Time torchcodec's exact mode in its own process; say why not if it does not import."""
+    done = subprocess.run([python, "-c", TORCHCODEC, film, str(num)], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    return "does not import here: " + (done.stderr.strip().splitlines() or ["no message"])[-1][:80]
+
+
+def peak_megabytes(film: str) -> float:
+    """Stream a whole film at 224x224 in a process of its own; return its peak resident memory."""
+    code = f"""
+import resource
+from mmvideo.media import open_source
+with open_source({film!r}) as source:
+    count = sum(len(video) for video in source.stream(size=224, batch=32))
+print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, peak = map(int, done.stdout.split())
+    print(f"    {count} frames, peak {peak / 1024:.1f} MB")
+    return peak / 1024
+
+
+def row(name: str, ours: float, theirs: float | str, aim: str, unit: str = "s") -> None:
+    """Print one line of the table."""
+    if isinstance(theirs, str):
+        print(f"| {name} | {ours:.3f} {unit} | {theirs} | - | {aim} |", flush=True)
+    else:
+        print(f"| {name} | {ours:.3f} {unit} | {theirs:.3f} {unit} | {theirs / ours:.2f} | {aim} |", flush=True)
+
+
+def main() -> None:
+    """Make what is missing, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("out/bench"))
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--dense-seconds", type=float, default=60)
+    parser.add_argument("--torchcodec-python", default=sys.executable)
+    parser.add_argument("--only", choices=["sparse", "dense", "memory"], action="append")
+    options = parser.parse_args()
+    parts = options.only or ["sparse", "dense", "memory"]
+    options.work.mkdir(parents=True, exist_ok=True)
+    film = film_of(options.work, options.minutes)
+    print(f"film: {film.name}, {film.stat().st_size / 1e6:.1f} MB, {WIDTH}x{HEIGHT}, {FPS} fps, GOP {GOP}\n")
+    print("| what | mmvideo | other | other / mmvideo | aim |\n|---|---|---|---|---|", flush=True)
+    if "sparse" in parts:
+        sparse(str(film), options.torchcodec_python)
+    if "dense" in parts:
+        dense(str(film), options.dense_seconds)
+    if "memory" in parts:
+        memory(options.work)
+    print(f"\npeak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def sparse(film: str, torchcodec_python: str) -> None:
+    """Compare 16 uniform frames."""
+    import torch
+    from transformers.video_utils import load_video
+    ours, _ = timed(lambda: sparse_ours(film), 3)
+    theirs, (frames, metadata) = timed(lambda: load_video(film, backend="pyav", num_frames=16), 1)
+    row("16 uniform frames vs transformers pyav", ours, theirs, ">= 5")
+    seconds = [index / FPS for index in metadata.frames_indices]
+    same, video = timed(lambda: sparse_at(film, seconds), 3)
+    equal = torch.equal(video.frames, torch.as_tensor(np.asarray(frames)).permute(0, 3, 1, 2))
+    row(f"the very frames of transformers (pixels equal: {equal})", same, theirs, ">= 5")
+    row("16 uniform frames vs torchcodec exact", ours, torchcodec_seconds(film, 16, torchcodec_python), ">= 1")
+    small, _ = timed(lambda: sparse_ours(film, size=224), 3)
+    row("16 uniform frames at 224x224 vs full size", small, ours, "-")
+
+
+def dense(film: str, seconds: float) -> None:
+    """Compare reading every frame in RGB, alternating so that both see the same machine."""
+    ours, bare = [], []
+    for _ in range(3):
+        taken, count = timed(lambda: dense_ours(film, seconds), 1)
+        ours.append(taken)
+        taken, plain = timed(lambda: dense_bare(film, seconds), 1)
+        bare.append(taken)
+        assert count == plain, f"{count} frames against {plain}"
+    row(f"{count} frames in RGB vs bare PyAV loop (best of 3)", min(ours), min(bare), ">= 0.9")
+
+
+def memory(work: Path) -> None:
+    """Compare peak memory of streaming one minute and sixty."""
+    long, short = (peak_megabytes(str(film_of(work, minutes))) for minutes in (60, 1))
+    row("peak memory, 60 min vs 1 min streamed", long, short, "0.9 to 1.1", "MB")
+
+
+if __name__ == "__main__":
+    main()
