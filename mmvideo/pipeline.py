@@ -21,6 +21,7 @@ from mmvideo.results import Evidence, Result
 from mmvideo.stages.base import Stage
 from mmvideo.stages.build import build
 from mmvideo.stages.read import Given
+from mmvideo.stages.remedy import with_clip
 from mmvideo.types import Timings
 
 PLANNED = {"source-separation": "whose voice is whose"}
@@ -202,8 +203,13 @@ class Session:
         if not isinstance(result, Result):
             return result
         media = fields.get("media")
-        extra: dict[str, Any] = {"timings": Timings(tuple(seconds)), "model": self.pipeline.model or result.model,
-                                 "evidence": _evidence(self._given, fields)}
+        domain = result.in_domain
+        if domain.remedy and isinstance(self._given.source, str | os.PathLike):
+            domain = dataclasses.replace(domain, remedy=with_clip(domain.remedy, str(self._given.source)))
+        extra: dict[str, Any] = {
+            "in_domain": domain, "timings": Timings(tuple(seconds)), "model": self.pipeline.model or result.model,
+            "evidence": _evidence(self._given, fields),
+        }
         if media is not None:
             extra |= {"source": _source_name(self._given.source), "duration_seconds": media.info.duration_seconds,
                       "warnings": tuple(dict.fromkeys([*result.warnings, *media.warnings]))}

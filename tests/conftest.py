@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,26 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = CHECKOUT.parent / "shared"
 REQUIRED = {name.strip() for name in os.environ.get("MMVIDEO_REQUIRE", "").split(",") if name.strip()}
 
+PRESENT: dict[str, Callable[[], bool]] = {
+    "shared": (SHARED / "media").is_dir,
+    "gpu": torch.cuda.is_available,
+}
+"""Markers of tests that need something, and how to see whether it is here."""
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if (SHARED / "media").is_dir():
-        return
-    for item in items:
-        if item.get_closest_marker("shared"):
-            if "shared" in REQUIRED:
-                item.add_marker(pytest.mark.xfail(run=False, strict=True, reason="shared media required but absent"))
-            else:
-                item.add_marker(pytest.mark.skip(reason="the folder of real media is not here"))
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = REQUIRED - set(PRESENT)
+    if unknown:
+        raise pytest.UsageError(f"MMVIDEO_REQUIRE names {sorted(unknown)}; allowed: {sorted(PRESENT)}.")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose need is absent, or fail it where MMVIDEO_REQUIRE says that it must run."""
+    for name, present in PRESENT.items():
+        if item.get_closest_marker(name) and not present():
+            if name in REQUIRED:
+                pytest.fail(f"MMVIDEO_REQUIRE={name}, but it is not here", pytrace=False)
+            pytest.skip(f"needs {name}, which is not here")
 
 
 @pytest.fixture(scope="session")

@@ -79,10 +79,13 @@ class Sample(Stage):
 
 
 def spans(clips: Clips, start_seconds: float, end_seconds: float, *, shot: int = 0) -> tuple[Span, ...]:
-    """Divide a range of time among clips in order: each border lies midway between the frames on its sides."""
+    """Divide a range of time among clips in order.
+
+    A clip begins with its first frame; where it overlaps the one before, the border lies in the middle of the overlap.
+    """
     first, last = clips.pts_seconds[:, 0].tolist(), clips.pts_seconds[:, -1].tolist()
     borders = [start_seconds]
-    borders += [max(borders[0], (end + start) / 2) for end, start in zip(last[:-1], first[1:], strict=True)]
+    borders += [max(borders[0], start, (end + start) / 2) for end, start in zip(last[:-1], first[1:], strict=True)]
     borders.append(max(end_seconds, borders[-1]))
     return tuple(Span(a, max(a, b), shot) for a, b in pairwise(borders))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -41,9 +41,17 @@ class Prefill(Stage):
 
     def load(self, device: torch.device) -> None:
         """Load the language model and its tokenizer."""
+        from transformers.utils import logging
+
         from mmvideo.language.model import LanguageModel
 
-        self.language = LanguageModel.from_pretrained(weight_files.part(self.weights, "language"), device=device)
+        shows_bars = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            self.language = LanguageModel.from_pretrained(weight_files.part(self.weights, "language"), device=device)
+        finally:
+            if shows_bars:
+                logging.enable_progress_bar()
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the language model."""
@@ -91,7 +99,9 @@ class AnswerQuestions(Stage):
             words = ", ".join(repr(word) for word in said[kept].unknown_words)
             unknown = f"the question has words that the model never saw: {words}"
             reason = f"{domain.reason}; {unknown}" if domain.reason else unknown
-            domain = Domain(False, reason, remedy(self.task), domain.score)
+            domain = Domain(False, reason, remedy(self.task, question), domain.score)
+        elif not domain:
+            domain = replace(domain, remedy=remedy(self.task, question))
         return Answer(
             question=question, text=said[kept].text, confidence=said[kept].confidence, in_domain=domain,
             seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {rule}", segments=segments(spans, said),
