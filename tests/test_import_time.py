@@ -1,0 +1,52 @@
+"""`import mmvideo` is instant and needs no torch; the command's help neither."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+HEAVY = ("torch", "transformers", "av", "numpy", "matplotlib", "cv2", "torchvision")
+
+
+def _run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_mmvideo_takes_no_torch() -> None:
+    loaded = _run(f"import mmvideo, sys; print([name for name in {HEAVY} if name in sys.modules])")
+    assert loaded == "[]"
+
+
+def test_importing_mmvideo_takes_under_100_ms() -> None:
+    code = "import time; start = time.process_time(); import mmvideo; print(time.process_time() - start)"
+    assert statistics.median(float(_run(code)) for _ in range(5)) < 0.1
+
+
+def test_help_needs_no_torch() -> None:
+    code = ("import sys\nfrom mmvideo.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit as stop:\n"
+            f"    print('EXIT', stop.code, [name for name in {HEAVY} if name in sys.modules])")
+    assert _run(code).splitlines()[-1] == "EXIT 0 []"
+
+
+def test_help_is_fast() -> None:
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "mmvideo", "ask", "--help"], capture_output=True, check=True)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 2.0
+
+
+def test_public_names_exist() -> None:
+    import mmvideo
+
+    for name in mmvideo.__all__:
+        assert getattr(mmvideo, name).__name__ == name
+    assert set(mmvideo.__all__) <= set(dir(mmvideo))
+
+
+def test_an_unknown_public_name_is_an_attribute_error() -> None:
+    assert _run("import mmvideo\ntry:\n    mmvideo.Pipelin\nexcept AttributeError as e:\n    print(e)") == (
+        "module 'mmvideo' has no attribute 'Pipelin'")

@@ -1,0 +1,118 @@
+"""The house rules that a machine can hold: who imports whom, sizes, and what the library never does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmvideo.recipes import check_value
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGE = CHECKOUT / "mmvideo"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+BASE = {"types", "errors", "registry"}
+TOOLS = BASE | {"weights", "nn", "recipes"}
+MODELS = {"encoders", "projectors", "heads", "language"}
+MAY_IMPORT = {
+    "types": BASE, "errors": BASE, "registry": BASE,
+    "weights": BASE, "nn": BASE, "recipes": BASE,
+    "media": BASE, "sampling": BASE | {"media"}, "toybox": BASE | {"media"},
+    "encoders": TOOLS, "projectors": TOOLS, "heads": TOOLS, "language": TOOLS,
+    "results": BASE | {"plots"}, "plots": BASE | {"media", "results"},
+    "stages": TOOLS | MODELS | {"media", "sampling", "results"},
+    "hooks": BASE,
+    "pipeline": TOOLS | {"stages", "results", "hooks"},
+    "evaluation": TOOLS | MODELS | {"media", "sampling", "toybox", "stages", "results", "hooks", "pipeline"},
+    "training": TOOLS | MODELS | {"media", "sampling", "toybox"},
+    "doctor": TOOLS,
+    "embedded": set(),
+    "cli": {"*"}, "__main__": {"cli"}, "__init__": {"*"},
+}
+"""Part of the package -> the parts that it may import, besides itself."""
+
+
+def _part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    """Name the parts of mmvideo that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "mmvideo":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmvideo."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("mmvideo.")}
+    return found
+
+
+def _ids(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("path", FILES, ids=_ids)
+def test_a_file_imports_only_lower_layers(path: Path) -> None:
+    part = _part(path)
+    assert part in MAY_IMPORT, f"give {part!r} a layer in tests/test_layers.py and docs/design.md"
+    allowed = MAY_IMPORT[part] | {part}
+    if "*" not in allowed:
+        assert _imported(ast.parse(path.read_text())) <= allowed
+
+
+@pytest.mark.parametrize("path", FILES, ids=_ids)
+def test_files_and_functions_are_small_and_documented(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert text.count("\n") <= 500
+    assert not text.strip() or ast.get_docstring(tree), "a file begins with what it is for"
+    long = [f"{node.name}: {node.end_lineno - node.lineno + 1} lines" for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > 80]
+    assert not long
+
+
+def _calls(tree: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=_ids)
+def test_the_library_never_prints_unpickles_guesses_or_swallows(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    for call in _calls(tree):
+        name = ast.unparse(call.func)
+        assert name not in {"print", "torch.load", "pickle.load", "pickle.loads", "eval", "exec", "yaml.load"}, name
+        if name.endswith("load_state_dict"):
+            strict = {k.arg: ast.unparse(k.value) for k in call.keywords}.get("strict", "True")
+            assert strict == "True" or "optimizer" in name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            caught = "everything" if node.type is None else ast.unparse(node.type)
+            reraises = any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node))
+            assert caught not in {"everything", "Exception", "BaseException"} or reraises, f"line {node.lineno}"
+
+
+def test_models_know_neither_files_nor_sampling_nor_prompts() -> None:
+    for part in ("encoders", "projectors", "heads"):
+        for path in (PACKAGE / part).glob("*.py"):
+            assert not _imported(ast.parse(path.read_text())) & {"media", "sampling", "language", "stages"}, path.name
+
+
+@pytest.mark.parametrize("path", sorted((CHECKOUT / "pipelines").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_recipes_hold_names_only(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"!\w|<<:|&\w+ |\$\{", text), "tags, merges, anchors and interpolation are not for recipes"
+    for stage in yaml.safe_load(text)["stages"]:
+        for name, options in stage.items():
+            for key, value in options.items():
+                check_value(value, f"{path.name}: {name}.{key}")
+
+
+def test_no_folder_of_yaml_becomes_a_package() -> None:
+    assert not list((CHECKOUT / "pipelines").rglob("__init__.py"))
+    assert not list((CHECKOUT / "configs").rglob("__init__.py"))
