@@ -21,7 +21,7 @@ MODELS = {"encoders", "projectors", "heads", "language"}
 MAY_IMPORT = {
     "types": BASE, "errors": BASE, "registry": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
-    "media": BASE, "sampling": BASE | {"media"}, "toybox": BASE | {"media"},
+    "media": BASE, "sampling": BASE | {"media"}, "toybox": BASE | {"nn", "media"},
     "encoders": TOOLS, "projectors": TOOLS, "heads": TOOLS, "language": TOOLS,
     "results": BASE | {"plots"}, "plots": BASE | {"media", "results"},
     "stages": TOOLS | MODELS | {"media", "sampling", "results"},
@@ -86,10 +86,11 @@ def test_the_library_never_prints_unpickles_guesses_or_swallows(path: Path) -> N
     tree = ast.parse(path.read_text())
     for call in _calls(tree):
         name = ast.unparse(call.func)
-        assert name not in {"print", "torch.load", "pickle.load", "pickle.loads", "eval", "exec", "yaml.load"}, name
+        keywords = {k.arg: ast.unparse(k.value) for k in call.keywords}
+        assert name not in {"print", "pickle.load", "pickle.loads", "eval", "exec", "yaml.load"}, name
+        assert name != "torch.load" or keywords.get("weights_only") == "True"
         if name.endswith("load_state_dict"):
-            strict = {k.arg: ast.unparse(k.value) for k in call.keywords}.get("strict", "True")
-            assert strict == "True" or "optimizer" in name
+            assert keywords.get("strict", "True") == "True"
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler):
             caught = "everything" if node.type is None else ast.unparse(node.type)

@@ -69,12 +69,12 @@ class Sample(Stage):
         end = media.end_seconds if self.end_seconds is None else min(self.end_seconds, media.end_seconds)
         return {"clips": clips, "spans": spans(clips, start, end)}
 
-    def take(self, media: Any, start_seconds: float | None, end_seconds: float | None) -> Clips:
-        """Sample one range of time; None means from the start or to the end."""
+    def take(self, media: Any, start_seconds: float | None, end_seconds: float | None, **changes: Any) -> Clips:
+        """Sample one range of time (None: from the start, to the end), with some options of the sampler changed."""
         size = (self.size, self.size) if isinstance(self.size, int) else tuple(self.size)
         return find("samplers", self.sampler)(
             media, size=size, sample_rate=self.sample_rate, start_seconds=start_seconds, end_seconds=end_seconds,
-            **self.sampler_options,
+            **{**self.sampler_options, **changes},
         )
 
 
@@ -119,11 +119,18 @@ class SampleShots(Sample):
     needs: ClassVar = ("media", "shots")
     gives: ClassVar = ("clips", "spans")
 
+    min_window_seconds: float = 1.0
+    """A shot shorter than `window_seconds` is seen in a window of its own length, but never in a shorter one than
+    this."""
+
     def __call__(self, *, media: Any, shots: tuple[tuple[float, float], ...]) -> dict[str, Any]:
         """Return the clips of all shots, in order, and the span and shot that each stands for."""
         taken, where = [], []
+        window = self.sampler_options.get("window_seconds")
         for index, (start, end) in enumerate(shots):
-            clips = self.take(media, start, end)
+            short = window is not None and end - start < window
+            changes = {"window_seconds": max(end - start, self.min_window_seconds)} if short else {}
+            clips = self.take(media, start, end, **changes)
             taken.append(clips)
             where += spans(clips, start, end, shot=index)
         return {"clips": _joined(taken), "spans": tuple(where)}
@@ -133,10 +140,11 @@ def _joined(parts: list[Clips]) -> Clips:
     """Concatenate clips of one geometry along B."""
     audio = [part.audio for part in parts if part.audio is not None]
     rules = list(dict.fromkeys(part.rule for part in parts))
+    rule = rules[0] if len(parts) == 1 else f"{len(parts)} shots, each by itself: {rules[0]}{' ...' * (len(rules) > 1)}"
     return Clips(
         frames=torch.cat([part.frames for part in parts]),
         pts_seconds=torch.cat([part.pts_seconds for part in parts]),
         valid=torch.cat([part.valid for part in parts]),
         audio=torch.cat(audio) if len(audio) == len(parts) else None,
-        sample_rate=parts[0].sample_rate, has_audio=parts[0].has_audio, rule="; ".join(rules),
+        sample_rate=parts[0].sample_rate, has_audio=parts[0].has_audio, rule=rule,
     )
