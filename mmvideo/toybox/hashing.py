@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmvideo.toybox import vocabulary as v
+
 _LOW32 = 0xFFFFFFFF
 
 
@@ -32,5 +34,6 @@ def uniform(seeds: Tensor, count: int, *, salt: int = 0) -> Tensor:
 
 
 def seeds_of(specs: list, device: torch.device | str | None = None) -> Tensor:
-    """Return the seeds of scene specifications as int64 (B,)."""
-    return torch.tensor([spec.seed for spec in specs], dtype=torch.int64, device=device)
+    """Return one seed for each scene specification, int64 (B,): seed 7 looks different at each level."""
+    seeds = [spec.seed * len(v.LEVELS) + v.LEVELS.index(spec.level) for spec in specs]
+    return torch.tensor(seeds, dtype=torch.int64, device=device)
