@@ -45,7 +45,7 @@ class Pipeline:
 
     def __init__(self, recipe: str | Path | Recipe = "video-qa", model: str | Path | None = None,
                  device: str | torch.device | None = None, **stage_overrides: dict[str, Any]):
-        if recipe in PLANNED and recipe not in recipes.names():
+        if isinstance(recipe, str) and recipe in PLANNED and recipe not in recipes.names():
             raise InvalidInput(f"Pipeline {recipe!r} ({PLANNED[recipe]}) is not there yet; there are: "
                                f"{', '.join(recipes.names())}.")
         chosen = recipes.load(recipe).with_options(stage_overrides)

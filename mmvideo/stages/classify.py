@@ -72,7 +72,7 @@ class Classify(Stage):
         return {"classification": Classification(
             label=labels[0].name, labels=labels, confidence=labels[0].confidence, segments=segments,
             seconds_looked_at=looked_at(clips), in_domain=self._domain(segments), model=self.weights,
-            rule=f"{clips.rule}; neighbours of one shot that agree are joined; the label is the likeliest over all the time",
+            rule=f"{clips.rule}; neighbours of one shot that agree are joined; the label is the likeliest over all",
         )}
 
     def _segments(self, probabilities: Tensor, spans: Sequence[Span]) -> tuple[Segment, ...]:

@@ -1,0 +1,114 @@
+"""Results: frozen, honest about what was looked at, savable, drawable."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from mmvideo.errors import InvalidInput
+from mmvideo.plots import contact_sheet
+from mmvideo.results import Answer, Caption, Classification, Evidence
+from mmvideo.types import Domain, Label, Segment, Timings
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.make_clip(tmp_path_factory.mktemp("clip") / "moving.mp4")
+
+
+def _answer(clip: Path | None = None, **changes: object) -> Answer:
+    given = {
+        "question": "what happens next?", "text": "the ball leaves on the left", "confidence": 0.8125,
+        "seconds_looked_at": (0.0, 0.5, 1.0, 1.5), "in_domain": Domain(True, score=1.5), "duration_seconds": 2.0,
+        "segments": (Segment(0.0, 2.0, "the ball leaves on the left", 0.8125),), "model": "toybox-qa",
+        "source": str(clip or "<memory>"), "timings": Timings((("read", 0.25), ("answer", 0.5))),
+        "evidence": Evidence(source=str(clip)) if clip else None,
+    }
+    return Answer(**{**given, **changes})
+
+
+def test_to_dict_is_plain_json_and_holds_everything_but_the_pixels() -> None:
+    raw = _answer().to_dict()
+    assert json.loads(json.dumps(raw)) == raw
+    assert raw["type"] == "Answer"
+    assert raw["in_domain"] is True
+    assert raw["domain"]["score"] == 1.5
+    assert raw["seconds_looked_at"] == [0.0, 0.5, 1.0, 1.5]
+    assert raw["timings"] == {"read": 0.25, "answer": 0.5}
+    assert raw["segments"][0]["text"] == raw["text"]
+    assert set(raw) == {f.name for f in dataclasses.fields(Answer)} - {"evidence"} | {"type", "domain"}
+
+
+def test_in_domain_reads_as_a_condition_and_the_reason_is_printed() -> None:
+    inside, outside = _answer(), _answer(in_domain=Domain(False, "never saw a 'dog'", "use(another_model)"))
+    assert inside.in_domain
+    assert not outside.in_domain
+    assert "outside" not in str(inside)
+    assert "never saw a 'dog'" in str(outside)
+    assert "use(another_model)" in str(outside)
+
+
+def test_printing_names_answer_confidence_frames_model_time_and_warnings() -> None:
+    text = str(_answer(warnings=("3 of 20 frames are damaged",)))
+    for words in ("the ball leaves on the left", "81%", "4 frames, 0.00-1.50 s", "toybox-qa", "0.75 s",
+                  "warning: 3 of 20 frames are damaged"):
+        assert words in text
+
+
+def test_long_results_print_a_line_a_segment() -> None:
+    spans = (Segment(0.0, 2.0, "a ball rolls", 0.9), Segment(2.0, 3.5, "it stops", 0.7))
+    caption = Caption(text="a ball rolls it stops", confidence=0.7, seconds_looked_at=(0.0,), in_domain=Domain(True),
+                      segments=spans)
+    assert caption.headline.splitlines() == ["  0.00-2.00 s  a ball rolls", "  2.00-3.50 s  it stops"]
+    motion = Classification(label="static", labels=(Label("static", 0.9),), confidence=0.9, seconds_looked_at=(0.0,),
+                            in_domain=Domain(True), segments=spans)
+    assert motion.headline.splitlines()[0] == "static (most of the time)"
+
+
+def test_results_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        _answer().text = "something else"
+
+
+def test_save_writes_json_or_a_picture_by_suffix(tmp_path: Path, clip: Path) -> None:
+    result = _answer(clip)
+    written = result.save(tmp_path / "new" / "answer.json")
+    assert json.loads(written.read_text()) == result.to_dict()
+    picture = np.asarray(Image.open(result.save(tmp_path / "new" / "answer.png")).convert("RGB")).astype(int)
+    assert picture.shape[1] > 1000
+    assert picture.std() > 5
+    with pytest.raises(InvalidInput, match=r"use \.json"):
+        result.save(tmp_path / "answer.docx")
+
+
+def test_the_picture_shows_the_frames_the_timeline_and_the_sound(clip: Path) -> None:
+    figure = contact_sheet([_answer(clip), _answer(clip, in_domain=Domain(False, "no"), question="and then?")])
+    subfigures = figure.subfigs
+    assert len(subfigures[1].axes) == 4, "one picture a frame looked at"
+    assert [axes.get_title() for axes in subfigures[1].axes] == ["0.00 s", "0.50 s", "1.00 s", "1.50 s"]
+    timeline, sound = subfigures[2].axes
+    words = [text.get_text() for text in timeline.texts]
+    assert "what happens next?" in words
+    assert any("and then?" in text and "outside what toybox-qa knows" in text for text in words)
+    assert len(timeline.patches) == 2
+    assert sound.collections, "the waveform is drawn"
+    assert timeline.get_xlim() == sound.get_xlim() == (0.0, 2.0)
+
+
+def test_a_deaf_clip_says_so_in_the_picture(tmp_path: Path) -> None:
+    silent = tiny.make_clip(tmp_path / "silent.mp4", sound=False)
+    sound = contact_sheet([_answer(silent)]).subfigs[2].axes[1]
+    assert [text.get_text() for text in sound.texts] == ["no sound track"]
+
+
+def test_a_result_without_a_video_cannot_be_drawn() -> None:
+    with pytest.raises(InvalidInput, match="keeps no video"):
+        _answer().plot()
+    with pytest.raises(InvalidInput, match="no result"):
+        contact_sheet([])
