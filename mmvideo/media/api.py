@@ -20,7 +20,7 @@ from mmvideo.media.info import MediaInfo
 from mmvideo.media.limits import MediaLimits
 from mmvideo.media.memory import array_source, audio_source, image_files, image_source, video_source
 from mmvideo.media.opening import Opener
-from mmvideo.media.probe import probe_file
+from mmvideo.media.probe import look
 from mmvideo.media.source import Source, check_budget
 from mmvideo.media.webcam import WebcamSource
 from mmvideo.types import Audio, Size, Video
@@ -180,7 +180,7 @@ def probe(source: MediaLike, *, count_frames: bool = False) -> MediaInfo:
     if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read"):
         opener, on_close = _as_opener(source, MediaLimits())
         try:
-            return probe_file(opener, count_frames=count_frames)
+            return look(opener, count_frames=count_frames)[0]
         finally:
             if on_close is not None:
                 on_close()

@@ -127,27 +127,26 @@ class Converter:
     def into(self, frame: av.VideoFrame, out: np.ndarray) -> None:
         """Write a frame into `out`, uint8 (H, W, C) of `result_size`."""
         plan = self._plan(frame)
-        stored = Size(plan.scaled.width, plan.scaled.height) if self.turn.swaps_sides else plan.scaled
-        if self.deinterlace and frame.interlaced_frame:
-            pixels = _scaled(av.VideoFrame.from_ndarray(_first_field(_pixels(frame.reformat(format="rgb24")))), stored)
-        else:
-            pixels = _scaled(frame, stored)
-        if self.turn.mirrored:
-            pixels = pixels[:, ::-1]
-        if self.turn.quarters:
-            pixels = np.rot90(pixels, self.turn.quarters)
-        _place(pixels, out, plan)
+        _place(self._upright(frame, plan), out, plan)
 
     def array(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return a frame as uint8 (H, W, C)."""
-        size = self.result_size(frame)
-        out = np.empty((size.height, size.width, 3), np.uint8)
-        self.into(frame, out)
+        """Return a frame as uint8 (H, W, C), without copying it where the scaler's output is the result."""
+        plan = self._plan(frame)
+        pixels = self._upright(frame, plan)
+        if plan.scaled == plan.result:
+            return np.ascontiguousarray(pixels)
+        out = np.empty((plan.result.height, plan.result.width, 3), np.uint8)
+        _place(pixels, out, plan)
         return out
 
-
-def _scaled(frame: av.VideoFrame, size: Size) -> np.ndarray:
-    return _pixels(frame.reformat(width=size.width, height=size.height, format="rgb24"))
+    def _upright(self, frame: av.VideoFrame, plan: Geometry) -> np.ndarray:
+        stored = Size(plan.scaled.width, plan.scaled.height) if self.turn.swaps_sides else plan.scaled
+        if self.deinterlace and frame.interlaced_frame:
+            frame = av.VideoFrame.from_ndarray(_first_field(_pixels(frame.reformat(format="rgb24"))))
+        pixels = _pixels(frame.reformat(width=stored.width, height=stored.height, format="rgb24"))
+        if self.turn.mirrored:
+            pixels = pixels[:, ::-1]
+        return np.rot90(pixels, self.turn.quarters) if self.turn.quarters else pixels
 
 
 def _pixels(frame: av.VideoFrame) -> np.ndarray:
@@ -169,14 +168,28 @@ def _first_field(pixels: np.ndarray) -> np.ndarray:
 def _place(pixels: np.ndarray, out: np.ndarray, plan: Geometry) -> None:
     height, width = out.shape[:2]
     if plan.scaled == plan.result:
-        out[...] = pixels
+        _copy(pixels, out)
         return
     top, left = max(0, plan.top), max(0, plan.left)
     into_top, into_left = max(0, -plan.top), max(0, -plan.left)
     part = pixels[top:top + height, left:left + width]
     if part.shape != out.shape:
         out[...] = 0
-    out[into_top:into_top + part.shape[0], into_left:into_left + part.shape[1]] = part
+    _copy(part, out[into_top:into_top + part.shape[0], into_left:into_left + part.shape[1]])
+
+
+def _copy(pixels: np.ndarray, out: np.ndarray) -> None:
+    """Copy (H, W, 3) in as long pieces as memory allows: numpy may otherwise copy three bytes at a time."""
+    if pixels.flags.c_contiguous and out.flags.c_contiguous and pixels.shape == out.shape:
+        pixels, out = pixels.reshape(-1), out.reshape(-1)
+    elif pixels.strides[1:] == out.strides[1:] == (3, 1):
+        pixels, out = _lines(pixels), _lines(out)
+    out[...] = pixels
+
+
+def _lines(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    return np.lib.stride_tricks.as_strided(pixels, (height, width * 3), (pixels.strides[0], 1))
 
 
 def as_tensor(batch: np.ndarray) -> Tensor:

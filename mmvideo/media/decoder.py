@@ -7,7 +7,6 @@ the damage is known: a warning, or with ``strict=True`` an error.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -32,12 +31,13 @@ class VideoDecoder:
         log: collects what is missing or doubtful.
         strict: raise at the first damage instead of warning.
         threads: decoder threads; None lets FFmpeg choose.
+        step_seconds: how long each frame lasts where the file's timestamps stand still; None where they can be used.
     """
 
-    def __init__(self, opener: Opener, *, log: WarningLog, strict: bool = False, threads: int | None = None):
+    def __init__(self, opener: Opener, *, log: WarningLog, strict: bool = False, threads: int | None = None,
+                 step_seconds: Fraction | None = None):
         self.opener, self.log, self.strict, self.threads = opener, log, strict, threads
-        self.step_seconds = standing_clock(opener)
-        """How long each frame lasts where the file's timestamps stand still; None where they can be used."""
+        self.step_seconds = step_seconds
 
     def open(self, *, careful: bool) -> tuple[av.container.InputContainer, av.VideoStream]:
         """Open the file and set up its decoder.
@@ -190,27 +190,6 @@ class _Run:
         if frame.is_corrupt and not self._careful:
             self._owner._doubt(f"the frame at {self.last_seconds:.3f} s is corrupt")
         yield frame, self.last_seconds
-
-
-def standing_clock(opener: Opener) -> Fraction | None:
-    """Tell whether the first packets all carry the same time (a badly muxed file), and how long a frame then lasts.
-
-    Returns:
-        The frame duration that the container declares, in seconds; None where the timestamps move on.
-    """
-    with opener() as container:
-        stream = video_stream(container)
-        if stream is None:
-            return None
-        try:
-            packets = [packet for packet in itertools.islice(container.demux(stream), 8) if packet.size]
-        except ERRORS:
-            return None
-        if len(packets) < 3 or packets[0].pts is None or len({packet.pts for packet in packets}) > 1:
-            return None
-        if packets[0].duration:
-            return packets[0].duration * stream.time_base
-        return 1 / stream.average_rate if stream.average_rate else None
 
 
 def _seconds(packet: av.Packet) -> float:

@@ -10,7 +10,7 @@ from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.audio import AudioReader
 from mmvideo.media.decoder import VideoDecoder
 from mmvideo.media.opening import ERRORS, Opener
-from mmvideo.media.probe import STANDING_CLOCK, probe_file
+from mmvideo.media.probe import STANDING_CLOCK, look
 from mmvideo.media.seeking import CannotSeek, SparseReader
 from mmvideo.media.source import Frames, Source, Take
 from mmvideo.media.warn import WarningLog
@@ -31,12 +31,13 @@ class FileSource(Source):
     def __init__(self, opener: Opener, *, audio_stream: int | None = None, strict: bool = False,
                  threads: int | None = None, deinterlace: bool = False, on_close: Callable[[], None] | None = None):
         self._on_close = on_close
-        super().__init__(probe_file(opener), strict=strict, deinterlace=deinterlace)
+        info, step = look(opener)
+        super().__init__(info, strict=strict, deinterlace=deinterlace)
         cut = [warning for warning in self.info.warnings if "is cut" in warning]
         if strict and cut:
             raise VideoDecodeError(f"{opener.name}: {cut[0]}. Read it with strict=False to get what is there.")
-        self._decoder = VideoDecoder(opener, log=self._log, strict=strict, threads=threads)
-        if strict and self._decoder.step_seconds is not None:
+        self._decoder = VideoDecoder(opener, log=self._log, strict=strict, threads=threads, step_seconds=step)
+        if strict and step is not None:
             raise VideoDecodeError(f"{opener.name}: {STANDING_CLOCK}. Read it with strict=False to accept that.")
         self._audio_log = WarningLog()
         self._audio = AudioReader(opener, log=self._audio_log, track=audio_stream, strict=strict)

@@ -9,7 +9,6 @@ import av
 import numpy as np
 
 from mmvideo.media.convert import Turn, turn_of
-from mmvideo.media.decoder import standing_clock
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
 from mmvideo.media.opening import ERRORS, Opener, is_cover_art, set_up_decoder, video_stream
 from mmvideo.media.warn import WarningLog
@@ -19,38 +18,41 @@ STANDING_CLOCK = "all timestamps are the same; frame times were rebuilt from the
 _HDR = {16: "PQ", 18: "HLG"}
 
 
-def probe_file(opener: Opener, *, count_frames: bool = False) -> MediaInfo:
-    """Describe a file; see `mmvideo.media.probe`."""
+def look(opener: Opener, *, count_frames: bool = False) -> tuple[MediaInfo, Fraction | None]:
+    """Describe a file, and tell how long its frames last if its timestamps stand still; see `mmvideo.media.probe`."""
     log = WarningLog()
     with opener() as container:
         main = video_stream(container)
-        first = _first_frame(opener, main.index) if main is not None and main.codec_context is not None else None
-        scan = None
         unknown = container.duration is None or container.duration <= 0
-        if (count_frames or unknown) and list(container.streams):
-            scan = _Scan(opener)
-        origin = 0.0 if container.start_time is None else container.start_time / av.time_base
-        length = None if unknown else container.duration / av.time_base
-        if length is not None and "matroska" in container.format.name:
-            length = max(length - origin, 0.0) if origin > 0 else length
-        if unknown and scan is not None and scan.spans:
-            origin, end = min(s for s, _ in scan.spans.values()), max(e for _, e in scan.spans.values())
-            length = end - origin
-        if unknown:
-            log.add("no duration in the header; it was found by reading every packet")
-        elif scan is not None and scan.spans:
-            length = _agreed(scan, origin, length, log)
-        step = standing_clock(opener)
-        if step is not None:
-            log.add(STANDING_CLOCK)
+        scan = _Scan(opener) if (count_frames or unknown) and list(container.streams) else None
+        origin, length = _clock(container, scan, log)
         for message in _cut_off(container, opener):
             log.add(message)
-        video = tuple(_video_info(stream, scan, first if stream is main else None, origin, length or 0.0, log,
-                                  step if stream is main else None)
+        rates = {stream.index: _variable(stream) for stream in container.streams.video if not is_cover_art(stream)}
+        frame, step = _beginning(container, main) if main is not None and main.codec_context else (None, None)
+        if step is not None:
+            log.add(STANDING_CLOCK)
+        video = tuple(_video_info(stream, scan, frame if stream is main else None, origin, length, log,
+                                  step if stream is main else None, rates.get(stream.index, False))
                       for stream in container.streams.video)
         audio = tuple(_audio_info(number, stream, scan, origin, length)
                       for number, stream in enumerate(container.streams.audio))
-        return MediaInfo(opener.name, container.format.name, origin, length or 0.0, video, audio, log.tuple())
+        return MediaInfo(opener.name, container.format.name, origin, length, video, audio, log.tuple()), step
+
+
+def _clock(container, scan: _Scan | None, log: WarningLog) -> tuple[float, float]:
+    """Return the first time and the true length, in seconds."""
+    origin = 0.0 if container.start_time is None else container.start_time / av.time_base
+    if container.duration is None or container.duration <= 0:
+        log.add("no duration in the header; it was found by reading every packet")
+        if scan is None or not scan.spans:
+            return origin, 0.0
+        origin, end = min(start for start, _ in scan.spans.values()), max(end for _, end in scan.spans.values())
+        return origin, end - origin
+    length = container.duration / av.time_base
+    if "matroska" in container.format.name and origin > 0:  # there the header's duration counts from zero
+        length = max(length - origin, 0.0)
+    return origin, length if scan is None or not scan.spans else _agreed(scan, origin, length, log)
 
 
 def _agreed(scan: _Scan, origin: float, length: float, log: WarningLog) -> float:
@@ -93,22 +95,34 @@ class _Scan:
         self.spans[index] = (min(known[0], start), max(known[1], end))
 
 
-def _first_frame(opener: Opener, index: int) -> av.VideoFrame | None:
-    """Decode one frame: rotation, interlacing and colour are told only by frames."""
-    with opener() as container:
-        stream = container.streams[index]
-        set_up_decoder(stream, careful=False, threads=1)
-        try:
-            for packet in itertools.islice(container.demux(stream), 64):
-                try:
-                    frames = packet.decode()
-                except ERRORS:
-                    continue
-                if frames:
-                    return frames[0]
-        except ERRORS:
-            return None
-    return None
+def _beginning(container, stream) -> tuple[av.VideoFrame | None, Fraction | None]:
+    """Read on until the first frame: rotation, interlacing and colour are told only by frames.
+
+    Returns:
+        The frame, None if none comes; and the declared length of a frame in seconds if the first packets all carry the
+        same time (a badly muxed file), else None.
+    """
+    set_up_decoder(stream, careful=False, threads=1)
+    packets, first = [], None
+    try:
+        for packet in itertools.islice(container.demux(stream), 64):
+            if packet.size:
+                packets.append(packet)
+            try:
+                frames = packet.decode() if first is None else []
+            except ERRORS:
+                continue
+            first = first or (frames[0] if frames else None)
+            if first is not None and len(packets) >= 8:
+                break
+    except ERRORS:
+        pass
+    packets = packets[:8]
+    if len(packets) < 3 or packets[0].pts is None or len({packet.pts for packet in packets}) > 1:
+        return first, None
+    if packets[0].duration:
+        return first, packets[0].duration * stream.time_base
+    return first, 1 / stream.average_rate if stream.average_rate else None
 
 
 def _cut_off(container, opener: Opener) -> list[str]:
@@ -127,7 +141,7 @@ def _cut_off(container, opener: Opener) -> list[str]:
 
 
 def _video_info(stream, scan, frame, origin: float, length: float, log: WarningLog,
-                step: Fraction | None) -> VideoStreamInfo:
+                step: Fraction | None, varies: bool) -> VideoStreamInfo:
     context, base = stream.codec_context, stream.time_base
     cover = is_cover_art(stream)
     start = origin if stream.start_time is None else float(stream.start_time * base)
@@ -160,7 +174,7 @@ def _video_info(stream, scan, frame, origin: float, length: float, log: WarningL
         width=context.width if context else 0, height=context.height if context else 0,
         rotation=turn.quarters * 90, mirrored=turn.mirrored, average_fps=float(rate) if rate else None,
         declared_frames=stream.frames or None, found_frames=found, start_seconds=start, duration_seconds=duration,
-        interlaced=interlaced, is_cover_art=cover, variable_frame_rate=not cover and _variable(stream),
+        interlaced=interlaced, is_cover_art=cover, variable_frame_rate=varies,
         pixel_aspect_ratio=float(aspect) if aspect else 1.0)
 
 

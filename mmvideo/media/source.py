@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -145,6 +146,7 @@ class Source:
         if batch < 1:
             raise InvalidInput(f"batch must be at least 1, not {batch}.")
         converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace)
+        buffers = _Buffers()
         rows: np.ndarray | None = None
         stamps: list[float] = []
         for frame, seconds in self._frames(start_seconds):
@@ -154,12 +156,14 @@ class Source:
                 break
             if rows is None:
                 shape = converter.result_size(frame)
-                rows = np.empty((batch, shape.height, shape.width, 3), np.uint8)
+                rows = buffers.take((batch, shape.height, shape.width, 3))
             converter.into(frame, rows[len(stamps)])
             stamps.append(seconds)
             if len(stamps) == batch:
-                yield self._video(rows, stamps)
-                rows, stamps = None, []
+                full, rows = self._video(rows, stamps), None
+                stamps = []
+                yield full
+                del full
         if stamps:
             yield self._video(rows[:len(stamps)], stamps)
 
@@ -224,6 +228,23 @@ class Source:
         return Video(as_tensor(frames), torch.tensor(stamps, dtype=torch.float64),
                      duration_seconds=self.end_seconds - self.start_seconds, start_seconds=self.start_seconds,
                      fps=main.average_fps if main else None, source=self.info.source, warnings=self._log.tuple())
+
+
+class _Buffers:
+    """Memory for batches, used again once nobody else holds it: fresh pages cost more than the copy into them."""
+
+    def __init__(self):
+        self._owned: list[np.ndarray] = []
+
+    def take(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return an uninitialised array that nobody else sees."""
+        for number in range(len(self._owned)):
+            if sys.getrefcount(self._owned[number]) == 2:  # the list and the argument of getrefcount
+                return self._owned[number]
+        if len(self._owned) < 2:
+            self._owned.append(np.empty(shape, np.uint8))
+            return self._owned[-1]
+        return np.empty(shape, np.uint8)
 
 
 class _Belt:
