@@ -12,14 +12,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.physics import simulate
 from mmvideo.toybox.questions import KINDS, MANNERS_OF_ASKING, Question, ask
 from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.summary import summarize
 from mmvideo.toybox.world import Scene
 
-_RARE = 0.04
-"""Answers rarer than this within their group do not hold the others down."""
+_RARE, _RARE_COUNT = 0.025, 0.08
+"""Answers rarer than this within their group do not hold the others down; the second is for numbers."""
 _ONE_SIDED = 0.006
 """A group of yes-no or either-or questions whose second answer is rarer than this is never asked."""
 _NOTHING_SHARE = 0.25
@@ -55,7 +56,8 @@ def calibrate(found: Iterable[Scene], *, num: int = 20, rounds: int = 10, seed: 
     for _ in range(rounds):
         asked, common = _draw(table, keep, common, num, rng)
         for name, groups in keep.items():
-            _adjust(groups, asked, name, 0.0 if name in two_sided else _RARE)
+            rare = 0.0 if name in two_sided else _RARE_COUNT if name.startswith("num_") else _RARE
+            _adjust(groups, asked, name, rare)
     rounded = {n: {g: {k: round(p, 4) for k, p in sorted(c.items())} for g, c in sorted(groups.items())}
                for n, groups in keep.items()}
     return {"keep": {n: g for n, g in rounded.items() if any(p != 1 for c in g.values() for p in c.values())},
@@ -130,7 +132,7 @@ class BlindScore:
     by_type: float
     """Accuracy of the commonest answer of the type."""
     by_text: float
-    """Accuracy of the commonest answer to the same text, else the same wording with the toys left out; held-out half."""
+    """Accuracy of the commonest answer to the same text, else to the same wording without toys; on a held-out half."""
 
 
 def blind_scores(found: Iterable[Scene], *, num: int = 20, seed: int = 0) -> list[BlindScore]:
@@ -156,9 +158,7 @@ def _views(question: Question) -> tuple[str, str, str]:
     return text, "without toys: " + " ".join(words), "type"
 
 
-_TOY_WORDS = frozenset(
-    "small large red green blue yellow purple cyan rubber metal wood ball box triangle star ring cross toy".split()
-)
+_TOY_WORDS = frozenset((*v.SIZES, *v.COLORS, *v.MATERIALS, *v.SHAPES, "toy"))
 
 
 def _score(name: str, questions: list[Question], counts: dict[str, Counter]) -> BlindScore:

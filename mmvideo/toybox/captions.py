@@ -21,6 +21,7 @@ from mmvideo.toybox.world import Event, Scene
 
 MAX_EVENTS = 3
 _TOLD_FORCE = 0.1
+_EMPTY = "nothing is there"
 _SPINS = 0.5
 _OTHER_WORDS = {
     "moves": ("goes", "is moving", "travels"),
@@ -32,10 +33,9 @@ _OTHER_WORDS = {
     "hits": ("strikes", "runs into"),
 }
 """For captions with varied wording; `caption_facts` reads them all."""
-_OPENINGS = ("there is", "we see", "here is")
 CAPTION_TEXTS = (
     "a , . and then the camera beeps a hum is heard while spinning stays still moves comes in from left right up down",
-    *_OTHER_WORDS, *(text for texts in _OTHER_WORDS.values() for text in texts), *_OPENINGS, "hits leaves on at",
+    _EMPTY, *_OTHER_WORDS, *(text for texts in _OTHER_WORDS.values() for text in texts), "hits leaves on at",
 )
 _TOY = re.compile(
     rf"a ({'|'.join(v.SIZES)}) ({'|'.join(v.COLORS)}) ({'|'.join(v.MATERIALS)}) ({'|'.join(v.SHAPES)}) (.+?)"
@@ -63,7 +63,7 @@ def caption(scene: Scene, rng: random.Random | None = None, *, has_sound: bool =
         rest.append(CAMERA_ANSWERS[s.spec.camera_motion].replace("it", "the camera", 1))
     if has_sound:
         rest += _sounds(s)
-    first = ", ".join(toys[:-1]) + (", and " if len(toys) > 1 else "") + toys[-1] if toys else "nothing is there"
+    first = ", ".join(toys[:-1]) + (", and " if len(toys) > 1 else "") + toys[-1] if toys else _EMPTY
     text = f"{first}." + (f" {', '.join(rest)}." if rest else "")
     return text if rng is None else _vary(text, rng)
 
@@ -101,13 +101,11 @@ def _vary(text: str, rng: random.Random) -> str:
     for usual, others in _OTHER_WORDS.items():
         pattern = re.compile(rf"\b{usual}\b")
         text = pattern.sub(lambda m, others=others: rng.choice((m.group(), *others)), text)
-    return f"{rng.choice(_OPENINGS)} {text}" if rng.random() < 0.3 else text
+    return text
 
 
 def _canonical(text: str) -> str:
     text = " ".join(re.findall(r"[a-z]+|[.,]", text.lower()))
-    for opening in _OPENINGS:
-        text = text.removeprefix(opening + " ")
     for usual, others in _OTHER_WORDS.items():
         for other in others:
             text = re.sub(rf"\b{other}\b", usual, text)
@@ -130,6 +128,8 @@ def caption_facts(text: str) -> Facts:
     for clause in re.split(r"[.,]", _canonical(text)):
         clause = re.sub(r"^(and|then) ", "", clause.strip())
         if not clause:
+            continue
+        if clause == _EMPTY:
             continue
         if toy := _TOY.match(clause):
             found.add(("toy", *toy.groups()[:5], bool(toy.group(6))))

@@ -147,10 +147,7 @@ def _word(s: Summary, kind: Kind, fact: Fact, rng: random.Random) -> str | None:
         if isinstance(slot, str):
             words.append(slot)
             continue
-        if isinstance(slot, int):
-            word = refer(s, slot, rng, kind.hide)
-        else:
-            word = _told(s, slot, rng)
+        word = refer(s, slot, rng, kind.hide) if isinstance(slot, int) else _told(s, slot, rng)
         if word is None:
             return None
         words.append(word)

@@ -23,6 +23,8 @@ END_SECONDS = 1.9375
 """The moment that questions call the end: about that of the last frame looked at."""
 WEAK_FORCE = 0.06
 EDGE_SECONDS = 0.08
+MOTOR_SPEED = 0.03
+"""Frame widths per second above which the motor of a humming toy is heard."""
 GAP_SECONDS = 0.2
 """Two events closer than this have no order that a viewer could be asked for."""
 
@@ -53,7 +55,7 @@ class Summary:
     rotation: list[float]
     """Radians between the extreme angles within the clip."""
     moving_seconds: list[float]
-    """How long each toy moves at 0.1 frame widths per second or more."""
+    """How long each toy moves in the picture, at MOTOR_SPEED or more."""
     roll: float
     """Radians that the camera has turned at the end."""
     events: list[Event]
@@ -104,7 +106,8 @@ def _summarize_world(world: World) -> list[Summary]:
     screen = world.screen(slice(None, None, _STRIDE))
     visible = _visible(world, screen)
     position, angle, velocity = world.position[:, :clip], world.angle[:, :clip], world.velocity
-    speed = velocity[:, :clip].norm(dim=-1)
+    inside = ((screen > 0.0) & (screen < 1.0)).all(-1)[:, : _END + 1]
+    runs = inside & (velocity[:, :clip:_STRIDE].norm(dim=-1) > MOTOR_SPEED)
     columns = [
         screen.tolist(),
         visible.tolist(),
@@ -113,7 +116,7 @@ def _summarize_world(world: World) -> list[Summary]:
         velocity[:, [clip - 15, clip - 9, clip - 3]].tolist(),
         (position[:, 1:] - position[:, :-1]).norm(dim=-1).sum(1).tolist(),
         (angle.amax(1) - angle.amin(1)).tolist(),
-        ((speed > 0.1).sum(1) / v.STEPS_PER_SECOND).tolist(),
+        (runs.sum(1) / GRID).tolist(),
         world.camera[:, clip - 1, 3].tolist(),
     ]
     return [_summary(world.specs[i], world.events[i], *row) for i, row in enumerate(zip(*columns, strict=True))]
@@ -192,14 +195,14 @@ def _follows_hit(event: Event, struck: list[tuple[float, int]]) -> bool:
 def _is_clear(s: Summary, event: Event) -> bool:
     if not EDGE_SECONDS <= event.seconds <= v.CLIP_SECONDS - EDGE_SECONDS:
         return False
-    if weak(event):
+    involved = (event.toy,) if event.other is None else (event.toy, event.other)
+    if weak(event) or any(toy not in s.seen for toy in involved):
         return False
     if event.kind == "leave":  # seen shortly before, gone at the end
         return any(s.sees(event.toy, event.seconds - back) for back in (0.0625, 0.125, 0.25, 0.375))
     if event.kind == "enter":
         later = [event.seconds + ahead for ahead in (0.0625, 0.125, 0.25, 0.375)]
         return any(s.sees(event.toy, t) for t in later if t <= END_SECONDS)
-    involved = (event.toy,) if event.other is None else (event.toy, event.other)
     return all(s.sees(toy, event.seconds) for toy in involved)
 
 

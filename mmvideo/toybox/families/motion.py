@@ -34,7 +34,7 @@ def _direction_end(s: Summary) -> Iterator[Fact]:
 def _moves(s: Summary) -> Iterator[Fact]:
     for toy in s.seen:
         found = moves(s, toy)
-        if found is not None:
+        if found or (found is False and s.rotation[toy] < 0.06):  # to spin on the spot is neither
             yield Fact(yes(found), (toy,))
 
 

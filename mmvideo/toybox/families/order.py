@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmvideo.toybox import vocabulary as v
-from mmvideo.toybox.families.fact import TIME, Clause, Deed, Fact, Kind, either
+from mmvideo.toybox.families.fact import TIME, Clause, Deed, Fact, Kind
 from mmvideo.toybox.names import clause, name, wall
 from mmvideo.toybox.summary import END_SECONDS, GAP_SECONDS, Summary, speed_ratio_clear
 from mmvideo.toybox.world import Event
@@ -119,16 +119,17 @@ def _first_mover(s: Summary) -> Iterator[Fact]:
         others = [i for i in s.seen if i not in first and s.path[i] > 0.1]
         if others and not any(e.seconds < GAP_SECONDS for e in (*s.events, *s.unclear)):
             yield Fact(name(s, first[0]), key="toy")
-    if not first and s.events and s.events[0].kind == "start" and _apart(s, s.events[0]):
-        if not any(e.seconds < s.events[0].seconds for e in s.unclear):
-            yield Fact(name(s, s.events[0].toy), key="toy")
+    starts = not first and s.events and s.events[0].kind == "start" and _apart(s, s.events[0])
+    if starts and not any(e.seconds < s.events[0].seconds for e in s.unclear):
+        yield Fact(name(s, s.events[0].toy), key="toy")
 
 
 def _first_stop(s: Summary) -> Iterator[Fact]:
     stops = [e for e in s.events if e.kind == "stop"]
-    if stops and not any(e.kind == "stop" and e.seconds < stops[0].seconds + GAP_SECONDS for e in s.unclear):
-        if len(stops) == 1 or stops[1].seconds - stops[0].seconds >= GAP_SECONDS:
-            yield Fact(name(s, stops[0].toy), key="toy")
+    if not stops or any(e.kind == "stop" and e.seconds < stops[0].seconds + GAP_SECONDS for e in s.unclear):
+        return
+    if len(stops) == 1 or stops[1].seconds - stops[0].seconds >= GAP_SECONDS:
+        yield Fact(name(s, stops[0].toy), key="toy")
 
 
 def _when(s: Summary, labels: tuple[str, ...]) -> Iterator[Fact]:

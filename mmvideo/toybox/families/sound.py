@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from mmvideo.toybox import vocabulary as v
-from mmvideo.toybox.families.fact import NUMBERS, SIGHT_AND_SOUND, SOUND, Fact, Kind, either, yes
+from mmvideo.toybox.families.fact import NUMBERS, SIGHT_AND_SOUND, SOUND, Fact, Kind, yes
 from mmvideo.toybox.names import name
 from mmvideo.toybox.summary import GAP_SECONDS, Summary
 
@@ -18,13 +18,23 @@ _HUM_SECONDS = 0.5
 
 
 def beeps(s: Summary) -> list[tuple[float, int]]:
-    """Return (seconds, toy) of every beep of the clip."""
-    return sorted((t, i) for i, toy in enumerate(s.toys) for t in toy.beep_seconds)
+    """Return (seconds, toy) of every beep of the clip: a toy outside the picture is not heard."""
+    return sorted((t, i) for i, toy in enumerate(s.toys) for t in toy.beep_seconds if _inside(s, i, t, 0.0))
+
+
+def _inside(s: Summary, toy: int, seconds: float, reach: float) -> bool:
+    return all(-reach < value < 1 + reach for value in s.at(toy, seconds))
+
+
+def _beeps_sure(s: Summary) -> bool:
+    """Whether no toy beeps just at the picture's edge."""
+    every = ((i, t) for i, toy in enumerate(s.toys) for t in toy.beep_seconds)
+    return all(_inside(s, i, t, 0.04) == _inside(s, i, t, -0.04) for i, t in every)
 
 
 def _beeps_apart(s: Summary) -> bool:
     times = [t for t, _ in beeps(s)]
-    return all(b - a >= _MERGED_SECONDS for a, b in itertools.pairwise(times))
+    return _beeps_sure(s) and all(b - a >= _MERGED_SECONDS for a, b in itertools.pairwise(times))
 
 
 def _num_beeps(s: Summary) -> Iterator[Fact]:
@@ -33,15 +43,15 @@ def _num_beeps(s: Summary) -> Iterator[Fact]:
 
 
 def _beep_heard(s: Summary) -> Iterator[Fact]:
-    yield Fact(yes(bool(beeps(s))))
+    if _beeps_sure(s):
+        yield Fact(yes(bool(beeps(s))))
 
 
 def _beeper(s: Summary) -> Iterator[Fact]:
     makers = {i for _, i in beeps(s)}
-    if len(makers) == 1 and len(s.seen) > 1:
-        toy = makers.pop()
-        if toy in s.seen and all(s.sees(toy, t) for t in s.toys[toy].beep_seconds):
-            yield Fact(name(s, toy), key="toy")
+    toy = makers.pop() if len(makers) == 1 and len(s.seen) > 1 else None
+    if toy in s.seen and all(s.sees(toy, t) for t in s.toys[toy].beep_seconds):
+        yield Fact(name(s, toy), key="toy")
 
 
 def _does_beep(s: Summary) -> Iterator[Fact]:
@@ -53,16 +63,16 @@ def _does_beep(s: Summary) -> Iterator[Fact]:
 
 def _first_beep(s: Summary) -> Iterator[Fact]:
     found = beeps(s)
-    if len({i for _, i in found}) > 1 and found[1][0] - found[0][0] >= _MERGED_SECONDS:
-        if all(s.sees(i, t) for t, i in found):
-            yield Fact(name(s, found[0][1]), key="toy")
+    told_apart = len({i for _, i in found}) > 1 and found[1][0] - found[0][0] >= _MERGED_SECONDS
+    if told_apart and all(s.sees(i, t) for t, i in found):
+        yield Fact(name(s, found[0][1]), key="toy")
 
 
 def hums(s: Summary) -> list[int] | None:
     """Return the toys that are heard to hum; None where that is not clear."""
     motors = [i for i, toy in enumerate(s.toys) if toy.voice == "hum"]
     heard = [i for i in motors if s.moving_seconds[i] >= _HUM_SECONDS]
-    doubt = any(0 < s.path[i] and s.path[i] > 0.005 for i in motors if i not in heard)
+    doubt = any(s.moving_seconds[i] > 0 for i in motors if i not in heard)
     return None if doubt else heard
 
 
@@ -73,11 +83,11 @@ def _hum_heard(s: Summary) -> Iterator[Fact]:
 
 
 def _hummer(s: Summary) -> Iterator[Fact]:
-    """Yield who hums where it is the only toy that moves, or a toy that moves while the motor is silent is ruled out."""
+    """Yield who hums where it is the only toy that moves: a motor runs while its toy moves."""
     found = hums(s)
-    if found and len(found) == 1 and found[0] in s.seen and len(s.seen) > 1:
-        if all(s.path[i] < 0.02 for i in s.seen if i != found[0]):
-            yield Fact(name(s, found[0]), key="toy")
+    one = found and len(found) == 1 and found[0] in s.seen and len(s.seen) > 1
+    if one and all(s.path[i] < 0.02 for i in s.seen if i != found[0]):
+        yield Fact(name(s, found[0]), key="toy")
 
 
 def offscreen(s: Summary) -> list[tuple[float, str]]:
@@ -116,16 +126,17 @@ def _knock_heard(s: Summary) -> Iterator[Fact]:
 
 def _knock_material(s: Summary) -> Iterator[Fact]:
     clear, doubt = knocks(s)
-    if clear and len(clear[0][1]) == 1 and not any(t < clear[0][0] + GAP_SECONDS for t in doubt):
-        if len(clear) == 1 or clear[1][0] - clear[0][0] >= GAP_SECONDS or clear[1][1] == clear[0][1]:
-            yield Fact(next(iter(clear[0][1])))
+    if not clear or len(clear[0][1]) > 1 or any(t < clear[0][0] + GAP_SECONDS for t in doubt):
+        return
+    if len(clear) == 1 or clear[1][0] - clear[0][0] >= GAP_SECONDS or clear[1][1] == clear[0][1]:
+        yield Fact(next(iter(clear[0][1])))
 
 
 def _sound_order(s: Summary) -> Iterator[Fact]:
     first: dict[str, float] = {}
     for t, kind in offscreen(s):
         first.setdefault(f"the {kind}", t)
-    for t, _ in beeps(s):
+    for t, _ in beeps(s) if _beeps_sure(s) else ():
         first.setdefault("the beep", t)
     clear, doubt = knocks(s)
     if clear and not any(t < clear[0][0] + GAP_SECONDS for t in doubt):
@@ -138,8 +149,8 @@ def _sound_order(s: Summary) -> Iterator[Fact]:
 
 
 def _first_sound(s: Summary) -> Iterator[Fact]:
-    """Yield whose sound is first: a beep, or a bounce, with no motor running and no doubtful impact before it."""
-    if any(toy.voice == "hum" for toy in s.toys) or len(s.seen) < 2:
+    """Yield whose knock or beep is first, with no doubtful impact before it."""
+    if len(s.seen) < 2 or not _beeps_sure(s):
         return
     made = [(t, (i,)) for t, i in beeps(s)]
     made += [(e.seconds, (e.toy, e.other)) for e in s.events if e.kind == "hit"]
@@ -181,6 +192,7 @@ KINDS = {
                              "of which material is the first knock?"),
     "sound_order": _heard(_sound_order, "which sound comes first, {0} or {1}?", "what is heard first: {0} or {1}?",
                           "what do you hear first, {0} or {1}?"),
-    "first_sound": _heard(_first_sound, "which toy makes the first sound?", "the first sound is from which toy?",
-                          "which toy is the first to make a sound?", needs=SIGHT_AND_SOUND),
+    "first_sound": _heard(_first_sound, "which toy makes the first knock or beep?",
+                         "the first knock or beep is from which toy?",
+                          "from which toy is the first knock or beep?", needs=SIGHT_AND_SOUND),
 }

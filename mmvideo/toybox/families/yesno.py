@@ -33,14 +33,11 @@ def _touching(s: Summary, events, a: int, b: int) -> list:
 
 def _hits(s: Summary) -> Iterator[Fact]:
     for a, b in pairs(s):
-        if _touching(s, s.events, a, b):
-            answer = "yes"
-        elif _touching(s, s.unclear, a, b) or any(e.seconds < 2.1 for e in _touching(s, s.future, a, b)):
+        met = bool(_touching(s, s.events, a, b))
+        nearly = _touching(s, s.unclear, a, b) or any(e.seconds < 2.1 for e in _touching(s, s.future, a, b))
+        if not met and (nearly or max(s.path[a], s.path[b]) < 0.1):
             continue
-        elif max(s.path[a], s.path[b]) < 0.1:
-            continue
-        else:
-            answer = "no"
+        answer = yes(met)
         yield Fact(answer, (a, b))
         yield Fact(answer, (b, a))
 
