@@ -31,6 +31,7 @@ PARTS: dict[str, dict[str, str]] = {
         "linear": "mmvideo.heads.linear:LinearHead",
         "domain": "mmvideo.heads.domain:DomainHead",
     },
+    "evaluators": {},
     "stages": {
         "read": "mmvideo.stages.read:Read",
         "sample": "mmvideo.stages.sample:Sample",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from importlib.resources import as_file
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.common import Debug, Device, Json, as_json, note, overrides, say
+from mmvideo.cli.common import Debug, Device, Json, as_json, note, say
 from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")]
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A config (`mmvideo list configs`) or a .yaml file.")]
-Changes = Annotated[list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Change an option.")]
 
 NEXT = "what happens next?"
 
@@ -78,42 +80,59 @@ def _seen(result: Any) -> str:
 
 def train(
     config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME.")] = None,
-    set_: Changes = None, json: Json = False, debug: Debug = False,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Another length than the config's.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    debug: Debug = False,
 ) -> None:
     """Train a model; a run that was stopped continues where it was when started again."""
-    _dispatch("trainer", config, out, set_, json)
+    import logging
+
+    from mmvideo.training import recipes as training
+
+    _limit(threads)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    with _config(config) as path:
+        say(training.run(path, out=out, steps=steps))
 
 
 def evaluate(
     config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder for the report; runs/NAME.")] = None,
-    set_: Changes = None, json: Json = False, debug: Debug = False,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    json: Json = False, debug: Debug = False,
 ) -> None:
-    """Measure a model."""
-    _dispatch("evaluator", config, out, set_, json)
-
-
-def _dispatch(kind: str, config: str, out: Path | None, changes: list[str] | None, json: bool) -> None:
-    """Hand a config to the part that its `trainer:` or `evaluator:` names, and print the reports that it yields.
-
-    Raises:
-        RecipeError: the config does not name one.
-    """
+    """Measure a model: run what the config's `evaluator:` names, and print its reports."""
     from mmvideo import recipes
     from mmvideo.registry import find
 
+    _limit(threads)
     raw, where = recipes.read_yaml("configs", config)
-    if kind not in raw:
-        raise RecipeError(f"{where}: no '{kind}:' key, so there is nothing to run. `mmvideo list {kind}s` names them.")
-    raw = {**raw, **_changes(changes)}
-    run = find(f"{kind}s", raw.pop(kind))
-    name = Path(config).stem
-    for report in run(raw, out=out or Path("runs") / name, where=where):
+    if "evaluator" not in raw:
+        raise RecipeError(f"{where}: no 'evaluator:' key, so there is nothing to run; see `mmvideo list evaluators`.")
+    run = find("evaluators", raw.pop("evaluator"))
+    for report in run(raw, out=out or Path("runs") / Path(config).stem, where=where):
         say(as_json(report) if json else "  ".join(_entry(key, value) for key, value in report.items()))
 
 
-def _changes(items: list[str] | None) -> dict[str, Any]:
-    """Read OPTION=VALUE texts."""
-    return overrides(f"config.{item}" for item in items or ()).get("config", {})
+def _limit(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _config(name: str) -> AbstractContextManager[Path]:
+    """Return, as a context manager, the file of a config that ships with mmvideo, or of one of your own.
+
+    Raises:
+        UnknownName: no config of that name.
+        MediaNotFound: a path to no file.
+    """
+    from mmvideo import recipes
+
+    recipes.read_yaml("configs", name)
+    if name.endswith((".yaml", ".yml")):
+        return nullcontext(Path(name))
+    return as_file(recipes.root("configs").joinpath(*f"{name}.yaml".split("/")))
 
 
 def _entry(key: str, value: Any) -> str:
@@ -123,9 +142,11 @@ def _entry(key: str, value: Any) -> str:
 def toybox_make(
     out: Annotated[Path, typer.Argument(help="Folder to write into; made if absent.")],
     num: Annotated[int, typer.Option("--num", min=1, help="How many clips.")] = 100,
-    level: Annotated[str, typer.Option("--level", help="easy, standard or hard.")] = "easy",
+    level: Annotated[str, typer.Option("--level", help="easy, standard or hard.")] = "standard",
     split: Annotated[str, typer.Option("--split", help="train, validation, test or test-pairs.")] = "test",
     start: Annotated[int, typer.Option("--start", min=0, help="Index of the first scene of the split.")] = 0,
+    size: Annotated[int, typer.Option("--size", min=16, help="Pixels a side.")] = 320,
+    fps: Annotated[float, typer.Option("--fps", help="Frames a second.")] = 25,
     debug: Debug = False,
 ) -> None:
     """Write clips with sound (mp4) and everything that is true about them (JSON), to test any model with."""
@@ -133,5 +154,11 @@ def toybox_make(
 
     if out.exists() and not out.is_dir():
         raise InvalidInput(f"{out} is a file; give a folder.")
-    make(out, num=num, level=level, split=split, start=start)
-    note(f"wrote {num} {level} clips of the {split} split to {out}")
+    counter = count_on_stderr if sys.stderr.isatty() else None
+    say(make(out, num=num, level=level, split=split, start=start, size=size, fps=fps, on_progress=counter))
+
+
+def count_on_stderr(done: int, total: int) -> None:
+    """Show how far a long job is, on one line."""
+    sys.stderr.write(f"\r{done}/{total}" + ("\n" if done == total else ""))
+    sys.stderr.flush()
