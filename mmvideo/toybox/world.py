@@ -70,6 +70,12 @@ class World:
         """Return one scene of the batch."""
         return Scene(self, index)
 
+    def part(self, start: int, stop: int) -> World:
+        """Return scenes start to stop (exclusive) as a batch of their own; toys stay padded alike."""
+        cut = slice(start, stop)
+        return World(self.specs[cut], self.position[cut], self.velocity[cut], self.angle[cut], self.radius[cut],
+                     self.camera[cut], self.events[cut], self.flash[cut])
+
     def screen(self, steps: Tensor | list[int] | slice = slice(None)) -> Tensor:
         """Return where the toys' centres are in the picture, (B, len(steps), N, 2) in frame widths."""
         camera, position = self.camera[:, steps], self.position[:, steps]

@@ -1,0 +1,152 @@
+"""A Hugging Face causal language model behind soft tokens: what was seen is the prefix, the question follows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from mmvideo.errors import WeightsError
+from mmvideo.language.prompts import embedded_prompt
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache, PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One reply."""
+
+    text: str
+    confidence: float
+    """Geometric mean of the probabilities of the reply's tokens, in [0, 1]."""
+    unknown_words: tuple[str, ...] = ()
+    """Words of the question that the model has never seen."""
+
+
+class LanguageModel(nn.Module):
+    """A causal model and its tokenizer."""
+
+    def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerFast):
+        super().__init__()
+        self.model, self.tokenizer = model, tokenizer
+
+    @property
+    def dim(self) -> int:
+        """Width of a soft token."""
+        return self.model.config.hidden_size
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the model (config.json, safetensors) and the tokenizer in the Hugging Face format."""
+        self.model.save_pretrained(str(folder))
+        self.tokenizer.save_pretrained(str(folder))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> LanguageModel:
+        """Load a Llama and its tokenizer from a folder, strictly, in float32, without the network.
+
+        Raises:
+            WeightsError: the folder is missing something, or weights and architecture disagree.
+        """
+        from transformers import PreTrainedTokenizerFast
+        from transformers.models.llama.modeling_llama import LlamaForCausalLM
+
+        try:
+            model, info = LlamaForCausalLM.from_pretrained(
+                str(folder), local_files_only=True, dtype=torch.float32, output_loading_info=True)
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"{folder} holds no language model in the Hugging Face format: {error}") from error
+        wrong = {key: info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
+        if wrong:
+            raise WeightsError(f"The weights in {folder} do not fit the architecture: {wrong}")
+        return cls(model.to(device).eval(), tokenizer)
+
+    def open(self, embeddings: Tensor) -> Session:
+        """Read soft tokens (B, N, D) once, for any number of questions about them."""
+        return Session(self, embeddings)
+
+    def generate(self, embeddings: Tensor, requests: Sequence[str], *, max_new_tokens: int = 24) -> list[Generated]:
+        """Reply to one request per clip.
+
+        Args:
+            embeddings: (B, N, D) soft tokens.
+            requests: B questions or caption requests in words.
+            max_new_tokens: the longest reply.
+        """
+        return self.open(embeddings).reply(requests, max_new_tokens=max_new_tokens)
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Return the words of a text that are not in the tokenizer's vocabulary."""
+        unknown = self.tokenizer.unk_token_id
+        words = (w.strip(",.?!:;\"'()") for w in text.lower().split())
+        return tuple(w for w in words if w and unknown in self.tokenizer.encode(w, add_special_tokens=False))
+
+
+class Session:
+    """Soft tokens that have been read: their keys and values are kept and shared by every question."""
+
+    def __init__(self, language: LanguageModel, embeddings: Tensor):
+        self.language = language
+        self.num_clips, self.prefix_tokens = embeddings.shape[:2]
+        with torch.no_grad():
+            self._cache = language.model(inputs_embeds=embeddings.to(language.device), use_cache=True).past_key_values
+
+    def _prefix(self, repeats: int) -> DynamicCache:
+        cache = copy.deepcopy(self._cache)
+        if repeats > 1:
+            cache.batch_repeat_interleave(repeats)
+        return cache
+
+    @torch.no_grad()
+    def reply(self, requests: Sequence[str], *, max_new_tokens: int = 24) -> list[Generated]:
+        """Reply greedily; every clip gets len(requests) / B requests, clip by clip.
+
+        Args:
+            requests: B * R questions, R for each clip in turn.
+            max_new_tokens: the longest reply.
+
+        Returns:
+            B * R replies in the order of the requests.
+        """
+        if not requests:
+            return []
+        assert len(requests) % self.num_clips == 0, "requests must be a multiple of the clips"
+        lm, tokenizer = self.language, self.language.tokenizer
+        batch = tokenizer([embedded_prompt(r) for r in requests], return_tensors="pt", padding=True,
+                          padding_side="left", return_token_type_ids=False, add_special_tokens=False).to(lm.device)
+        prefix = torch.ones(len(requests), self.prefix_tokens, dtype=torch.long, device=lm.device)
+        mask = torch.cat((prefix, batch["attention_mask"]), 1)
+        cache = self._prefix(len(requests) // self.num_clips)
+        ids, replies = batch["input_ids"], []
+        probability, done = [], torch.zeros(len(requests), dtype=torch.bool, device=lm.device)
+        for _ in range(max_new_tokens):
+            position = (mask.cumsum(1) - 1)[:, -ids.shape[1]:]
+            out = lm.model(input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache,
+                           use_cache=True, logits_to_keep=1)
+            best, ids = out.logits[:, -1].float().log_softmax(-1).max(-1, keepdim=True)
+            replies.append(torch.where(done[:, None], tokenizer.pad_token_id, ids))
+            probability.append(torch.where(done[:, None], torch.nan, best))
+            done |= ids[:, 0] == tokenizer.eos_token_id
+            if done.all():
+                break
+            mask = torch.cat((mask, torch.ones_like(ids)), 1)
+        texts = tokenizer.batch_decode(torch.cat(replies, 1), skip_special_tokens=True)
+        confidence = torch.cat(probability, 1).nanmean(1).exp().tolist()
+        return [Generated(_tidy(text), sure, lm.unknown_words(request))
+                for text, sure, request in zip(texts, confidence, requests, strict=True)]
+
+
+def _tidy(text: str) -> str:
+    for mark in ",.?:":
+        text = text.replace(f" {mark}", mark)
+    return text.strip()

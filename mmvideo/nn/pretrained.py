@@ -1,0 +1,52 @@
+"""One way to keep a part on disk: a folder with config.json and model.safetensors, loaded strictly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from mmvideo.errors import WeightsError
+
+
+class Pretrained(nn.Module):
+    """A module that remembers the keyword arguments it was built from (`self.config`) and saves with them.
+
+    Subclasses take only JSON values as keyword arguments and set `self.config` to a dict of them.
+    """
+
+    config: dict
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = False) -> None:
+        """Write config.json and model.safetensors; `half` stores float16 to halve the size."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(self.config, indent=1) + "\n")
+        state = {k: (x.half() if half and x.is_floating_point() else x).contiguous()
+                 for k, x in self.state_dict().items()}
+        save_file(state, folder / "model.safetensors")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> Self:
+        """Load a part in float32, in evaluation mode.
+
+        Raises:
+            WeightsError: a file is missing or damaged, or its names or shapes do not fit.
+        """
+        folder = Path(folder)
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            state = load_file(folder / "model.safetensors", device=str(device))
+            part = cls(**config)
+            part.load_state_dict(state, strict=True)
+        except FileNotFoundError as error:
+            raise WeightsError(f"{folder} lacks {Path(error.filename).name}; a part is config.json beside "
+                               "model.safetensors.") from error
+        except (json.JSONDecodeError, SafetensorError, RuntimeError, TypeError) as error:
+            raise WeightsError(f"{folder} does not fit {cls.__name__}: {error}") from error
+        return part.to(device).float().eval()

@@ -1,0 +1,49 @@
+"""Step (a): the small language model learns from true facts, before any video is rendered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mmvideo.nn import facts as nf
+from mmvideo.toybox.facts import FIELDS
+from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.toybox_data import draw, tokenize
+from mmvideo.training.toybox_parts import Sizes, Tally, answers, new_concepts, new_language
+
+
+def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questions: int = 16,
+          caption_share: float = 0.5, sizes: Sizes | None = None) -> None:
+    """Train the language model and the concept embedding on facts; save them under `out`."""
+    sizes = sizes or Sizes()
+    torch.manual_seed(schedule.seed)
+    concepts, language = new_concepts(sizes), new_language(sizes)
+    run = Run(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule)
+
+    def make(step: int):
+        first = step * schedule.batch_size
+        batch = draw(range(first, first + schedule.batch_size), split="train", levels=levels, rendered=False,
+                     num_questions=num_questions, caption_share=caption_share)
+        return batch, tokenize(batch.questions, language.tokenizer)
+
+    def loss(made):
+        batch, dialogues = made
+        probabilities = nf.blur(FIELDS, nf.as_probabilities(FIELDS, batch.facts))
+        value, right = answers(language.model, concepts(*nf.concepts(FIELDS, probabilities)), dialogues)
+        return value, {"exact": torch.cat(right).float().mean()}
+
+    def evaluate() -> dict[str, float]:
+        tally = Tally()
+        for first in range(0, 256, 64):
+            batch = draw(range(first, first + 64), split="validation", levels=levels, rendered=False,
+                         num_questions=24, caption_share=1.0)
+            dialogues = tokenize(batch.questions, language.tokenizer)
+            tokens = concepts(*nf.concepts(FIELDS, nf.as_probabilities(FIELDS, batch.facts)))
+            tally.add(dialogues, answers(language.model, tokens, dialogues)[1])
+        return tally.accuracy()
+
+    run.train(make, loss, evaluate=evaluate, evaluate_every=1000)
+    concepts.save_pretrained(out / "concepts")
+    language.save_pretrained(out / "language")

@@ -1,0 +1,127 @@
+"""The embedded model's parts, built new or taken from earlier runs, and its two losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmvideo.encoders.toybox_av import ToyboxAV
+from mmvideo.language.model import LanguageModel
+from mmvideo.language.tokenizer import build_tokenizer
+from mmvideo.nn import facts as nf
+from mmvideo.projectors.resampler import ConceptEmbedding, Resampler
+from mmvideo.toybox import words
+from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS
+from mmvideo.training.toybox_data import Dialogue
+
+DIM_LLM = 192
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Widths and depths; the shipped model's by default."""
+
+    dim: int = 256
+    depth: int = 4
+    dim_resampler: int = 192
+    depth_resampler: int = 3
+    dim_llm: int = DIM_LLM
+    depth_llm: int = 4
+
+
+def new_encoder(sizes: Sizes) -> ToyboxAV:
+    return ToyboxAV(dim=sizes.dim, depth=sizes.depth)
+
+
+def new_resampler(sizes: Sizes) -> Resampler:
+    return Resampler(dim_in=sizes.dim, dim=sizes.dim_resampler, depth=sizes.depth_resampler, heads=6,
+                     num_slots=NUM_SLOTS, num_bins=NUM_BINS, fields=[f.to_dict() for f in FIELDS],
+                     dim_out=sizes.dim_llm)
+
+
+def new_concepts(sizes: Sizes) -> ConceptEmbedding:
+    slot, scene = nf.concept_sizes(FIELDS, NUM_BINS)
+    return ConceptEmbedding(slot_size=slot, scene_size=scene, num_slots=NUM_SLOTS, dim_out=sizes.dim_llm)
+
+
+def new_language(sizes: Sizes) -> LanguageModel:
+    from transformers import LlamaConfig
+    from transformers.models.llama.modeling_llama import LlamaForCausalLM
+
+    tokenizer = build_tokenizer([*words.vocabulary(), "describe", "the", "video"])
+    model = LlamaForCausalLM(LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=sizes.dim_llm, intermediate_size=512, num_hidden_layers=sizes.depth_llm,
+        num_attention_heads=6, num_key_value_heads=6, max_position_embeddings=512, tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
+        attn_implementation="eager"))
+    return LanguageModel(model, tokenizer)
+
+
+def load_parts(folder: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:
+    """Load a saved model's three parts."""
+    return (ToyboxAV.from_pretrained(folder / "encoder"), Resampler.from_pretrained(folder / "projector"),
+            LanguageModel.from_pretrained(folder / "language"))
+
+
+def save_parts(folder: Path, encoder: ToyboxAV, resampler: Resampler, language: LanguageModel) -> None:
+    """Save a model's three parts; the encoder and the projector in float16."""
+    encoder.save_pretrained(folder / "encoder", half=True)
+    resampler.save_pretrained(folder / "projector", half=True)
+    language.save_pretrained(folder / "language")
+
+
+def answers(language: nn.Module, embeddings: Tensor, dialogues: list[Dialogue]) -> tuple[Tensor, list[Tensor]]:
+    """Read each scene's soft tokens once and answer all questions about it, teacher-forced.
+
+    Args:
+        language: a causal model of transformers.
+        embeddings: (B, N, D) soft tokens.
+        dialogues: the questions, in buckets.
+
+    Returns:
+        The mean cross-entropy per answer token, and per bucket which answers are right to the last token, bool (R,):
+        what greedy decoding would get right.
+    """
+    from transformers import DynamicCache
+
+    read = language(inputs_embeds=embeddings, use_cache=True, logits_to_keep=1).past_key_values
+    prefix = [(layer.keys, layer.values) for layer in read.layers]
+    total, count, right = embeddings.new_zeros((), dtype=torch.float32), 0, []
+    for d in dialogues:
+        cache = DynamicCache()
+        for i, (keys, values) in enumerate(prefix):
+            cache.update(keys[d.scene], values[d.scene], i)
+        seen = torch.ones(len(d.scene), embeddings.shape[1], dtype=torch.long)
+        hidden = language.model(input_ids=d.ids, attention_mask=torch.cat((seen, d.mask), 1), past_key_values=cache,
+                                use_cache=True).last_hidden_state
+        kept = d.targets != -100
+        logits = language.lm_head(hidden[kept]).float()
+        total = total + F.cross_entropy(logits, d.targets[kept], reduction="sum")
+        count += int(kept.sum())
+        wrong = torch.zeros(d.targets.shape, dtype=torch.bool)
+        wrong[kept] = logits.detach().argmax(-1) != d.targets[kept]
+        right.append(~wrong.any(-1))
+    return total / max(count, 1), right
+
+
+@dataclass
+class Tally:
+    """Exact matches by question type."""
+
+    counts: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, dialogues: list[Dialogue], right: list[Tensor]) -> None:
+        for dialogue, flags in zip(dialogues, right, strict=True):
+            for question, flag in zip(dialogue.questions, flags.tolist(), strict=True):
+                count = self.counts.setdefault(question.type, [0, 0])
+                count[0] += flag
+                count[1] += 1
+
+    def accuracy(self) -> dict[str, float]:
+        """Return the share right per type, their mean first."""
+        by_type = {kind: hits / asked for kind, (hits, asked) in sorted(self.counts.items())}
+        return {"macro": sum(by_type.values()) / max(1, len(by_type)), **by_type}

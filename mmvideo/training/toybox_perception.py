@@ -1,0 +1,45 @@
+"""Step (b): the encoder and the resampler learn from dense targets: which toy is where, and what happens to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mmvideo.nn import facts as nf
+from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.toybox_data import draw
+from mmvideo.training.toybox_parts import Sizes, new_encoder, new_resampler
+
+
+def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Sizes | None = None,
+          deaf: bool = False, single_frame: bool = False) -> None:
+    """Train encoder and resampler on the facts of rendered clips; save them under `out`."""
+    sizes = sizes or Sizes()
+    torch.manual_seed(schedule.seed)
+    encoder, resampler = new_encoder(sizes), new_resampler(sizes)
+    for unused in (resampler.concepts, resampler.beside):
+        unused.requires_grad_(False)
+    run = Run(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler}), schedule)
+    degraded = {"deaf": deaf, "single_frame": single_frame}
+
+    def make(step: int):
+        first = step * schedule.batch_size
+        return draw(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded)
+
+    def loss(batch):
+        seen = resampler.look(encoder(batch.frames, batch.audio, batch.has_sound))
+        value, parts = nf.loss(resampler.fields, seen.logits, batch.facts)
+        return value, {name: parts[name] for name in ("place", "velocity", "event", "shape", "next", "heard", "camera")}
+
+    def evaluate() -> dict[str, float]:
+        batches = [draw(range(i, i + 64), split="validation", levels=levels, **degraded) for i in range(0, 256, 64)]
+        seen = [resampler.look(encoder(b.frames, b.audio, b.has_sound)).logits for b in batches]
+        logits = {k: torch.cat([s[k].float() for s in seen]) for k in seen[0]}
+        truth = {k: torch.cat([b.facts[k] for b in batches]) for k in batches[0].facts}
+        return nf.accuracy(resampler.fields, logits, truth)
+
+    run.train(make, loss, evaluate=evaluate, evaluate_every=500)
+    encoder.save_pretrained(out / "encoder")
+    resampler.save_pretrained(out / "projector")
