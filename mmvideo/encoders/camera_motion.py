@@ -1,0 +1,194 @@
+"""Camera motion from learned matching: which way does the camera turn, zoom, roll, or does it shake.
+
+Notable features:
+- looks at luma only, 16 frames of 64x64, each normalised by its own mean and spread against brightness changes;
+- a small network describes 8x8 places of a frame; each is compared with a 9x9 neighbourhood in a later frame at two
+  resolutions (a cost volume, as in PWC-Net, https://arxiv.org/abs/1709.02371, and CorrNet,
+  https://arxiv.org/abs/2303.03202), so what reaches the classifier is motion and not texture;
+- frames are compared 1, 3, 7 and 15 apart: fast motion shows in the short steps, slow motion in the long ones.
+
+Names say what the camera does: see docs/camera-motion.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmvideo import weights
+from mmvideo.errors import InvalidInput, UnknownName, WeightsError
+from mmvideo.nn.load_part import load_part
+from mmvideo.types import Features
+
+LABELS = ("static", "pan left", "pan right", "tilt up", "tilt down", "zoom in", "zoom out", "roll left", "roll right",
+          "shake")
+"""The ten classes, in the order of the logits."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "camera-motion": {
+        "input_size": (64, 64),
+        "num_frames": 16,
+        "span_seconds": (1.0, 2.0),
+        "dim": 96,
+        "width": 32,
+        "hidden": 48,
+        "params_millions": 0.53,
+        "weights": "camera-motion",
+        "licence": "Apache-2.0",
+    },
+}
+
+RADIUS = 4
+PLACES = 8
+LUMA = (0.299, 0.587, 0.114)
+
+
+def frame_pairs(num_frames: int) -> list[tuple[int, int]]:
+    """List the pairs of frames that are compared: all neighbours, then steps of about 1/5, 1/2 and the whole clip."""
+    last = num_frames - 1
+    pairs = [(t, t + 1) for t in range(last)]
+    fifth, half = max(2, last // 5), last // 2
+    pairs += [(t, t + fifth) for t in range(0, last - fifth + 1, fifth)]
+    return [*pairs, (0, half), (last - half, last), (0, last)]
+
+
+def _norm_relu(channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+
+
+class CameraMotion(nn.Module):
+    """Describe how the camera moved over a clip of 16 frames.
+
+    Args:
+        preset: a name in `PRESETS`.
+
+    Raises:
+        UnknownName: no such preset.
+    """
+
+    def __init__(self, preset: str = "camera-motion"):
+        super().__init__()
+        if preset not in PRESETS:
+            raise UnknownName("camera-motion preset", preset, PRESETS)
+        options = PRESETS[preset]
+        self.preset = preset
+        self.dim: int = options["dim"]
+        self.num_frames: int = options["num_frames"]
+        self.input_size: tuple[int, int] = options["input_size"]
+        width, hidden = options["width"], options["hidden"]
+        pairs = frame_pairs(self.num_frames)
+        self.register_buffer("pairs", torch.tensor(pairs), persistent=False)
+        self.fine = nn.Sequential(
+            nn.Conv2d(1, width, 8, stride=4, padding=2, bias=False), _norm_relu(width),
+            nn.Conv2d(width, width, 3, padding=1, bias=False), _norm_relu(width),
+            nn.Conv2d(width, width, 1))
+        self.coarse = nn.Sequential(
+            nn.Conv2d(width, width, 3, stride=2, padding=1, bias=False), _norm_relu(width),
+            nn.Conv2d(width, width, 3, padding=1))
+        reach = (2 * RADIUS + 1) ** 2
+        self.match = nn.Sequential(
+            nn.Conv2d(2 * reach, hidden, 1, bias=False), _norm_relu(hidden),
+            nn.Conv2d(hidden, hidden, 3, padding=1, bias=False), _norm_relu(hidden),
+            nn.Conv2d(hidden, hidden, 3, stride=2, padding=1, bias=False), _norm_relu(hidden))
+        self.pair_token = nn.Sequential(nn.Linear(hidden * 16, self.dim), nn.ReLU())
+        self.clip = nn.Sequential(
+            nn.Linear(len(pairs) * self.dim, 160), nn.ReLU(), nn.Dropout(0.1), nn.Linear(160, self.dim), nn.ReLU())
+        for name, side in (("fine_index", self.input_size[0] // 4), ("coarse_index", self.input_size[0] // 8)):
+            self.register_buffer(name, _window_index(side), persistent=False)
+
+    def num_tokens(self, num_frames: int, height: int, width: int) -> int:
+        """Return N: one token per compared pair of frames, whatever the frame size.
+
+        Raises:
+            InvalidInput: not the number of frames that the preset takes.
+        """
+        if num_frames != self.num_frames:
+            raise InvalidInput(f"camera-motion takes {self.num_frames} frames over 1 to 2 seconds, not {num_frames}; "
+                               f"sample {self.num_frames} frames.")
+        return len(frame_pairs(num_frames))
+
+    def forward(self, frames: Tensor) -> Features:
+        """Encode clips.
+
+        Args:
+            frames: (B, 16, C, H, W), C 1 or 3, uint8 in [0, 255] or float in [0, 1]; any H, W (resized to 64x64).
+
+        Returns:
+            Features with the 15 neighbouring pairs on the grid (15, 1, 1) and the 8 wider pairs as extra tokens.
+
+        Raises:
+            InvalidInput: another shape or another number of frames.
+        """
+        if frames.ndim != 5 or frames.shape[2] not in (1, 3):
+            raise InvalidInput(f"camera-motion takes (B, T, C, H, W) with C of 1 or 3, not {tuple(frames.shape)}.")
+        self.num_tokens(*frames.shape[1:2], *frames.shape[3:])
+        batch, num_frames = frames.shape[:2]
+        fine = self.fine(self._prepare(frames))
+        coarse = F.normalize(self.coarse(F.relu(fine)), dim=1).unflatten(0, (batch, num_frames))
+        fine = F.normalize(fine, dim=1).unflatten(0, (batch, num_frames))
+        volume = torch.cat([self._compare(fine, self.fine_index, 2), self._compare(coarse, self.coarse_index, 1)], 1)
+        seen = self.match(volume).flatten(1)
+        tokens = self.pair_token(seen).unflatten(0, (batch, -1))
+        pooled = self.clip(tokens.flatten(1))
+        num_extra = tokens.shape[1] - (num_frames - 1)
+        return Features(tokens=tokens, grid=(num_frames - 1, 1, 1), pooled=pooled, num_extra=num_extra)
+
+    def _prepare(self, frames: Tensor) -> Tensor:
+        """Turn frames into normalised luma, float (B * T, 1, 64, 64)."""
+        scale = 1 / 255 if frames.dtype == torch.uint8 else 1.0
+        dtype = self.fine[0].weight.dtype
+        flat = frames.flatten(0, 1).to(dtype)
+        if flat.shape[1] == 3:
+            flat = (flat * flat.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        if flat.shape[-2:] != self.input_size:
+            flat = F.interpolate(flat, size=self.input_size, mode="bilinear", antialias=True, align_corners=False)
+        flat = flat * scale
+        centred = flat - flat.mean((2, 3), keepdim=True)
+        return centred / (centred.square().mean((2, 3), keepdim=True).sqrt() + 0.02)
+
+    def _compare(self, maps: Tensor, index: Tensor, step: int) -> Tensor:
+        """Correlate 8x8 places of a frame with the 9x9 neighbourhood of each in the paired frame.
+
+        Args:
+            maps: unit-length descriptors (B, T, D, S, S).
+
+        Returns:
+            Correlations (B * pairs, 81, 8, 8).
+        """
+        first, second = self.pairs.unbind(1)
+        places = maps[..., step // 2::step, step // 2::step].flatten(3)[:, first].flatten(0, 1).transpose(1, 2)
+        targets = F.pad(maps.flatten(3), (0, 1))[:, second].flatten(0, 1)  # one zero place for "outside the frame"
+        scores = torch.bmm(places, targets).gather(2, index.expand(places.shape[0], -1, -1))
+        return scores.transpose(1, 2).unflatten(2, (PLACES, PLACES))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> CameraMotion:
+        """Load the encoder of a folder with `config.json` and `model.safetensors` (keys `encoder.*`), strictly.
+
+        Raises:
+            WeightsError: a file is missing or does not fit.
+        """
+        config = weights.config(Path(folder))
+        if "preset" not in config:
+            raise WeightsError(f"{Path(folder).name}/config.json has no 'preset'; this is not a camera-motion model.")
+        return load_part(cls(config["preset"]), folder, "encoder.")
+
+
+def _window_index(side: int) -> Tensor:
+    """Index, for each of 8x8 places on a side x side map, its 9x9 neighbourhood; `side * side` means outside.
+
+    Returns:
+        int64 (1, 64, 81).
+    """
+    step = side // PLACES
+    at = torch.arange(PLACES) * step + step // 2
+    offset = torch.arange(-RADIUS, RADIUS + 1)
+    rows = at[:, None] + offset
+    inside = (rows >= 0) & (rows < side)
+    index = rows[:, None, :, None] * side + rows[None, :, None, :]
+    both = inside[:, None, :, None] & inside[None, :, None, :]
+    return torch.where(both, index, side * side).reshape(1, PLACES * PLACES, -1)
