@@ -57,22 +57,34 @@ def _muted(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     return (value[:, None] * (1 - saturation[:, None] * falloff))[..., None, None]
 
 
-def _pattern(draw: Tensor, x: Tensor, y: Tensor, low: Tensor, soft: Tensor) -> Tensor:
-    """Return the mix (B, R, R) in [0, 1] of a scene's two ground colours."""
-    kind = (draw[:, 0] * _PATTERNS).long()[:, None, None]
+def _pattern(kind: int, draw: Tensor, x: Tensor, y: Tensor, low: Tensor, soft: Tensor) -> Tensor:
+    """Return the mix (K, R, R) in [0, 1] of the two ground colours of scenes with one kind of pattern."""
+    if kind == 0:  # clouds
+        return 0.5 + soft
+    if kind == 1:  # blotches
+        return (0.5 + 5.0 * low + 1.5 * soft).clamp_(0, 1)
     d = draw[:, :, None, None]
     turn = d[:, 1] * math.pi
     u = turn.cos() * x + turn.sin() * y
-    w = turn.cos() * y - turn.sin() * x
+    if kind == 4:  # gradient
+        return (0.5 + 0.7 * (u - 0.5 * (turn.cos() + turn.sin()))).clamp_(0, 1)
     frequency = 2 * math.pi * (2.0 + 5.0 * d[:, 2])
-    warped = (frequency * u + 2.5 * d[:, 3] * low).sin()
-    mix = torch.where(kind == 0, 0.5 + soft, (0.5 + 5.0 * (low + 0.3 * soft)).clamp(0, 1))
-    mix = torch.where(kind == 2, (0.5 + 1.8 * warped).clamp(0, 1), mix)
-    across = (frequency * w).sin()
-    grout = ((0.5 * frequency * u).cos().abs().minimum((0.5 * frequency * w).cos().abs()) * 5).clamp(0, 1)
-    tiles = torch.where(d[:, 4] < 0.5, (0.5 + 3 * warped * across).clamp(0, 1), grout)
-    mix = torch.where(kind == 3, tiles, mix)
-    return torch.where(kind == 4, (0.5 + 0.7 * (u - 0.5 * (turn.cos() + turn.sin()))).clamp(0, 1), mix)
+    if kind == 2:  # stripes
+        return (0.5 + 1.8 * (frequency * u + 2.5 * d[:, 3] * low).sin_()).clamp_(0, 1)
+    w = turn.cos() * y - turn.sin() * x
+    checks = (0.5 + 3 * (frequency * u).sin() * (frequency * w).sin()).clamp_(0, 1)
+    grout = ((0.5 * frequency * u).cos_().abs_().minimum((0.5 * frequency * w).cos_().abs_()) * 5).clamp_(0, 1)
+    return grout + (checks - grout) * (d[:, 4] < 0.5)
+
+
+def _mix(draw: Tensor, x: Tensor, y: Tensor, low: Tensor, soft: Tensor) -> Tensor:
+    """Return each scene's pattern, (B, R, R)."""
+    kinds = (draw[:, 0] * _PATTERNS).long()
+    mix = torch.empty_like(soft)
+    for kind in kinds.unique().tolist():
+        rows = (kinds == kind).nonzero().squeeze(1)
+        mix[rows] = _pattern(kind, draw[rows], x, y, low[rows], soft[rows])
+    return mix
 
 
 def textures(seeds: Tensor, side_view: Tensor, coordinates: Tensor) -> Tensor:
@@ -89,7 +101,7 @@ def textures(seeds: Tensor, side_view: Tensor, coordinates: Tensor) -> Tensor:
     slope = (0.45 + 0.45 * draw[:, 5])[:, None, None]
     low = fields[0] + 0.5 * fields[1]
     fine = fields[2] * slope + fields[3] * slope.square() + fields[4] * slope**3
-    mix = _pattern(draw, x, y, low, 0.7 * low + 0.5 * fine)
+    mix = _mix(draw, x, y, low, 0.7 * low + 0.5 * fine)
     value = 0.30 + 0.50 * draw[:, 6]
     first = _muted(draw[:, 7], 0.30 * draw[:, 8], value)
     step = (0.06 + 0.14 * draw[:, 9]) * torch.where(value > 0.55, -1.0, 1.0)
@@ -98,9 +110,10 @@ def textures(seeds: Tensor, side_view: Tensor, coordinates: Tensor) -> Tensor:
     tilt = 0.25 * ((draw[:, 12, None, None] - 0.5) * (x - 0.5) + (draw[:, 13, None, None] - 0.5) * (y - 0.5))
     light = 1 + tilt + (0.10 + 0.25 * draw[:, 14])[:, None, None] * fine
     picture = picture * light[:, None]
-    if bool(side_view.any()):
-        picture = torch.where(side_view[:, None, None, None], _add_floor(picture, draw, y, fine, low), picture)
-    return picture.clamp(0.03, 0.97)
+    rows = side_view.nonzero().squeeze(1)
+    if len(rows):
+        picture[rows] = _add_floor(picture[rows], draw[rows], y, fine[rows], low[rows])
+    return picture.clamp_(0.03, 0.97)
 
 
 def _add_floor(picture: Tensor, draw: Tensor, y: Tensor, fine: Tensor, low: Tensor) -> Tensor:

@@ -17,8 +17,10 @@ from mmvideo.toybox import background, hashing, surfaces
 from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.world import World
 
-_CHUNK_PIXELS = 1 << 21  # frames are made in chunks of about this many pixels: they stay in a CPU's cache
+_CHUNK_PIXELS = 1 << 22  # frames are made in chunks of about this many pixels: they stay in a CPU's cache
 _CROP_PIXELS = 1 << 16
+_NUM_KINDS = len(v.SHAPES) * len(v.MATERIALS)
+_SIDES = 1 << 16  # above every side of a crop
 
 
 @dataclass(frozen=True)
@@ -180,41 +182,55 @@ def _paste_toys(canvas: Tensor, shots: _Shots) -> None:
     reach = radius * surfaces.REACH
     seen = ((radius > 0) & (center_x > -reach) & (center_x < size + reach)
             & (center_y > -reach) & (center_y < size + reach))
-    sides = ((2 * reach + 2) / 4).ceil().long() * 4
-    for toy in range(shots.radius.shape[1]):
-        present = sides[..., toy][seen[..., toy]]
-        for side in present.unique().tolist():
-            pick = (seen[..., toy] & (sides[..., toy] == side)).nonzero()
-            side = min(side, size)
-            for part in pick.split(max(1, _CROP_PIXELS // (side * side)) if canvas.device.type == "cpu" else len(pick)):
-                b, t = part.unbind(1)
-                _paste(canvas, b * num_frames + t, side, center_x[b, t, toy], center_y[b, t, toy], radius[b, t, toy],
-                       shots.angle[b, t, toy] + roll[b, t, 0], shots.shape[b, toy], shots.material[b, toy],
-                       shots.flash[b, t, toy], shots.color[b, toy])
+    b, t, n = seen.nonzero().unbind(1)
+    turn = shots.angle + roll
+    side = ((2 * reach[b, t, n] + 2) / 4).ceil().long() * 4
+    # One paste must not touch a frame twice, hence toy by toy; toys of one kind and size are painted together.
+    kind = shots.shape[b, n] * len(v.MATERIALS) + shots.material[b, n]
+    keys, order = ((n * _NUM_KINDS + kind) * _SIDES + side).sort(stable=True)
+    keys, counts = keys.unique_consecutive(return_counts=True)
+    for key, rows in zip(keys.tolist(), order.split(counts.tolist()), strict=True):
+        crop = min(key % _SIDES, size)
+        shape, material = divmod(key // _SIDES % _NUM_KINDS, len(v.MATERIALS))
+        for part in rows.split(max(1, _CROP_PIXELS // (crop * crop)) if canvas.device.type == "cpu" else len(rows)):
+            at = (b[part], t[part], n[part])
+            look = _Look(shape, material, radius[at], turn[at], shots.flash[at], shots.color[at[0], at[2]])
+            _paste(canvas, at[0] * num_frames + at[1], crop, center_x[at], center_y[at], look)
 
 
-def _paste(canvas: Tensor, frame: Tensor, side: int, center_x: Tensor, center_y: Tensor, radius: Tensor, turn: Tensor,
-           shape: Tensor, material: Tensor, flash: Tensor, color: Tensor) -> None:
-    """Paint K toys, each into another frame, in crops of `side` pixels; all arguments after `side` are (K, ...)."""
+@dataclass(frozen=True)
+class _Look:
+    """K pictures of toys of one kind."""
+
+    shape: int
+    material: int
+    radius: Tensor
+    """float (K,), pixels."""
+    turn: Tensor
+    flash: Tensor
+    color: Tensor
+    """float (K, 3)."""
+
+
+def _paste(canvas: Tensor, frame: Tensor, side: int, center_x: Tensor, center_y: Tensor, look: _Look) -> None:
+    """Paint K toys, each into another frame (K,), in crops of `side` pixels around centres (K,) in pixels."""
     size = canvas.shape[-1]
     left = (center_x - side / 2).round().clamp(0, size - side)
     top = (center_y - side / 2).round().clamp(0, size - side)
     ramp = torch.arange(side, device=canvas.device)
-    pixel = (1 / radius)[:, None, None]
+    pixel = (1 / look.radius)[:, None, None]
     x = ((left + 0.5 - center_x)[:, None] + ramp)[:, None, :] * pixel
     y = ((top + 0.5 - center_y)[:, None] + ramp)[:, :, None] * pixel
-    shape_of_crop = (len(frame), side, side)
-    keep, tint, white = surfaces.paint(x.expand(shape_of_crop), y.expand(shape_of_crop), pixel,
-                                       turn[:, None, None], shape, material, flash[:, None, None])
-    place = (frame * (3 * size * size) + top.long() * size + left.long())[:, None, None] \
-        + ramp[:, None] * size + ramp
-    flat = canvas.view(-1)
-    white = white * 255 + 0.5
+    keep, tint, white = surfaces.paint(x, y, pixel, look.turn[:, None, None], look.shape, look.material,
+                                       look.flash[:, None, None])
+    corner = frame * (3 * size * size) + top.long() * size + left.long()
+    place = (corner[:, None, None] + (ramp[:, None] * size + ramp)).view(-1)
+    white = white.mul_(255).add_(0.5)
     for channel in range(3):
-        where = place + channel * (size * size)
-        old = flat.take(where).float()
-        new = torch.addcmul(white, tint, 255 * color[:, channel, None, None]).addcmul_(old, keep)
-        flat[where] = new.clamp_(0, 255.0).to(torch.uint8)
+        plane = canvas.view(-1)[channel * size * size:]
+        old = plane.gather(0, place).view(keep.shape)
+        new = torch.addcmul(white, tint, 255 * look.color[:, channel, None, None]).addcmul_(old.float(), keep)
+        plane.scatter_(0, place, new.clamp_(0, 255.0).to(torch.uint8).view(-1))
 
 
 def _cover(frames: Tensor, shots: _Shots, size: int) -> Tensor:

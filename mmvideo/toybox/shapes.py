@@ -30,8 +30,8 @@ def triangle(x: Tensor, y: Tensor, half_side: float = 0.96, rounding: float = 0.
     """Return the distance to an equilateral triangle that points up."""
     root = math.sqrt(3.0)
     a, b = x.abs() - half_side, -y + half_side / root - 0.06
-    flip = (a + root * b) > 0
-    a, b = torch.where(flip, (a - root * b) / 2, a), torch.where(flip, (-root * a - b) / 2, b)
+    fold = (a + root * b).clamp(min=0)  # beyond the mirror through the corner
+    a, b = a - 0.5 * fold, b - 0.5 * root * fold
     a = a - a.clamp(-2 * half_side, 0)
     return -(a * a + b * b).sqrt() * b.sign() - rounding
 

@@ -40,77 +40,66 @@ def kinds(specs: list, num_toys: int) -> tuple[Tensor, Tensor]:
     return table[..., 0], table[..., 1]
 
 
-def _by_kind(kind: Tensor, function, *fields: Tensor) -> Tensor | tuple[Tensor, ...]:
-    """Apply function(value, *fields of that kind) to each group of equal `kind` (K,) and put the results together."""
-    values = kind.unique().tolist()
-    if len(values) == 1:
-        return function(values[0], *fields)
-    result = None
-    for value in values:
-        rows = (kind == value).nonzero().squeeze(1)
-        part = function(value, *(field[rows] for field in fields))
-        part = part if isinstance(part, tuple) else (part,)
-        if result is None:
-            result = tuple(p.new_empty(len(kind), *p.shape[1:]) for p in part)
-        for whole, piece in zip(result, part, strict=True):
-            whole[rows] = piece
-    return result if len(result) > 1 else result[0]
-
-
 def _rubber(d: Tensor, x: Tensor, y: Tensor, u: Tensor, w: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor]:
     """Matte: soft light from the top left and a dark outline."""
-    width = (1.25 * pixel).clamp(min=0.13)
-    inside = (((-width) - d) / pixel + 0.5).clamp(0, 1)
-    tint = (0.93 - 0.16 * x - 0.20 * y) * (0.22 + 0.78 * inside)
-    return tint, 0.02 * inside
+    width = (1.25 * pixel).clamp(0.13, 0.21)
+    inside = ((0.5 - width / pixel) - d / pixel).clamp_(0, 1)
+    return (0.93 - 0.16 * x - 0.20 * y) * (0.22 + 0.78 * inside), 0.02 * inside
 
 
 def _metal(d: Tensor, x: Tensor, y: Tensor, u: Tensor, w: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor]:
     """Polished: bands of reflected light across the picture, a white glint and a light rim."""
     across = 0.55 * x + 0.80 * y
-    glint = (1 - ((across + 0.34) / 0.26).square()).clamp(min=0)
-    tint = 0.60 + 0.42 * (4.2 * across + 0.5).cos()
-    width = (0.8 * pixel).clamp(min=0.09)
-    rim = ((d + width) / pixel + 0.5).clamp(0, 1)
-    white = 0.06 + torch.maximum(0.92 * glint, 0.70 * rim)
-    return tint * (1 - 0.8 * torch.maximum(glint, 0.8 * rim)), white
+    glint = (1 - ((across + 0.34) * (1 / 0.26)).square_()).clamp_(min=0)
+    tint = 0.60 + 0.42 * (4.2 * across + 0.5).cos_()
+    width = (0.8 * pixel).clamp(0.09, 0.14)
+    rim = (d / pixel + (0.5 + width / pixel)).clamp_(0, 1)
+    light = torch.maximum(glint, 0.78 * rim)
+    return tint * (1 - 0.8 * light), 0.06 + 0.91 * light
 
 
 def _wood(d: Tensor, x: Tensor, y: Tensor, u: Tensor, w: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor]:
     """Grain: dark and light stripes that turn with the toy."""
-    grain = (0.5 + 1.3 * (7.2 * u + 0.9 * (2.3 * w).sin()).sin()).clamp(0, 1)
+    grain = (0.5 + 1.3 * (7.2 * u + 0.9 * (2.3 * w).sin_()).sin_()).clamp_(0, 1)
     width = (0.7 * pixel).clamp(min=0.07)
-    edge = ((d + width) / pixel + 0.5).clamp(0, 1)
-    tint = (1.04 - 0.62 * grain) * (1 - 0.45 * edge) - 0.05 * y
-    return tint, 0.03 * (1 - grain)
+    edge = (d / pixel + (0.5 + width / pixel)).clamp_(0, 1)
+    return (1.04 - 0.62 * grain) * (1 - 0.45 * edge) - 0.05 * y, 0.03 * (1 - grain)
 
 
 _SURFACES = (_rubber, _metal, _wood)
 
 
-def paint(x: Tensor, y: Tensor, pixel: Tensor, turn: Tensor, shape: Tensor, material: Tensor,
+def paint(x: Tensor, y: Tensor, pixel: Tensor, turn: Tensor, shape: int, material: int,
           flash: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what toys do to the pixels under them: ``new = old * keep + color * tint + white``, each (K, P, P).
+    """Return what toys of one kind do to the pixels under them: ``new = old * keep + color * tint + white``.
 
     Args:
-        x, y: float (K, P, P), from the toy's centre in radii, as the picture stands.
+        x: float (K, 1, P), from the toy's centre in radii, as the picture stands.
+        y: float (K, P, 1).
         pixel: float (K, 1, 1), size of a pixel in radii.
         turn: float (K, 1, 1), clockwise radians of the toy in the picture.
-        shape, material: int64 (K,).
+        shape: index into SHAPES.
+        material: index into MATERIALS.
         flash: float (K, 1, 1) in [0, 1].
+
+    Returns:
+        keep, tint and white, each float (K, P, P).
     """
     cos, sin = turn.cos(), turn.sin()
     u, w = cos * x + sin * y, cos * y - sin * x
-    d = _by_kind(shape, lambda k, a, b: shapes.DISTANCES[k](a, b), u, w)
-    alpha = (0.5 - d / pixel).clamp(0, 1)
-    tint, white = _by_kind(material, lambda k, *fields: _SURFACES[k](*fields), d, x, y, u, w, pixel.expand_as(d))
-    ball = (shape == 0).to(d.dtype)[:, None, None]
-    dot = ball * (0.5 + (0.24 - ((u - 0.50).square() + w.square()).sqrt()) / pixel).clamp(0, 1)
-    tint, white = tint * (1 - 0.85 * dot), white * (1 - dot)
-    falloff = (1 - d.clamp(min=0) / (REACH - 1)).clamp(min=0).square()
-    keep = 1 - falloff * (0.34 + 0.16 * (x + y)).clamp(0.1, 0.6)
+    per_pixel = 1 / pixel
+    d = shapes.DISTANCES[shape](u, w)
+    alpha = (0.5 - d * per_pixel).clamp_(0, 1)
+    tint, white = _SURFACES[material](d, x, y, u, w, pixel)
+    if shape == 0:
+        clear = (0.5 - (0.24 - ((u - 0.50).square_() + w.square()).sqrt_()) * per_pixel).clamp_(0, 1)
+        tint, white = tint * (0.15 + 0.85 * clear), white * clear
+    falloff = (1 - d.clamp(min=0) * (1 / (REACH - 1))).clamp_(min=0).square_()
+    shadow = falloff * (0.34 + 0.16 * (x + y)).clamp_(0.1, 0.6)
+    outside = 1 - alpha
     if bool((flash > 0).any()):
         tint, white = tint * (1 - 0.8 * flash), white * (1 - 0.8 * flash) + 0.8 * flash
         halo = 0.75 * flash * falloff
-        return (1 - alpha) * (keep + (1 - keep) * flash) * (1 - halo), alpha * tint, alpha * white + (1 - alpha) * halo
-    return (1 - alpha) * keep, alpha * tint, alpha * white
+        keep = outside * (1 - shadow * (1 - flash)) * (1 - halo)
+        return keep, alpha * tint, alpha * white + outside * halo
+    return torch.addcmul(outside, outside, shadow, value=-1), tint.mul_(alpha), alpha * white
