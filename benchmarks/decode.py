@@ -252,7 +252,7 @@ def dense(film: str, seconds: float) -> None:
 def memory(work: Path) -> None:
     """Compare peak memory of streaming one minute and sixty."""
     long, short = (peak_megabytes(str(film_of(work, minutes))) for minutes in (60, 1))
-    print(f"| peak memory, 60 min vs 1 min streamed | {long:.0f} MB | {short:.0f} MB | {long / short:.3f} | 0.9 to 1.1 |")
+    print(f"| peak memory, 60 min vs 1 min | {long:.0f} MB | {short:.0f} MB | {long / short:.3f} | 0.9 to 1.1 |")
 
 
 if __name__ == "__main__":
