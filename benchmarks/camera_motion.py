@@ -22,6 +22,7 @@ import av
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmvideo.encoders.camera_motion import LABELS, CameraMotion
@@ -265,14 +266,18 @@ def _luma(frames: Tensor) -> np.ndarray:
 
 
 def predict(encoder: CameraMotion, head: LinearHead, clips: list[Tensor], *, single: bool = False) -> np.ndarray:
-    """Probabilities (B, 10) of clips (1, 16, C, H, W) of any size."""
-    out = []
+    """Probabilities (B, 10) of clips (1, 16, C, H, W) of any size, shrunk as the encoder would and run in batches."""
+    small = []
+    for clip in clips:
+        flat = clip[0].float().div(255)
+        if tuple(flat.shape[-2:]) != encoder.input_size:
+            flat = F.interpolate(flat, size=encoder.input_size, mode="bilinear", antialias=True)
+        if flat.shape[1] == 1:
+            flat = flat.expand(-1, 3, -1, -1)
+        small.append(flat[8:9].expand(16, -1, -1, -1) if single else flat)
     with torch.inference_mode():
-        for clip in clips:
-            if single:
-                clip = clip[:, 8:9].expand(-1, 16, -1, -1, -1)
-            out.append(head(encoder(clip)).softmax(1)[0].numpy())
-    return np.stack(out)
+        parts = [head(encoder(torch.stack(small[i:i + 25]))).softmax(1) for i in range(0, len(small), 25)]
+    return torch.cat(parts).numpy()
 
 
 def confusion(truth: np.ndarray, answer: np.ndarray) -> str:
