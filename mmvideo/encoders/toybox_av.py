@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.errors import InvalidInput
-from mmvideo.nn.attention import small_init
+from mmvideo.nn.attention import unit_init
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
@@ -113,14 +113,14 @@ class ToyboxAV(Pretrained):
             image_size=image_size, patch_size=PATCH, num_frames=num_frames, tubelet_size=2, hidden_size=dim,
             num_hidden_layers=depth, num_attention_heads=heads, intermediate_size=4 * dim, use_mean_pooling=False,
             attn_implementation="eager",  # at 128 tokens plain matmuls beat the fused kernel's backward on CPU
-            attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0))
+            attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0, initializer_range=0.04))
         # The stem adds learned positions of its own: the sinusoid over the flattened grid would only blur them.
         stem = ConvStem(dim, num_frames=num_frames, image_size=image_size, width=stem_width)
         self.video.embeddings.patch_embeddings = stem
         self.video.embeddings.position_embeddings = torch.zeros(1, stem.num_patches, dim)
         self.grid = stem.grid
         self.sound = MelEncoder(dim, sample_rate=sample_rate, seconds=seconds)
-        self.sound.apply(small_init)
+        self.sound.apply(unit_init)
 
     def num_tokens(self, num_frames: int, height: int, width: int) -> int:
         """Return how many video tokens a clip gives (sound tokens come on top)."""
@@ -149,4 +149,5 @@ class ToyboxAV(Pretrained):
             has_audio = torch.ones(b, dtype=torch.bool, device=frames.device)
         video = self.video(frames.float() / 127.5 - 1).last_hidden_state
         sound = self.sound(F.pad(audio, (0, max(0, samples - audio.shape[1])))[:, :samples], has_audio)
-        return Features(torch.cat((video, sound.to(video.dtype)), 1), self.grid, video.mean(1), sound.shape[1])
+        return Features(tokens=torch.cat((video, sound.to(video.dtype)), 1), grid=self.grid, pooled=video.mean(1),
+                        num_extra=sound.shape[1])

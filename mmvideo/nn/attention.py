@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -44,9 +43,9 @@ class CrossBlock(nn.Module):
         return x + self.mlp(self.norms[2](x))
 
 
-def small_init(module: nn.Module) -> None:
-    """Initialise linear layers with a truncated normal of 0.02 and zero bias, as ViT does."""
+def unit_init(module: nn.Module) -> None:
+    """Initialise linear layers so that unit inputs give unit outputs: attention is then not uniform at the start."""
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02 if module.in_features > 64 else module.in_features**-0.5)
+        nn.init.trunc_normal_(module.weight, std=module.in_features**-0.5)
         if module.bias is not None:
-            torch.nn.init.zeros_(module.bias)
+            nn.init.zeros_(module.bias)

@@ -114,20 +114,15 @@ def accuracy(fields: Sequence[Field], logits: Facts, facts: Facts) -> dict[str, 
     return out
 
 
-def concept_sizes(fields: Sequence[Field], num_bins: int) -> tuple[int, int]:
-    """Return the widths of a slot's and of the scene's concept vector."""
-    per = {scope: sum(f.size for f in fields if f.scope == scope) for scope in SCOPES}
-    return per["slot"] + num_bins * per["slot_bin"], per["scene"] + num_bins * per["bin"]
+def sizes(fields: Sequence[Field]) -> dict[str, int]:
+    """Return how many numbers the fields of each scope make together."""
+    return {scope: sum(f.size for f in fields if f.scope == scope) for scope in SCOPES}
 
 
-def concepts(fields: Sequence[Field], probabilities: Facts) -> tuple[Tensor, Tensor]:
-    """Lay gated probabilities side by side: (B, K, slot width) and (B, scene width)."""
+def concepts(fields: Sequence[Field], probabilities: Facts) -> dict[str, Tensor]:
+    """Lay gated probabilities side by side, per scope: (B, K, n), (B, K, M, n), (B, n) and (B, M, n)."""
     gated = {f.name: probabilities[f.name] * gate(fields, probabilities, f) for f in fields}
-    slots = [gated[f.name] for f in fields if f.scope == "slot"]
-    slots += [gated[f.name].flatten(2) for f in fields if f.scope == "slot_bin"]
-    scene = [gated[f.name] for f in fields if f.scope == "scene"]
-    scene += [gated[f.name].flatten(1) for f in fields if f.scope == "bin"]
-    return torch.cat(slots, -1), torch.cat(scene, -1)
+    return {scope: torch.cat([gated[f.name] for f in fields if f.scope == scope], -1) for scope in SCOPES}
 
 
 def blur(fields: Sequence[Field], probabilities: Facts, *, share: float = 0.15, noise: float = 0.04) -> Facts:

@@ -4,8 +4,9 @@ Features:
 - learned queries attend to the encoder's tokens (Q-Former, Li et al. 2023; Perceiver, Jaegle et al. 2021): one query
   per slot and span of time, one per slot, and the same for the scene as a whole.
 - linear read-outs turn the queries into facts (mmvideo.nn.facts), which can be supervised densely.
-- the language model is given the facts as probabilities through an MLP, so it can learn from true facts alone before
-  any video is rendered; what the facts do not say may pass beside them through a second path that starts at zero.
+- each query becomes one soft token: a linear map of its facts as probabilities, so that the language model can learn
+  from true facts alone before any video is rendered; what the facts do not say may pass beside them, through a second
+  linear map that starts at zero.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.nn import facts as nf
-from mmvideo.nn.attention import CrossBlock, small_init
+from mmvideo.nn.attention import CrossBlock, unit_init
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
@@ -28,37 +29,38 @@ class Seen:
     logits: nf.Facts
     """Per field, float (..., size): see mmvideo.nn.facts."""
     hidden: Tensor
-    """float (B, K + 1, D): one vector per slot, the scene's last."""
+    """float (B, K + 1, M + 1, D): a row per slot and one for the scene; a column per span of time and one for all."""
 
 
 class ConceptEmbedding(Pretrained):
-    """Concept vectors -> soft tokens (B, (K + 1) * tokens_per_slot, D_llm)."""
+    """Facts -> soft tokens, one for each slot and span of time and so on: (B, (K + 1) * (M + 1), D_llm)."""
 
-    def __init__(self, *, slot_size: int, scene_size: int, num_slots: int, dim_out: int, tokens_per_slot: int = 2,
-                 width: int = 384):
+    def __init__(self, *, sizes: dict[str, int], num_slots: int, num_bins: int, dim_out: int):
         super().__init__()
-        self.config = {"slot_size": slot_size, "scene_size": scene_size, "num_slots": num_slots, "dim_out": dim_out,
-                       "tokens_per_slot": tokens_per_slot, "width": width}
-        self.tokens, self.dim_out = tokens_per_slot, dim_out
-        out = tokens_per_slot * dim_out
-        self.slot = nn.Sequential(nn.Linear(slot_size, width), nn.GELU(), nn.Linear(width, out))
-        self.scene = nn.Sequential(nn.Linear(scene_size, width), nn.GELU(), nn.Linear(width, out))
-        self.place = nn.Parameter(0.02 * torch.randn(num_slots + 1, out))
+        self.config = {"sizes": sizes, "num_slots": num_slots, "num_bins": num_bins, "dim_out": dim_out}
+        self.scopes = nn.ModuleDict({scope: nn.Linear(size, dim_out) for scope, size in sizes.items()})
+        for linear in self.scopes.values():  # a fact is one number of many: it must stand out from the start
+            nn.init.normal_(linear.weight, std=0.4)
+        self.row = nn.Parameter(0.5 * torch.randn(num_slots + 1, 1, dim_out))
+        self.column = nn.Parameter(0.5 * torch.randn(1, num_bins + 1, dim_out))
 
-    def forward(self, slots: Tensor, scene: Tensor) -> Tensor:
-        """Map (B, K, slot_size) and (B, scene_size) to (B, (K + 1) * tokens_per_slot, D_llm)."""
-        x = torch.cat((self.slot(slots), self.scene(scene)[:, None]), 1) + self.place
-        return x.view(x.shape[0], -1, self.dim_out)
+    def forward(self, concepts: dict[str, Tensor]) -> Tensor:
+        """Map the concepts of each scope (see mmvideo.nn.facts.concepts) to soft tokens."""
+        x = {scope: linear(concepts[scope]) for scope, linear in self.scopes.items()}
+        slots = torch.cat((x["slot_bin"], x["slot"][:, :, None]), 2)
+        scene = torch.cat((x["bin"], x["scene"][:, None]), 1)
+        tokens = torch.cat((slots, scene[:, None]), 1) + self.row + self.column
+        return tokens.flatten(1, 2)
 
 
 class Resampler(Pretrained):
     """Features -> facts -> soft tokens."""
 
     def __init__(self, *, dim_in: int, dim: int, depth: int, heads: int, num_slots: int, num_bins: int,
-                 fields: list[dict], dim_out: int, tokens_per_slot: int = 2):
+                 fields: list[dict], dim_out: int):
         super().__init__()
         self.config = {"dim_in": dim_in, "dim": dim, "depth": depth, "heads": heads, "num_slots": num_slots,
-                       "num_bins": num_bins, "fields": fields, "dim_out": dim_out, "tokens_per_slot": tokens_per_slot}
+                       "num_bins": num_bins, "fields": fields, "dim_out": dim_out}
         self.fields = tuple(nf.Field.from_dict(f) for f in fields)
         self.num_slots, self.num_bins = num_slots, num_bins
         self.slot_query = nn.Parameter(torch.randn(num_slots + 1, 1, dim) * 0.5)
@@ -66,13 +68,11 @@ class Resampler(Pretrained):
         self.context_norm = nn.LayerNorm(dim_in)
         self.blocks = nn.ModuleList(CrossBlock(dim, heads, dim_in) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
-        sizes = {scope: sum(f.size for f in self.fields if f.scope == scope) for scope in nf.SCOPES}
+        sizes = nf.sizes(self.fields)
         self.read = nn.ModuleDict({scope: nn.Linear(dim, size) for scope, size in sizes.items()})
-        slot_size, scene_size = nf.concept_sizes(self.fields, num_bins)
-        self.apply(small_init)
-        self.concepts = ConceptEmbedding(slot_size=slot_size, scene_size=scene_size, num_slots=num_slots,
-                                         dim_out=dim_out, tokens_per_slot=tokens_per_slot)
-        self.beside = nn.Linear(dim, tokens_per_slot * dim_out)
+        self.apply(unit_init)
+        self.concepts = ConceptEmbedding(sizes=sizes, num_slots=num_slots, num_bins=num_bins, dim_out=dim_out)
+        self.beside = nn.Linear(dim, dim_out)
         nn.init.zeros_(self.beside.weight)
         nn.init.zeros_(self.beside.bias)
 
@@ -90,16 +90,14 @@ class Resampler(Pretrained):
             fields = [f for f in self.fields if f.scope == scope]
             parts = self.read[scope](row).split([f.size for f in fields], -1)
             logits.update({f.name: part for f, part in zip(fields, parts, strict=True)})
-        return Seen(logits, x[:, :, m])
+        return Seen(logits, x)
 
     def embed(self, probabilities: nf.Facts, hidden: Tensor | None = None) -> Tensor:
-        """Turn facts, and what else was seen, into soft tokens (B, (K + 1) * tokens_per_slot, D_llm)."""
-        tokens = self.concepts(*nf.concepts(self.fields, probabilities))
-        if hidden is not None:
-            tokens = tokens + self.beside(hidden).view_as(tokens)
-        return tokens
+        """Turn facts, and what else was seen, into soft tokens (B, (K + 1) * (M + 1), D_llm)."""
+        tokens = self.concepts(nf.concepts(self.fields, probabilities))
+        return tokens if hidden is None else tokens + self.beside(hidden).flatten(1, 2)
 
     def forward(self, features: Features) -> Tensor:
-        """Map Features to the language model's soft tokens (B, (K + 1) * tokens_per_slot, D_llm)."""
+        """Map Features to the language model's soft tokens (B, (K + 1) * (M + 1), D_llm)."""
         seen = self.look(features)
         return self.embed(nf.from_logits(self.fields, seen.logits), seen.hidden)

@@ -246,7 +246,7 @@ def load_checkpoint(out: Path, learner: nn.Module, optimizer: torch.optim.Optimi
     return int(state["step"])
 
 
-def export(learner: CameraLearner, out: Path, *, num_calibration: int = 1000) -> None:
+def export(learner: CameraLearner, out: Path, *, num_calibration: int = 400) -> None:
     """Write what ships: `model.safetensors` (keys `encoder.*`, `head.*`) and `config.json` with its calibration.
 
     The temperature (Guo et al. 2017, https://arxiv.org/abs/1706.04599) and the threshold, below which an answer counts

@@ -118,6 +118,7 @@ class Dialogue:
     targets: Tensor
     """int64 (R, L): the next token where it belongs to the answer or its end, -100 elsewhere."""
     questions: list[Question]
+    """Those of the first rows; rows beyond them are padding, with no targets."""
 
 
 def tokenize(questions: list[list[Question]], tokenizer, *, buckets: int = 3) -> list[Dialogue]:
@@ -129,21 +130,27 @@ def tokenize(questions: list[list[Question]], tokenizer, *, buckets: int = 3) ->
             for (b, q), p, a in zip(flat, prompts, answers, strict=True)]
     short = sorted((r for r in rows if r[1].type != CAPTION_TYPE), key=lambda r: len(r[3]))
     captions = [r for r in rows if r[1].type == CAPTION_TYPE]
-    size = -(-len(short) // buckets)
+    size = _rounded_up(-(-len(short) // buckets), 16)
     groups = [short[i * size: (i + 1) * size] for i in range(buckets)] + [captions]
     return [_dialogue(group, tokenizer.pad_token_id) for group in groups if group]
 
 
 def _dialogue(rows: list, pad: int) -> Dialogue:
-    longest = max(len(tokens) for *_, tokens in rows)
-    ids = torch.full((len(rows), longest), pad)
-    targets = torch.full((len(rows), longest), -100)
-    for i, (_, _, prompt, tokens) in enumerate(rows):
+    """Shapes are rounded up: every new shape costs the CPU's matrix library a new kernel, in time and in memory."""
+    longest = _rounded_up(max(len(tokens) for *_, tokens in rows), 8)
+    height = _rounded_up(len(rows), 16)
+    ids = torch.full((height, longest), pad)
+    targets = torch.full((height, longest), -100)
+    scene, lengths = torch.zeros(height, dtype=torch.long), torch.ones(height, 1, dtype=torch.long)
+    for i, (b, _, prompt, tokens) in enumerate(rows):
+        scene[i], lengths[i] = b, len(tokens)
         ids[i, : len(tokens)] = torch.tensor(tokens)
         targets[i, len(prompt) - 1: len(tokens) - 1] = ids[i, len(prompt): len(tokens)]
-    lengths = torch.tensor([[len(tokens)] for *_, tokens in rows])
-    return Dialogue(torch.tensor([b for b, *_ in rows]), ids, (torch.arange(longest) < lengths).long(), targets,
-                    [q for _, q, *_ in rows])
+    return Dialogue(scene, ids, (torch.arange(longest) < lengths).long(), targets, [q for _, q, *_ in rows])
+
+
+def _rounded_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
 
 
 def ahead(make: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[int, Any]]:

@@ -31,7 +31,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questi
     def loss(made):
         batch, dialogues = made
         probabilities = nf.blur(FIELDS, nf.as_probabilities(FIELDS, batch.facts))
-        value, right = answers(language.model, concepts(*nf.concepts(FIELDS, probabilities)), dialogues)
+        value, right = answers(language.model, concepts(nf.concepts(FIELDS, probabilities)), dialogues)
         return value, {"exact": torch.cat(right).float().mean()}
 
     def evaluate() -> dict[str, float]:
@@ -40,7 +40,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questi
             batch = draw(range(first, first + 64), split="validation", levels=levels, rendered=False,
                          num_questions=24, caption_share=1.0)
             dialogues = tokenize(batch.questions, language.tokenizer)
-            tokens = concepts(*nf.concepts(FIELDS, nf.as_probabilities(FIELDS, batch.facts)))
+            tokens = concepts(nf.concepts(FIELDS, nf.as_probabilities(FIELDS, batch.facts)))
             tally.add(dialogues, answers(language.model, tokens, dialogues)[1])
         return tally.accuracy()
 

@@ -44,8 +44,7 @@ def new_resampler(sizes: Sizes) -> Resampler:
 
 
 def new_concepts(sizes: Sizes) -> ConceptEmbedding:
-    slot, scene = nf.concept_sizes(FIELDS, NUM_BINS)
-    return ConceptEmbedding(slot_size=slot, scene_size=scene, num_slots=NUM_SLOTS, dim_out=sizes.dim_llm)
+    return ConceptEmbedding(sizes=nf.sizes(FIELDS), num_slots=NUM_SLOTS, num_bins=NUM_BINS, dim_out=sizes.dim_llm)
 
 
 def new_language(sizes: Sizes) -> LanguageModel:
@@ -65,6 +64,14 @@ def load_parts(folder: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:
     """Load a saved model's three parts."""
     return (ToyboxAV.from_pretrained(folder / "encoder"), Resampler.from_pretrained(folder / "projector"),
             LanguageModel.from_pretrained(folder / "language"))
+
+
+def compose(perception: Path, language: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:
+    """Join an encoder and resampler that know the facts with a language model that speaks of them."""
+    resampler = Resampler.from_pretrained(perception / "projector")
+    resampler.concepts = ConceptEmbedding.from_pretrained(language / "concepts")
+    return (ToyboxAV.from_pretrained(perception / "encoder"), resampler,
+            LanguageModel.from_pretrained(language / "language"))
 
 
 def save_parts(folder: Path, encoder: ToyboxAV, resampler: Resampler, language: LanguageModel) -> None:
@@ -98,13 +105,11 @@ def answers(language: nn.Module, embeddings: Tensor, dialogues: list[Dialogue]) 
         seen = torch.ones(len(d.scene), embeddings.shape[1], dtype=torch.long)
         hidden = language.model(input_ids=d.ids, attention_mask=torch.cat((seen, d.mask), 1), past_key_values=cache,
                                 use_cache=True).last_hidden_state
+        logits = language.lm_head(hidden).float()
+        total = total + F.cross_entropy(logits.flatten(0, 1), d.targets.flatten(), ignore_index=-100, reduction="sum")
         kept = d.targets != -100
-        logits = language.lm_head(hidden[kept]).float()
-        total = total + F.cross_entropy(logits, d.targets[kept], reduction="sum")
         count += int(kept.sum())
-        wrong = torch.zeros(d.targets.shape, dtype=torch.bool)
-        wrong[kept] = logits.detach().argmax(-1) != d.targets[kept]
-        right.append(~wrong.any(-1))
+        right.append(((logits.detach().argmax(-1) == d.targets) | ~kept).all(-1)[: len(d.questions)])
     return total / max(count, 1), right
 
 

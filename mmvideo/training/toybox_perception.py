@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mmvideo.nn import facts as nf
+from mmvideo.training.cells import CellHead
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw
 from mmvideo.training.toybox_parts import Sizes, new_encoder, new_resampler
@@ -18,10 +19,10 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
     """Train encoder and resampler on the facts of rendered clips; save them under `out`."""
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
-    encoder, resampler = new_encoder(sizes), new_resampler(sizes)
+    encoder, resampler, cells = new_encoder(sizes), new_resampler(sizes), CellHead(sizes.dim)
     for unused in (resampler.concepts, resampler.beside):
         unused.requires_grad_(False)
-    run = Run(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler}), schedule)
+    run = Run(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler, "cells": cells}), schedule)
     degraded = {"deaf": deaf, "single_frame": single_frame}
 
     def make(step: int):
@@ -29,9 +30,11 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
         return draw(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded)
 
     def loss(batch):
-        seen = resampler.look(encoder(batch.frames, batch.audio, batch.has_sound))
-        value, parts = nf.loss(resampler.fields, seen.logits, batch.facts)
-        return value, {name: parts[name] for name in ("place", "velocity", "event", "shape", "next", "heard", "camera")}
+        features = encoder(batch.frames, batch.audio, batch.has_sound)
+        local = cells.loss(features, batch.facts)
+        value, parts = nf.loss(resampler.fields, resampler.look(features).logits, batch.facts)
+        logged = ("place", "velocity", "event", "shape", "next", "heard", "camera")
+        return value + local, {"cells": local.detach(), **{name: parts[name] for name in logged}}
 
     def evaluate() -> dict[str, float]:
         batches = [draw(range(i, i + 64), split="validation", levels=levels, **degraded) for i in range(0, 256, 64)]

@@ -1,0 +1,61 @@
+"""Steps (c) and (d): encoder, resampler and language model together, on rendered clips and questions about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mmvideo.nn import facts as nf
+from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.toybox_data import draw, tokenize
+from mmvideo.training.toybox_parts import Tally, answers, compose, load_parts, save_parts
+
+JOINT_OFFSET = 10**9
+"""Training scenes of the joint step start here: none was seen in the steps before."""
+
+
+def train(out: Path, *, schedule: Schedule, levels: dict[str, float], perception: str, language: str,
+          num_questions: int = 10, caption_share: float = 0.3, fact_weight: float = 0.05, encoder_rate: float = 0.3,
+          deaf: bool = False, single_frame: bool = False) -> None:
+    """Train all parts from two earlier runs; save them under `out`/model.
+
+    Args:
+        perception: folder of the run that trained encoder and resampler.
+        language: folder of the run that trained the language model; or "" to continue a whole model in `perception`.
+        fact_weight: weight of the dense loss beside the answers' cross-entropy.
+        encoder_rate: the encoder's learning rate as a multiple of the others'.
+    """
+    encoder, resampler, lm = compose(Path(perception), Path(language)) if language else load_parts(Path(perception))
+    parts = nn.ModuleDict({"encoder": encoder, "resampler": resampler, "language": lm.model})
+    run = Run(out, parts, schedule, slow={"encoder": encoder_rate})
+    degraded = {"deaf": deaf, "single_frame": single_frame}
+
+    def make(step: int):
+        first = step * schedule.batch_size + JOINT_OFFSET
+        batch = draw(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded,
+                     num_questions=num_questions, caption_share=caption_share)
+        return batch, tokenize(batch.questions, lm.tokenizer)
+
+    def loss(made):
+        batch, dialogues = made
+        seen = resampler.look(encoder(batch.frames, batch.audio, batch.has_sound))
+        tokens = resampler.embed(nf.from_logits(resampler.fields, seen.logits), seen.hidden)
+        spoken, right = answers(lm.model, tokens, dialogues)
+        dense, _ = nf.loss(resampler.fields, seen.logits, batch.facts)
+        return spoken + fact_weight * dense, {"answers": spoken.detach(), "facts": dense.detach(),
+                                              "exact": torch.cat(right).float().mean()}
+
+    def evaluate() -> dict[str, float]:
+        tally = Tally()
+        for first in range(0, 256, 64):
+            batch = draw(range(first, first + 64), split="validation", levels=levels, **degraded,
+                         num_questions=24, caption_share=1.0)
+            dialogues = tokenize(batch.questions, lm.tokenizer)
+            tokens = resampler(encoder(batch.frames, batch.audio, batch.has_sound))
+            tally.add(dialogues, answers(lm.model, tokens, dialogues)[1])
+        return tally.accuracy()
+
+    run.train(make, loss, evaluate=evaluate, evaluate_every=250)
+    save_parts(out / "model", encoder, resampler, lm)

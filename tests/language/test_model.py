@@ -1,0 +1,76 @@
+"""The language model behind soft tokens: batching, sessions and teacher forcing agree."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmvideo.errors import WeightsError
+from mmvideo.language.model import LanguageModel
+from mmvideo.language.prompts import embedded_prompt
+from mmvideo.training.toybox_parts import Sizes, new_language
+
+QUESTIONS = ("what color is the ball?", "what happens next?", "how many toys are there?")
+
+
+@pytest.fixture(scope="module")
+def language() -> LanguageModel:
+    torch.manual_seed(0)
+    lm = new_language(Sizes(dim_llm=48, depth_llm=2))
+    for p in lm.model.parameters():  # larger weights: replies that differ from question to question
+        p.data.mul_(6) if p.ndim > 1 else None
+    lm.model.eval()
+    return lm
+
+
+@torch.no_grad()
+def greedy_without_cache(language: LanguageModel, embeddings: torch.Tensor, question: str, longest: int) -> str:
+    """The slow way: the whole sequence again for every token."""
+    ids = language.tokenizer(embedded_prompt(question), add_special_tokens=False, return_tensors="pt")["input_ids"]
+    embed = language.model.get_input_embeddings()
+    said: list[int] = []
+    for _ in range(longest):
+        x = torch.cat((embeddings, embed(torch.cat((ids, torch.tensor([said], dtype=torch.long)), 1))), 1)
+        token = language.model(inputs_embeds=x).logits[0, -1].argmax().item()
+        if token == language.tokenizer.eos_token_id:
+            break
+        said.append(token)
+    return language.tokenizer.decode(said, skip_special_tokens=True)
+
+
+def test_a_batched_session_says_what_the_slow_way_says(language: LanguageModel) -> None:
+    embeddings = torch.randn(2, 5, language.dim, generator=torch.Generator().manual_seed(2))
+    replies = language.open(embeddings).reply([q for _ in range(2) for q in QUESTIONS], max_new_tokens=6)
+    expected = [greedy_without_cache(language, embeddings[b: b + 1], q, 6) for b in range(2) for q in QUESTIONS]
+    squeezed = [" ".join(r.text.split()) for r in replies]
+    for said, slow in zip(squeezed, expected, strict=True):
+        for mark in ",.?:":
+            slow = slow.replace(f" {mark}", mark)
+        assert said == " ".join(slow.split())
+    assert len(set(squeezed)) > 1
+    assert all(0 <= r.confidence <= 1 for r in replies)
+
+
+def test_a_session_can_be_asked_again(language: LanguageModel) -> None:
+    session = language.open(torch.randn(1, 5, language.dim, generator=torch.Generator().manual_seed(3)))
+    first = session.reply(QUESTIONS[:1], max_new_tokens=5)
+    session.reply(QUESTIONS, max_new_tokens=5)
+    assert session.reply(QUESTIONS[:1], max_new_tokens=5) == first
+    assert session.reply([]) == []
+
+
+def test_unknown_words_are_named(language: LanguageModel) -> None:
+    assert language.unknown_words("What color is the giraffe, please?") == ("giraffe",)
+    assert language.unknown_words("what happens next?") == ()
+
+
+def test_saving_and_strict_loading(language: LanguageModel, tmp_path) -> None:
+    language.save_pretrained(tmp_path)
+    again = LanguageModel.from_pretrained(tmp_path)
+    embeddings = torch.randn(1, 5, language.dim)
+    (said,), (expected,) = (lm.generate(embeddings, QUESTIONS[:1]) for lm in (again, language))
+    assert said.text == expected.text
+    assert said.confidence == pytest.approx(expected.confidence, rel=1e-4)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="no language model"):
+        LanguageModel.from_pretrained(tmp_path)

@@ -1,0 +1,137 @@
+"""Toybox training: data by step, exact resume, and a loss that falls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmvideo.errors import UnknownName, WeightsError
+from mmvideo.training import recipes, toybox_joint, toybox_language, toybox_perception
+from mmvideo.training.loop import Schedule
+from mmvideo.training.toybox_data import CAPTION_TYPE, draw, tokenize
+from mmvideo.training.toybox_parts import Sizes, answers, load_parts, new_concepts, new_language
+
+LEVELS = {"easy": 1.0}
+TINY = Sizes(dim=32, depth=1, dim_resampler=24, depth_resampler=1, dim_llm=24, depth_llm=1)
+
+
+def schedule(steps: int, **other) -> Schedule:
+    return Schedule(**{"steps": steps, "batch_size": 4, "learning_rate": 0.003, "warmup": 2, "log_every": 2,
+                       "save_every": 2, "precision": "no"} | other)
+
+
+def test_a_batch_depends_on_its_numbers_alone() -> None:
+    first, again = (draw(range(380, 390), split="train", levels=LEVELS, num_questions=4) for _ in range(2))
+    assert torch.equal(first.frames, again.frames)
+    assert torch.equal(first.audio, again.audio)
+    assert first.questions == again.questions
+    part = draw(range(382, 384), split="train", levels=LEVELS)
+    assert [s.seed for s in part.world.specs] == [s.seed for s in first.world.specs[2:4]]
+    test = draw(range(4), split="test", levels=LEVELS)
+    assert not {s.seed for s in test.world.specs} & {s.seed for s in first.world.specs}
+
+
+def test_a_baseline_sees_or_hears_less() -> None:
+    batch = draw(range(6), split="train", levels=LEVELS, single_frame=True, deaf=True)
+    assert (batch.frames == batch.frames[:, :1]).all()
+    assert batch.audio.abs().max() == 0
+    assert not batch.has_sound.any()
+
+
+@torch.no_grad()
+def test_teacher_forcing_marks_exactly_the_answer() -> None:
+    language, concepts = new_language(TINY), new_concepts(TINY)
+    batch = draw(range(5), split="train", levels=LEVELS, rendered=False, num_questions=6, caption_share=1.0)
+    dialogues = tokenize(batch.questions, language.tokenizer)
+    assert sum(len(d.questions) for d in dialogues) == sum(map(len, batch.questions))
+    for d in dialogues:
+        for row, question in enumerate(d.questions):
+            target = d.targets[row][d.targets[row] != -100]
+            assert target[-1] == language.tokenizer.eos_token_id
+            said = language.tokenizer.decode(target[:-1])
+            assert said.split() == language.tokenizer.decode(
+                language.tokenizer(question.answer, add_special_tokens=False)["input_ids"]).split()
+    assert any(q.type == CAPTION_TYPE for d in dialogues for q in d.questions)
+    probabilities = torch.randn(5, 63, TINY.dim_llm)
+    loss, right = answers(language.model, probabilities, dialogues)
+    assert 4 < loss < 7, "an untrained model is about as unsure as the vocabulary is large"
+    assert [len(r) for r in right] == [len(d.questions) for d in dialogues]
+    assert concepts.config["dim_out"] == TINY.dim_llm
+
+
+def losses(folder: Path) -> dict[int, float]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return {line["step"]: line["loss"] for line in lines if "loss" in line}
+
+
+def test_a_resumed_run_equals_one_that_was_not_stopped(tmp_path) -> None:
+    options = {"levels": LEVELS, "num_questions": 3, "sizes": TINY}
+    toybox_language.train(tmp_path / "whole", schedule=schedule(6), **options)
+    # Stopped after 4 steps: the schedule is that of 6, so run to 4 by hand of the same length.
+    halted = schedule(6)
+    with pytest.raises(KeyboardInterrupt):
+        _stop_after(4, lambda: toybox_language.train(tmp_path / "halves", schedule=halted, **options))
+    toybox_language.train(tmp_path / "halves", schedule=schedule(6), **options)
+    whole, halves = losses(tmp_path / "whole"), losses(tmp_path / "halves")
+    assert whole == halves
+    states = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["modules"]
+              for name in ("whole", "halves")]
+    for name, tensor in states[0].items():
+        assert torch.equal(tensor, states[1][name]), name
+
+
+def _stop_after(step: int, run) -> None:
+    from mmvideo.training.loop import Run
+
+    save = Run._save
+
+    def save_then_stop(self, done: int) -> None:
+        save(self, done)
+        if done == step:
+            raise KeyboardInterrupt
+
+    Run._save = save_then_stop
+    try:
+        run()
+    finally:
+        Run._save = save
+
+
+def test_the_three_steps_make_a_model_that_loads(tmp_path) -> None:
+    toybox_language.train(tmp_path / "language", schedule=schedule(2), levels=LEVELS, num_questions=3, sizes=TINY)
+    toybox_perception.train(tmp_path / "perception", schedule=schedule(2), levels=LEVELS, sizes=TINY)
+    toybox_joint.train(tmp_path / "joint", schedule=schedule(2), levels=LEVELS, num_questions=3,
+                       perception=str(tmp_path / "perception"), language=str(tmp_path / "language"))
+    encoder, resampler, language = load_parts(tmp_path / "joint" / "model")
+    batch = draw(range(2), split="test", levels=LEVELS)
+    tokens = resampler(encoder(batch.frames, batch.audio, batch.has_sound))
+    assert len(language.generate(tokens, ["what happens next?"] * 2)) == 2
+
+
+def test_perception_learns_within_a_few_steps(tmp_path) -> None:
+    toybox_perception.train(tmp_path, schedule=schedule(24, batch_size=8, log_every=6), levels=LEVELS, sizes=TINY)
+    told = list(losses(tmp_path).values())
+    assert told[-1] < 0.8 * told[0]
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path) -> None:
+    options = {"levels": LEVELS, "num_questions": 2}
+    toybox_language.train(tmp_path, schedule=schedule(2), sizes=TINY, **options)
+    with pytest.raises(WeightsError, match="--out"):
+        toybox_language.train(tmp_path, schedule=schedule(4), sizes=Sizes(dim_llm=48, depth_llm=1), **options)
+
+
+def test_recipes_refuse_unknown_keys(tmp_path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("trainer: toybox-language\nlevls: {easy: 1.0}\n")
+    with pytest.raises(UnknownName, match="levels"):
+        recipes.run(config, out=tmp_path)
+    config.write_text("trainer: toybox-language\nschedule: {stps: 3}\n")
+    with pytest.raises(UnknownName, match="steps"):
+        recipes.run(config, out=tmp_path)
+    config.write_text("trainer: toybox-langage\n")
+    with pytest.raises(UnknownName, match="toybox-language"):
+        recipes.run(config, out=tmp_path)
