@@ -1,4 +1,4 @@
-"""Weights: a name or a folder -> checked local files. Only safetensors is read, and always strictly.
+"""Weights: a name or a folder -> checked local files. How a part is loaded from them: `mmvideo.nn.pretrained`.
 
 A model folder holds ``config.json``, one or more ``*.safetensors``, a model card ``README.md`` and ``SHA256SUMS``.
 """
@@ -7,13 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from mmvideo.errors import UnknownName, WeightsError
 
@@ -77,29 +72,6 @@ def config(home: Path) -> dict[str, Any]:
         raise WeightsError(f"{path} cannot be read: {error}") from error
 
 
-def load_into(module: nn.Module, path: Path) -> nn.Module:
-    """Load a safetensors file into a module, every tensor and no other, and return the module in evaluation mode.
-
-    Raises:
-        WeightsError: absent, damaged, or not of this architecture.
-    """
-    try:
-        module.load_state_dict(load_file(path), strict=True)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}") from error
-    except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit {type(module).__name__}: {error}") from error
-    return module.eval()
-
-
-def save(tensors: Mapping[str, Tensor] | nn.Module, path: Path) -> Path:
-    """Write a module's state or a mapping of tensors as safetensors and return the path."""
-    state = tensors.state_dict() if isinstance(tensors, nn.Module) else tensors
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, path)
-    return path
-
-
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:
@@ -143,4 +115,4 @@ def card(home: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-__all__ = ["card", "config", "folder", "load_into", "names", "part", "root", "save", "seal", "sha256", "verify"]
+__all__ = ["card", "config", "folder", "names", "part", "root", "seal", "sha256", "verify"]

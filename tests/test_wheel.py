@@ -34,7 +34,8 @@ def _tracked(folder: str) -> set[str]:
 def test_the_wheel_holds_the_whole_package_and_the_yaml(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
-    expected = _tracked("mmvideo") | {f"mmvideo/{name}" for folder in ("pipelines", "configs") for name in _tracked(folder)}
+    yaml = {f"mmvideo/{name}" for folder in ("pipelines", "configs") for name in _tracked(folder)}
+    expected = _tracked("mmvideo") | yaml
     assert expected <= held
     assert any(name.endswith(".yaml") for name in held)
 

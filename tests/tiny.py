@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmvideo import media, weights
@@ -52,8 +53,9 @@ def make_camera(folder: Path) -> Path:
     encoder = CameraMotion()
     head = LinearHead(encoder.dim, LABELS)
     parts = nn.ModuleDict({"encoder": encoder, "head": head})
-    weights.save(parts, folder / "model.safetensors")
-    config = {"preset": "camera-motion", "labels": list(LABELS), "temperature": 1.5, "threshold": 0.2}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(parts.state_dict(), folder / "model.safetensors")
+    config = {"preset": encoder.preset, "dim": encoder.dim, "labels": list(LABELS), "temperature": 1.5, "threshold": 0.2}
     (folder / "config.json").write_text(json.dumps(config))
     weights.seal(folder)
     return folder

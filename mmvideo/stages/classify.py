@@ -8,11 +8,11 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
 from mmvideo.errors import WeightsError
+from mmvideo.nn.load_part import load_part
 from mmvideo.registry import find
 from mmvideo.results import Classification
 from mmvideo.stages.base import Stage
@@ -46,15 +46,10 @@ class Classify(Stage):
         """
         folder = weight_files.folder(self.weights)
         self.config = weight_files.config(folder)
-        if not self.config.get("labels"):
-            raise WeightsError(f"{folder.name}/config.json has no 'labels'; this is not a classification model.")
-        state = {name.removeprefix("head."): tensor.float() for name, tensor in
-                 load_file(folder / "model.safetensors").items() if name.startswith("head.")}
-        if "score.weight" not in state:
-            raise WeightsError(f"{folder.name}/model.safetensors has no head; this is not a classification model.")
-        head = find("heads", self.head)(state["score.weight"].shape[1], self.config["labels"])
-        head.load_state_dict(state, strict=True)
-        self.network = head.to(device).eval()
+        if missing := [key for key in ("labels", "dim") if not self.config.get(key)]:
+            raise WeightsError(f"{folder.name}/config.json has no {missing[0]!r}; this is no classification model.")
+        head = find("heads", self.head)(self.config["dim"], self.config["labels"])
+        self.network = load_part(head, folder, "head.").to(device)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the head."""
