@@ -1,0 +1,113 @@
+"""The camera-motion encoder: geometry, strict loading, and that the shipped weights see motion and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from mmvideo import weights
+from mmvideo.encoders.camera_motion import LABELS, PRESETS, CameraMotion, frame_pairs
+from mmvideo.errors import InvalidInput, UnknownName, WeightsError
+from mmvideo.heads.linear import LinearHead
+from mmvideo.training.camera_data import TEST_SEEDS, CameraClips, make_clips
+from mmvideo.training.camera_motion import HFLIP, REVERSE, freeze_middle
+
+EMBEDDED = weights.root() / "camera-motion"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> tuple[CameraMotion, LinearHead]:
+    return CameraMotion.from_pretrained(EMBEDDED), LinearHead.from_pretrained(EMBEDDED)
+
+
+@pytest.fixture(scope="module")
+def fresh() -> CameraClips:
+    return make_clips(TEST_SEEDS[77], 200)
+
+
+def answers(model: tuple[CameraMotion, LinearHead], frames: torch.Tensor) -> torch.Tensor:
+    encoder, head = model
+    with torch.inference_mode():
+        return torch.cat([head(encoder(part)).argmax(1) for part in frames.split(50)])
+
+
+def test_geometry_is_told_without_running() -> None:
+    encoder = CameraMotion()
+    features = encoder(torch.randint(0, 255, (2, 16, 3, 50, 90), dtype=torch.uint8))
+    assert features.tokens.shape == (2, encoder.num_tokens(16, 50, 90), encoder.dim)
+    assert features.grid == (15, 1, 1)
+    assert features.pooled.shape == (2, encoder.dim)
+    assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(
+        PRESETS["camera-motion"]["params_millions"] * 1e6, rel=0.01)
+
+
+def test_pairs_reach_from_neighbours_to_the_whole_clip() -> None:
+    pairs = frame_pairs(16)
+    assert {b - a for a, b in pairs} == {1, 3, 7, 15}
+    assert all(0 <= a < b < 16 for a, b in pairs)
+
+
+def test_bytes_and_unit_floats_are_the_same_picture() -> None:
+    encoder = CameraMotion().eval()
+    frames = torch.randint(0, 255, (1, 16, 3, 64, 64), dtype=torch.uint8)
+    assert torch.allclose(encoder(frames).pooled, encoder(frames.float() / 255).pooled, atol=1e-4)
+
+
+def test_wrong_input_is_refused() -> None:
+    encoder = CameraMotion()
+    with pytest.raises(InvalidInput, match="16 frames"):
+        encoder(torch.zeros(1, 8, 3, 64, 64))
+    with pytest.raises(InvalidInput, match="C of 1 or 3"):
+        encoder(torch.zeros(16, 3, 64, 64))
+    with pytest.raises(UnknownName, match="camera-motion"):
+        CameraMotion("camera-motoin")
+    with pytest.raises(InvalidInput, match="distinct"):
+        LinearHead(4, ["a", "a"])
+
+
+def test_every_weight_gets_a_gradient() -> None:
+    encoder = CameraMotion()
+    encoder(torch.rand(2, 16, 1, 64, 64)).pooled.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
+
+
+def test_loading_is_strict(tmp_path) -> None:
+    shutil.copytree(EMBEDDED, tmp_path / "m")
+    state = load_file(EMBEDDED / "model.safetensors")
+    missing = {k: v for k, v in state.items() if k != "encoder.fine.0.weight"}
+    save_file(missing, tmp_path / "m" / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"fine\.0\.weight"):
+        CameraMotion.from_pretrained(tmp_path / "m")
+    LinearHead.from_pretrained(tmp_path / "m")
+    save_file({**state, "head.extra": torch.zeros(1)}, tmp_path / "m" / "model.safetensors")
+    with pytest.raises(WeightsError, match="extra"):
+        LinearHead.from_pretrained(tmp_path / "m")
+
+
+def test_shipped_weights_are_small_and_named() -> None:
+    assert (EMBEDDED / "model.safetensors").stat().st_size < 4_000_000
+    config = weights.config(EMBEDDED)
+    assert tuple(config["labels"]) == LABELS
+    assert 0 < config["threshold"] < 1
+    assert config["temperature"] > 0
+
+
+def test_shipped_weights_name_fresh_clips(shipped, fresh: CameraClips) -> None:
+    right = answers(shipped, fresh.frames) == fresh.labels
+    assert right.float().mean() >= 0.90
+
+
+def test_answers_turn_with_the_picture(shipped, fresh: CameraClips) -> None:
+    """Mirrored clips and clips played backwards get the mirrored and the opposite answer."""
+    mirrored = answers(shipped, fresh.frames.flip(4)) == HFLIP[fresh.labels]
+    backwards = answers(shipped, fresh.frames.flip(1)) == REVERSE[fresh.labels]
+    assert mirrored.float().mean() >= 0.90
+    assert backwards.float().mean() >= 0.90
+
+
+def test_a_single_frame_tells_nothing(shipped, fresh: CameraClips) -> None:
+    right = answers(shipped, freeze_middle(fresh.frames)) == fresh.labels
+    assert right.float().mean() < 0.2
