@@ -113,12 +113,12 @@ def judge(path: str) -> dict:
             turned = bool(source.info.main_video.rotation or source.info.main_video.mirrored)
     except MmvideoError as error:
         return {"outcome": "error", "detail": f"{type(error).__name__}: {str(error)[-90:]}"}
+    if warnings:
+        return {"outcome": "warned", "detail": warnings[0][:100]}
     for row, seconds in enumerate(stamps[::5]):
         if picked.pts_seconds[row] != seconds or not np.array_equal(picked.frames[row].permute(1, 2, 0).numpy(),
                                                                     pictures[row * 5]):
             return {"outcome": "SPARSE DIFFERS", "detail": f"at {seconds:.3f} s"}
-    if warnings:
-        return {"outcome": "warned", "detail": warnings[0][:100]}
     try:
         frames, times = increasing(*full_decode(path))
     except FAILURES as error:

@@ -20,6 +20,8 @@ _PREROLL_SECONDS = 0.5
 _GAP_SECONDS = 0.05
 """A jump of the clock larger than this is a gap (filled with silence) or an overlap (cut)."""
 
+_ROUNDING_SECONDS = 0.0011
+
 _MAX_GAP_SECONDS = 3600.0
 
 
@@ -95,7 +97,7 @@ class AudioReader:
         for frame in self._decoded(container, stream):
             seconds = float(frame.pts * frame.time_base) if frame.pts is not None else None
             if begin is None:
-                begin = seconds if seconds is not None else 0.0
+                begin = _on_grid(seconds, stream, frame) if seconds is not None else 0.0
             expected = begin + taken / frame.sample_rate
             if seconds is not None and abs(seconds - expected) > _GAP_SECONDS:
                 for out in resampler.resample(None):
@@ -143,6 +145,15 @@ class AudioReader:
                     self.log.add("the sound changes its format on the way; what differs was left out")
                     continue
                 yield frame
+
+
+def _on_grid(seconds: float, stream: av.AudioStream, frame: av.AudioFrame) -> float:
+    """Undo the rounding of a timestamp (milliseconds in Matroska): frames of equal length lie on a grid of samples."""
+    if stream.start_time is None or not frame.samples:
+        return seconds
+    start, length = float(stream.start_time * stream.time_base), frame.samples / frame.sample_rate
+    snapped = start + round((seconds - start) / length) * length
+    return snapped if abs(snapped - seconds) < _ROUNDING_SECONDS else seconds
 
 
 def _clipped(frame: av.AudioFrame) -> np.ndarray:

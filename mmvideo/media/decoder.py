@@ -19,8 +19,11 @@ from mmvideo.media.warn import WarningLog
 EPSILON_SECONDS = 1e-6
 """Slack when a time is compared with a timestamp: less than any frame lasts, more than float rounding."""
 
-_ONE_PACKET_ONE_FRAME = {"h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video"}
+_ONE_PACKET_ONE_FRAME = {"h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp8"}
 """Codecs whose decoders may drop a damaged frame without raising; a missing frame is then looked into."""
+
+_STUB_BYTES = 16
+"""MPEG-4 packets up to this size may say "as before" and give no frame (packed B-frames)."""
 
 
 class VideoDecoder:
@@ -106,6 +109,8 @@ class VideoDecoder:
                 yield item
         if again.errors:
             self._doubt(f"{again.errors} packets could not be decoded at all")
+        elif again.dropped > 0:
+            self._doubt(f"{again.dropped} packets gave no picture")
 
 
 class _Run:
@@ -124,8 +129,12 @@ class _Run:
     @property
     def sound(self) -> bool:
         """Whether nothing was raised and, where it can be told, no frame was dropped in silence."""
-        dropped = self._codec in _ONE_PACKET_ONE_FRAME and self._frames != self._packets
-        return self.complaint is None and not (dropped and self._careful)
+        return self.complaint is None and self.dropped <= 0
+
+    @property
+    def dropped(self) -> int:
+        """Packets that should have given a frame and did not, where that can be told."""
+        return self._packets - self._frames if self._codec in _ONE_PACKET_ONE_FRAME else 0
 
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, float]]:
         container, stream = self._owner.open(careful=self._careful)
@@ -135,7 +144,7 @@ class _Run:
             if self._seek_ticks is not None:
                 container.seek(self._seek_ticks, stream=stream, backward=True)
             for packet in self._demux(container, stream):
-                self._packets += packet is not None and bool(packet.size) and not packet.is_discard
+                self._packets += packet is not None and self._is_shown(packet)
                 try:
                     frames = stream.decode(packet)
                 except ERRORS as error:
@@ -148,6 +157,14 @@ class _Run:
                     yield from self._dated(frame, stream.time_base)
         if self._undated:
             self._owner._doubt(f"{self._undated} frames carry no timestamp and were left out")
+
+    def _is_shown(self, packet: av.Packet) -> bool:
+        """Tell whether a packet holds a frame that is due to be shown."""
+        if not packet.size or packet.is_discard:
+            return False
+        if self._codec == "vp8":  # RFC 6386, 9.1: the fifth bit says whether the frame is shown
+            return bool(memoryview(packet)[0] & 16)
+        return self._codec != "mpeg4" or packet.size > _STUB_BYTES
 
     def _demux(self, container, stream) -> Iterator[av.Packet | None]:
         """Yield packets; None at the end of a file that breaks off, so that the decoder gives out what it holds."""

@@ -36,6 +36,7 @@ class ListSource(Source):
         if self._pts:
             height, width = frame(0).shape[:2]
             steps = np.diff(self._pts)
+            fps = float(1 / steps.mean()) if fps is None and len(steps) else fps
             varies = len(steps) > 1 and bool(np.ptp(steps) > 0.1 * np.median(steps))
             video = (VideoStreamInfo(0, "raw", None, "rgb24", 8, width, height, 0, False, fps, len(self._pts),
                                      len(self._pts), self._pts[0], duration_seconds, False, False, varies),)

@@ -184,7 +184,9 @@ class SparseReader:
         context.flush_buffers()
         last = max(number for number, packet in enumerate(group.packets) if packet.pts in wanted)
         left = set(wanted)
-        for packet in [*group.packets[:last + 1], None]:
+        # Leading pictures (shown before the keyframe, decoded after it) need the group before; no other needs them.
+        needed = [packet for packet in group.packets[:last + 1] if packet.pts >= group.key]
+        for packet in [*needed, None]:
             if self._skips and packet is not None:
                 context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
             for frame in context.decode(packet):

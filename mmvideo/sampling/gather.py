@@ -46,8 +46,9 @@ def span_of(source: Source, start_seconds: float | None, end_seconds: float | No
     first, last = source.start_seconds, source.end_seconds
     start = first if start_seconds is None else max(first, float(start_seconds))
     end = last if end_seconds is None else min(last, float(end_seconds))
-    asked_nothing = start_seconds is None and end_seconds is None
-    if not (math.isfinite(start) and math.isfinite(end)) or end < start or (end == start and not asked_nothing):
+    asked = [seconds for seconds in (start_seconds, end_seconds) if seconds is not None]
+    unusable = any(math.isnan(seconds) for seconds in asked) or not math.isfinite(end - start)
+    if unusable or end < start or (end == start and asked):
         raise InvalidInput(f"The span {start_seconds} to {end_seconds} s holds nothing of {source.info.source}, which "
                            f"runs from {first:.3f} to {last:.3f} s.")
     return Span(start, end)
