@@ -55,7 +55,8 @@ def make_camera(folder: Path) -> Path:
     parts = nn.ModuleDict({"encoder": encoder, "head": head})
     folder.mkdir(parents=True, exist_ok=True)
     save_file(parts.state_dict(), folder / "model.safetensors")
-    config = {"preset": encoder.preset, "dim": encoder.dim, "labels": list(LABELS), "temperature": 1.5, "threshold": 0.2}
+    config = {"preset": encoder.preset, "dim": encoder.dim, "labels": list(LABELS), "temperature": 1.5,
+              "threshold": 0.2}
     (folder / "config.json").write_text(json.dumps(config))
     weights.seal(folder)
     return folder
