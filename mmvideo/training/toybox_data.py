@@ -45,7 +45,8 @@ class Batch:
 
 
 def draw(indices: range, *, split: str, levels: dict[str, float], num_questions: int = 0, caption_share: float = 0.0,
-         rendered: bool = True, deaf: bool = False, single_frame: bool = False) -> Batch:
+         types: frozenset[str] | None = None, rendered: bool = True, deaf: bool = False,
+         single_frame: bool = False) -> Batch:
     """Make a batch of scenes.
 
     Args:
@@ -54,6 +55,7 @@ def draw(indices: range, *, split: str, levels: dict[str, float], num_questions:
         levels: share of each level.
         num_questions: questions per scene at most; 0 for none.
         caption_share: probability that a scene's caption is asked for as well.
+        types: the question types to draw from; all by default.
         rendered: whether to render frames and sound.
         deaf: give no clip its sound track (a baseline).
         single_frame: repeat the middle frame (a baseline).
@@ -62,7 +64,7 @@ def draw(indices: range, *, split: str, levels: dict[str, float], num_questions:
     rngs = [random.Random(f"ask/{spec.seed}") for spec in world.specs]
     silent_share = 1.0 if deaf else SILENT_SHARE if split == "train" else 0.0
     has_sound = torch.tensor([rng.random() >= silent_share for rng in rngs])
-    questions = [_questions(world, b, rng, num_questions, caption_share, bool(has_sound[b]) or deaf)
+    questions = [_questions(world, b, rng, num_questions, caption_share, types, bool(has_sound[b]) or deaf)
                  for b, rng in enumerate(rngs)] if num_questions else []
     frames = audio = None
     if rendered:
@@ -93,9 +95,10 @@ def _block(block: int, split: str, levels: tuple[tuple[str, float], ...]) -> Wor
     return simulate([sample_scene(s, random.Random(f"level/{s}").choices(names, shares)[0]) for s in seeds])
 
 
-def _questions(world: World, b: int, rng: random.Random, num: int, caption_share: float, has_sound: bool):
+def _questions(world: World, b: int, rng: random.Random, num: int, caption_share: float,
+               types: frozenset[str] | None, has_sound: bool) -> list[Question]:
     scene = world.scene(b)
-    asked = ask(scene, rng, num=num, has_sound=has_sound)
+    asked = ask(scene, rng, num=num, types=set(types) if types else None, has_sound=has_sound)
     return [caption_question(scene), *asked] if rng.random() < caption_share else asked
 
 
@@ -121,7 +124,7 @@ class Dialogue:
     """Those of the first rows; rows beyond them are padding, with no targets."""
 
 
-def tokenize(questions: list[list[Question]], tokenizer, *, buckets: int = 3) -> list[Dialogue]:
+def tokenize(questions: list[list[Question]], tokenizer, *, buckets: int = 6) -> list[Dialogue]:
     """Lay out `<question> text <answer> reply <eos>` for every question, bucketed by length to save padding."""
     flat = [(b, q) for b, row in enumerate(questions) for q in row]
     prompts = tokenizer([embedded_prompt(q.text) for _, q in flat], add_special_tokens=False)["input_ids"]
@@ -130,15 +133,15 @@ def tokenize(questions: list[list[Question]], tokenizer, *, buckets: int = 3) ->
             for (b, q), p, a in zip(flat, prompts, answers, strict=True)]
     short = sorted((r for r in rows if r[1].type != CAPTION_TYPE), key=lambda r: len(r[3]))
     captions = [r for r in rows if r[1].type == CAPTION_TYPE]
-    size = _rounded_up(-(-len(short) // buckets), 16)
+    size = _rounded_up(-(-len(short) // buckets), 8)
     groups = [short[i * size: (i + 1) * size] for i in range(buckets)] + [captions]
     return [_dialogue(group, tokenizer.pad_token_id) for group in groups if group]
 
 
 def _dialogue(rows: list, pad: int) -> Dialogue:
     """Shapes are rounded up: every new shape costs the CPU's matrix library a new kernel, in time and in memory."""
-    longest = _rounded_up(max(len(tokens) for *_, tokens in rows), 8)
-    height = _rounded_up(len(rows), 16)
+    longest = _rounded_up(max(len(tokens) for *_, tokens in rows), 4)
+    height = _rounded_up(len(rows), 8)
     ids = torch.full((height, longest), pad)
     targets = torch.full((height, longest), -100)
     scene, lengths = torch.zeros(height, dtype=torch.long), torch.ones(height, 1, dtype=torch.long)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mmvideo.nn import facts as nf
+from mmvideo.training import toybox_domain
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw, tokenize
 from mmvideo.training.toybox_parts import Tally, answers, compose, load_parts, save_parts
@@ -18,14 +19,17 @@ JOINT_OFFSET = 10**9
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], perception: str, language: str,
           num_questions: int = 10, caption_share: float = 0.3, fact_weight: float = 0.05, encoder_rate: float = 0.3,
-          deaf: bool = False, single_frame: bool = False) -> None:
-    """Train all parts from two earlier runs; save them under `out`/model.
+          deaf: bool = False, single_frame: bool = False,
+          domain_scenes: int = 3000) -> None:
+    """Train all parts from two earlier runs; save them, with the border of their domain, under `out`/model.
 
     Args:
         perception: folder of the run that trained encoder and resampler.
         language: folder of the run that trained the language model; or "" to continue a whole model in `perception`.
         fact_weight: weight of the dense loss beside the answers' cross-entropy.
         encoder_rate: the encoder's learning rate as a multiple of the others'.
+        deaf, single_frame: train a baseline that does not hear, or sees the middle frame only.
+        domain_scenes: training scenes that the border of the domain is fitted to.
     """
     encoder, resampler, lm = compose(Path(perception), Path(language)) if language else load_parts(Path(perception))
     parts = nn.ModuleDict({"encoder": encoder, "resampler": resampler, "language": lm.model})
@@ -59,3 +63,4 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], perception
 
     run.train(make, loss, evaluate=evaluate, evaluate_every=250)
     save_parts(out / "model", encoder, resampler, lm)
+    toybox_domain.fit(out / "model", num=domain_scenes)

@@ -13,19 +13,34 @@ from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw, tokenize
 from mmvideo.training.toybox_parts import Sizes, Tally, answers, new_concepts, new_language
 
+BASICS = frozenset((
+    "color", "shape", "size", "material", "camera", "camera_moves", "is_there", "num_toys", "num_color", "moves",
+    "spins", "direction_start", "direction_end", "across_start", "height_start", "across_end", "height_end", "hits",
+    "bounces", "next_deed", "knock_heard", "hum_heard", "beep_heard", "offscreen_what", "does_beep",
+))
+"""Question types that a single fact, or a few, answer."""
+
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questions: int = 16,
-          caption_share: float = 0.5, sizes: Sizes | None = None) -> None:
-    """Train the language model and the concept embedding on facts; save them under `out`."""
+          caption_share: float = 0.5, basics_steps: int = 0, sizes: Sizes | None = None) -> None:
+    """Train the language model and the concept embedding on facts; save them under `out`.
+
+    Args:
+        basics_steps: so many steps ask only what one fact answers (BASICS): binding a word to a fact is learned
+            sooner when every step holds many cases of it.
+    """
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
     concepts, language = new_concepts(sizes), new_language(sizes)
     run = Run(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule)
 
+    basics = {"types": BASICS, "caption_share": 0.0}
+    everything = {"types": None, "caption_share": caption_share}
+
     def make(step: int):
         first = step * schedule.batch_size
         batch = draw(range(first, first + schedule.batch_size), split="train", levels=levels, rendered=False,
-                     num_questions=num_questions, caption_share=caption_share)
+                     num_questions=num_questions, **(basics if step < basics_steps else everything))
         return batch, tokenize(batch.questions, language.tokenizer)
 
     def loss(made):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmvideo.errors import UnknownName, WeightsError
+from mmvideo.heads.domain import DomainHead
 from mmvideo.training import recipes, toybox_joint, toybox_language, toybox_perception
 from mmvideo.training.loop import Schedule
 from mmvideo.training.toybox_data import CAPTION_TYPE, draw, tokenize
@@ -104,10 +105,13 @@ def test_the_three_steps_make_a_model_that_loads(tmp_path) -> None:
     toybox_language.train(tmp_path / "language", schedule=schedule(2), levels=LEVELS, num_questions=3, sizes=TINY)
     toybox_perception.train(tmp_path / "perception", schedule=schedule(2), levels=LEVELS, sizes=TINY)
     toybox_joint.train(tmp_path / "joint", schedule=schedule(2), levels=LEVELS, num_questions=3,
-                       perception=str(tmp_path / "perception"), language=str(tmp_path / "language"))
+                       perception=str(tmp_path / "perception"), language=str(tmp_path / "language"),
+                       domain_scenes=96)
     encoder, resampler, language = load_parts(tmp_path / "joint" / "model")
     batch = draw(range(2), split="test", levels=LEVELS)
     tokens = resampler(encoder(batch.frames, batch.audio, batch.has_sound))
+    head = DomainHead.from_pretrained(tmp_path / "joint" / "model" / "domain")
+    assert head(encoder(batch.frames, batch.audio))[1].dtype == torch.bool
     assert len(language.generate(tokens, ["what happens next?"] * 2)) == 2
 
 
