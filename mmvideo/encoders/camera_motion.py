@@ -36,7 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dim": 96,
         "width": 32,
         "hidden": 48,
-        "params_millions": 0.53,
+        "params_millions": 0.523,
         "weights": "camera-motion",
         "licence": "Apache-2.0",
     },
