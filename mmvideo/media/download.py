@@ -71,6 +71,8 @@ def download(url: str, *, limits: MediaLimits | None = None) -> Path:
         raise DownloadRefused(f"{url} did not send data in time (limit {limits.max_seconds:g} s).") from error
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, ValueError) as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, urllib.error.HTTPError) and 300 <= error.code < 400:
+            raise DownloadRefused(f"{url} leads to where it may not: {error}.") from error
         reason = getattr(error, "reason", None)
         if isinstance(reason, TimeoutError):
             raise DownloadRefused(f"{url} did not answer in time (limit {limits.max_seconds:g} s).") from error

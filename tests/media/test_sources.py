@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import io
 import threading
@@ -197,16 +198,18 @@ class Site(http.server.BaseHTTPRequestHandler):
         elif self.path == "/slow":
             self.send_response(200)
             self.end_headers()
-            for _ in range(40):
-                self.wfile.write(b"x")
-                self.wfile.flush()
-                time.sleep(0.1)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(40):
+                    self.wfile.write(b"x")
+                    self.wfile.flush()
+                    time.sleep(0.1)
         elif self.path in ("/film.mp4", "/unsized"):
             self.send_response(200)
             if self.path == "/film.mp4":
                 self.send_header("Content-Length", str(len(self.film)))
             self.end_headers()
-            self.wfile.write(self.film)
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(self.film)
         else:
             self.send_error(404)
 
