@@ -5,17 +5,19 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test lint tree clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
 
 $(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(0 if sys.version_info >= (3, 11) else \
+		"mmvideo needs Python 3.11 or newer, and $(PYTHON) is " + v + ". Name another: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
-install: $(VENV)/.installed  ## make .venv and install mmvideo into it
+install: $(VENV)/.installed  ## make .venv and install mmvideo into it (torch: about 3 minutes, 7 GB)
 
 demo: install    ## caption, classify and question the bundled clip; writes a picture into out/
 	$(BIN)/mmvideo demo --out out
@@ -25,6 +27,9 @@ test: install    ## the whole test suite
 
 lint: install    ## ruff
 	$(BIN)/ruff check .
+
+tree: install    ## write the tree of files into the README anew
+	$(BIN)/python docs/tree.py
 
 clean:           ## remove everything that was made
 	rm -rf $(VENV) out dist build .pytest_cache .ruff_cache

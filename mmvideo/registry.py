@@ -31,7 +31,9 @@ PARTS: dict[str, dict[str, str]] = {
         "linear": "mmvideo.heads.linear:LinearHead",
         "domain": "mmvideo.heads.domain:DomainHead",
     },
-    "evaluators": {},
+    "evaluators": {
+        "toybox": "mmvideo.evaluation.toybox:evaluate",
+    },
     "stages": {
         "read": "mmvideo.stages.read:Read",
         "sample": "mmvideo.stages.sample:Sample",

@@ -80,10 +80,11 @@ def _named(kind: str) -> dict[str, str]:
 
 
 def _first_words(card: str) -> str:
-    """Return the first line of a model card that is neither metadata nor a heading."""
+    """Return the first sentence of a model card, after its metadata and heading."""
     body = card.split("\n---\n", 1)[-1] if card.startswith("---") else card
-    lines = [line.strip() for line in body.splitlines()]
-    return next((line for line in lines if line and not line.startswith(("#", "|", "-", "<"))), "")
+    paragraphs = [" ".join(paragraph.split()) for paragraph in body.split("\n\n")]
+    text = next((p for p in paragraphs if p and not p.startswith(("#", "|", "-", "<"))), "")
+    return text.split(". ")[0].removesuffix(".")
 
 
 def show(
