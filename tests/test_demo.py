@@ -1,0 +1,83 @@
+"""The models that ship, end to end, on the clip that ships."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from mmvideo import Pipeline, weights
+from mmvideo.cli import app
+from mmvideo.cli.make import NEXT, demo_clip
+
+MODELS = ("camera-motion", "toybox-qa")
+
+
+@pytest.fixture(scope="module")
+def qa() -> Pipeline:
+    return Pipeline("video-qa", device="cpu")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_that_ships_has_a_card_and_matches_its_checksums(name: str) -> None:
+    home = weights.root() / name
+    assert weights.verify(home) == []
+    assert len(weights.card(home)) > 400
+
+
+def test_all_models_together_are_under_60_mb() -> None:
+    assert sum(path.stat().st_size for path in weights.root().rglob("*") if path.is_file()) < 60e6
+
+
+def test_the_demo_prints_three_answers_with_their_frames_and_writes_a_picture(tmp_path: Path) -> None:
+    run = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--device", "cpu"])
+    assert run.exit_code == 0, run.stderr
+    for title in ("caption:", "camera:", NEXT):
+        assert title in run.stdout
+    assert run.stdout.count("frames at 0.000 0.1") == 3
+    caption, camera, answer = json.loads((tmp_path / "demo.json").read_text())
+    assert caption["text"]
+    assert camera["label"] == "static"
+    assert answer["text"]
+    assert all(len(result["seconds_looked_at"]) == 16 for result in (caption, camera, answer))
+    assert caption["in_domain"]
+    assert answer["in_domain"]
+    picture = np.asarray(Image.open(tmp_path / "demo.png").convert("RGB"))
+    assert picture.shape[1] > 1200
+    assert picture.std() > 10
+
+
+def test_answers_do_not_change_from_run_to_run(qa: Pipeline) -> None:
+    clip = demo_clip()
+    first, second = qa(clip, NEXT), qa(clip, NEXT)
+    assert first.text == second.text
+    assert first.confidence == pytest.approx(second.confidence, rel=1e-5)
+
+
+def test_the_model_sees_and_is_not_only_guessing(qa: Pipeline) -> None:
+    """Facts of the demo clip that its card states; a single question may fail, most must not."""
+    facts = {"is there a green triangle?": "yes", "is there a yellow star?": "no",
+             "how many toys are there?": ("2", "two")}
+    answers = {question: qa(demo_clip(), question).text for question in facts}
+    right = [answers[question] == true or answers[question] in true for question, true in facts.items()]
+    assert sum(right) >= 2, answers
+
+
+def test_words_that_the_model_never_saw_are_named(qa: Pipeline) -> None:
+    answer = qa(demo_clip(), "does the astronaut yodel?")
+    assert not answer.in_domain
+    assert "'astronaut', 'yodel'" in answer.in_domain.reason
+    assert "Qwen" in answer.in_domain.remedy
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["bikes.mp4", "carphone_pristine.mp4"])
+def test_real_footage_is_outside_the_toybox(qa: Pipeline, shared: Path, name: str) -> None:
+    answer = qa(shared / "media" / "actions" / name, NEXT)
+    assert not answer.in_domain
+    assert answer.in_domain.reason
+    assert len(answer.seconds_looked_at) >= 16
