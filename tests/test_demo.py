@@ -58,13 +58,17 @@ def test_answers_do_not_change_from_run_to_run(qa: Pipeline) -> None:
     assert first.confidence == pytest.approx(second.confidence, rel=1e-5)
 
 
-def test_the_model_sees_and_is_not_only_guessing(qa: Pipeline) -> None:
-    """Facts of the demo clip that its card states; a single question may fail, most must not."""
-    facts = {"is there a green triangle?": "yes", "is there a yellow star?": "no",
-             "how many toys are there?": ("2", "two")}
-    answers = {question: qa(demo_clip(), question).text for question in facts}
-    right = [answers[question] == true or answers[question] in true for question, true in facts.items()]
-    assert sum(right) >= 2, answers
+def test_the_model_tells_what_the_clip_shows(qa: Pipeline) -> None:
+    """True things about the demo clip, which was never trained on; one may fail, chance gets few of them."""
+    facts = {
+        "the rubber toy is what kind of toy?": "triangle", "how many toys are there?": "two",
+        "how many boxes are there?": "zero", "of which material is the blue ball?": "metal",
+        "what is the fastest toy?": "the blue ball", "does the large rubber triangle spin?": "no",
+        "which event comes first?": "the green triangle hits the blue ball",
+    }
+    answers = qa(demo_clip(), list(facts))
+    wrong = {answer.question: answer.text for answer in answers if answer.text != facts[answer.question]}
+    assert len(wrong) <= 2, wrong
 
 
 def test_words_that_the_model_never_saw_are_named(qa: Pipeline) -> None:
