@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from mmvideo.errors import WeightsError
 from mmvideo.training.toybox_data import ahead
 
+_IN_A_LAYER = re.compile(r"\b(layers?|blocks)\.\d+\.")
 log = logging.getLogger("mmvideo.training")
 
 
@@ -63,17 +65,19 @@ class Run:
         s = self.schedule
         precision = ("bf16" if native_bfloat16() else "no") if s.precision == "auto" else s.precision
         self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
-        groups = []
+        hidden: list[dict] = []
+        others: list[dict] = []
         for name, module in self.modules.items():
-            wide = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-            narrow = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
-            rate = s.learning_rate * self.slow.get(name, 1.0)
-            groups += [{"params": wide, "lr": rate, "weight_decay": s.weight_decay},
-                       {"params": narrow, "lr": rate, "weight_decay": 0.0}]
-        groups = [g for g in groups if g["params"]]
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, s.factor)
-        self.modules, self.optimizer = self.accelerator.prepare(self.modules, self.optimizer)
+            rate = {"rate": s.learning_rate * self.slow.get(name, 1.0)}
+            trained = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+            inner = [p for n, p in trained if p.ndim == 2 and _IN_A_LAYER.search(n)]
+            kept = {id(p) for p in inner}
+            hidden.append({"params": inner, **rate})
+            others.append({"params": [p for _, p in trained if p.ndim > 1 and id(p) not in kept], **rate})
+            others.append({"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0, **rate})
+        self.optimizers = [self.accelerator.prepare(optimizer(groups, weight_decay=s.weight_decay, **options))
+                           for groups, optimizer, options in _optimizers(hidden, others)]
+        self.modules = self.accelerator.prepare(self.modules)
 
     @property
     def parts(self) -> nn.ModuleDict:
@@ -99,9 +103,11 @@ class Run:
                 value, figures = loss(batch)
             self.accelerator.backward(value)
             self.accelerator.clip_grad_norm_(self.modules.parameters(), s.clip)
-            self.optimizer.step()
-            self.scheduler.step()
-            self.optimizer.zero_grad()
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["rate"] * s.factor(step)
+                optimizer.step()
+                optimizer.zero_grad()
             seen += s.batch_size
             for name, figure in {"loss": value.detach(), **figures}.items():
                 sums[name] = sums.get(name, 0.0) + float(figure)
@@ -129,8 +135,7 @@ class Run:
     def _save(self, step: int) -> None:
         """Write the checkpoint beside the old one, then swap, so that a kill leaves one of them whole."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        state = {"step": step, "modules": self.parts.state_dict(), "optimizer": self.optimizer.state_dict(),
-                 "scheduler": self.scheduler.state_dict()}
+        state = {"step": step, "modules": self.parts.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
         torch.save(state, self.folder / "checkpoint.new")
         (self.folder / "checkpoint.new").replace(self.folder / "checkpoint.pt")
 
@@ -143,10 +148,18 @@ class Run:
             self.parts.load_state_dict(state["modules"], strict=True)
         except RuntimeError as error:
             raise WeightsError(f"{path} is of another model; name another folder with --out. {error}") from error
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         log.info("resuming %s at step %d", self.folder, state["step"])
         return state["step"]
+
+
+def _optimizers(hidden: list[dict], others: list[dict]):
+    """Muon (Jordan et al. 2024) for matrices inside layers, AdamW for the rest, at learning rates of one scale."""
+    some = [g for g in hidden if g["params"]]
+    if some:
+        yield some, torch.optim.Muon, {"adjust_lr_fn": "match_rms_adamw"}
+    yield [g for g in others if g["params"]], torch.optim.AdamW, {"betas": (0.9, 0.98), "fused": True}
 
 
 def _rounded(x: Any) -> Any:

@@ -56,6 +56,7 @@ def new_language(sizes: Sizes) -> LanguageModel:
         vocab_size=len(tokenizer), hidden_size=sizes.dim_llm, intermediate_size=512, num_hidden_layers=sizes.depth_llm,
         num_attention_heads=6, num_key_value_heads=6, max_position_embeddings=512, tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
+        initializer_range=0.07,  # 1 / sqrt(width): at 0.02 so small a model hardly attends at first
         attn_implementation="eager"))
     return LanguageModel(model, tokenizer)
 

@@ -31,8 +31,9 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
 
     def loss(batch):
         features = encoder(batch.frames, batch.audio, batch.has_sound)
-        local = cells.loss(features, batch.facts)
-        value, parts = nf.loss(resampler.fields, resampler.look(features).logits, batch.facts)
+        seen = resampler.look(features)
+        local = cells.loss(features, seen.heat, batch.facts)
+        value, parts = nf.loss(resampler.fields, seen.logits, batch.facts)
         logged = ("place", "velocity", "event", "shape", "next", "heard", "camera")
         return value + local, {"cells": local.detach(), **{name: parts[name] for name in logged}}
 
