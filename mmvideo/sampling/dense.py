@@ -49,11 +49,12 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
     valid = times - half < span.end_seconds - EPSILON_SECONDS
     valid[:, 0] = True
     times = np.where(valid, times, span.end_seconds - EPSILON_SECONDS * 2)
-    spans = [Span(start, start + length) for start in starts]
+    spans = [Span(start, min(start + length, span.end_seconds)) for start in starts]
     rule = f"{num_clips} clips of {num_frames} frames over {length:.3f} s, starts spread evenly over {span}"
+    rest = {"spans": spans, "rule": rule, "sample_rate": sample_rate, "sound_seconds": length, "valid": valid}
     if crops == 1:
-        return gather(source, times, spans=spans, rule=rule, size=size, fit=fit, sample_rate=sample_rate, valid=valid)
-    return _three_crops(source, times, spans, rule, check_size(size), sample_rate, valid)
+        return gather(source, times, size=size, fit=fit, **rest)
+    return _three_crops(source, times, check_size(size), rest)
 
 
 def _length(source: Source, num_frames: int, stride_frames: int | None, clip_seconds: float | None):
@@ -72,13 +73,11 @@ def _length(source: Source, num_frames: int, stride_frames: int | None, clip_sec
     return num_frames * stride / fps, 0.5 / fps
 
 
-def _three_crops(source: Source, times: np.ndarray, spans: list[Span], rule: str, size: Size, sample_rate: int | None,
-                 valid: np.ndarray) -> Clips:
+def _three_crops(source: Source, times: np.ndarray, size: Size, rest: dict) -> Clips:
     main = source.info.main_video
     upright = (main.width, main.height) if main.rotation % 180 else (main.height, main.width)
     scaled = Geometry.plan(*upright, size, "crop").scaled
-    whole = gather(source, times, spans=spans, rule=rule, size=scaled, fit="squash", sample_rate=sample_rate,
-                   valid=valid)
+    whole = gather(source, times, size=scaled, fit="squash", **rest)
     tops, lefts = ([round(part * (side - asked) / 2) for part in range(3)]
                    for side, asked in ((scaled.height, size.height), (scaled.width, size.width)))
     cut = torch.stack([whole.frames[..., top:top + size.height, left:left + size.width]

@@ -65,13 +65,14 @@ def positive(name: str, value: float) -> None:
 
 
 def gather(source: Source, times: np.ndarray, *, spans: list[Span], rule: str, size: SizeLike, fit: Fit,
-           sample_rate: int | None, valid: np.ndarray | None = None) -> Clips:
+           sample_rate: int | None, valid: np.ndarray | None = None, sound_seconds: float | None = None) -> Clips:
     """Look at the frames shown at planned times.
 
     Args:
         times: seconds (B, T).
         spans: what each clip covers, for its sound (B).
         valid: bool (B, T); None marks a frame that repeats the one before it in its clip as not valid.
+        sound_seconds: length of each clip's sound, filled with zeros; None takes the longest span.
     """
     video = source.frames_at(times.ravel().tolist(), size=size, fit=fit)
     pts = video.pts_seconds.reshape(times.shape)
@@ -83,13 +84,14 @@ def gather(source: Source, times: np.ndarray, *, spans: list[Span], rule: str, s
         good = torch.from_numpy(valid)
     if not bool(good.all()):
         rule = f"{rule}; {PADDING}"
-    audio = None if sample_rate is None else sound_of(source, spans, sample_rate)
+    audio = None if sample_rate is None else sound_of(source, spans, sample_rate, sound_seconds)
     return Clips(frames, pts, good, audio=audio, sample_rate=sample_rate, has_audio=source.has_audio, rule=rule)
 
 
-def sound_of(source: Source, spans: list[Span], sample_rate: int) -> Tensor:
+def sound_of(source: Source, spans: list[Span], sample_rate: int, sound_seconds: float | None = None) -> Tensor:
     """Return the mono waveform of each span, float32 (B, S); zero where the source has no sound."""
-    samples = max(1, round(max(span.seconds for span in spans) * sample_rate))
+    seconds = max(span.seconds for span in spans) if sound_seconds is None else sound_seconds
+    samples = max(1, round(seconds * sample_rate))
     out = torch.zeros(len(spans), samples)
     if not source.has_audio:
         return out

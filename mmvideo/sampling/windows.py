@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 
-from mmvideo.errors import BudgetExceeded
+from mmvideo.errors import BudgetExceeded, InvalidInput
 from mmvideo.media.convert import Fit
 from mmvideo.media.source import EPSILON_SECONDS, Source
 from mmvideo.sampling.gather import SizeLike, Span, gather, positive, span_of
@@ -17,7 +18,8 @@ _MOST = 100_000
 
 def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16, max_windows: int | None = None,
             size: SizeLike = None, fit: Fit = "crop", sample_rate: int | None = None,
-            start_seconds: float | None = None, end_seconds: float | None = None) -> Clips:
+            short: Literal["repeat", "spread"] = "repeat", start_seconds: float | None = None,
+            end_seconds: float | None = None) -> Clips:
     """Cut the span into windows, each seen at ``start + i * window_seconds / num_frames``.
 
     ::
@@ -26,7 +28,8 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
         windows   |-------||-------||-------|
                                       |-------|    the last is shifted back to end with the span
 
-    A span shorter than a window gives one window; its last frame is repeated and its sound filled with zeros.
+    A span shorter than a window gives one window: its last frame is repeated, or with ``short="spread"`` all its frames
+    are spread evenly over the span, closer in time than in other windows. Its sound is filled with zeros.
 
     Args:
         window_seconds: length of a window.
@@ -35,6 +38,7 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
         size: pixels of the frames; None keeps the source's own.
         fit: ``crop``, ``pad`` or ``squash``.
         sample_rate: samples per second of the sound beside it; None leaves it out.
+        short: what a span shorter than a window gives: ``repeat`` or ``spread``; frames that repeat are not valid.
         start_seconds: first time of the half-open span on the source's clock.
         end_seconds: first time after the span.
 
@@ -48,15 +52,21 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
     """
     for name, value in (("window_seconds", window_seconds), ("num_frames", num_frames)):
         positive(name, value)
+    if short not in ("repeat", "spread"):
+        raise InvalidInput(f"short must be repeat or spread, not {short!r}.")
     span = span_of(source, start_seconds, end_seconds)
     starts, rule = _starts(span, window_seconds, max_windows)
+    spans = [Span(start, min(start + window_seconds, span.end_seconds)) for start in starts]
+    rest = {"size": size, "fit": fit, "sample_rate": sample_rate, "sound_seconds": window_seconds}
+    if short == "spread" and span.seconds < window_seconds - 1e-3:
+        times = span.start_seconds + np.arange(num_frames) * span.seconds / num_frames
+        rule = f"{num_frames} frames spread evenly over {span}, which is shorter than a window of {window_seconds:g} s"
+        return gather(source, times[None], spans=spans, rule=rule, **rest)
     times = starts[:, None] + np.arange(num_frames) * window_seconds / num_frames
     valid = times < span.end_seconds - EPSILON_SECONDS
     valid[:, 0] = True
     times = np.where(valid, times, max(span.start_seconds, span.end_seconds - 2 * EPSILON_SECONDS))
-    spans = [Span(start, start + window_seconds) for start in starts]
-    rule = f"{rule}, {num_frames} frames each"
-    return gather(source, times, spans=spans, rule=rule, size=size, fit=fit, sample_rate=sample_rate, valid=valid)
+    return gather(source, times, spans=spans, rule=f"{rule}, {num_frames} frames each", valid=valid, **rest)
 
 
 def _starts(span: Span, window_seconds: float, max_windows: int | None) -> tuple[np.ndarray, str]:

@@ -135,7 +135,8 @@ class Run:
     def _save(self, step: int) -> None:
         """Write the checkpoint beside the old one, then swap, so that a kill leaves one of them whole."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        state = {"step": step, "modules": self.parts.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+        state = {"step": step, "modules": self.parts.state_dict(),
+                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
         torch.save(state, self.folder / "checkpoint.new")
         (self.folder / "checkpoint.new").replace(self.folder / "checkpoint.pt")
 

@@ -122,6 +122,24 @@ def test_a_source_shorter_than_a_window_is_padded():
         assert "repeated" in clips.rule
 
 
+def test_a_short_span_can_be_spread_and_brings_no_sound_from_outside():
+    with source_of(5.0) as source:
+        clips = windows(source, window_seconds=2.0, num_frames=5, sample_rate=RATE, short="spread", start_seconds=1.0,
+                        end_seconds=2.0)
+        assert clips.pts_seconds[0].tolist() == pytest.approx([1.0, 1.2, 1.4, 1.6, 1.8])
+        assert bool(clips.valid.all())
+        assert "spread evenly" in clips.rule
+        assert clips.audio.shape == (1, 2000)
+        assert torch.allclose(clips.audio[0, :1000], torch.arange(1000, 2000) / 100000)
+        assert float(clips.audio[0, 1000:].abs().max()) == 0.0
+        more = windows(source, window_seconds=2.0, num_frames=5, short="spread", end_seconds=0.2)
+        assert more.valid[0].tolist() == [True, False, False, True, False]
+        long = windows(source, window_seconds=2.0, num_frames=4, short="spread")
+        assert torch.equal(long.pts_seconds, windows(source, window_seconds=2.0, num_frames=4).pts_seconds)
+        with pytest.raises(InvalidInput, match="spread"):
+            windows(source, short="stretch")
+
+
 @pytest.mark.parametrize("bad", [{"num_frames": 0}, {"num_frames": -3}, {"start_seconds": 9, "end_seconds": 9.5},
                                  {"start_seconds": 2, "end_seconds": 1}, {"start_seconds": float("nan")},
                                  {"size": 0}, {"fit": "stretch"}])
