@@ -150,7 +150,10 @@ class Run:
         except RuntimeError as error:
             raise WeightsError(f"{path} is of another model; name another folder with --out. {error}") from error
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            rates = [group["rate"] for group in optimizer.param_groups]
             optimizer.load_state_dict(kept)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["rate"] = rate  # the recipe's, which may have been changed since
         log.info("resuming %s at step %d", self.folder, state["step"])
         return state["step"]
 
