@@ -134,7 +134,7 @@ def _title(figure: Any, results: Sequence[Result]) -> None:
     name = Path(first.source).name if first.source != "<memory>" else "video"
     length = f"  {first.duration_seconds:.1f} s" if first.duration_seconds is not None else ""
     if len(results) == 1:
-        said = first.headline.splitlines()[0]
+        said = first.headline.partition("\n")[0]
         asked = f"{first.question}  " if isinstance(first, Answer) else ""
         figure.text(0.012, 0.5, textwrap.shorten(asked + said, 120), size=15, weight="bold", color=INK, va="center")
         figure.text(0.988, 0.5, name + length, size=10, color=QUIET, va="center", ha="right")

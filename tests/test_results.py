@@ -101,6 +101,11 @@ def test_the_picture_shows_the_frames_the_timeline_and_the_sound(clip: Path) -> 
     assert timeline.get_xlim() == sound.get_xlim() == (0.0, 2.0)
 
 
+def test_an_empty_answer_can_be_drawn(clip: Path) -> None:
+    figure = contact_sheet([_answer(clip, text="", segments=())])
+    assert figure.subfigs[0].texts[0].get_text() == "what happens next?"
+
+
 def test_a_deaf_clip_says_so_in_the_picture(tmp_path: Path) -> None:
     silent = tiny.make_clip(tmp_path / "silent.mp4", sound=False)
     sound = contact_sheet([_answer(silent)]).subfigs[2].axes[1]
