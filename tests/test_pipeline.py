@@ -151,6 +151,14 @@ def test_classification_has_segments_that_cover_the_video(camera: Path, clip: Pa
         assert before.end_seconds == pytest.approx(after.start_seconds)
 
 
+def test_a_moment_is_too_short_to_judge_motion(camera: Path, clip: Path, tmp_path: Path) -> None:
+    pipe = Pipeline("video-classification", model=camera)
+    assert pipe(clip).in_domain
+    moment = pipe(tiny.make_clip(tmp_path / "moment.mp4", seconds=0.3))
+    assert not moment.in_domain
+    assert "only 0.30 s to look at; the model judges 1 s or more" in moment.in_domain.reason
+
+
 def test_outside_the_domain_comes_with_a_reason_and_a_line_that_compiles(qa: Pipeline, clip: Path) -> None:
     outside = Pipeline("video-qa", model=_model(qa), domain={"head": "test-outside"})
     unknown = qa(clip, "does the astronaut yodel?")

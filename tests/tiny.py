@@ -56,7 +56,7 @@ def make_camera(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     save_file(parts.state_dict(), folder / "model.safetensors")
     config = {"preset": encoder.preset, "dim": encoder.dim, "labels": list(LABELS), "temperature": 1.5,
-              "threshold": 0.2}
+              "threshold": 0.05, "span_seconds": [1.0, 2.0]}
     (folder / "config.json").write_text(json.dumps(config))
     weights.seal(folder)
     return folder

@@ -89,8 +89,12 @@ class Classify(Stage):
         threshold = float(self.config.get("threshold", 0.0))
         unsure = [s for s in segments if (s.confidence or 0.0) < threshold]
         score = min(s.confidence or 0.0 for s in segments)
-        share = sum(s.end_seconds - s.start_seconds for s in unsure) / max(
-            sum(s.end_seconds - s.start_seconds for s in segments), 1e-6)
+        total = sum(s.end_seconds - s.start_seconds for s in segments)
+        shortest = self.config.get("span_seconds", [0.0])[0]
+        if total < shortest / 2:
+            reason = f"only {total:.2f} s to look at; the model judges {shortest:g} s or more"
+            return Domain(False, reason, "", score)
+        share = sum(s.end_seconds - s.start_seconds for s in unsure) / max(total, 1e-6)
         if share <= 0.5:
             return Domain(True, score=score)
         first = unsure[0]
