@@ -11,6 +11,7 @@ from typing import Literal
 import av
 import numpy as np
 import torch
+from av.video.reformatter import VideoReformatter
 from torch import Tensor
 
 from mmvideo.errors import InvalidInput
@@ -108,6 +109,7 @@ class Converter:
         self.turn: Turn | None = None
         self._geometry: dict[tuple[int, int], Geometry] = {}
         self._first: Size | None = None
+        self._scaler = VideoReformatter()  # one for all frames: frame.reformat would set one up for each
 
     def result_size(self, frame: av.VideoFrame) -> Size:
         """Return the size of the converted frame; the first frame decides where `size` is None."""
@@ -143,7 +145,7 @@ class Converter:
         stored = Size(plan.scaled.width, plan.scaled.height) if self.turn.swaps_sides else plan.scaled
         if self.deinterlace and frame.interlaced_frame:
             frame = av.VideoFrame.from_ndarray(_first_field(_pixels(frame.reformat(format="rgb24"))))
-        pixels = _pixels(frame.reformat(width=stored.width, height=stored.height, format="rgb24"))
+        pixels = _pixels(self._scaler.reformat(frame, stored.width, stored.height, "rgb24", threads=1))
         if self.turn.mirrored:
             pixels = pixels[:, ::-1]
         return np.rot90(pixels, self.turn.quarters) if self.turn.quarters else pixels

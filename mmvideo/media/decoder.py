@@ -13,6 +13,7 @@ from fractions import Fraction
 import av
 
 from mmvideo.errors import NoVideoTrack, VideoDecodeError
+from mmvideo.media.careful import CarefulDecoder
 from mmvideo.media.opening import ERRORS, Opener, decoding_error, set_up_decoder, video_stream
 from mmvideo.media.warn import WarningLog
 
@@ -141,13 +142,14 @@ class _Run:
         with container:
             self._codec = stream.codec_context.name
             self._by_dts = container.format.name == "avi" and stream.codec_context.has_b_frames
+            decode = CarefulDecoder(stream).decode if self._careful else stream.decode
             if self._seek_ticks is not None:
                 container.seek(self._seek_ticks, stream=stream, backward=True)
             for packet in self._demux(container, stream):
                 self._packets += packet is not None and self._is_shown(packet)
                 try:
-                    frames = stream.decode(packet)
-                except ERRORS as error:
+                    frames = decode(packet)
+                except (VideoDecodeError, *ERRORS) as error:
                     self.complaint = self.complaint or error
                     self.errors += 1
                     if self._careful:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 import av
 
+from mmvideo.errors import VideoDecodeError
+from mmvideo.media.careful import CarefulDecoder, jpeg_stands_alone
 from mmvideo.media.decoder import EPSILON_SECONDS, VideoDecoder
 from mmvideo.media.opening import ERRORS
 
@@ -69,6 +71,7 @@ class SparseReader:
             self.close()
             raise CannotSeek(f"{decoder.opener.name} is not in a container with exact seeks")
         self._base = self.stream.time_base
+        self._decoder = CarefulDecoder(self.stream)
         self._skips = self.stream.codec_context.name in _SKIPPABLE
         self._group_bytes = 0
         self.aim = 0
@@ -102,7 +105,7 @@ class SparseReader:
                 if wanted:
                     self._decode(group, wanted, take)
                     taken = max(wanted)
-        except ERRORS as error:
+        except (VideoDecodeError, *ERRORS) as error:
             raise CannotSeek(str(error)) from error
 
     def _groups(self, targets: list[int]) -> Iterator[_Group]:
@@ -181,19 +184,21 @@ class SparseReader:
     def _decode(self, group: _Group, wanted: set[int], take: Callable[[av.VideoFrame, float], None]) -> None:
         """Decode the group up to the last wanted frame."""
         context = self.stream.codec_context
-        context.flush_buffers()
+        self._decoder.flush()
         last = max(number for number, packet in enumerate(group.packets) if packet.pts in wanted)
         left = set(wanted)
         # Leading pictures (shown before the keyframe, decoded after it) need the group before; no other needs them.
         needed = [packet for packet in group.packets[:last + 1] if packet.pts >= group.key]
+        if context.name == "mjpeg" and not all(jpeg_stands_alone(bytes(packet)) for packet in needed):
+            raise CannotSeek("a picture needs tables of an earlier one")
         for packet in [*needed, None]:
             if self._skips and packet is not None:
                 context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
-            for frame in context.decode(packet):
+            for frame in self._decoder.decode(packet):
                 if frame.pts in left and not frame.is_corrupt:
                     left.discard(frame.pts)
                     take(frame, self.seconds(frame.pts))
-        context.flush_buffers()
+        self._decoder.flush()
         if left:
             raise CannotSeek("a frame that the index names does not come out of the decoder")
 

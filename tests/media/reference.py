@@ -16,6 +16,8 @@ def full_decode(media, *, stream: int | None = None) -> tuple[list[np.ndarray], 
         if not videos:
             return [], []
         track = videos[0] if stream is None else container.streams[stream]
+        # With slice threads, PyAV's default, H.264 conceals no damage; one thread is FFmpeg's plain behaviour.
+        track.thread_type = "NONE"
         by_dts = container.format.name == "avi" and track.codec_context.has_b_frames
         packets = container.demux(track)
         while True:
