@@ -31,6 +31,21 @@ NUM_MELS, HOP, WINDOW = 48, 320, 640
 """50 spectrogram frames a second of 40 ms windows at 16 kHz."""
 
 
+class ResidualConv(nn.Module):
+    """Two 3x3 convolutions beside the identity (He et al. 2016), which is all it is at the start."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(2))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(2))
+        nn.init.zeros_(self.norms[1].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        y = F.relu(self.norms[0](self.convs[0](x)))
+        return F.relu(x + self.norms[1](self.convs[1](y)))
+
+
 class ConvStem(nn.Module):
     """Frames (B, T, 3, H, W) in [-1, 1] to VideoMAE tokens (B, T/2 * H/16 * W/16, D)."""
 
@@ -41,6 +56,7 @@ class ConvStem(nn.Module):
         widths = (6, width, 2 * width, 4 * width)
         self.convs = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 3, 2, 1, bias=False) for i in range(3))
         self.norms = nn.ModuleList(nn.BatchNorm2d(w) for w in widths[1:])
+        self.refine = ResidualConv(widths[-1])  # without it a toy is larger than what a feature sees
         self.merge = nn.Linear(2 * 2 * 2 * widths[-1], dim)
         t, h, w = self.grid
         self.position = nn.ParameterList(
@@ -55,6 +71,7 @@ class ConvStem(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.relu(norm(conv(x)))
+        x = self.refine(x)
         gt, gh, gw = self.grid
         x = x.permute(0, 2, 3, 1).reshape(b, gt, 2, gh, 2, gw, 2, -1).permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(-4)
         x = self.merge(x) + self.position[0] + self.position[1] + self.position[2]

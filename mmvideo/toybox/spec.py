@@ -18,7 +18,7 @@ _SPLIT_SIZE = 10**12
 
 @dataclass(frozen=True)
 class ToySpec:
-    """One toy at time 0. Positions and radii are in frame widths, (0, 0) top left, y down; angles in radians, clockwise."""
+    """One toy at time 0. Positions and radii in frame widths, (0, 0) top left, y down; angles in radians, clockwise."""
 
     shape: str
     color: str
@@ -54,7 +54,7 @@ class SceneSpec:
     """x0, y0, x1, y1 of a board in front of the toys."""
     camera_motion: str
     camera_speed: float
-    """Pan and tilt: frame widths per second; zoom: natural log per second; roll: radians per second; shake: amplitude."""
+    """Pan, tilt: frame widths per second; zoom: natural log per second; roll: radians per second; shake: amplitude."""
     offscreen: tuple[tuple[str, float], ...]
     """Sounds from outside the picture: (kind, seconds)."""
     friction: float

@@ -20,9 +20,27 @@ _PARTS = {"shape": len(v.SHAPES), "material": len(v.MATERIALS), "size": len(v.SI
 class CellHead(nn.Module):
     """Linear read-outs of the token in whose cell a toy is."""
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int, dim_stem: int = 128):
         super().__init__()
         self.read = nn.Linear(dim, NUM_SLOTS * sum(_PARTS.values()))
+
+        self.shape_in_frame = nn.Linear(dim_stem, len(v.SHAPES))
+
+    def shape_loss(self, maps: Tensor, facts: Facts) -> Tensor:
+        """Return the cross-entropy of every seen toy's shape, read off the stem's map of each single frame.
+
+        Args:
+            maps: (B * T, C, h, w), the convolutional stem's last maps; T is a multiple of the facts' spans of time.
+            facts: what is true.
+        """
+        h, w = maps.shape[-2:]
+        b, _, m, _ = facts["place"].shape
+        maps = maps.reshape(b, m, -1, maps.shape[1], h * w).permute(0, 1, 4, 2, 3)  # (B, M, cells, frames, C)
+        index, inside = _cells(facts, h, w)[1:]
+        scene, slot, span = inside.nonzero(as_tuple=True)
+        logits = self.shape_in_frame(maps[scene, span, index[inside]]).float()
+        truth = facts["shape"][scene, slot][:, None].expand(logits.shape[:2])
+        return F.cross_entropy(logits.flatten(0, 1), truth.flatten())
 
     def loss(self, features: Features, heat: Tensor, facts: Facts) -> Tensor:
         """Return the mean loss over cells (is this toy here?) and over toys seen (what and where exactly is it?).
@@ -35,17 +53,22 @@ class CellHead(nn.Module):
         m, h, w = features.grid
         out = self.read(features.tokens[:, : m * h * w]).float()
         out = out.view(len(out), m, h * w, NUM_SLOTS, -1).permute(0, 3, 1, 2, 4)  # (B, K, M, cells, ...)
-        place = (facts["place"] / 2 + 0.5) * torch.tensor([w, h])  # (B, K, M, 2) in cells
-        cell = place.floor().long()
-        inside = ((cell >= 0) & (cell < torch.tensor([w, h]))).all(-1) & (facts["seen"][..., 0] > 0)
-        cell = torch.minimum(cell.clamp_min(0), torch.tensor([w - 1, h - 1]))
-        index = cell[..., 1] * w + cell[..., 0]
+        offset, index, inside = _cells(facts, h, w)
         here = (F.one_hot(index, h * w) * inside[..., None]).float()
         total = 12 * F.binary_cross_entropy_with_logits(heat, here, pos_weight=torch.tensor(4.0))
         at = out.gather(3, index[..., None, None].expand(*index.shape, 1, out.shape[-1]))[..., 0, :][inside]
         parts = dict(zip(_PARTS, at.split(list(_PARTS.values()), -1), strict=True))
         for name in ("shape", "material", "size"):
             total = total + F.cross_entropy(parts[name], facts[name][..., None].expand(inside.shape)[inside])
-        offset, velocity = (place - cell - 0.5)[inside], facts["velocity"][inside]
-        total = total + 4 * F.smooth_l1_loss(parts["offset"], offset, beta=0.1)
-        return total + 4 * F.smooth_l1_loss(parts["velocity"], velocity, beta=0.1)
+        total = total + 4 * F.smooth_l1_loss(parts["offset"], offset[inside], beta=0.1)
+        return total + 4 * F.smooth_l1_loss(parts["velocity"], facts["velocity"][inside], beta=0.1)
+
+
+def _cells(facts: Facts, h: int, w: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return each toy's offset from the centre of its cell (B, K, M, 2), the cell's index and whether it is seen."""
+    size = torch.tensor([w, h])
+    place = (facts["place"] / 2 + 0.5) * size  # in cells
+    cell = place.floor().long()
+    inside = ((cell >= 0) & (cell < size)).all(-1) & (facts["seen"][..., 0] > 0)
+    cell = torch.minimum(cell.clamp_min(0), size - 1)
+    return place - cell - 0.5, cell[..., 1] * w + cell[..., 0], inside

@@ -23,6 +23,9 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
     for unused in (resampler.concepts, resampler.beside):
         unused.requires_grad_(False)
     run = Run(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler, "cells": cells}), schedule)
+    maps: list[torch.Tensor] = []
+    encoder.video.embeddings.patch_embeddings.refine.register_forward_hook(
+        lambda module, given, out: maps.append(out) if module.training else None)
     degraded = {"deaf": deaf, "single_frame": single_frame}
 
     def make(step: int):
@@ -32,10 +35,12 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
     def loss(batch):
         features = encoder(batch.frames, batch.audio, batch.has_sound)
         seen = resampler.look(features)
-        local = cells.loss(features, seen.heat, batch.facts)
+        shapes = cells.shape_loss(maps.pop(), batch.facts)
+        local = cells.loss(features, seen.heat, batch.facts) + 2 * shapes
         value, parts = nf.loss(resampler.fields, seen.logits, batch.facts)
         logged = ("place", "velocity", "event", "shape", "next", "heard", "camera")
-        return value + local, {"cells": local.detach(), **{name: parts[name] for name in logged}}
+        return value + local, {"cells": local.detach(), "shape_in_frame": shapes.detach(),
+                               **{name: parts[name] for name in logged}}
 
     def evaluate() -> dict[str, float]:
         batches = [draw(range(i, i + 64), split="validation", levels=levels, **degraded) for i in range(0, 256, 64)]
