@@ -52,8 +52,9 @@ def write(path: Path, *, ticks: list[int], tick: Fraction = Fraction(1, 25), cod
             frame.pts, frame.time_base = pts, tick
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+        seconds = float((max(ticks) - min(ticks)) * tick)
         for track, (_, layout, channels, _) in zip(tracks, sounds, strict=True):
-            _write_sound(out, track, tone(float(max(ticks) * tick), 48000, channels), layout, sound_delay)
+            _write_sound(out, track, tone(seconds, 48000, channels), layout, sound_delay)
     return path
 
 
