@@ -253,8 +253,8 @@ def sparse_transformers(film: str, repeats: int) -> None:
 def dense(film: str, seconds: float, repeats: int) -> None:
     """Compare reading every frame in RGB, alternating so that all see the same machine.
 
-    mmvideo gives batches of frames in one tensor, for which PyAV's own frames must be copied once; so does whoever stacks
-    the frames of a bare loop. A loop that drops each frame at once saves that copy and is shown beside it.
+    mmvideo gives batches of frames in one tensor, for which PyAV's own frames must be copied once; so does whoever
+    stacks the frames of a bare loop. A loop that drops each frame at once saves that copy and is shown beside it.
     """
     work = {"dropped": lambda: dense_bare(film, seconds)}
     for batch in BATCHES:

@@ -43,6 +43,10 @@ def test_bytes_and_file_objects_read_like_the_path(odd):
             got = read_video(source)
             assert torch.equal(got.frames, want.frames)
             assert torch.equal(got.pts_seconds, want.pts_seconds)
+    with open_source(io.BytesIO(data)) as source:
+        copy = source._decoder.opener._media
+        assert copy.exists()
+    assert not copy.exists()
     with pytest.raises(InvalidInput, match="binary"):
         open_source(io.StringIO("text"))
     with pytest.raises(DownloadRefused):
