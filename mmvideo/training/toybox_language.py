@@ -11,7 +11,7 @@ from mmvideo.nn import facts as nf
 from mmvideo.toybox.facts import FIELDS
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw, tokenize
-from mmvideo.training.toybox_parts import Sizes, Tally, answers, new_concepts, new_language
+from mmvideo.training.toybox_parts import Sizes, Tally, answers, load_parts, new_concepts, new_language
 
 BASICS = frozenset((
     "color", "shape", "size", "material", "camera", "camera_moves", "is_there", "num_toys", "num_color", "moves",
@@ -22,16 +22,20 @@ BASICS = frozenset((
 
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questions: int = 16,
-          caption_share: float = 0.5, basics_steps: int = 0, sizes: Sizes | None = None) -> None:
+          caption_share: float = 0.5, basics_steps: int = 0, sizes: Sizes | None = None, init: str = "") -> None:
     """Train the language model and the concept embedding on facts; save them under `out`.
 
     Args:
         basics_steps: so many steps ask only what one fact answers (BASICS): binding a word to a fact is learned
             sooner when every step holds many cases of it.
+        init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa); new parts by default.
     """
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
     concepts, language = new_concepts(sizes), new_language(sizes)
+    if init:
+        _, resampler, language = load_parts(Path(init))
+        concepts = resampler.concepts
     run = Run(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule)
 
     basics = {"types": BASICS, "caption_share": 0.0}

@@ -11,15 +11,23 @@ from mmvideo.nn import facts as nf
 from mmvideo.training.cells import CellHead
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw
-from mmvideo.training.toybox_parts import Sizes, new_encoder, new_resampler
+from mmvideo.training.toybox_parts import Sizes, load_parts, new_encoder, new_resampler
 
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Sizes | None = None,
-          deaf: bool = False, single_frame: bool = False) -> None:
-    """Train encoder and resampler on the facts of rendered clips; save them under `out`."""
+          deaf: bool = False, single_frame: bool = False, init: str = "") -> None:
+    """Train encoder and resampler on the facts of rendered clips; save them under `out`.
+
+    Args:
+        deaf, single_frame: train a baseline that does not hear, or sees the middle frame only.
+        init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa); new parts by default.
+    """
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
-    encoder, resampler, cells = new_encoder(sizes), new_resampler(sizes), CellHead(sizes.dim)
+    encoder, resampler = new_encoder(sizes), new_resampler(sizes)
+    if init:
+        encoder, resampler, _ = load_parts(Path(init))
+    cells = CellHead(encoder.dim)
     for unused in (resampler.concepts, resampler.beside):
         unused.requires_grad_(False)
     run = Run(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler, "cells": cells}), schedule)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmvideo.encoders.toybox_av import ToyboxAV
 from mmvideo.errors import UnknownName, WeightsError
 from mmvideo.heads.domain import DomainHead
 from mmvideo.training import recipes, toybox_joint, toybox_language, toybox_perception
@@ -110,6 +111,11 @@ def test_the_three_steps_make_a_model_that_loads(tmp_path) -> None:
     encoder, resampler, language = load_parts(tmp_path / "joint" / "model")
     batch = draw(range(2), split="test", levels=LEVELS)
     tokens = resampler(encoder(batch.frames, batch.audio, batch.has_sound))
+    whole = str(tmp_path / "joint" / "model")
+    for trainer, options in ((toybox_language, {"num_questions": 2}), (toybox_perception, {})):
+        trainer.train(tmp_path / trainer.__name__, schedule=schedule(2), levels=LEVELS, init=whole, **options)
+    again = ToyboxAV.from_pretrained(tmp_path / toybox_perception.__name__ / "encoder")
+    assert torch.dist(again.sound.merge.weight, encoder.sound.merge.weight) < 0.5 * encoder.sound.merge.weight.norm()
     head = DomainHead.from_pretrained(tmp_path / "joint" / "model" / "domain")
     assert head(encoder(batch.frames, batch.audio))[1].dtype == torch.bool
     assert len(language.generate(tokens, ["what happens next?"] * 2)) == 2
