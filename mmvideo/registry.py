@@ -23,6 +23,7 @@ PARTS: dict[str, dict[str, str]] = {
     "encoders": {
         "toybox-av": "mmvideo.encoders.toybox_av:ToyboxAV",
         "camera-motion": "mmvideo.encoders.camera_motion:CameraMotion",
+        "c3d": "mmvideo.encoders.c3d:C3D",
     },
     "projectors": {
         "resampler": "mmvideo.projectors.resampler:Resampler",

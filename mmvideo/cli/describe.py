@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from mmvideo.errors import MmvideoError, WeightsError
+from mmvideo.errors import MmvideoError
 
 QUESTION = "what happens next?"
 
@@ -94,38 +94,30 @@ def shape_of(value: Any) -> str:
 
 
 def encoder(name: str) -> dict[str, Any]:
-    """Describe a registered encoder: its presets, and its size and cost if its weights are here."""
-    from mmvideo import weights
-    from mmvideo.registry import find
+    """Describe a family of encoders or one of its presets: input, licence, published figures, and what it costs here.
 
-    cls = find("encoders", name)
-    module = __import__(cls.__module__, fromlist=["PRESETS"])
-    presets = {key: {k: v for k, v in preset.items() if not callable(v)}
-               for key, preset in getattr(module, "PRESETS", {}).items()}
-    described: dict[str, Any] = {"name": name, "about": (cls.__doc__ or "").strip().split("\n")[0], "presets": presets}
-    source = str(next(iter(presets.values()), {}).get("weights", "")).removeprefix("embedded:")
-    try:
-        home = weights.part(*source.split("/")) if "/" in source else weights.part(source, "encoder")
-        network = cls.from_pretrained(home)
-    except (MmvideoError, WeightsError) as error:
-        described["not_measured"] = str(error)
-        return described
-    described |= _encoder_cost(network, next(iter(presets.values())))
-    return described
-
-
-def _encoder_cost(network: Any, preset: dict[str, Any]) -> dict[str, Any]:
-    """Run one blank clip of the preset's size through the network."""
+    Raises:
+        UnknownName: no such family or preset.
+    """
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    size = preset.get("input_size") or (preset["image_size"], preset["image_size"])
-    clip = torch.zeros(1, preset["num_frames"], 3, *size, dtype=torch.uint8)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    from mmvideo.encoders import zoo
+    from mmvideo.nn.costs import multiply_adds, num_params
+
+    if name in zoo.families() and name not in (presets := zoo.find("encoders", name).PRESETS):
+        about = (zoo.find("encoders", name).__doc__ or "").strip().split("\n")[0]
+        return {"name": name, "about": about, "presets": {key: preset.about for key, preset in presets.items()}}
+    preset = zoo.preset_of(name)
+    with torch.device("meta"):
+        network = zoo.create(name).eval()
+        i = preset.input
+        clip = torch.zeros(1, i.num_frames, len(i.mean), i.height, i.width, dtype=torch.uint8)
         features = network(clip)
-    return {"input": shape_of(clip), "tokens": shape_of(features.tokens), "grid": list(features.grid),
-            "pooled": shape_of(features.pooled), "params": sum(p.numel() for p in network.parameters()),
-            "gflops": round(counter.get_total_flops() / 1e9, 3)}
+        count = multiply_adds(lambda: network(clip))
+    return {"name": name, "about": preset.about, "input": shape_of(clip), "tokens": shape_of(features.tokens),
+            "grid": list(features.grid), "pooled": shape_of(features.pooled), "params": num_params(network),
+            "gflops": round(count / 1e9, 3), "licence": preset.licence, "weights": preset.weights or "none: train it",
+            "presets": {}}
 
 
 def text(described: dict[str, Any]) -> str:
@@ -133,8 +125,7 @@ def text(described: dict[str, Any]) -> str:
     lines = [f"{described['name']}: {described['about']}"]
     if "stages" not in described:
         lines += [f"  {key}: {value}" for key, value in described.items() if key not in ("name", "about", "presets")]
-        for preset, values in described["presets"].items():
-            lines += [f"  preset {preset}: " + ", ".join(f"{k} {v}" for k, v in values.items())]
+        lines += [f"  {preset}: {about}" for preset, about in described["presets"].items()]
         return "\n".join(lines)
     lines.append(f"takes {', '.join(described['takes'])}; gives {described['gives']}")
     for stage in described["stages"]:

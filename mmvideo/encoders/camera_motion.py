@@ -13,13 +13,14 @@ Names say what the camera does: see docs/camera-motion.md.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvideo import weights
+from mmvideo.encoders.preset import Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
 from mmvideo.nn.load_part import load_part
 from mmvideo.types import Features
@@ -28,19 +29,8 @@ LABELS = ("static", "pan left", "pan right", "tilt up", "tilt down", "zoom in", 
           "shake")
 """The ten classes, in the order of the logits."""
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "camera-motion": {
-        "input_size": (64, 64),
-        "num_frames": 16,
-        "span_seconds": (1.0, 2.0),
-        "dim": 96,
-        "width": 32,
-        "hidden": 48,
-        "params_millions": 0.523,
-        "weights": "camera-motion",
-        "licence": "Apache-2.0",
-    },
-}
+SPAN_SECONDS = (1.0, 2.0)
+"""The shortest and the longest span of time that the 16 frames may cover."""
 
 RADIUS = 4
 PLACES = 8
@@ -70,15 +60,21 @@ class CameraMotion(nn.Module):
         UnknownName: no such preset.
     """
 
+    PRESETS: ClassVar = {
+        "camera-motion": Preset(
+            "which way the camera turns, zooms or rolls, over 1 to 2 seconds", Input(16, 64, 64),
+            {"dim": 96, "width": 32, "hidden": 48}, num_classes=len(LABELS), weights="embedded: camera-motion"),
+    }
+
     def __init__(self, preset: str = "camera-motion"):
         super().__init__()
-        if preset not in PRESETS:
-            raise UnknownName("camera-motion preset", preset, PRESETS)
-        options = PRESETS[preset]
+        if preset not in self.PRESETS:
+            raise UnknownName("camera-motion preset", preset, self.PRESETS)
         self.preset = preset
-        self.dim: int = options["dim"]
-        self.num_frames: int = options["num_frames"]
-        self.input_size: tuple[int, int] = options["input_size"]
+        given, options = self.PRESETS[preset].input, self.PRESETS[preset].options
+        self.dim = self.dim_pooled = options["dim"]
+        self.num_frames = given.num_frames
+        self.input_size = (given.height, given.width)
         width, hidden = options["width"], options["hidden"]
         pairs = frame_pairs(self.num_frames)
         self.register_buffer("pairs", torch.tensor(pairs), persistent=False)
@@ -99,6 +95,15 @@ class CameraMotion(nn.Module):
             nn.Linear(len(pairs) * self.dim, 160), nn.ReLU(), nn.Dropout(0.1), nn.Linear(160, self.dim), nn.ReLU())
         for name, side in (("fine_index", self.input_size[0] // 4), ("coarse_index", self.input_size[0] // 8)):
             self.register_buffer(name, _window_index(side), persistent=False)
+
+    @classmethod
+    def create(cls, preset: str) -> CameraMotion:
+        """Build a preset with random weights.
+
+        Raises:
+            UnknownName: no such preset.
+        """
+        return cls(preset)
 
     def num_tokens(self, num_frames: int, height: int, width: int) -> int:
         """Return N: one token per compared pair of frames, whatever the frame size.

@@ -10,21 +10,18 @@ Features:
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmvideo.errors import InvalidInput
+from mmvideo.encoders.preset import Input, Preset
+from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.attention import unit_init
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
-PRESETS = {
-    "toybox-av": {
-        "num_frames": 16, "image_size": 64, "fps": 8.0, "sample_rate": 16_000, "seconds": 2.0,
-        "licence": "Apache-2.0", "weights": "embedded:toybox-qa/encoder",
-    },
-}
 PATCH = 16
 """Pixels on a side of a token; the stem reaches it by three strided convolutions and a 2 x 2 merge."""
 NUM_MELS, HOP, WINDOW = 48, 320, 640
@@ -117,6 +114,11 @@ class MelEncoder(nn.Module):
 class ToyboxAV(Pretrained):
     """Clips of two seconds with their sound -> Features: an (8, 4, 4) grid and 25 sound tokens."""
 
+    PRESETS: ClassVar = {
+        "toybox-av": Preset("two seconds of toybox with its sound", Input(16, 64, 64, fps=8.0), num_classes=0,
+                            weights="embedded: toybox-qa/encoder"),
+    }
+
     def __init__(self, *, dim: int = 256, depth: int = 4, heads: int = 4, num_frames: int = 16, image_size: int = 64,
                  sample_rate: int = 16_000, seconds: float = 2.0, stem_width: int = 32):
         super().__init__()
@@ -125,7 +127,8 @@ class ToyboxAV(Pretrained):
 
         self.config = {"dim": dim, "depth": depth, "heads": heads, "num_frames": num_frames, "image_size": image_size,
                        "sample_rate": sample_rate, "seconds": seconds, "stem_width": stem_width}
-        self.dim, self.sample_rate, self.seconds = dim, sample_rate, seconds
+        self.dim = self.dim_pooled = dim
+        self.sample_rate, self.seconds = sample_rate, seconds
         self.video = VideoMAEModel(VideoMAEConfig(
             image_size=image_size, patch_size=PATCH, num_frames=num_frames, tubelet_size=2, hidden_size=dim,
             num_hidden_layers=depth, num_attention_heads=heads, intermediate_size=4 * dim, use_mean_pooling=False,
@@ -138,6 +141,17 @@ class ToyboxAV(Pretrained):
         self.grid = stem.grid
         self.sound = MelEncoder(dim, sample_rate=sample_rate, seconds=seconds)
         self.sound.apply(unit_init)
+
+    @classmethod
+    def create(cls, preset: str) -> ToyboxAV:
+        """Build a preset with random weights.
+
+        Raises:
+            UnknownName: no such preset.
+        """
+        if preset not in cls.PRESETS:
+            raise UnknownName("toybox-av preset", preset, cls.PRESETS)
+        return cls()
 
     def num_tokens(self, num_frames: int, height: int, width: int) -> int:
         """Return how many video tokens a clip gives (sound tokens come on top)."""

@@ -32,6 +32,11 @@ class Pretrained(nn.Module):
         save_file(state, folder / "model.safetensors")
 
     @classmethod
+    def from_config(cls, config: dict) -> Self:
+        """Build the part from what config.json holds, with random weights."""
+        return cls(**config)
+
+    @classmethod
     def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> Self:
         """Load a part in float32, in evaluation mode.
 
@@ -42,7 +47,7 @@ class Pretrained(nn.Module):
         try:
             config = json.loads((folder / "config.json").read_text())
             state = load_file(folder / "model.safetensors", device=str(device))
-            part = cls(**config)
+            part = cls.from_config(config)
             part.load_state_dict(state, strict=True)
         except FileNotFoundError as error:
             raise WeightsError(f"{folder} lacks {Path(error.filename).name}; a part is config.json beside "

@@ -24,7 +24,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mmvideo.encoders.camera_motion import LABELS, PRESETS, CameraMotion
+from mmvideo.encoders.camera_motion import LABELS, SPAN_SECONDS, CameraMotion
 from mmvideo.errors import RecipeError
 from mmvideo.heads.linear import LinearHead
 from mmvideo.training.camera_data import CameraClips, make_clips
@@ -89,8 +89,8 @@ def read_training(path: str | Path, **overrides: object) -> CameraTraining:
     if unknown:
         raise RecipeError(f"{path}: unknown {sorted(unknown)}; allowed: {sorted(allowed)}.")
     options = CameraTraining(**{key: value for key, value in raw.items() if key in allowed})
-    if options.preset not in PRESETS:
-        raise RecipeError(f"{path}: preset {options.preset!r} is not one of {sorted(PRESETS)}.")
+    if options.preset not in CameraMotion.PRESETS:
+        raise RecipeError(f"{path}: preset {options.preset!r} is not one of {sorted(CameraMotion.PRESETS)}.")
     return options
 
 
@@ -257,7 +257,7 @@ def export(learner: CameraLearner, out: Path, *, num_calibration: int = 400) -> 
     temperature, threshold = calibrate(learner, make_clips(CALIBRATION_SEED, num_calibration))
     encoder = learner.encoder
     config = {"preset": encoder.preset, "dim": encoder.dim, "labels": list(LABELS), "num_frames": encoder.num_frames,
-              "input_size": list(encoder.input_size), "span_seconds": list(PRESETS[encoder.preset]["span_seconds"]),
+              "input_size": list(encoder.input_size), "span_seconds": list(SPAN_SECONDS),
               "temperature": round(temperature, 3), "threshold": round(threshold, 3)}
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 

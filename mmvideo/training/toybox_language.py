@@ -22,13 +22,15 @@ BASICS = frozenset((
 
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questions: int = 16,
-          caption_share: float = 0.5, basics_steps: int = 0, sizes: Sizes | None = None, init: str = "") -> None:
+          caption_share: float = 0.5, basics_steps: int = 0, sizes: Sizes | None = None,
+          init: str = "", first_scene: int = 0) -> None:
     """Train the language model and the concept embedding on facts; save them under `out`.
 
     Args:
         basics_steps: so many steps ask only what one fact answers (BASICS): binding a word to a fact is learned
             sooner when every step holds many cases of it.
         init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa); new parts by default.
+        first_scene: where the training scenes begin: past those that `init` has seen.
     """
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
@@ -42,7 +44,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questi
     everything = {"types": None, "caption_share": caption_share}
 
     def make(step: int):
-        first = step * schedule.batch_size
+        first = first_scene + step * schedule.batch_size
         batch = draw(range(first, first + schedule.batch_size), split="train", levels=levels, rendered=False,
                      num_questions=num_questions, **(basics if step < basics_steps else everything))
         return batch, tokenize(batch.questions, language.tokenizer)

@@ -15,12 +15,13 @@ from mmvideo.training.toybox_parts import Sizes, load_parts, new_encoder, new_re
 
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Sizes | None = None,
-          deaf: bool = False, single_frame: bool = False, init: str = "") -> None:
+          deaf: bool = False, single_frame: bool = False, init: str = "", first_scene: int = 0) -> None:
     """Train encoder and resampler on the facts of rendered clips; save them under `out`.
 
     Args:
         deaf, single_frame: train a baseline that does not hear, or sees the middle frame only.
         init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa); new parts by default.
+        first_scene: where the training scenes begin: past those that `init` has seen.
     """
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
@@ -37,7 +38,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
     degraded = {"deaf": deaf, "single_frame": single_frame}
 
     def make(step: int):
-        first = step * schedule.batch_size
+        first = first_scene + step * schedule.batch_size
         return draw(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded)
 
     def loss(batch):

@@ -1,0 +1,195 @@
+"""What every video encoder shares: presets, checked and normalised input, a classifier, checkpoints of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from mmvideo.encoders.preset import Input, Preset
+from mmvideo.errors import InvalidInput, UnknownName
+from mmvideo.nn import checkpoints
+from mmvideo.nn.pretrained import Pretrained
+from mmvideo.types import Features
+
+
+class VideoEncoder(Pretrained):
+    """Clips (B, T, C, H, W) -> Features, and with `num_classes` also -> logits.
+
+    A family is one subclass in one file: it sets `PRESETS`, builds its network from keyword options, and implements
+    `encode`; `classify` only if its classifier is more than one linear layer named `head` over the pooled features.
+
+    Args:
+        input: the clip that the network is made for.
+        num_classes: width of the classifier; 0 for none.
+    """
+
+    PRESETS: ClassVar[dict[str, Preset]] = {}
+    """Members of the family; every name begins with the family's registered name."""
+    CHECKPOINTS: ClassVar[dict[str, checkpoints.Format]] = {}
+    """Releases whose files `load_checkpoint` reads, by name."""
+    any_length: ClassVar[bool] = False
+    """Whether clips of another number of frames than `input.num_frames` are taken as they are."""
+    any_size: ClassVar[bool] = False
+    """Whether frames of another height and width are taken as they are."""
+    min_frames: int = 1
+    """With `any_length`: shorter clips are padded to this."""
+
+    dim: int
+    """D of the tokens."""
+
+    def __init__(self, *, input: Input, num_classes: int = 0):
+        super().__init__()
+        self.input, self.num_classes = input, num_classes
+        self.preset = ""
+        self.labels: tuple[str, ...] = ()
+        shape = (1, 1, len(input.mean), 1, 1)
+        self.register_buffer("mean", torch.tensor(input.mean).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(input.std).view(shape), persistent=False)
+
+    @property
+    def dim_pooled(self) -> int:
+        """Width of the pooled features: D, unless the family says otherwise."""
+        return self.dim
+
+    @classmethod
+    def create(cls, preset: str, *, num_classes: int | None = None, input: Input | None = None,
+               labels: Sequence[str] = (), **options: Any) -> Self:
+        """Build a preset with random weights.
+
+        Args:
+            preset: a name in `PRESETS`.
+            num_classes: another width of the classifier than the preset's; 0 for none.
+            input: another clip than the preset's.
+            labels: names of the classes, in the order of the logits; sets `num_classes`.
+            options: changes of the preset's options.
+
+        Raises:
+            UnknownName: no such preset, or no such option.
+        """
+        if preset not in cls.PRESETS:
+            raise UnknownName(f"preset of {cls.__name__}", preset, cls.PRESETS)
+        found = cls.PRESETS[preset]
+        classes = len(labels) or (found.num_classes if num_classes is None else num_classes)
+        encoder = cls(input=input or found.input, num_classes=classes, **{**found.options, **options})
+        encoder.preset, encoder.labels = preset, tuple(labels)
+        encoder.config = {"preset": preset, "num_classes": classes, "labels": list(labels),
+                          "input": asdict(encoder.input), **options}
+        return encoder
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Build what `save_pretrained` described."""
+        given = {name: tuple(v) if isinstance(v, list) else v for name, v in config["input"].items()}
+        return cls.create(**{**config, "input": Input(**given)})
+
+    def forward(self, frames: Tensor) -> Features:
+        """Encode clips.
+
+        Args:
+            frames: (B, T, C, H, W), uint8 in [0, 255] or float in [0, 1].
+
+        Raises:
+            InvalidInput: a clip that does not fit; says what does.
+        """
+        return self.encode(self.prepare(frames))
+
+    def encode(self, frames: Tensor) -> Features:
+        """Encode checked and normalised clips, float (B, T, C, H, W)."""
+        raise NotImplementedError
+
+    def classify(self, features: Features) -> Tensor:
+        """Return logits, float (B, num_classes)."""
+        return self.head(features.pooled)
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """Return logits, float (B, num_classes), of clips (B, T, C, H, W).
+
+        Raises:
+            InvalidInput: as `forward`, or the encoder was built without a classifier.
+        """
+        if not self.num_classes:
+            raise InvalidInput(f"{self.preset or type(self).__name__} was built without a classifier; "
+                               "build it with num_classes or labels.")
+        return self.classify(self(frames))
+
+    def num_tokens(self, num_frames: int, height: int, width: int) -> int:
+        """Return N for a clip, without running.
+
+        Raises:
+            InvalidInput: the encoder does not take such a clip.
+        """
+        raise NotImplementedError
+
+    def check(self, num_frames: int, height: int, width: int) -> None:
+        """Raise InvalidInput unless clips of this geometry (after padding) are taken; families add their own limits."""
+        i, name = self.input, self.preset or type(self).__name__
+        if not self.any_length and num_frames != i.num_frames:
+            raise InvalidInput(f"{name} takes clips of {i.num_frames} frames, not {num_frames}; sample "
+                               f"num_frames={i.num_frames} (shorter clips are padded with their last frame).")
+        if not self.any_size and (height, width) != (i.height, i.width):
+            raise InvalidInput(f"{name} takes frames of {i.height}x{i.width} pixels (height x width), not "
+                               f"{height}x{width}; set size: [{i.height}, {i.width}] in the sample stage.")
+
+    def prepare(self, frames: Tensor) -> Tensor:
+        """Check, pad and normalise clips. A clip that is too short is padded by repeating its last frame.
+
+        Returns:
+            float (B, T, C, H, W).
+
+        Raises:
+            InvalidInput: wrong rank, channels, dtype or geometry.
+        """
+        name, channels = self.preset or type(self).__name__, len(self.input.mean)
+        if frames.ndim != 5 or frames.shape[2] != channels or frames.shape[1] == 0:
+            raise InvalidInput(f"{name} takes clips (B, T, C, H, W) with C = {channels} and T of 1 or more, "
+                               f"not {tuple(frames.shape)}.")
+        if frames.dtype != torch.uint8 and not frames.is_floating_point():
+            raise InvalidInput(f"{name} takes uint8 in [0, 255] or float in [0, 1], not {frames.dtype}.")
+        shortest = self.min_frames if self.any_length else self.input.num_frames
+        if (missing := shortest - frames.shape[1]) > 0:
+            frames = torch.cat((frames, frames[:, -1:].expand(-1, missing, -1, -1, -1)), 1)
+        self.check(frames.shape[1], *frames.shape[3:])
+        if frames.dtype == torch.uint8:
+            frames = frames.to(self.mean.dtype) / 255
+        return (frames.to(self.mean.dtype) - self.mean) / self.std
+
+    def load_checkpoint(self, path: str | Path, form: str | None = None) -> Self:
+        """Fill the encoder with the weights of a public checkpoint, strictly.
+
+        Args:
+            path: a file as its authors released it (.safetensors, .pth, .pt, .pyth).
+            form: a name in `CHECKPOINTS`; may be left out where the family has one.
+
+        Raises:
+            UnknownName: no such format.
+            WeightsError: the file is damaged, or is of another architecture.
+        """
+        return self.load_tensors(checkpoints.read(path), form, where=str(path))
+
+    def load_tensors(self, tensors: dict[str, Tensor], form: str | None = None, *, where: str = "checkpoint") -> Self:
+        """Do as `load_checkpoint`, with tensors under the release's names."""
+        if form is None and len(self.CHECKPOINTS) == 1:
+            form = next(iter(self.CHECKPOINTS))
+        if form not in self.CHECKPOINTS:
+            raise UnknownName(f"checkpoint format of {type(self).__name__}", str(form), self.CHECKPOINTS)
+        checkpoints.load_strictly(self, checkpoints.renamed(tensors, self.CHECKPOINTS[form]), where=where)
+        return self.eval()
+
+
+def features_of_map(maps: Tensor, *, pooled: Tensor | None = None) -> Features:
+    """Lay a feature map (B, D, t, h, w) out as tokens on its grid; pooled is their mean unless given."""
+    t, h, w = maps.shape[2:]
+    tokens = maps.flatten(2).transpose(1, 2)
+    return Features(tokens=tokens, grid=(t, h, w), pooled=tokens.mean(1) if pooled is None else pooled)
+
+
+def linear_head(dim: int, num_classes: int, *, dropout: float = 0.0) -> nn.Module:
+    """Return the usual classifier: dropout and one linear layer; the identity without classes."""
+    if not num_classes:
+        return nn.Identity()
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, num_classes)) if dropout else nn.Linear(dim, num_classes)
