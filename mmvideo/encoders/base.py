@@ -1,4 +1,4 @@
-"""What every video encoder shares: presets, checked and normalised input, a classifier, checkpoints of others."""
+"""What every encoder shares (presets, a classifier, checkpoints of others), and what every video encoder does."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from mmvideo.encoders.preset import Input, Preset
+from mmvideo.encoders.preset import AudioInput, Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn import checkpoints
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
 
-class VideoEncoder(Pretrained):
-    """Clips (B, T, C, H, W) -> Features, and with `num_classes` also -> logits.
-
-    A family is one subclass in one file: it sets `PRESETS`, builds its network from keyword options, and implements
-    `encode`; `classify` only if its classifier is more than one linear layer named `head` over the pooled features.
+class Encoder(Pretrained):
+    """A member of the zoo: built from a preset, with a classifier where `num_classes` is not 0, filled from a release.
 
     Args:
-        input: the clip that the network is made for.
+        input: what the network is made for.
         num_classes: width of the classifier; 0 for none.
     """
 
@@ -32,24 +29,17 @@ class VideoEncoder(Pretrained):
     """Members of the family; every name begins with the family's registered name."""
     CHECKPOINTS: ClassVar[dict[str, checkpoints.Format]] = {}
     """Releases whose files `load_checkpoint` reads, by name."""
-    any_length: ClassVar[bool] = False
-    """Whether clips of another number of frames than `input.num_frames` are taken as they are."""
-    any_size: ClassVar[bool] = False
-    """Whether frames of another height and width are taken as they are."""
-    min_frames: int = 1
-    """With `any_length`: shorter clips are padded to this."""
+    INPUT: ClassVar[type] = Input
+    """Class of `input`."""
 
     dim: int
     """D of the tokens."""
 
-    def __init__(self, *, input: Input, num_classes: int = 0):
+    def __init__(self, *, input: Input | AudioInput, num_classes: int = 0):
         super().__init__()
         self.input, self.num_classes = input, num_classes
         self.preset = ""
         self.labels: tuple[str, ...] = ()
-        shape = (1, 1, len(input.mean), 1, 1)
-        self.register_buffer("mean", torch.tensor(input.mean).view(shape), persistent=False)
-        self.register_buffer("std", torch.tensor(input.std).view(shape), persistent=False)
 
     @property
     def dim_pooled(self) -> int:
@@ -57,14 +47,14 @@ class VideoEncoder(Pretrained):
         return self.dim
 
     @classmethod
-    def create(cls, preset: str, *, num_classes: int | None = None, input: Input | None = None,
+    def create(cls, preset: str, *, num_classes: int | None = None, input: Input | AudioInput | None = None,
                labels: Sequence[str] = (), **options: Any) -> Self:
         """Build a preset with random weights.
 
         Args:
             preset: a name in `PRESETS`.
             num_classes: another width of the classifier than the preset's; 0 for none.
-            input: another clip than the preset's.
+            input: another input than the preset's.
             labels: names of the classes, in the order of the logits; sets `num_classes`.
             options: changes of the preset's options.
 
@@ -85,7 +75,58 @@ class VideoEncoder(Pretrained):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Build what `save_pretrained` described."""
         given = {name: tuple(v) if isinstance(v, list) else v for name, v in config["input"].items()}
-        return cls.create(**{**config, "input": Input(**given)})
+        return cls.create(**{**config, "input": cls.INPUT(**given)})
+
+    def classify(self, features: Features) -> Tensor:
+        """Return logits, float (B, num_classes)."""
+        return self.head(features.pooled)
+
+    def load_checkpoint(self, path: str | Path, form: str | None = None) -> Self:
+        """Fill the encoder with the weights of a public checkpoint, strictly.
+
+        Args:
+            path: a file as its authors released it (.safetensors, .pth, .pt, .pyth).
+            form: a name in `CHECKPOINTS`; may be left out where the family has one.
+
+        Raises:
+            UnknownName: no such format.
+            WeightsError: the file is damaged, or is of another architecture.
+        """
+        return self.load_tensors(checkpoints.read(path), form, where=str(path))
+
+    def load_tensors(self, tensors: dict[str, Tensor], form: str | None = None, *, where: str = "checkpoint") -> Self:
+        """Do as `load_checkpoint`, with tensors under the release's names."""
+        if form is None and len(self.CHECKPOINTS) == 1:
+            form = next(iter(self.CHECKPOINTS))
+        if form not in self.CHECKPOINTS:
+            raise UnknownName(f"checkpoint format of {type(self).__name__}", str(form), self.CHECKPOINTS)
+        checkpoints.load_strictly(self, checkpoints.renamed(tensors, self.CHECKPOINTS[form]), where=where)
+        return self.eval()
+
+
+class VideoEncoder(Encoder):
+    """Clips (B, T, C, H, W) -> Features, and with `num_classes` also -> logits.
+
+    A family is one subclass in one file: it sets `PRESETS`, builds its network from keyword options, and implements
+    `encode`; `classify` only if its classifier is more than one linear layer named `head` over the pooled features.
+
+    Args:
+        input: the clip that the network is made for.
+        num_classes: width of the classifier; 0 for none.
+    """
+
+    any_length: ClassVar[bool] = False
+    """Whether clips of another number of frames than `input.num_frames` are taken as they are."""
+    any_size: ClassVar[bool] = False
+    """Whether frames of another height and width are taken as they are."""
+    min_frames: int = 1
+    """With `any_length`: shorter clips are padded to this."""
+
+    def __init__(self, *, input: Input, num_classes: int = 0):
+        super().__init__(input=input, num_classes=num_classes)
+        shape = (1, 1, len(input.mean), 1, 1)
+        self.register_buffer("mean", torch.tensor(input.mean).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(input.std).view(shape), persistent=False)
 
     def forward(self, frames: Tensor) -> Features:
         """Encode clips.
@@ -101,10 +142,6 @@ class VideoEncoder(Pretrained):
     def encode(self, frames: Tensor) -> Features:
         """Encode checked and normalised clips, float (B, T, C, H, W)."""
         raise NotImplementedError
-
-    def classify(self, features: Features) -> Tensor:
-        """Return logits, float (B, num_classes)."""
-        return self.head(features.pooled)
 
     def logits(self, frames: Tensor) -> Tensor:
         """Return logits, float (B, num_classes), of clips (B, T, C, H, W).
@@ -157,28 +194,6 @@ class VideoEncoder(Pretrained):
         if frames.dtype == torch.uint8:
             frames = frames.to(self.mean.dtype) / 255
         return (frames.to(self.mean.dtype) - self.mean) / self.std
-
-    def load_checkpoint(self, path: str | Path, form: str | None = None) -> Self:
-        """Fill the encoder with the weights of a public checkpoint, strictly.
-
-        Args:
-            path: a file as its authors released it (.safetensors, .pth, .pt, .pyth).
-            form: a name in `CHECKPOINTS`; may be left out where the family has one.
-
-        Raises:
-            UnknownName: no such format.
-            WeightsError: the file is damaged, or is of another architecture.
-        """
-        return self.load_tensors(checkpoints.read(path), form, where=str(path))
-
-    def load_tensors(self, tensors: dict[str, Tensor], form: str | None = None, *, where: str = "checkpoint") -> Self:
-        """Do as `load_checkpoint`, with tensors under the release's names."""
-        if form is None and len(self.CHECKPOINTS) == 1:
-            form = next(iter(self.CHECKPOINTS))
-        if form not in self.CHECKPOINTS:
-            raise UnknownName(f"checkpoint format of {type(self).__name__}", str(form), self.CHECKPOINTS)
-        checkpoints.load_strictly(self, checkpoints.renamed(tensors, self.CHECKPOINTS[form]), where=where)
-        return self.eval()
 
 
 def features_of_map(maps: Tensor, *, pooled: Tensor | None = None) -> Features:

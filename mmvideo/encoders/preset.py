@@ -27,6 +27,19 @@ class Input:
 
 
 @dataclass(frozen=True)
+class AudioInput:
+    """The sound that an encoder was made for."""
+
+    sample_rate: int
+    """Samples per second."""
+    seconds: float
+    """Length; shorter sound is padded."""
+    mean: float = -4.2677393
+    std: float = 4.5689974
+    """Of the log-mel spectrogram; AudioSet's by default."""
+
+
+@dataclass(frozen=True)
 class Published:
     """Figures as their source states them, for one view of the preset's input and its number of classes."""
 
@@ -50,7 +63,7 @@ class Preset:
     """One member of a family."""
 
     about: str
-    input: Input
+    input: Input | AudioInput
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of the family's class."""
     num_classes: int = 400
