@@ -16,6 +16,7 @@ TRAINERS = {
     "toybox-language": "mmvideo.training.toybox_language",
     "toybox-perception": "mmvideo.training.toybox_perception",
     "toybox-joint": "mmvideo.training.toybox_joint",
+    "videomae-pretrain": "mmvideo.training.videomae",
 }
 
 
