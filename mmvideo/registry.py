@@ -24,6 +24,7 @@ PARTS: dict[str, dict[str, str]] = {
         "toybox-av": "mmvideo.encoders.toybox_av:ToyboxAV",
         "camera-motion": "mmvideo.encoders.camera_motion:CameraMotion",
         "c3d": "mmvideo.encoders.c3d:C3D",
+        "movinet": "mmvideo.encoders.movinet:MoViNet",
         "videomae": "mmvideo.encoders.videomae:VideoMAE",
     },
     "projectors": {

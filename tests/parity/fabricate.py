@@ -79,3 +79,9 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
     """Return the largest absolute difference as a share of the reference's largest absolute value."""
     assert ours.shape == theirs.shape, (tuple(ours.shape), tuple(theirs.shape))
     return float((ours.detach().float() - theirs.float()).abs().max() / theirs.float().abs().max().clamp_min(1e-12))
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """Return a checksum of names and shapes, for networks whose table of shapes would be too large to keep."""
+    lines = sorted(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
+    return f"{len(lines)} tensors, {zlib.crc32(chr(10).join(lines).encode()):08x}"
