@@ -27,6 +27,10 @@ PARTS: dict[str, dict[str, str]] = {
         "movinet": "mmvideo.encoders.movinet:MoViNet",
         "videomae": "mmvideo.encoders.videomae:VideoMAE",
     },
+    "audio-encoders": {
+        "logmel-cnn": "mmvideo.encoders.logmel_cnn:LogMelCNN",
+        "ast": "mmvideo.encoders.ast:AST",
+    },
     "projectors": {
         "resampler": "mmvideo.projectors.resampler:Resampler",
     },
