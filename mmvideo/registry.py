@@ -26,6 +26,7 @@ PARTS: dict[str, dict[str, str]] = {
         "c3d": "mmvideo.encoders.c3d:C3D",
         "movinet": "mmvideo.encoders.movinet:MoViNet",
         "videomae": "mmvideo.encoders.videomae:VideoMAE",
+        "audio-visual": "mmvideo.encoders.audio_visual:AudioVisual",
     },
     "audio-encoders": {
         "logmel-cnn": "mmvideo.encoders.logmel_cnn:LogMelCNN",
