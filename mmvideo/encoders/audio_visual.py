@@ -58,9 +58,9 @@ class AudioVisual(VideoEncoder):
 
     PRESETS: ClassVar = {
         "audio-visual-tiny": _tiny("mid fusion through four bottleneck tokens, small enough to train in minutes",
-                                   "mid", bottlenecks=4),
-        "audio-visual-tiny-early": _tiny("one transformer over the tokens of both", "early", depth=5),
-        "audio-visual-tiny-mid": _tiny("two encoders, then joint layers of full attention", "mid"),
+                                   "mid", dim=96, bottlenecks=4),
+        "audio-visual-tiny-early": _tiny("one transformer over the tokens of both", "early", dim=160, depth=5),
+        "audio-visual-tiny-mid": _tiny("two encoders, then joint layers of full attention", "mid", dim=96),
         "audio-visual-tiny-late": _tiny("two classifiers, their scores averaged", "late"),
         "audio-visual-b": Preset(
             "ViT-B for either kind and four layers that meet in bottleneck tokens, after MBT", Input(16, 224, 224),
