@@ -27,6 +27,10 @@ PARTS: dict[str, dict[str, str]] = {
         "movinet": "mmvideo.encoders.movinet:MoViNet",
         "videomae": "mmvideo.encoders.videomae:VideoMAE",
         "audio-visual": "mmvideo.encoders.audio_visual:AudioVisual",
+        "timesformer": "mmvideo.encoders.timesformer:TimeSformer",
+        "mvit": "mmvideo.encoders.mvit:MViT",
+        "video-swin": "mmvideo.encoders.video_swin:VideoSwin",
+        "vjepa2": "mmvideo.encoders.vjepa2:VJEPA2",
     },
     "audio-encoders": {
         "logmel-cnn": "mmvideo.encoders.logmel_cnn:LogMelCNN",
