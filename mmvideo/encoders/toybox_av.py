@@ -83,8 +83,9 @@ class MelEncoder(nn.Module):
         from torchaudio.functional import melscale_fbanks
 
         self.num_tokens = round(seconds * sample_rate / HOP / 4)
-        filters = melscale_fbanks(WINDOW // 2 + 1, 40.0, sample_rate / 2, NUM_MELS, sample_rate)
-        self.register_buffer("filters", filters, persistent=False)
+        with torch.device("cpu"):  # it looks at what it has computed, which the meta device cannot
+            filters = melscale_fbanks(WINDOW // 2 + 1, 40.0, sample_rate / 2, NUM_MELS, sample_rate)
+        self.register_buffer("filters", filters.to(torch.get_default_device()), persistent=False)
         self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
         self.convs = nn.ModuleList((
             nn.Conv2d(1, width, 3, (1, 2), 1), nn.Conv2d(width, 2 * width, 3, 2, 1),
@@ -102,7 +103,8 @@ class MelEncoder(nn.Module):
         return torch.log10((power.transpose(1, 2) @ self.filters).clamp_min(1e-6)) * 0.4 + 0.6
 
     def forward(self, audio: Tensor, has_audio: Tensor) -> Tensor:
-        with torch.autocast(audio.device.type, enabled=False):
+        kind = audio.device.type
+        with torch.autocast("cpu" if kind == "meta" else kind, enabled=False):
             x = self.log_mel(audio)[:, : self.num_tokens * 4, None].transpose(1, 2)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.relu(norm(conv(x)))
