@@ -33,7 +33,8 @@ class Pipeline:
 
     Args:
         recipe: the name of a recipe (`mmvideo list pipelines`), the path of a .yaml file, or a Recipe.
-        model: an embedded model (`mmvideo list models`) or a folder that `mmvideo train` wrote; None for the recipe's.
+        model: an embedded model (`mmvideo list models`), a folder that `mmvideo train` wrote, or one that an encoder's
+            `save_pretrained` wrote, if the recipe is for that; None for the recipe's.
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the first GPU, else the CPU.
         stage_overrides: stage name -> options, as in `sample={"num_frames": 32}`.
 
@@ -48,12 +49,14 @@ class Pipeline:
         if isinstance(recipe, str) and recipe in PLANNED and recipe not in recipes.names():
             raise InvalidInput(f"Pipeline {recipe!r} ({PLANNED[recipe]}) is not there yet; there are: "
                                f"{', '.join(recipes.names())}.")
-        chosen = recipes.load(recipe).with_options(stage_overrides)
-        self.recipe = chosen if model is None else _with_model(chosen, model)
+        found = recipes.load(recipe)
+        if model is not None:
+            found = _with_model(_for_model(found, model), model)
+        self.recipe = found.with_options(stage_overrides)
         self.stages = build(self.recipe)
         self.device = choose_device(device)
         self.model = " + ".join(dict.fromkeys(_short(s.options["weights"]) for s in self.recipe.stages
-                                              if "weights" in s.options))
+                                              if s.options.get("weights")))
         for _, stage in self.stages:
             stage.load(self.device)
 
@@ -243,6 +246,14 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     if chosen.type == "mps" and not torch.backends.mps.is_available():
         raise InvalidInput(f"Device {device!r}: this machine has no Apple GPU; use 'cpu'.")
     return chosen
+
+
+def _for_model(recipe: Recipe, model: str | Path) -> Recipe:
+    """Return the recipe that a model's folder is for: the recipe itself, or the one that it names for encoders."""
+    home = Path(model).expanduser()
+    if recipe.for_encoders and home.is_dir() and weights.is_encoder(home):
+        return recipes.load(recipe.for_encoders)
+    return recipe
 
 
 def _with_model(recipe: Recipe, model: str | Path) -> Recipe:

@@ -18,6 +18,7 @@ PARTS: dict[str, dict[str, str]] = {
         "uniform": "mmvideo.sampling.uniform:uniform",
         "fps": "mmvideo.sampling.fps:at_fps",
         "dense": "mmvideo.sampling.dense:dense",
+        "segments": "mmvideo.sampling.segments:segments",
         "windows": "mmvideo.sampling.windows:windows",
     },
     "encoders": {
@@ -58,6 +59,8 @@ PARTS: dict[str, dict[str, str]] = {
         "answer": "mmvideo.stages.speak:AnswerQuestions",
         "caption": "mmvideo.stages.speak:DescribeWindows",
         "classify": "mmvideo.stages.classify:Classify",
+        "views": "mmvideo.stages.recognise:TakeViews",
+        "recognise": "mmvideo.stages.recognise:Recognise",
     },
 }
 """One line a part. Names are what recipes and the command line spell."""

@@ -138,7 +138,7 @@ class Classification(Result):
     label: str
     """The class that holds for most of the time looked at."""
     labels: tuple[Label, ...] = ()
-    """Every class with its probability over the whole video, most likely first."""
+    """Classes with their probabilities over the whole video, most likely first: all, or the first few."""
 
     @property
     def headline(self) -> str:
@@ -148,6 +148,13 @@ class Classification(Result):
         shots = [f"{s.start_seconds:6.2f}-{s.end_seconds:.2f} s  {s.text} ({s.confidence or 0:.0%})"
                  for s in self.segments]
         return "\n".join([f"{self.label} (most of the time)", *shots])
+
+    def __str__(self) -> str:
+        first, _, rest = super().__str__().partition("\n")
+        if self.segments or len(self.labels) < 2:
+            return f"{first}\n{rest}"
+        others = ", ".join(f"{label.name} {label.confidence:.0%}" for label in self.labels[1:])
+        return f"{first}\n  then {others}\n{rest}"
 
 
 def _plain(value: Any) -> Any:

@@ -72,6 +72,16 @@ def config(home: Path) -> dict[str, Any]:
         raise WeightsError(f"{path} cannot be read: {error}") from error
 
 
+def is_encoder(home: Path) -> bool:
+    """Say whether a folder was written by a video encoder of the zoo (`save_pretrained`): it names a preset and a clip.
+
+    Raises:
+        WeightsError: config.json is not JSON.
+    """
+    given = config(home) if (home / "config.json").is_file() else {}
+    return isinstance(given.get("preset"), str) and "num_frames" in (given.get("input") or {})
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:
@@ -115,4 +125,4 @@ def card(home: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-__all__ = ["card", "config", "folder", "names", "part", "root", "seal", "sha256", "verify"]
+__all__ = ["card", "config", "folder", "is_encoder", "names", "part", "root", "seal", "sha256", "verify"]

@@ -119,6 +119,8 @@ class VideoEncoder(Encoder):
     """Whether clips of another number of frames than `input.num_frames` are taken as they are."""
     any_size: ClassVar[bool] = False
     """Whether frames of another height and width are taken as they are."""
+    averages: ClassVar[str] = "logits"
+    """What is averaged over the views of a video in testing: "logits" or "probabilities"."""
     min_frames: int = 1
     """With `any_length`: shorter clips are padded to this."""
 

@@ -54,7 +54,7 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
     rest = {"spans": spans, "rule": rule, "sample_rate": sample_rate, "sound_seconds": length, "valid": valid}
     if crops == 1:
         return gather(source, times, size=size, fit=fit, **rest)
-    return _three_crops(source, times, check_size(size), rest)
+    return three_crops(source, times, check_size(size), rest)
 
 
 def _length(source: Source, num_frames: int, stride_frames: int | None, clip_seconds: float | None):
@@ -73,7 +73,8 @@ def _length(source: Source, num_frames: int, stride_frames: int | None, clip_sec
     return num_frames * stride / fps, 0.5 / fps
 
 
-def _three_crops(source: Source, times: np.ndarray, size: Size, rest: dict) -> Clips:
+def three_crops(source: Source, times: np.ndarray, size: Size, rest: dict) -> Clips:
+    """Look at planned times (B, T) and cut three places along the longer side; `rest` goes to `gather`."""
     main = source.info.main_video
     upright = (main.width, main.height) if main.rotation % 180 else (main.height, main.width)
     scaled = Geometry.plan(*upright, size, "crop").scaled

@@ -1,0 +1,51 @@
+"""Several clips that each span the whole source, a frame from every part of it (TSN, Wang et al. 2016)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmvideo.errors import InvalidInput
+from mmvideo.media.convert import Fit, check_size
+from mmvideo.media.source import Source
+from mmvideo.sampling.dense import three_crops
+from mmvideo.sampling.gather import SizeLike, gather, positive, span_of
+from mmvideo.types import Clips
+
+
+def segments(source: Source, *, num_clips: int = 1, num_frames: int = 8, crops: int = 1, size: SizeLike = None,
+             fit: Fit = "crop", sample_rate: int | None = None, start_seconds: float | None = None,
+             end_seconds: float | None = None) -> Clips:
+    """Divide the span into T equal parts and take one frame of each part for every clip.
+
+    One clip takes the centres of the parts, as `uniform` does; of several, clip k takes what lies (k + 1/2) / num_clips
+    into each part.
+
+    Args:
+        num_clips: clips, each over the whole span.
+        num_frames: T; where the source has fewer frames, some repeat and are marked as not valid.
+        crops: 1 (the centre, or as `fit` says) or 3 along the longer side (needs `size`).
+        size: pixels of the frames; None keeps the source's own.
+        fit: ``crop``, ``pad`` or ``squash``; three crops are always ``crop``.
+        sample_rate: samples per second of the sound beside it; None leaves it out.
+        start_seconds: first time of the half-open span on the source's clock.
+        end_seconds: first time after the span.
+
+    Returns:
+        Clips (num_clips * crops, T, C, H, W), the crops of a clip beside each other, sound (num_clips * crops, S).
+
+    Raises:
+        InvalidInput: an option out of range, or a span that holds nothing.
+        NoVideoTrack: the source has no moving picture.
+    """
+    for name, value in (("num_clips", num_clips), ("num_frames", num_frames)):
+        positive(name, value)
+    if crops not in (1, 3) or (crops == 3 and size is None):
+        raise InvalidInput(f"crops must be 1, or 3 together with size=; not {crops} with size={size}.")
+    span = span_of(source, start_seconds, end_seconds)
+    into = (np.arange(num_clips)[:, None] + 0.5) / num_clips
+    times = span.start_seconds + (np.arange(num_frames) + into) * span.seconds / num_frames
+    rule = f"{num_clips} clips of {num_frames} frames, each spread evenly over {span}"
+    rest = {"spans": [span] * num_clips, "rule": rule, "sample_rate": sample_rate}
+    if crops == 1:
+        return gather(source, times, size=size, fit=fit, **rest)
+    return three_crops(source, times, check_size(size), rest)
