@@ -15,10 +15,12 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from mmvideo.errors import WeightsError
+from mmvideo.errors import InvalidInput, MissingExtra, WeightsError
 from mmvideo.training.toybox_data import ahead
 
-_IN_A_LAYER = re.compile(r"\b(layers?|blocks)\.\d+\.")
+_IN_A_LAYER = re.compile(r"\b(?:layers?|blocks)\.(\d+)\.")
+_BEFORE_LAYERS = re.compile(r"embed|patch|position|pos_|cls_token")
+OPTIMIZERS = ("muon", "adamw", "sgd")
 log = logging.getLogger("mmvideo.training")
 
 
@@ -39,6 +41,23 @@ class Schedule:
     save_every: int = 250
     precision: str = "auto"
     """auto: bfloat16 where the hardware multiplies it natively (CUDA, AMX), else float32; or bf16, or no."""
+    optimizer: str = "muon"
+    """muon: Muon for matrices inside layers and AdamW for the rest; adamw; sgd (Nesterov, momentum 0.9)."""
+    accumulate: int = 1
+    """Batches whose gradients are averaged before a step."""
+    ema: float = 0.0
+    """Decay of a running average of the weights, which is then what is evaluated and saved; 0 for none."""
+    layer_decay: float = 1.0
+    """The learning rate of layer i of L is multiplied by this to the power L - i (BEiT, Bao et al. 2022)."""
+    tensorboard: bool = False
+    """Also write the log for TensorBoard, into `tensorboard` in the run's folder."""
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise InvalidInput(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}.")
+        if self.accumulate < 1 or not 0 <= self.ema < 1 or not 0 < self.layer_decay <= 1:
+            raise InvalidInput("A schedule needs accumulate of 1 or more, 0 <= ema < 1 and 0 < layer_decay <= 1, not "
+                               f"{self.accumulate}, {self.ema} and {self.layer_decay}.")
 
     def factor(self, step: int) -> float:
         """Return the learning rate's multiple at a step."""
@@ -53,7 +72,11 @@ def native_bfloat16() -> bool:
 
 @dataclass
 class Run:
-    """One training run in one folder; `train` continues it where it stopped."""
+    """One training run in one folder; `train` continues it where it stopped.
+
+    With several processes (`accelerate launch`) each draws batches of its own; gradients are averaged over all, so that
+    P processes with batches of B learn as one does with batches of P * B. The first process logs, evaluates and saves.
+    """
 
     folder: Path
     modules: nn.ModuleDict
@@ -68,16 +91,20 @@ class Run:
         hidden: list[dict] = []
         others: list[dict] = []
         for name, module in self.modules.items():
-            rate = {"rate": s.learning_rate * self.slow.get(name, 1.0)}
-            trained = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
-            inner = [p for n, p in trained if p.ndim == 2 and _IN_A_LAYER.search(n)]
-            kept = {id(p) for p in inner}
-            hidden.append({"params": inner, **rate})
-            others.append({"params": [p for _, p in trained if p.ndim > 1 and id(p) not in kept], **rate})
-            others.append({"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0, **rate})
+            for scale, trained in _by_layer(module, s.layer_decay).items():
+                rate = {"rate": s.learning_rate * self.slow.get(name, 1.0) * scale}
+                inner = [p for n, p in trained
+                         if s.optimizer == "muon" and p.ndim == 2 and _IN_A_LAYER.search(n)]
+                kept = {id(p) for p in inner}
+                hidden.append({"params": inner, **rate})
+                others.append({"params": [p for _, p in trained if p.ndim > 1 and id(p) not in kept], **rate})
+                others.append({"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0, **rate})
         self.optimizers = [self.accelerator.prepare(optimizer(groups, weight_decay=s.weight_decay, **options))
-                           for groups, optimizer, options in _optimizers(hidden, others)]
-        self.modules = self.accelerator.prepare(self.modules)
+                           for groups, optimizer, options in _optimizers(hidden, others, sgd=s.optimizer == "sgd")]
+        # Not wrapped: losses call the parts themselves, and gradients are averaged by `_average`.
+        self.modules = self.accelerator.prepare_model(self.modules, evaluation_mode=True)
+        self.average = ({k: x.detach().clone() for k, x in self.parts.state_dict().items()} if s.ema else None)
+        self._board: Any = None
 
     @property
     def parts(self) -> nn.ModuleDict:
@@ -89,7 +116,8 @@ class Run:
         """Run the schedule to its end.
 
         Args:
-            make: step -> batch; must depend on nothing but the step.
+            make: number -> batch; must depend on nothing but the number, which is the step with one process and
+                `accumulate` 1; else every number is drawn once, by one process.
             loss: batch -> scalar loss and figures for the log.
             evaluate: figures on held-out data, logged every `evaluate_every` steps and at the end.
             evaluate_every: in steps.
@@ -97,20 +125,26 @@ class Run:
         first, s = self._resume(), self.schedule
         self.modules.train()
         began, seen, sums = time.monotonic(), 0, {}
-        for step, batch in ahead(make, first, s.steps):
-            torch.manual_seed(s.seed * 1_000_003 + step)
-            with self.accelerator.autocast():
-                value, figures = loss(batch)
-            self.accelerator.backward(value)
+        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
+        batches = ahead(lambda i: make(i * processes + rank), first * s.accumulate, s.steps * s.accumulate)
+        for step in range(first, s.steps):
+            for _ in range(s.accumulate):
+                number, batch = next(batches)
+                torch.manual_seed(s.seed * 1_000_003 + number * processes + rank)
+                with self.accelerator.autocast():
+                    value, figures = loss(batch)
+                self.accelerator.backward(value / s.accumulate)
+                for name, figure in {"loss": value.detach(), **figures}.items():
+                    sums[name] = sums.get(name, 0.0) + float(figure) / s.accumulate
+            self._average()
             self.accelerator.clip_grad_norm_(self.modules.parameters(), s.clip)
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = group["rate"] * s.factor(step)
                 optimizer.step()
                 optimizer.zero_grad()
-            seen += s.batch_size
-            for name, figure in {"loss": value.detach(), **figures}.items():
-                sums[name] = sums.get(name, 0.0) + float(figure)
+            self._follow(step)
+            seen += s.batch_size * s.accumulate * processes
             done = step + 1
             if done % s.log_every == 0:
                 rate = seen / (time.monotonic() - began)
@@ -119,24 +153,76 @@ class Run:
             if done % s.save_every == 0 or done == s.steps:
                 self._save(done)
             if evaluate and (done % evaluate_every == 0 or done == s.steps):
-                self.modules.eval()
-                with torch.no_grad():
-                    self._log({"step": done, "evaluation": evaluate()})
-                self.modules.train()
+                self._evaluate(evaluate, done)
+        self._swap()
         self.modules.eval()
+        if self._board is not None:
+            self._board.close()
+
+    def _average(self) -> None:
+        """Average the gradients over processes, in one message."""
+        if self.accelerator.num_processes == 1:
+            return
+        trained = [p for p in self.modules.parameters() if p.requires_grad]
+        flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in trained])
+        flat = self.accelerator.reduce(flat, reduction="mean")
+        for p, part in zip(trained, flat.split([p.numel() for p in trained]), strict=True):
+            p.grad = part.view_as(p).clone()
+
+    @torch.no_grad()
+    def _follow(self, step: int) -> None:
+        """Move the averaged weights towards those of now; early on the average is short."""
+        if self.average is None:
+            return
+        decay = min(self.schedule.ema, (1 + step) / (10 + step))
+        for name, now in self.parts.state_dict().items():
+            if now.is_floating_point():
+                self.average[name].lerp_(now, 1 - decay)
+            else:
+                self.average[name].copy_(now)
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        """Exchange the weights and their average, where there is one."""
+        for name, now in self.parts.state_dict().items() if self.average is not None else ():
+            kept = now.clone()
+            now.copy_(self.average[name])
+            self.average[name].copy_(kept)
+
+    def _evaluate(self, evaluate: Callable[[], dict[str, float]], done: int) -> None:
+        if self.accelerator.is_main_process:
+            self._swap()
+            self.modules.eval()
+            with torch.no_grad():
+                self._log({"step": done, "evaluation": evaluate()})
+            self.modules.train()
+            self._swap()
+        self.accelerator.wait_for_everyone()
 
     def _log(self, line: dict) -> None:
+        if not self.accelerator.is_main_process:
+            return
         rounded = json.dumps(_rounded(line))
         log.info(rounded)
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(rounded + "\n")
+        if self.schedule.tensorboard:
+            self._board = self._board or _board(self.folder / "tensorboard")
+            for name, figure in {**line, **line.get("evaluation", {})}.items():
+                if isinstance(figure, int | float) and name != "step":
+                    self._board.add_scalar(f"evaluation/{name}" if "evaluation" in line else name, figure, line["step"])
 
     def _save(self, step: int) -> None:
         """Write the checkpoint beside the old one, then swap, so that a kill leaves one of them whole."""
+        self.accelerator.wait_for_everyone()
+        if not self.accelerator.is_main_process:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {"step": step, "modules": self.parts.state_dict(),
                  "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+        if self.average is not None:
+            state["average"] = self.average
         torch.save(state, self.folder / "checkpoint.new")
         (self.folder / "checkpoint.new").replace(self.folder / "checkpoint.pt")
 
@@ -149,6 +235,11 @@ class Run:
             self.parts.load_state_dict(state["modules"], strict=True)
         except RuntimeError as error:
             raise WeightsError(f"{path} is of another model; name another folder with --out. {error}") from error
+        if len(state["optimizers"]) != len(self.optimizers) or (self.average is not None and "average" not in state):
+            raise WeightsError(f"{path} was trained with another optimizer or without an average of its weights; name "
+                               "another folder with --out.")
+        if self.average is not None:
+            self.average = state["average"]
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             rates = [group["rate"] for group in optimizer.param_groups]
             optimizer.load_state_dict(kept)
@@ -158,12 +249,39 @@ class Run:
         return state["step"]
 
 
-def _optimizers(hidden: list[dict], others: list[dict]):
+def _by_layer(module: nn.Module, decay: float) -> dict[float, list[tuple[str, nn.Parameter]]]:
+    """Group the trained parameters by the multiple of the learning rate that their layer has."""
+    trained = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+    if decay == 1:
+        return {1.0: trained}
+    found = {n: _IN_A_LAYER.search(n) for n, _ in trained}
+    depth = 1 + max((int(m[1]) for m in found.values() if m), default=-1)
+    groups: dict[float, list[tuple[str, nn.Parameter]]] = {}
+    for name, p in trained:
+        first = 0 if _BEFORE_LAYERS.search(name) else depth + 1
+        place = int(found[name][1]) + 1 if found[name] else first
+        groups.setdefault(decay ** (depth + 1 - place), []).append((name, p))
+    return groups
+
+
+def _optimizers(hidden: list[dict], others: list[dict], *, sgd: bool):
     """Muon (Jordan et al. 2024) for matrices inside layers, AdamW for the rest, at learning rates of one scale."""
     some = [g for g in hidden if g["params"]]
     if some:
         yield some, torch.optim.Muon, {"adjust_lr_fn": "match_rms_adamw"}
-    yield [g for g in others if g["params"]], torch.optim.AdamW, {"betas": (0.9, 0.98), "fused": True}
+    rest = [g for g in others if g["params"]]
+    if sgd:
+        yield rest, torch.optim.SGD, {"lr": 1e-3, "momentum": 0.9, "nesterov": True}
+    else:
+        yield rest, torch.optim.AdamW, {"betas": (0.9, 0.98), "fused": True}
+
+
+def _board(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtra("tensorboard", "train", "schedule.tensorboard") from error
+    return SummaryWriter(str(folder))
 
 
 def _rounded(x: Any) -> Any:
