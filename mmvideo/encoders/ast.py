@@ -92,7 +92,7 @@ class AST(AudioEncoder):
             "35 spoken words", AudioInput(16_000, 1.28, mean=-6.845978, std=5.5654526), {"stride": 10}, num_classes=35,
             views=(1, 1), licence=LICENCE,
             weights=f"ast: {RELEASE}; transformers: MIT/ast-finetuned-speech-commands-v2 on the hub",
-            published=Published("Gong et al. 2021, arXiv:2104.01778, table 6", top1=98.1,
+            published=Published("Gong et al. 2021, arXiv:2104.01778, abstract", top1=98.1,
                                 top1_on="Speech Commands V2")),
         "ast-tiny": Preset("small enough to train in minutes", AudioInput(16_000, 2.0),
                            {"dim": 128, "depth": 4, "heads": 4, "stride": 16, "num_mels": 64, "attention": "eager"},
