@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mmvideo.errors import InvalidInput, UnknownName
+from mmvideo.errors import InvalidInput
+from mmvideo.nn.insertion import insert_after
 
 KINDS = ("embedded-gaussian", "dot-product")
 
@@ -68,16 +69,5 @@ def insert_non_local(network: nn.Module, after: Mapping[str, int], **options: An
         UnknownName: the network has no such part.
         InvalidInput: a part has its block already.
     """
-    parts = dict(network.named_modules())
     for name, dim in after.items():
-        if name not in parts:
-            raise UnknownName(f"part of {type(network).__name__}", name, parts)
-        if hasattr(parts[name], "non_local"):
-            raise InvalidInput(f"{name} has a non-local block already.")
-        parts[name].add_module("non_local", NonLocal3d(dim, **options))
-        if not isinstance(parts[name], nn.Sequential):  # which runs its new last child by itself
-            parts[name].register_forward_hook(_then_non_local)
-
-
-def _then_non_local(part: nn.Module, _: tuple, output: Tensor) -> Tensor:
-    return part.non_local(output)
+        insert_after(network, name, "non_local", NonLocal3d(dim, **options))
