@@ -29,6 +29,7 @@ PARTS: dict[str, dict[str, str]] = {
         "i3d-two-stream": "mmvideo.encoders.i3d_two_stream:TwoStreamI3D",
         "r2plus1d": "mmvideo.encoders.r2plus1d:R2Plus1D",
         "movinet": "mmvideo.encoders.movinet:MoViNet",
+        "slowfast": "mmvideo.encoders.slowfast:SlowFast",
         "videomae": "mmvideo.encoders.videomae:VideoMAE",
         "audio-visual": "mmvideo.encoders.audio_visual:AudioVisual",
         "timesformer": "mmvideo.encoders.timesformer:TimeSformer",

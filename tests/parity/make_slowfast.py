@@ -1,0 +1,48 @@
+"""python tests/parity/make_slowfast.py FOLDER...: keep what the references give on fabricated weights.
+
+Reference: https://github.com/facebookresearch/pytorchvideo at f3142bb (Apache-2.0); folders are its checkout and, if
+they are not installed, the packages fvcore, iopath, parameterized and their like. All members of the zoo are built; the
+case that is kept has one block a stage, so that its table of shapes stays small.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import fabricate
+import torch
+
+sys.path.extend(sys.argv[1:])
+from pytorchvideo.models import slowfast as theirs
+
+from mmvideo.encoders.slowfast import SlowFast
+from mmvideo.nn.checkpoints import renamed
+
+ABOUT = "github.com/facebookresearch/pytorchvideo at f3142bb"
+theirs._MODEL_STAGE_DEPTH[14] = (1, 1, 1, 1)
+SPARSE = ((3, 1, 1),) * 6 + ((1, 1, 1),) * 17
+PATTERN_50_50 = (((1, 1, 1), (1, 1, 1), SPARSE, (3, 1, 1)), ((3, 1, 1), (3, 1, 1), SPARSE, (3, 1, 1)))
+
+
+def reference(depth: int, alpha: int, kernel: int, **options) -> torch.nn.Module:
+    return theirs.create_slowfast(
+        model_depth=depth, slowfast_fusion_conv_kernel_size=(kernel, 1, 1), head_pool=torch.nn.AdaptiveAvgPool3d,
+        slowfast_fusion_conv_stride=(alpha, 1, 1), head_output_size=((1, 1, 1), (1, 1, 1)), **options)
+
+
+clip = fabricate.clip(1, 3, 16, 64, 64)
+network = reference(14, 4, 7)
+shapes = fabricate.fill(network)
+with torch.no_grad():
+    logits = network([clip[:, :, ::4], clip])
+fabricate.keep("slowfast", reference=ABOUT, shapes=shapes, outputs={"logits": logits})
+
+members = {}
+for name, given in {"slowfast-r50-4x16": (50, 8, 5), "slowfast-r50-8x8": (50, 4, 7),
+                    "slowfast-r101-8x8-deep": (101, 4, 5), "slowfast-r101-16x8": (101, 4, 5)}.items():
+    options = {"stage_conv_a_kernel_sizes": PATTERN_50_50} if name.endswith("16x8") else {}
+    with torch.device("meta"):
+        tensors = reference(*given, **options).state_dict()
+    members[name] = fabricate.digest(renamed(tensors, SlowFast.CHECKPOINTS["pytorchvideo"]))
+(fabricate.HERE / "slowfast_members.json").write_text(json.dumps({"reference": ABOUT, "members": members}) + "\n")
