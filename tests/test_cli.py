@@ -57,7 +57,7 @@ def _shell(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("command", ["ask", "caption", "classify", "probe", "list", "show", "doctor", "demo", "train",
-                                     "eval"])
+                                     "eval", "profile", "import"])
 def test_every_command_has_help(command: str) -> None:
     code, out, _ = _run(command, "--help")
     assert code == 0

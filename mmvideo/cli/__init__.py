@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mmvideo.cli import ask, look, make
+from mmvideo.cli import ask, encoders, look, make
 from mmvideo.cli.common import debugging
 from mmvideo.errors import MmvideoError
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 well, 1 failed, 2 wrong arguments, 3 unreadable media, 4 a package is missing, 5 weights, "
            "6 training stopped. Add --debug to a command to see where an error came from.",
 )
-for module in (ask, look, make):
+for module in (ask, look, encoders, make):
     module.add_to(app)
 
 

@@ -93,40 +93,81 @@ def shape_of(value: Any) -> str:
     return type(value).__name__
 
 
+def about_family(name: str, kind: str = "encoders") -> str:
+    """Return one line about a family of encoders: the first of its module."""
+    import sys
+
+    from mmvideo.registry import find
+
+    words = sys.modules[find(kind, name).__module__].__doc__ or find(kind, name).__doc__ or ""
+    return words.strip().split("\n")[0].removesuffix(".")
+
+
 def encoder(name: str) -> dict[str, Any]:
     """Describe a family of encoders or one of its presets: input, licence, published figures, and what it costs here.
 
     Raises:
         UnknownName: no such family or preset.
     """
-    import torch
-
     from mmvideo.encoders import zoo
-    from mmvideo.nn.costs import multiply_adds, num_params
+    from mmvideo.evaluation import profile
 
-    if name in zoo.families() and name not in (presets := zoo.find("encoders", name).PRESETS):
-        about = (zoo.find("encoders", name).__doc__ or "").strip().split("\n")[0]
-        return {"name": name, "about": about, "presets": {key: preset.about for key, preset in presets.items()}}
-    preset = zoo.preset_of(name)
-    with torch.device("meta"):
-        network = zoo.create(name).eval()
-        i = preset.input
-        clip = torch.zeros(1, i.num_frames, len(i.mean), i.height, i.width, dtype=torch.uint8)
-        features = network(clip)
-        count = multiply_adds(lambda: network(clip))
-    return {"name": name, "about": preset.about, "input": shape_of(clip), "tokens": shape_of(features.tokens),
-            "grid": list(features.grid), "pooled": shape_of(features.pooled), "params": num_params(network),
-            "gflops": round(count / 1e9, 3), "licence": preset.licence, "weights": preset.weights or "none: train it",
-            "presets": {}}
+    for kind in profile.KINDS:
+        if name in zoo.families(kind) and name not in (presets := zoo.find(kind, name).PRESETS):
+            forms = getattr(zoo.find(kind, name), "CHECKPOINTS", {})
+            return {"name": name, "about": about_family(name, kind),
+                    "checkpoints": {key: form.about for key, form in forms.items()},
+                    "presets": {key: preset.about for key, preset in presets.items()}}
+    kind = profile.kind_of(name)
+    preset, counted = zoo.preset_of(name, kind), profile.count(name)
+    of_params, of_work = profile.differences(counted, preset)
+    stated = preset.published
+    described = {
+        "name": name, "about": preset.about, "family": zoo.family_of(name, kind),
+        "input": "x".join(str(n) for n in counted.input), "fps": getattr(preset.input, "fps", None),
+        "options": dict(preset.options), "classes": preset.num_classes,
+        "views": f"{preset.views[0]} clips x {preset.views[1]} crops",
+        "tokens": f"{counted.tokens} of {counted.dim} values", "grid": list(counted.grid),
+        "pooled": counted.dim_pooled, "params": counted.params, "gflops": round(counted.gflops, 3),
+        "licence": preset.licence, "weights": preset.weights or "none: train it"}
+    if stated is not None:
+        described["published"] = {
+            "source": stated.source, "params_millions": stated.params_millions,
+            "params_difference_percent": of_params, "gflops": stated.gflops, "unit": stated.unit,
+            "gflops_difference_percent": of_work, "top1": stated.top1, "top1_on": stated.top1_on,
+            "difference": stated.difference}
+    forms = getattr(zoo.find(kind, described["family"]), "CHECKPOINTS", {})
+    return {**described, "checkpoints": {key: form.about for key, form in forms.items()}, "presets": {}}
+
+
+def _encoder_text(described: dict[str, Any]) -> list[str]:
+    """Lay out what `encoder` found."""
+    lines = []
+    for key, value in described.items():
+        if key in ("name", "about", "presets", "checkpoints", "published") or value in (None, {}):
+            continue
+        unit = {"gflops": " x 10^9 multiply-adds a clip", "params": ""}.get(key, "")
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else f"{value}{unit}"
+        lines.append(f"  {key}: {shown}")
+    if stated := described.get("published"):
+        lines.append(f"  published: {stated['source']}")
+        for key, unit in (("params_millions", "M parameters"), ("gflops", f"x 10^9 {stated['unit']}")):
+            gap = stated[f"{key.split('_')[0]}_difference_percent"]
+            if stated[key] is not None:
+                lines.append(f"    {stated[key]:g} {unit}; ours differs by {gap:+.2f} %")
+        if stated["top1"] is not None:
+            lines.append(f"    {stated['top1']:g} % top-1 on {stated['top1_on']}")
+        if stated["difference"]:
+            lines.append(f"    why: {stated['difference']}")
+    lines += [f"  checkpoint {key}: {about}" for key, about in described["checkpoints"].items()]
+    return lines + [f"  {preset}: {about}" for preset, about in described["presets"].items()]
 
 
 def text(described: dict[str, Any]) -> str:
     """Lay a description out for people."""
     lines = [f"{described['name']}: {described['about']}"]
     if "stages" not in described:
-        lines += [f"  {key}: {value}" for key, value in described.items() if key not in ("name", "about", "presets")]
-        lines += [f"  {preset}: {about}" for preset, about in described["presets"].items()]
-        return "\n".join(lines)
+        return "\n".join(lines + _encoder_text(described))
     lines.append(f"takes {', '.join(described['takes'])}; gives {described['gives']}")
     for stage in described["stages"]:
         options = ", ".join(f"{key} {value}" for key, value in stage["options"].items())

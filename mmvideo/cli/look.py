@@ -13,6 +13,10 @@ LISTED = ("pipelines", "models", "configs")
 """What `list` knows beside the kinds of the registry."""
 
 
+ENCODERS = ("encoders", "audio-encoders")
+"""Kinds of the registry whose parts have presets."""
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     panel = "See what there is"
@@ -55,6 +59,10 @@ def list_(
     kinds = [*LISTED, *PARTS]
     if kind is not None and kind not in kinds:
         raise UnknownName("kind", kind, kinds)
+    if kind in ENCODERS:
+        families = _families(kind)
+        say(as_json({kind: families}) if json else _grouped(families))
+        return
     shown = {name: _named(name) for name in kinds if kind in (None, name)}
     if json:
         say(as_json(shown))
@@ -64,6 +72,23 @@ def list_(
             say(f"{name}:")
         for entry, about in entries.items():
             say(f"{'  ' if kind is None else ''}{entry:24}{about}".rstrip())
+
+
+def _families(kind: str) -> dict[str, Any]:
+    """Return family -> what it is and its presets with a line about each."""
+    from mmvideo.cli.describe import about_family
+    from mmvideo.registry import find, names
+
+    return {name: {"about": about_family(name, kind),
+                   "presets": {key: preset.about for key, preset in find(kind, name).PRESETS.items()}}
+            for name in names(kind)}
+
+
+def _grouped(families: dict[str, Any]) -> str:
+    lines = []
+    for name, family in families.items():
+        lines += [f"{name}: {family['about']}", *(f"  {key:34} {about}" for key, about in family["presets"].items())]
+    return "\n".join(lines)
 
 
 def _named(kind: str) -> dict[str, str]:
@@ -88,15 +113,27 @@ def _first_words(card: str) -> str:
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="RECIPE|ENCODER", help="A recipe (name or file.yaml) or an encoder.")],
+    name: Annotated[str, typer.Argument(metavar="RECIPE|ENCODER|PRESET",
+                                        help="A recipe (name or file.yaml), a family of encoders, or a preset.")],
     static: Annotated[bool, typer.Option("--static", help="Only what the recipe says; load and run nothing.")] = False,
     json: Json = False, debug: Debug = False,
 ) -> None:
-    """Show the stages of a recipe, or an encoder: what each needs and gives, shapes, parameters and cost."""
+    """Show a recipe's stages, a family's presets, or a preset: its input, licence, published figures and cost."""
+    from mmvideo import recipes
     from mmvideo.cli import describe
     from mmvideo.registry import names
 
-    found: Any = describe.encoder(name) if name in names("encoders") else describe.recipe(name, run=not static)
+    is_recipe = name.endswith((".yaml", ".yml")) or name in recipes.names()
+    kind = next((k for k in ENCODERS if not is_recipe and any(name == f or name.startswith(f"{f}-") for f in names(k))),
+                None)
+    if is_recipe or kind is None:
+        if not is_recipe:
+            families = [f for k in ENCODERS for f in names(k)]
+            raise UnknownName("recipe, encoder or preset", name, [*recipes.names(), *families],
+                              hint="Presets: `mmvideo list encoders`.")
+        found: Any = describe.recipe(name, run=not static)
+    else:
+        found = describe.encoder(name)
     say(as_json(found) if json else describe.text(found))
 
 

@@ -22,9 +22,10 @@ from torch import Tensor
 
 from mmvideo.encoders import zoo
 from mmvideo.encoders.preset import AudioInput, Preset
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.costs import multiply_adds, num_params
 from mmvideo.nn.receptive import reach
+from mmvideo.pipeline import choose_device
 from mmvideo.types import Features
 
 KINDS = ("encoders", "audio-encoders")
@@ -85,10 +86,12 @@ def kind_of(name: str) -> str:
     Raises:
         UnknownName: no such preset; guesses among all.
     """
-    sounds = zoo.presets("audio-encoders") if zoo.families("audio-encoders") else {}
-    if name in sounds:
-        return "audio-encoders"
-    zoo.family_of(name)
+    try:
+        zoo.family_of(name)
+    except UnknownName:
+        if name in zoo.presets("audio-encoders"):
+            return "audio-encoders"
+        raise UnknownName("encoder preset", name, everything()) from None
     return "encoders"
 
 
@@ -181,8 +184,7 @@ def profile(names: Sequence[str], *, batch: int = 1, device: str = "cpu", thread
     for key, value in (("batch", batch), ("repeats", repeats), ("threads", 1 if threads is None else threads)):
         if value < 1:
             raise InvalidInput(f"{key} must be 1 or more, not {value}.")
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise InvalidInput(f"Device {device!r}: torch finds no CUDA GPU here; use 'cpu', or see `mmvideo doctor`.")
+    choose_device(device)
     for name in names:
         kind_of(name)
     return _profiles(names, batch, device, threads, repeats, receptive, note)

@@ -1,0 +1,62 @@
+"""Write docs/encoders.md: every preset of the zoo, counted, beside what its paper states. `python docs/encoders.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from mmvideo.cli.describe import about_family
+from mmvideo.encoders import zoo
+from mmvideo.evaluation import profile
+from mmvideo.registry import find
+
+TARGET = Path(__file__).with_name("encoders.md")
+HEAD = """# The encoder zoo
+
+Every preset, one clip of its input. Parameters and multiply-adds are counted on shapes alone (matrix products and
+convolutions; a multiply-add counts once); *published* is what the source states, *top-1* too: these weights are the authors',
+not ours. `mmvideo show PRESET` names the source, explains every difference and says where weights come from;
+`mmvideo profile PRESET` measures time and memory here. Written by `python docs/encoders.py`.
+"""
+COLUMNS = ("preset", "input", "M params", "published", "G mult-adds", "published", "tokens", "top-1 (published)", "licence")
+COUNTED = (2, 4, 6)
+"""Columns that have to be counted; the others can be checked without building anything."""
+
+
+def known(name: str, kind: str) -> list[str]:
+    """Return the cells of a preset; those in COUNTED are empty."""
+    preset = zoo.preset_of(name, kind)
+    i, stated = preset.input, preset.published
+    clip = f"{i.num_frames} x {i.height} x {i.width}" if kind == "encoders" else f"{i.seconds:g} s, {i.sample_rate} Hz"
+    if stated is None:
+        return [f"`{name}`", clip, "", "", "", "", "", "", preset.licence]
+    mark = " *" if stated.difference else ""
+    work = "" if stated.gflops is None else f"{stated.gflops:.4g}{' operations' if stated.unit == 'operations' else ''}"
+    return [f"`{name}`", clip, "", "" if stated.params_millions is None else f"{stated.params_millions:g}", "",
+            f"{work}{mark}" if work else "", "", "" if stated.top1 is None else f"{stated.top1:g} ({stated.top1_on})",
+            preset.licence]
+
+
+def row(name: str, kind: str) -> list[str]:
+    """Return all cells of a preset."""
+    cells, counted = known(name, kind), profile.count(name)
+    cells[2], cells[4], cells[6] = f"{counted.params / 1e6:.2f}", f"{counted.gflops:.2f}", str(counted.tokens)
+    return cells
+
+
+def text() -> str:
+    """Return the whole page."""
+    parts = [HEAD]
+    for kind in profile.KINDS:
+        for family in zoo.families(kind):
+            parts += [f"\n## {family}", f"{about_family(family, kind)}.\n", "| " + " | ".join(COLUMNS) + " |",
+                      "|" + "---|" * len(COLUMNS)]
+            for name in find(kind, family).PRESETS:
+                sys.stderr.write(f"{name}\n")
+                parts.append("| " + " | ".join(row(name, kind)) + " |")
+    return "\n".join([*parts, "", "\\* differs by more than 0.5 % (parameters) or 2 % (operations), for the reason that "
+                      "`mmvideo show` gives.\n"])
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text(), encoding="utf-8")
