@@ -50,6 +50,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "evaluators": {
         "toybox": "mmvideo.evaluation.toybox:evaluate",
+        "encoders": "mmvideo.evaluation.encoders:evaluate",
     },
     "stages": {
         "read": "mmvideo.stages.read:Read",

@@ -16,6 +16,8 @@ TRAINERS = {
     "toybox-language": "mmvideo.training.toybox_language",
     "toybox-perception": "mmvideo.training.toybox_perception",
     "toybox-joint": "mmvideo.training.toybox_joint",
+    "classifier": "mmvideo.training.classifier",
+    "probe": "mmvideo.training.probe",
     "videomae-pretrain": "mmvideo.training.videomae",
 }
 

@@ -1,0 +1,174 @@
+"""Labelled clips for classifiers: toybox tasks without end, or a list of real files read by several threads."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError
+from mmvideo.media import open_source
+from mmvideo.sampling import uniform
+from mmvideo.toybox import tasks as toybox
+from mmvideo.types import Size
+
+NONE = toybox.NONE
+
+
+@dataclass(frozen=True)
+class LabelledClips:
+    """A batch."""
+
+    frames: Tensor
+    """uint8 (B, T, C, H, W)."""
+    labels: dict[str, Tensor]
+    """int64 (B,) per task; NONE where a task does not ask about the clip."""
+    audio: Tensor | None = None
+    """float32 (B, S) mono at 16 kHz."""
+
+
+class ClipData(Protocol):
+    """Where labelled clips come from; clip i of a split is always the same."""
+
+    labels: dict[str, tuple[str, ...]]
+
+    def draw(self, indices: Sequence[int], split: str) -> LabelledClips:
+        """Return clips of the split `train` (any number of indices) or `validation`."""
+
+    def size(self, split: str) -> int | None:
+        """Return the number of clips of a split; None: without end."""
+
+
+class ToyboxTasks:
+    """One or more tasks of mmvideo.toybox.tasks, in turns.
+
+    Args:
+        tasks: their names.
+        num_frames, height, width: of the clips; other numbers of frames than 16 are picked evenly from 16.
+    """
+
+    def __init__(self, tasks: Sequence[str], *, num_frames: int = 16, height: int = 64, width: int = 64):
+        if height != width:
+            raise InvalidInput(f"Toybox clips are square, not {height}x{width}.")
+        self.tasks, self.num_frames, self.side = tuple(tasks), num_frames, height
+        toybox.draw([0], tasks=self.tasks)
+        self.labels = {task: toybox.LABELS[task] for task in self.tasks}
+
+    def size(self, split: str) -> int | None:
+        """Return None: scenes do not end."""
+        return None
+
+    def draw(self, indices: Sequence[int], split: str) -> LabelledClips:
+        """Make clips of a toybox split."""
+        made = toybox.draw(indices, tasks=self.tasks, split=split, size=self.side)
+        frames = made.frames
+        if self.num_frames != frames.shape[1]:
+            frames = frames[:, torch.linspace(0, frames.shape[1] - 1, self.num_frames).round().long()]
+        return LabelledClips(frames, made.labels, made.audio)
+
+
+class Manifest:
+    """Files and labels of a list: `path,label` in CSV with a header, or JSON lines with these keys.
+
+    Paths are relative to the list. In training each epoch has its own order and reads another half to whole span of
+    each file, both drawn from the seed; in validation the whole file is read.
+
+    Args:
+        train: the list to learn from.
+        validation: the held-out list; "" for none.
+        num_frames, height, width: of the clips.
+        workers: decoding threads.
+        seed: of the order and the spans.
+
+    Raises:
+        MediaNotFound: no such list.
+        RecipeError: a list without entries, or an entry without path or label.
+        InvalidInput: a held-out label that is not among those to learn.
+    """
+
+    def __init__(self, train: str | Path, validation: str | Path = "", *, num_frames: int = 16, height: int = 64,
+                 width: int = 64, workers: int = 4, seed: int = 0):
+        self.rows = {"train": _rows(Path(train)), "validation": _rows(Path(validation)) if validation else []}
+        self.names = tuple(sorted({label for _, label in self.rows["train"]}))
+        if unknown := {label for _, label in self.rows["validation"]} - set(self.names):
+            raise InvalidInput(f"{validation} holds labels that {train} does not: {', '.join(sorted(unknown))}.")
+        self.labels = {"label": self.names}
+        self.num_frames, self.frame_size, self.seed = num_frames, Size(height, width), seed
+        self.pool = ThreadPoolExecutor(max(1, workers))
+
+    def size(self, split: str) -> int | None:
+        """Return the number of files of a split."""
+        return len(self.rows[split])
+
+    def draw(self, indices: Sequence[int], split: str) -> LabelledClips:
+        """Read clips, many files at once.
+
+        Raises:
+            MediaError: a file that is missing or cannot be read; it is named.
+        """
+        chosen = [self._choose(index, split) for index in indices]
+        frames = list(self.pool.map(self._read, *zip(*chosen, strict=True)))
+        labels = torch.tensor([self.names.index(label) for _, label, _ in chosen])
+        return LabelledClips(torch.stack(frames), {"label": labels})
+
+    def _choose(self, index: int, split: str) -> tuple[Path, str, tuple[float, float]]:
+        rows = self.rows[split]
+        if split != "train":
+            return (*rows[index], (0.0, 1.0))
+        epoch, place = divmod(index, len(rows))
+        order = list(range(len(rows)))
+        random.Random(f"{self.seed}/{epoch}").shuffle(order)
+        rng = random.Random(f"{self.seed}/{epoch}/{place}")
+        share = rng.uniform(0.5, 1.0)
+        start = rng.uniform(0.0, 1.0 - share)
+        return (*rows[order[place]], (start, start + share))
+
+    def _read(self, path: Path, label: str, part: tuple[float, float]) -> Tensor:
+        with open_source(path, threads=1) as source:
+            length = source.end_seconds - source.start_seconds
+            start, end = (source.start_seconds + share * length for share in part)
+            whole = part == (0.0, 1.0) or not length > 0
+            span = {} if whole else {"start_seconds": start, "end_seconds": end}
+            return uniform(source, num_frames=self.num_frames, size=self.frame_size, **span).frames[0]
+
+
+def _rows(path: Path) -> list[tuple[Path, str]]:
+    if not path.is_file():
+        raise MediaNotFound(f"{path} is not a file; give a CSV or JSONL list of path,label.")
+    with path.open(newline="") as file:
+        found = ([json.loads(line) for line in file if line.strip()] if path.suffix == ".jsonl"
+                 else list(csv.DictReader(file)))
+    for row in found:
+        if not (isinstance(row, dict) and row.get("path") and row.get("label") not in (None, "")):
+            raise RecipeError(f"{path}: every entry needs 'path' and 'label' (CSV with the header path,label, or JSON "
+                              f"lines); {row!r} has not.")
+    if not found:
+        raise RecipeError(f"{path} lists no files.")
+    return [(path.parent / row["path"], str(row["label"])) for row in found]
+
+
+def open_data(*, tasks: Sequence[str] = (), manifest: str = "", validation: str = "", workers: int = 4, seed: int = 0,
+              num_frames: int, height: int, width: int) -> ClipData:
+    """Open what a recipe names.
+
+    Raises:
+        RecipeError: neither or both of tasks and manifest.
+    """
+    if bool(tasks) == bool(manifest):
+        raise RecipeError("Name either 'task' (one or more toybox tasks) or 'manifest' (a CSV or JSONL list), not "
+                          f"{'both' if tasks else 'neither'}.")
+    shape = {"num_frames": num_frames, "height": height, "width": width}
+    if tasks:
+        return ToyboxTasks(tasks, **shape)
+    return Manifest(manifest, validation, workers=workers, seed=seed, **shape)
+
+
+__all__ = ["NONE", "ClipData", "LabelledClips", "Manifest", "ToyboxTasks", "open_data"]

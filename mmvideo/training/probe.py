@@ -1,0 +1,144 @@
+"""Trainer `probe`: what a frozen encoder's features hold, read by a linear layer or by an attentive pooler."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmvideo.errors import InvalidInput
+from mmvideo.nn.attention import Attention
+from mmvideo.nn.pretrained import Pretrained
+from mmvideo.training.classifier import CHUNK, build, by_task, data_for, loss_of
+from mmvideo.training.clip_data import NONE, LabelledClips
+from mmvideo.training.loop import Run, Schedule
+
+KINDS = ("linear", "attentive")
+
+
+class Probe(Pretrained):
+    """A classifier of features that do not change.
+
+    Args:
+        kind: linear (one layer over the pooled features) or attentive: one learned query looks at all tokens, then an
+            MLP, then a linear layer (the attentive probe of V-JEPA, Bardes et al. 2024). Both first bring every feature
+            to mean 0 and deviation 1, as linear probes of MAE do (He et al. 2022, appendix A.1).
+        dim: width of the features.
+        num_classes: of all tasks together.
+        heads: of the attention.
+    """
+
+    def __init__(self, *, kind: str, dim: int, num_classes: int, heads: int = 4):
+        super().__init__()
+        if kind not in KINDS:
+            raise InvalidInput(f"A probe is {' or '.join(KINDS)}, not {kind!r}.")
+        self.config = {"kind": kind, "dim": dim, "num_classes": num_classes, "heads": heads}
+        self.kind, self.head = kind, nn.Linear(dim, num_classes)
+        self.norm = nn.BatchNorm1d(dim, affine=False)
+        if kind == "attentive":
+            if dim % heads:
+                raise InvalidInput(f"{heads} heads do not divide a width of {dim}; give heads that do.")
+            self.query = nn.Parameter(torch.randn(1, 1, dim) * 0.02)
+            self.look = Attention(dim, heads)
+            self.norm_mlp = nn.LayerNorm(dim)
+            self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map pooled features (B, D), or for attentive probes tokens (B, N, D), to logits (B, num_classes)."""
+        if self.kind == "linear":
+            return self.head(self.norm(features))
+        tokens = self.norm(features.flatten(0, 1)).view_as(features)
+        x = self.query + self.look(self.query.expand(len(tokens), -1, -1), tokens)
+        return self.head((x + self.mlp(self.norm_mlp(x)))[:, 0])
+
+
+def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] = "", manifest: str = "",
+          validation: str = "", workers: int = 4, init: str = "", form: str = "", options: dict[str, Any] | None = None,
+          probe: str = "linear", heads: int = 4, clips: int = 2048, evaluated: int = 512) -> None:
+    """Fit a probe to a frozen encoder's features, which are computed once and kept; save it under `out`/probe.
+
+    The encoder is saved beside it, under `out`/encoder.
+
+    Args:
+        encoder: a preset of the zoo.
+        task, manifest, validation, workers, init, form, options: as for the trainer `classifier`.
+        probe: linear or attentive.
+        heads: of an attentive probe.
+        clips: training clips whose features are kept (of a manifest at most its length).
+        evaluated: validation clips at most.
+
+    Raises:
+        InvalidInput: no such probe.
+    """
+    torch.manual_seed(schedule.seed)
+    data = data_for(encoder, task=task, manifest=manifest, validation=validation, workers=workers, seed=schedule.seed)
+    network = build(encoder, data=data, init=init, form=form, options=options).eval().requires_grad_(False)
+    attentive = probe == "attentive"
+    classes = sum(map(len, data.labels.values()))
+    read = Probe(kind=probe, dim=network.dim if attentive else network.dim_pooled, num_classes=classes, heads=heads)
+    kept = {split: min(num, data.size(split) or num) if data.size(split) != 0 else 0
+            for split, num in (("train", clips), ("validation", evaluated))}
+    described = json.dumps([encoder, init, task, manifest, validation, options, schedule.seed, kept, attentive,
+                            _fingerprint(network)])
+    key = hashlib.sha256(described.encode()).hexdigest()[:16]
+    seen = {split: _features(network, data, num, split, attentive, out / f"features-{split}-{key}.pt")
+            for split, num in kept.items() if num}
+    run = Run(out, nn.ModuleDict({"probe": read}), schedule)
+    features, labels = seen["train"]
+
+    def make(number: int) -> tuple[Tensor, dict[str, Tensor]]:
+        generator = torch.Generator().manual_seed(schedule.seed * 1_000_003 + number)
+        chosen = torch.randint(len(features), (schedule.batch_size,), generator=generator)
+        return features[chosen], {task: column[chosen] for task, column in labels.items()}
+
+    def loss(batch) -> tuple[Tensor, dict[str, float]]:
+        x, truth = batch
+        logits = read(x.to(run.accelerator.device).float())
+        return loss_of(logits, LabelledClips(x, truth), data.labels)
+
+    def evaluate() -> dict[str, float]:
+        x, truth = seen["validation"]
+        logits = torch.cat([read(part.to(run.accelerator.device).float()).cpu() for part in x.split(CHUNK)])
+        parts = by_task(logits, data.labels)
+        return {name: float((part.argmax(1) == truth[name])[truth[name] != NONE].float().mean())
+                for name, part in parts.items()}
+
+    run.train(make, loss, evaluate=evaluate if "validation" in seen else None, evaluate_every=500)
+    if run.accelerator.is_main_process:
+        read.save_pretrained(out / "probe")
+        network.save_pretrained(out / "encoder")
+
+
+def _fingerprint(network: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@torch.no_grad()
+def _features(network, data, num: int, split: str, tokens: bool, path: Path) -> tuple[Tensor, dict[str, Tensor]]:
+    """Compute the features of a split's first clips, or read them where they were kept."""
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        return state["features"], state["labels"]
+    device = next(network.parameters()).device
+    parts, labels = [], {task: [] for task in data.labels}
+    for first in range(0, num, CHUNK):
+        clips = data.draw(range(first, min(first + CHUNK, num)), split)
+        seen = network(clips.frames.to(device))
+        parts.append((seen.tokens if tokens else seen.pooled).half().cpu())
+        for task, column in labels.items():
+            column.append(clips.labels[task])
+    state = {"features": torch.cat(parts), "labels": {task: torch.cat(column) for task, column in labels.items()}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(state, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+    return state["features"], state["labels"]
+
+
+__all__ = ["Probe", "train"]
