@@ -25,6 +25,7 @@ PARTS: dict[str, dict[str, str]] = {
         "toybox-av": "mmvideo.encoders.toybox_av:ToyboxAV",
         "camera-motion": "mmvideo.encoders.camera_motion:CameraMotion",
         "c3d": "mmvideo.encoders.c3d:C3D",
+        "vivit": "mmvideo.encoders.vivit:ViViT",
         "i3d": "mmvideo.encoders.i3d:I3D",
         "i3d-two-stream": "mmvideo.encoders.i3d_two_stream:TwoStreamI3D",
         "r2plus1d": "mmvideo.encoders.r2plus1d:R2Plus1D",

@@ -25,7 +25,7 @@ class Format:
 
     about: str
     """Whose files these are, with the address of the repository."""
-    rename: tuple[tuple[str, str | None], ...] = ()
+    rename: tuple[tuple[str, str | Callable[[re.Match], str] | None], ...] = ()
     """(pattern, replacement) pairs for `re.sub`, applied to every name in order; None drops the names that match."""
     convert: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None
     """What renaming cannot do (splitting, transposing), applied after it."""
