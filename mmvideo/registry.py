@@ -24,6 +24,12 @@ PARTS: dict[str, dict[str, str]] = {
     "encoders": {
         "toybox-av": "mmvideo.encoders.toybox_av:ToyboxAV",
         "camera-motion": "mmvideo.encoders.camera_motion:CameraMotion",
+        "single-frame": "mmvideo.encoders.single_frame:SingleFrame",
+        "late-fusion": "mmvideo.encoders.late_fusion:LateFusion",
+        "early-fusion": "mmvideo.encoders.early_fusion:EarlyFusion",
+        "slow-fusion": "mmvideo.encoders.slow_fusion:SlowFusion",
+        "cnn-lstm": "mmvideo.encoders.cnn_lstm:CNNLSTM",
+        "rcn": "mmvideo.encoders.rcn:RCN",
         "c3d": "mmvideo.encoders.c3d:C3D",
         "vivit": "mmvideo.encoders.vivit:ViViT",
         "i3d": "mmvideo.encoders.i3d:I3D",

@@ -115,9 +115,18 @@ class FrameBackbone(nn.Module):
                                f"{error}.") from error
 
     def level_dims(self, indices: Sequence[int], height: int, width: int) -> list[int]:
-        """Return D_i of stages, found as `grid` is."""
-        return [m.shape[1] for m in self._on_shapes(height, width, lambda net, x: net.forward_intermediates(
-            x, indices=list(indices), intermediates_only=True))]
+        """Return D_i of stages, found as `grid` is; raises as `levels`."""
+        return [m.shape[1] for m in self._levels_on_shapes(indices, height, width)]
+
+    def level_sizes(self, indices: Sequence[int], height: int, width: int) -> list[tuple[int, int]]:
+        """Return (h_i, w_i) of stages, found as `grid` is; raises as `levels`."""
+        return [tuple(m.shape[2:]) for m in self._levels_on_shapes(indices, height, width)]
+
+    def _levels_on_shapes(self, indices: Sequence[int], height: int, width: int) -> list[Tensor]:
+        def run(_: nn.Module, x: Tensor) -> list[Tensor]:
+            return self.levels(x, indices)[1]
+
+        return self._on_shapes(height, width, run)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Return (h, w) of the maps of a frame; the network runs once on shapes alone.
