@@ -37,6 +37,7 @@ PARTS: dict[str, dict[str, str]] = {
         "r2plus1d": "mmvideo.encoders.r2plus1d:R2Plus1D",
         "movinet": "mmvideo.encoders.movinet:MoViNet",
         "slowfast": "mmvideo.encoders.slowfast:SlowFast",
+        "tsm": "mmvideo.encoders.tsm:TSM",
         "videomae": "mmvideo.encoders.videomae:VideoMAE",
         "audio-visual": "mmvideo.encoders.audio_visual:AudioVisual",
         "timesformer": "mmvideo.encoders.timesformer:TimeSformer",
