@@ -14,11 +14,12 @@ TARGET = Path(__file__).with_name("encoders.md")
 HEAD = """# The encoder zoo
 
 Every preset, one clip of its input. Parameters and multiply-adds are counted on shapes alone (matrix products and
-convolutions; a multiply-add counts once); *published* is what the source states, *top-1* too: these weights are the authors',
-not ours. `mmvideo show PRESET` names the source, explains every difference and says where weights come from;
+convolutions; a multiply-add counts once); *published* is what the source states, *top-1* too: these weights are the
+authors', not ours. `mmvideo show PRESET` names the source, explains every difference and says where weights come from;
 `mmvideo profile PRESET` measures time and memory here. Written by `python docs/encoders.py`.
 """
-COLUMNS = ("preset", "input", "M params", "published", "G mult-adds", "published", "tokens", "top-1 (published)", "licence")
+COLUMNS = ("preset", "input", "M params", "published", "G mult-adds", "published", "tokens", "top-1 (published)",
+           "licence")
 COUNTED = (2, 4, 6)
 """Columns that have to be counted; the others can be checked without building anything."""
 
@@ -32,7 +33,7 @@ def known(name: str, kind: str) -> list[str]:
         return [f"`{name}`", clip, "", "", "", "", "", "", preset.licence]
     mark = " *" if stated.difference else ""
     work = "" if stated.gflops is None else f"{stated.gflops:.4g}{' operations' if stated.unit == 'operations' else ''}"
-    return [f"`{name}`", clip, "", "" if stated.params_millions is None else f"{stated.params_millions:g}", "",
+    return [f"`{name}`", clip, "", "" if stated.params_millions is None else f"{stated.params_millions:g}{mark}", "",
             f"{work}{mark}" if work else "", "", "" if stated.top1 is None else f"{stated.top1:g} ({stated.top1_on})",
             preset.licence]
 
@@ -54,8 +55,8 @@ def text() -> str:
             for name in find(kind, family).PRESETS:
                 sys.stderr.write(f"{name}\n")
                 parts.append("| " + " | ".join(row(name, kind)) + " |")
-    return "\n".join([*parts, "", "\\* differs by more than 0.5 % (parameters) or 2 % (operations), for the reason that "
-                      "`mmvideo show` gives.\n"])
+    return "\n".join([*parts, "", "\\* one of the two differs by more than 0.5 % (parameters) or 2 % (operations), for "
+                      "the reason that `mmvideo show` gives.\n"])
 
 
 if __name__ == "__main__":
