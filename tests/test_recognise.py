@@ -125,6 +125,12 @@ def test_the_preset_says_how_many_views(tmp_path: Path) -> None:
     assert (stage.options["num_clips"], stage.options["crops"]) == zoo.preset_of("c3d-ucf101").views
 
 
+def test_a_single_frame_network_averages_probabilities(tmp_path: Path, clip: Path) -> None:
+    zoo.create("single-frame-tiny", labels=LABELS[:3]).save_pretrained(tmp_path)
+    result = Pipeline("video-classification", model=tmp_path, views={"num_clips": 2, "crops": 3})(clip)
+    assert "probabilities of 6 views averaged" in result.rule
+
+
 def _rewrite(folder: Path, **changes: object) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **changes}))

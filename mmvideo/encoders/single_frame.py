@@ -39,6 +39,7 @@ class SingleFrame(VideoEncoder):
     """
 
     any_length: ClassVar[bool] = True
+    averages: ClassVar[str] = "probabilities"
     PRESETS: ClassVar = {
         "single-frame-resnet50": Preset(
             "ResNet-50 on 8 frames, with the classes of Kinetics-400", Input(8, 224, 224), {"backbone": "resnet50"},
