@@ -64,6 +64,10 @@ class C3D(VideoEncoder):
         self.fc7 = nn.Linear(dim_hidden, dim_hidden)
         self.dropout = nn.Dropout(dropout)
         self.head = linear_head(dim_hidden, num_classes, dropout=dropout)
+        # Without normalisation, torch's own initialisation leaves next to nothing of the clip after ten layers.
+        for layer in (*self.convs, self.fc6, self.fc7):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
 
     @property
     def dim_pooled(self) -> int:
