@@ -49,6 +49,12 @@ PARTS: dict[str, dict[str, str]] = {
         "logmel-cnn": "mmvideo.encoders.logmel_cnn:LogMelCNN",
         "ast": "mmvideo.encoders.ast:AST",
     },
+    "flows": {
+        "farneback": "mmvideo.flow.opencv:Farneback",
+        "dis": "mmvideo.flow.opencv:DIS",
+        "tvl1": "mmvideo.flow.opencv:TVL1",
+        "raft": "mmvideo.flow.raft:RAFT",
+    },
     "projectors": {
         "resampler": "mmvideo.projectors.resampler:Resampler",
     },
@@ -65,6 +71,7 @@ PARTS: dict[str, dict[str, str]] = {
         "sample": "mmvideo.stages.sample:Sample",
         "shots": "mmvideo.stages.sample:Shots",
         "sample-shots": "mmvideo.stages.sample:SampleShots",
+        "flow": "mmvideo.stages.flow:OpticalFlow",
         "encode": "mmvideo.stages.encode:Encode",
         "project": "mmvideo.stages.encode:Project",
         "domain": "mmvideo.stages.encode:KnownDomain",

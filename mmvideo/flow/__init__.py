@@ -1,0 +1,1 @@
+"""Optical flow between neighbouring frames, by any registered method (registry kind "flows")."""
