@@ -38,6 +38,7 @@ PARTS: dict[str, dict[str, str]] = {
         "movinet": "mmvideo.encoders.movinet:MoViNet",
         "slowfast": "mmvideo.encoders.slowfast:SlowFast",
         "tsm": "mmvideo.encoders.tsm:TSM",
+        "two-stream": "mmvideo.encoders.two_stream:TwoStream",
         "videomae": "mmvideo.encoders.videomae:VideoMAE",
         "audio-visual": "mmvideo.encoders.audio_visual:AudioVisual",
         "timesformer": "mmvideo.encoders.timesformer:TimeSformer",

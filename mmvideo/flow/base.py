@@ -51,7 +51,9 @@ class FlowMethod:
 
 
 def as_bytes(flow: Tensor, *, bound: float = BOUND) -> Tensor:
-    """Cut flow at +-bound pixels and lay it out linearly on [0, 255] (Simonyan & Zisserman 2014, section 5).
+    """Cut flow at +-bound pixels and lay it out linearly on [0, 255].
+
+    Simonyan & Zisserman 2014 (section 5) store it so; the fixed bound is their successors'.
 
     Returns:
         uint8 as `flow`; 127 and 128 are (nearly) no motion.
