@@ -140,8 +140,7 @@ def test_the_stage_gives_flow_of_clips() -> None:
 def test_opencv_is_read_only_when_flow_is_computed() -> None:
     import subprocess
 
-    code = ("import sys, mmvideo.flow.opencv, mmvideo.flow.raft
-"
+    code = ("import sys, mmvideo.flow.opencv, mmvideo.flow.raft; "
             "print(*(name in sys.modules for name in ('cv2', 'torchvision')))")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           ).stdout.split() == ["False", "False"]
