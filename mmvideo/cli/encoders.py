@@ -155,9 +155,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 def _fitting(tensors: dict[str, Any], family: Any) -> list[tuple[str, str, int]]:
     """List the (preset, format, classes) of a family that a checkpoint fits, by names and shapes."""
-    import torch
 
     from mmvideo.nn import checkpoints
+    from mmvideo.nn.costs import shapes_only
 
     fitting = []
     for form, how in family.CHECKPOINTS.items():
@@ -168,7 +168,7 @@ def _fitting(tensors: dict[str, Any], family: Any) -> list[tuple[str, str, int]]
         heads = {t.shape[0] for name, t in renamed.items() if "head" in name and name.endswith("bias") and t.ndim == 1}
         for preset, details in family.PRESETS.items():
             for classes in {details.num_classes, *heads}:
-                with torch.device("meta"):
+                with shapes_only():
                     own = family.create(preset, num_classes=classes).state_dict()
                 if ({n: t.shape for n, t in own.items() if not n.endswith("num_batches_tracked")}
                         == {n: t.shape for n, t in renamed.items() if not n.endswith("num_batches_tracked")}):

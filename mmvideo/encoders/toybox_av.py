@@ -80,7 +80,8 @@ class MelEncoder(nn.Module):
 
     def __init__(self, dim: int, *, sample_rate: int, seconds: float, width: int = 32):
         super().__init__()
-        from torchaudio.functional import melscale_fbanks
+        with torch.device("cpu"):  # on the meta device its constants would lose their values for good
+            from torchaudio.functional import melscale_fbanks
 
         self.num_tokens = round(seconds * sample_rate / HOP / 4)
         with torch.device("cpu"):  # it looks at what it has computed, which the meta device cannot

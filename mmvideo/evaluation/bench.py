@@ -17,6 +17,7 @@ import torch
 
 from mmvideo.encoders import zoo
 from mmvideo.evaluation.profile import input_of, kind_of
+from mmvideo.nn.costs import shapes_only
 
 
 def peak_bytes() -> int:
@@ -39,7 +40,7 @@ def main(job: dict[str, Any]) -> None:
         torch.set_num_threads(job["threads"])
     device = torch.device(job["device"])
     kind = kind_of(job["name"])
-    with torch.device("meta"):  # imports all that the network needs before memory is compared
+    with shapes_only():  # imports all that the network needs before memory is compared
         zoo.create(job["name"], kind)
     before = peak_bytes()
     try:

@@ -23,7 +23,7 @@ from torch import Tensor
 from mmvideo.encoders import zoo
 from mmvideo.encoders.preset import AudioInput, Preset
 from mmvideo.errors import InvalidInput, UnknownName
-from mmvideo.nn.costs import multiply_adds, num_params
+from mmvideo.nn.costs import multiply_adds, num_params, shapes_only
 from mmvideo.nn.receptive import reach
 from mmvideo.pipeline import choose_device
 from mmvideo.types import Features
@@ -125,7 +125,7 @@ def count(name: str) -> Counted:
 
 def _shapes(name: str) -> tuple[Any, Tensor]:
     kind = kind_of(name)
-    with torch.device("meta"):
+    with shapes_only():
         network = zoo.create(name, kind).eval()
     return network, input_of(zoo.preset_of(name, kind))
 

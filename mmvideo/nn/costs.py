@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Build modules without memory for their weights, on the meta device.
+
+    Libraries that make tensors when they are first imported must not be imported in here: torchaudio's Kaldi constants
+    would stay without values in the whole process.
+    """
+    import torchaudio.compliance.kaldi  # noqa: F401
+
+    with torch.device("meta"):
+        yield
 
 
 def num_params(module: nn.Module) -> int:

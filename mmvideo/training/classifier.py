@@ -16,6 +16,7 @@ from mmvideo.encoders import zoo
 from mmvideo.encoders.base import VideoEncoder
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import load_strictly
+from mmvideo.nn.costs import shapes_only
 from mmvideo.training.clip_data import NONE, ClipData, LabelledClips, open_data
 from mmvideo.training.loop import Run, Schedule
 
@@ -47,7 +48,7 @@ def build(preset: str, *, data: ClipData, init: str = "", form: str = "", option
         source = zoo.load(init)
     else:
         source = zoo.create(preset, **(options or {})).load_checkpoint(init, form or None)
-    with torch.device("meta"):
+    with shapes_only():
         headless = zoo.create(preset, num_classes=0, **(options or {})).state_dict()
     found = source.state_dict()
     classifier = {n: x for n, x in encoder.state_dict().items() if n not in headless or headless[n].shape != x.shape}

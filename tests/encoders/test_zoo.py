@@ -14,7 +14,7 @@ from mmvideo.encoders import zoo
 from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head
 from mmvideo.encoders.preset import Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
-from mmvideo.nn.costs import multiply_adds, num_params
+from mmvideo.nn.costs import multiply_adds, num_params, shapes_only
 
 FAMILIES = {name: registry.find("encoders", name) for name in registry.names("encoders")}
 ZOO = {family: cls for family, cls in FAMILIES.items() if issubclass(cls, VideoEncoder)}
@@ -25,7 +25,7 @@ TINY = [f"{family}-tiny" for family in ZOO]
 @cache
 def shape_only(name: str) -> VideoEncoder:
     """Build a preset without memory for its weights."""
-    with torch.device("meta"):
+    with shapes_only():
         return zoo.create(name).eval()
 
 
