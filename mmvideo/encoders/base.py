@@ -151,10 +151,14 @@ class VideoEncoder(Encoder):
         Raises:
             InvalidInput: as `forward`, or the encoder was built without a classifier.
         """
+        self.need_classifier()
+        return self.classify(self(frames))
+
+    def need_classifier(self) -> None:
+        """Raise InvalidInput if the encoder was built without a classifier."""
         if not self.num_classes:
             raise InvalidInput(f"{self.preset or type(self).__name__} was built without a classifier; "
                                "build it with num_classes or labels.")
-        return self.classify(self(frames))
 
     def num_tokens(self, num_frames: int, height: int, width: int) -> int:
         """Return N for a clip, without running.

@@ -136,9 +136,7 @@ class TSM(VideoEncoder):
         Raises:
             InvalidInput: as `forward`, or the encoder was built without a classifier.
         """
-        if not self.num_classes:
-            raise InvalidInput(f"{self.preset or 'This TSM'} was built without a classifier; "
-                               "build it with num_classes or labels.")
+        self.need_classifier()
         return self.head(self._seen(self.prepare(frames))[1])
 
     def stream(self) -> Stream:

@@ -37,10 +37,7 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
         InvalidInput: an option out of range, or a span that holds nothing.
         NoVideoTrack: the source has no moving picture.
     """
-    for name, value in (("num_clips", num_clips), ("num_frames", num_frames)):
-        positive(name, value)
-    if crops not in (1, 3) or (crops == 3 and size is None):
-        raise InvalidInput(f"crops must be 1, or 3 together with size=; not {crops} with size={size}.")
+    check_views(num_clips, num_frames, crops, size)
     span = span_of(source, start_seconds, end_seconds)
     length, half = _length(source, num_frames, stride_frames, clip_seconds)
     room = max(0.0, span.seconds - length)
@@ -55,6 +52,14 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
     if crops == 1:
         return gather(source, times, size=size, fit=fit, **rest)
     return three_crops(source, times, check_size(size), rest)
+
+
+def check_views(num_clips: int, num_frames: int, crops: int, size: SizeLike) -> None:
+    """Raise InvalidInput unless so many clips, frames and crops can be taken."""
+    for name, value in (("num_clips", num_clips), ("num_frames", num_frames)):
+        positive(name, value)
+    if crops not in (1, 3) or (crops == 3 and size is None):
+        raise InvalidInput(f"crops must be 1, or 3 together with size=; not {crops} with size={size}.")
 
 
 def _length(source: Source, num_frames: int, stride_frames: int | None, clip_seconds: float | None):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmvideo.errors import InvalidInput
 from mmvideo.media.convert import Fit, check_size
 from mmvideo.media.source import Source
-from mmvideo.sampling.dense import three_crops
-from mmvideo.sampling.gather import SizeLike, gather, positive, span_of
+from mmvideo.sampling.dense import check_views, three_crops
+from mmvideo.sampling.gather import SizeLike, gather, span_of
 from mmvideo.types import Clips
 
 
@@ -37,10 +36,7 @@ def segments(source: Source, *, num_clips: int = 1, num_frames: int = 8, crops: 
         InvalidInput: an option out of range, or a span that holds nothing.
         NoVideoTrack: the source has no moving picture.
     """
-    for name, value in (("num_clips", num_clips), ("num_frames", num_frames)):
-        positive(name, value)
-    if crops not in (1, 3) or (crops == 3 and size is None):
-        raise InvalidInput(f"crops must be 1, or 3 together with size=; not {crops} with size={size}.")
+    check_views(num_clips, num_frames, crops, size)
     span = span_of(source, start_seconds, end_seconds)
     into = (np.arange(num_clips)[:, None] + 0.5) / num_clips
     times = span.start_seconds + (np.arange(num_frames) + into) * span.seconds / num_frames
