@@ -63,6 +63,8 @@ PARTS: dict[str, dict[str, str]] = {
         "linear": "mmvideo.heads.linear:LinearHead",
         "domain": "mmvideo.heads.domain:DomainHead",
     },
+    "separators": {
+    },
     "evaluators": {
         "toybox": "mmvideo.evaluation.toybox:evaluate",
         "encoders": "mmvideo.evaluation.encoders:evaluate",

@@ -1,7 +1,7 @@
 """What travels between the parts of mmvideo: tensors that never lose their clock.
 
 Legend, used in every docstring: B batch, T frames, C channels, H height, W width, N tokens, D width of a token,
-S audio samples. Time is in seconds (float, names end in ``_seconds``); ranges are half open.
+S audio samples, P faces (speakers). Time is in seconds (float, names end in ``_seconds``); ranges are half open.
 """
 
 from __future__ import annotations
@@ -136,6 +136,62 @@ class Features:
         return f"Features(tokens {tuple(self.tokens.shape)}, grid {self.grid})"
 
 
+@dataclass(frozen=True, repr=False)
+class Cues:
+    """What is seen of the people who may be speaking: 25 mouth crops a second, aligned with 16 kHz sound.
+
+    Crop k belongs to samples 640 k to 640 (k + 1) of the mixture.
+    """
+
+    mouths: Tensor
+    """(B, P, T, H, W) grey crops around the mouth of each of P faces: uint8, or float in [0, 1]; the face stages give
+    96 x 96 pixels."""
+    valid: Tensor
+    """bool (B, P, T): False where the face was not seen; the crop then means nothing."""
+    faces: Tensor | None = None
+    """uint8 (B, P, 3, H, W): one still picture of each whole face, RGB; None where nobody asks for it."""
+
+    def __post_init__(self) -> None:
+        _check(self.mouths.ndim == 5, f"Cues.mouths must be (B, P, T, H, W), not {tuple(self.mouths.shape)}.")
+        _check(self.valid.shape == self.mouths.shape[:3] and self.valid.dtype == torch.bool,
+               f"Cues.valid must be bool {tuple(self.mouths.shape[:3])} (B, P, T), not {self.valid.dtype} "
+               f"{tuple(self.valid.shape)}.")
+        _check(self.faces is None or (self.faces.ndim == 5 and self.faces.shape[:2] == self.mouths.shape[:2]),
+               "Cues.faces must be (B, P, 3, H, W) with the B and P of the mouths.")
+
+    @property
+    def num_faces(self) -> int:
+        return self.mouths.shape[1]
+
+    @property
+    def num_frames(self) -> int:
+        return self.mouths.shape[2]
+
+    def between(self, start: int, end: int) -> Cues:
+        """Return frames [start, end); what lies after the last frame is filled with crops that are not valid."""
+        missing = max(0, end - max(start, self.num_frames))
+        mouths, valid = self.mouths[:, :, start:end], self.valid[:, :, start:end]
+        if missing:
+            mouths = torch.nn.functional.pad(mouths, (0, 0, 0, 0, 0, missing))
+            valid = torch.nn.functional.pad(valid, (0, missing))
+        return Cues(mouths, valid, self.faces)
+
+    def followed_by(self, later: Cues) -> Cues:
+        """Return these frames and then those of the same faces."""
+        _check(self.mouths.shape[:2] == later.mouths.shape[:2],
+               f"Cues of {tuple(self.mouths.shape[:2])} (B, P) faces are followed by {tuple(later.mouths.shape[:2])}.")
+        return Cues(torch.cat((self.mouths, later.mouths), 2), torch.cat((self.valid, later.valid), 2), self.faces)
+
+    def to(self, device: torch.device | str) -> Cues:
+        """Return the cues on a device."""
+        return Cues(self.mouths.to(device), self.valid.to(device),
+                    None if self.faces is None else self.faces.to(device))
+
+    def __repr__(self) -> str:
+        b, p, t, h, w = self.mouths.shape
+        return f"Cues({b} x {p} faces, {t} frames {w}x{h}, {self.valid.float().mean():.0%} seen)"
+
+
 @dataclass(frozen=True)
 class Segment:
     """A half-open span of time with something said about it."""
@@ -190,4 +246,4 @@ class Size:
 
 
 # Results of pipelines (what a person sees) live in mmvideo/results.py, which may draw and save them.
-__all__ = ["Audio", "Clips", "Domain", "Features", "Label", "Segment", "Size", "Timings", "Video"]
+__all__ = ["Audio", "Clips", "Cues", "Domain", "Features", "Label", "Segment", "Size", "Timings", "Video"]

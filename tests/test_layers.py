@@ -17,13 +17,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"types", "errors", "registry"}
 TOOLS = BASE | {"weights", "nn", "recipes"}
-MODELS = {"encoders", "projectors", "heads", "language"}
+MODELS = {"encoders", "projectors", "heads", "language", "separation"}
 MAY_IMPORT = {
     "types": BASE, "errors": BASE, "registry": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"}, "toybox": BASE | {"nn", "media"},
     "flow": TOOLS,
     "encoders": TOOLS | {"flow"}, "projectors": TOOLS, "heads": TOOLS, "language": TOOLS,
+    "separation": TOOLS | {"encoders"},
     "results": BASE | {"plots"}, "plots": BASE | {"media", "results"},
     "stages": TOOLS | MODELS | {"flow", "media", "sampling", "results"},
     "hooks": BASE,
@@ -101,7 +102,7 @@ def test_the_library_never_prints_unpickles_guesses_or_swallows(path: Path) -> N
 
 
 def test_models_know_neither_files_nor_sampling_nor_prompts() -> None:
-    for part in ("encoders", "projectors", "heads"):
+    for part in ("encoders", "projectors", "heads", "separation"):
         for path in (PACKAGE / part).glob("*.py"):
             assert not _imported(ast.parse(path.read_text())) & {"media", "sampling", "language", "stages"}, path.name
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -17,7 +16,7 @@ from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
 
-class Encoder(Pretrained):
+class Encoder(checkpoints.Loadable, Pretrained):
     """A member of the zoo: built from a preset, with a classifier where `num_classes` is not 0, filled from a release.
 
     Args:
@@ -27,8 +26,6 @@ class Encoder(Pretrained):
 
     PRESETS: ClassVar[dict[str, Preset]] = {}
     """Members of the family; every name begins with the family's registered name."""
-    CHECKPOINTS: ClassVar[dict[str, checkpoints.Format]] = {}
-    """Releases whose files `load_checkpoint` reads, by name."""
     INPUT: ClassVar[type] = Input
     """Class of `input`."""
 
@@ -80,28 +77,6 @@ class Encoder(Pretrained):
     def classify(self, features: Features) -> Tensor:
         """Return logits, float (B, num_classes)."""
         return self.head(features.pooled)
-
-    def load_checkpoint(self, path: str | Path, form: str | None = None) -> Self:
-        """Fill the encoder with the weights of a public checkpoint, strictly.
-
-        Args:
-            path: a file as its authors released it (.safetensors, .pth, .pt, .pyth).
-            form: a name in `CHECKPOINTS`; may be left out where the family has one.
-
-        Raises:
-            UnknownName: no such format.
-            WeightsError: the file is damaged, or is of another architecture.
-        """
-        return self.load_tensors(checkpoints.read(path), form, where=str(path))
-
-    def load_tensors(self, tensors: dict[str, Tensor], form: str | None = None, *, where: str = "checkpoint") -> Self:
-        """Do as `load_checkpoint`, with tensors under the release's names."""
-        if form is None and len(self.CHECKPOINTS) == 1:
-            form = next(iter(self.CHECKPOINTS))
-        if form not in self.CHECKPOINTS:
-            raise UnknownName(f"checkpoint format of {type(self).__name__}", str(form), self.CHECKPOINTS)
-        checkpoints.load_strictly(self, checkpoints.renamed(tensors, self.CHECKPOINTS[form]), where=where)
-        return self.eval()
 
 
 class VideoEncoder(Encoder):

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import ClassVar, Self
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmvideo.errors import WeightsError
+from mmvideo.errors import UnknownName, WeightsError
 
 WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model", "module")
 """Keys under which training scripts nest the tensors."""
@@ -92,3 +93,32 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], *, where: str) 
     if told:
         raise WeightsError(f"{where} does not fit {type(module).__name__}: {'; '.join(told)}.")
     module.load_state_dict(tensors, strict=True)
+
+
+class Loadable(nn.Module):
+    """A network that can be filled from the files of public releases."""
+
+    CHECKPOINTS: ClassVar[dict[str, Format]] = {}
+    """Releases whose files `load_checkpoint` reads, by name."""
+
+    def load_checkpoint(self, path: str | Path, form: str | None = None) -> Self:
+        """Fill the network with the weights of a public checkpoint, strictly.
+
+        Args:
+            path: a file as its authors released it (.safetensors, .pth, .pt, .pyth).
+            form: a name in `CHECKPOINTS`; may be left out where the family has one.
+
+        Raises:
+            UnknownName: no such format.
+            WeightsError: the file is damaged, or is of another architecture.
+        """
+        return self.load_tensors(read(path), form, where=str(path))
+
+    def load_tensors(self, tensors: dict[str, Tensor], form: str | None = None, *, where: str = "checkpoint") -> Self:
+        """Do as `load_checkpoint`, with tensors under the release's names."""
+        if form is None and len(self.CHECKPOINTS) == 1:
+            form = next(iter(self.CHECKPOINTS))
+        if form not in self.CHECKPOINTS:
+            raise UnknownName(f"checkpoint format of {type(self).__name__}", str(form), self.CHECKPOINTS)
+        load_strictly(self, renamed(tensors, self.CHECKPOINTS[form]), where=where)
+        return self.eval()
