@@ -64,6 +64,7 @@ PARTS: dict[str, dict[str, str]] = {
         "domain": "mmvideo.heads.domain:DomainHead",
     },
     "separators": {
+        "visualvoice": "mmvideo.separation.visualvoice:VisualVoice",
     },
     "evaluators": {
         "toybox": "mmvideo.evaluation.toybox:evaluate",
