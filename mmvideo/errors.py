@@ -82,6 +82,20 @@ class WeightsError(MmvideoError):
     exit_code = 5
 
 
+class ModelUnavailable(WeightsError):
+    """A model that cannot be fetched: no such name, no network, or a licence that has to be accepted first."""
+
+
+class UnsupportedModel(WeightsError):
+    """A model that is there but cannot do what was asked: unknown architecture, text only, no processor."""
+
+
+class OutOfMemory(MmvideoError):
+    """The model or the video does not fit into memory; the message says what to make smaller."""
+
+    exit_code = 7
+
+
 class TrainingInterrupted(MmvideoError):
     """A training run stopped before its end; the message says how to resume it."""
 

@@ -7,23 +7,26 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mmvideo import recipes, weights
-from mmvideo.errors import InvalidInput, MmvideoError, UnknownName
+from mmvideo.errors import InvalidInput, MmvideoError
 from mmvideo.hooks import Hook
+from mmvideo.hub.find import is_hub_name
 from mmvideo.recipes import Recipe
-from mmvideo.results import Evidence, Result
+from mmvideo.results import Answer, Evidence, Result
 from mmvideo.stages.base import Stage
-from mmvideo.stages.build import build
+from mmvideo.stages.build import build, routed
 from mmvideo.stages.read import Given
 from mmvideo.stages.remedy import with_clip
-from mmvideo.types import Timings
+from mmvideo.types import Asking, Timings
 
+ASKING = tuple(f.name for f in dataclasses.fields(Asking))
+"""Options of a question that a model with `asking` takes."""
 PLANNED = {"source-separation": "whose voice is whose"}
 """Pipelines that are designed but not built."""
 
@@ -33,26 +36,31 @@ class Pipeline:
 
     Args:
         recipe: the name of a recipe (`mmvideo list pipelines`), the path of a .yaml file, or a Recipe.
-        model: an embedded model (`mmvideo list models`), a folder that `mmvideo train` wrote, or one that an encoder's
-            `save_pretrained` wrote, if the recipe is for that; None for the recipe's.
+        model: an embedded model (`mmvideo list models`), a model of the Hugging Face hub ("owner/name") or a folder in
+            its format, a folder that `mmvideo train` wrote, or one that an encoder's `save_pretrained` wrote, if the
+            recipe is for that; None for the recipe's.
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the first GPU, else the CPU.
-        stage_overrides: stage name -> options, as in `sample={"num_frames": 32}`.
+        stage_overrides: stage name -> options, as in `sample={"num_frames": 32}`; an option that only one stage has may
+            be given by itself, as in `num_frames=32` or `quantize="int8"`.
 
     Raises:
         UnknownName: no such recipe, model or stage; guesses the one that was meant.
         RecipeError: the stages do not fit together; found before any weight is read.
         WeightsError: weights that are missing, damaged or do not fit.
+        ModelUnavailable: a model of the hub that cannot be fetched.
+        UnsupportedModel: a model of the hub that cannot do this.
+        OutOfMemory: a model that does not fit into memory.
     """
 
     def __init__(self, recipe: str | Path | Recipe = "video-qa", model: str | Path | None = None,
-                 device: str | torch.device | None = None, **stage_overrides: dict[str, Any]):
+                 device: str | torch.device | None = None, **stage_overrides: Any):
         if isinstance(recipe, str) and recipe in PLANNED and recipe not in recipes.names():
             raise InvalidInput(f"Pipeline {recipe!r} ({PLANNED[recipe]}) is not there yet; there are: "
                                f"{', '.join(recipes.names())}.")
         found = recipes.load(recipe)
         if model is not None:
             found = _with_model(_for_model(found, model), model)
-        self.recipe = found.with_options(stage_overrides)
+        self.recipe = found.with_options(routed(found, stage_overrides))
         self.stages = build(self.recipe)
         self.device = choose_device(device)
         self.model = " + ".join(dict.fromkeys(_short(s.options["weights"]) for s in self.recipe.stages
@@ -61,25 +69,39 @@ class Pipeline:
             stage.load(self.device)
 
     def __call__(self, video: Any, text: str | Sequence[str] | None = None, *, hook: Hook | None = None,
-                 **media_options: Any) -> Any:
+                 **options: Any) -> Any:
         """Run every stage on one video.
 
         Args:
             video: a path, URL, bytes, open file, folder of images, or frames (with `fps=` or `pts_seconds=`).
             text: one question, or several about the same video; only where the recipe takes text.
             hook: watches the stages, see `mmvideo.hooks`.
-            media_options: options of `mmvideo.media.open_source` for this video.
+            options: of `mmvideo.media.open_source` for this video, and, where the model takes them, of
+                `mmvideo.types.Asking` for its replies (`choices=`, `stream=True`, `max_new_tokens=` ...).
 
         Returns:
-            One result; a list of results, in order, if `text` is a list.
+            One result; a list of results, in order, if `text` is a list; an iterator over pieces of text, with the
+            result in its `result` at the end, for `stream=True`.
 
         Raises:
             InvalidInput: a question is missing, or given where none is asked.
             MediaError: the video cannot be read.
         """
         self._check_text(text)
-        with self.open(video, hook=hook, **media_options) as session:
-            return session.finish(text)
+        asking = {name: options.pop(name) for name in list(options) if name in ASKING}
+        self._check_asking(asking)
+        with contextlib.ExitStack() as open_until_read:
+            session = open_until_read.enter_context(self.open(video, hook=hook, **options))
+            found = session.finish(text, Asking.of(asking))
+            if isinstance(found, Stream):
+                found.closing = open_until_read.pop_all()
+            return found
+
+    def _check_asking(self, asking: dict[str, Any]) -> None:
+        """Refuse options of replies where the recipe's model takes none."""
+        if asking and "asking" not in self.recipe.takes:
+            raise InvalidInput(f"{self.recipe.name} with this model takes no {', '.join(asking)}; a chat model does: "
+                               "Pipeline('video-qa', model='HuggingFaceTB/SmolVLM2-500M-Video-Instruct').")
 
     def open(self, video: Any, *, hook: Hook | None = None, **media_options: Any) -> Session:
         """Read and encode a video once, to ask it many questions.
@@ -153,6 +175,8 @@ class Session:
         self._given = Given(video, media_options)
         self._fields: dict[str, Any] = {"video": self._given}
         self._seconds: list[tuple[str, float]] = []
+        self.turns: list[tuple[str, str]] = []
+        """What was asked and answered so far."""
         self._stack = contextlib.ExitStack()
         self._stack.callback(hook.end)
         late = _stages_after_text(pipeline.stages)
@@ -163,8 +187,13 @@ class Session:
             self._run(early, self._fields, self._seconds)
             undo.pop_all()
 
-    def ask(self, text: str | Sequence[str]) -> Any:
+    def ask(self, text: str | Sequence[str], **asking: Any) -> Any:
         """Answer one question (one result), or several (a list of results, in order).
+
+        Args:
+            text: the question or questions.
+            asking: of `mmvideo.types.Asking`; `history=True` goes on with the conversation of this session, where each
+                question is otherwise asked by itself.
 
         Raises:
             InvalidInput: no question, or a pipeline that takes none.
@@ -172,19 +201,31 @@ class Session:
         if not self._late:
             raise InvalidInput(f"{self.pipeline.recipe.name} takes no question; use 'video-qa' to ask.")
         self.pipeline._check_text(text)
-        return self.finish(text)
+        self.pipeline._check_asking(asking)
+        if isinstance(asking.get("history"), bool):
+            asking["history"] = self.turns if asking["history"] else None
+        return self.finish(text, Asking.of(asking))
 
-    def finish(self, text: str | Sequence[str] | None = None) -> Any:
+    def finish(self, text: str | Sequence[str] | None = None, asking: Asking | None = None) -> Any:
         """Run the stages that depend on the question, if any, and return the result or results."""
         fields, seconds = dict(self._fields), list(self._seconds)
         if text is not None:
             fields["text"] = (text,) if isinstance(text, str) else tuple(text)
+        fields["asking"] = asking or Asking()
         self._run(self._late, fields, seconds)
         given = fields[self.pipeline.recipe.gives]
+        if isinstance(given, Iterator):
+            return Stream(given, lambda result: self._kept(self._dress(result, fields, seconds)))
         if not isinstance(given, tuple):
             return self._dress(given, fields, seconds)
-        results = [self._dress(item, fields, seconds) for item in given]
+        results = [self._kept(self._dress(item, fields, seconds)) for item in given]
         return results[0] if isinstance(text, str) else results
+
+    def _kept(self, result: Any) -> Any:
+        """Remember an answer for later turns."""
+        if isinstance(result, Answer):
+            self.turns.append((result.question, result.text))
+        return result
 
     def _run(self, stages: list[tuple[str, Stage]], fields: dict[str, Any], seconds: list[tuple[str, float]]) -> None:
         """Run stages in order; add what they give to `fields` and how long they took to `seconds`."""
@@ -229,6 +270,36 @@ class Session:
         self.close()
 
 
+class Stream:
+    """Pieces of a reply as they are made; `result` is the whole of it once all have been read."""
+
+    def __init__(self, pieces: Iterator[Any], dress: Callable[[Any], Any]):
+        self._pieces, self._dress = pieces, dress
+        self.result: Any = None
+        self.closing: contextlib.ExitStack | None = None
+        """Closed when the last piece has been read."""
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            piece = next(self._pieces)
+        except StopIteration:
+            self.close()
+            raise
+        if isinstance(piece, str):
+            return piece
+        self.result = self._dress(piece)
+        return next(self)
+
+    def close(self) -> None:
+        """Stop here; what was not read is not made."""
+        self._pieces.close()
+        if self.closing is not None:
+            self.closing.close()
+
+
 def choose_device(device: str | torch.device | None = None) -> torch.device:
     """Return the asked device, else the first CUDA GPU, else the CPU.
 
@@ -249,8 +320,10 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 
 
 def _for_model(recipe: Recipe, model: str | Path) -> Recipe:
-    """Return the recipe that a model's folder is for: the recipe itself, or the one that it names for encoders."""
+    """Return the recipe that a model is for: the recipe itself, or the one that it names for the hub or encoders."""
     home = Path(model).expanduser()
+    if recipe.for_hub and str(model) not in weights.names() and is_hub_name(model):
+        return recipes.load(recipe.for_hub)
     if recipe.for_encoders and home.is_dir() and weights.is_encoder(home):
         return recipes.load(recipe.for_encoders)
     return recipe
@@ -260,14 +333,10 @@ def _with_model(recipe: Recipe, model: str | Path) -> Recipe:
     """Put one model into every stage that has weights.
 
     Raises:
-        UnknownName: neither an embedded model nor a local folder in mmvideo's format.
+        UnknownName: neither an embedded model, nor a folder, nor a name of the hub.
     """
-    try:
+    if str(model) in weights.names() or not is_hub_name(model):
         weights.folder(model)
-    except UnknownName as error:
-        raise UnknownName("model", str(model), weights.names(), hint=(
-            "So far a pipeline runs these embedded models and local folders written by `mmvideo train`; "
-            "models of the Hugging Face hub are not supported yet.")) from error
     with_weights = {s.name: {"weights": str(model)} for s in recipe.stages if "weights" in s.options}
     if not with_weights:
         raise InvalidInput(f"{recipe.name} has no stage with weights, so model={str(model)!r} has no place in it.")
@@ -300,4 +369,4 @@ def _short(name: str) -> str:
     return name if name in weights.names() else Path(name).name
 
 
-__all__ = ["PLANNED", "Pipeline", "Session", "choose_device"]
+__all__ = ["ASKING", "PLANNED", "Pipeline", "Session", "Stream", "choose_device"]

@@ -85,6 +85,9 @@ PARTS: dict[str, dict[str, str]] = {
         "classify": "mmvideo.stages.classify:Classify",
         "views": "mmvideo.stages.recognise:TakeViews",
         "recognise": "mmvideo.stages.recognise:Recognise",
+        "watch": "mmvideo.stages.watch:Watch",
+        "reply": "mmvideo.stages.watch:Reply",
+        "narrate": "mmvideo.stages.watch:Narrate",
     },
 }
 """One line a part. Names are what recipes and the command line spell."""

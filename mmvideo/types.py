@@ -6,13 +6,14 @@ S audio samples, P faces (speakers). Time is in seconds (float, names end in ``_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import InvalidInput, UnknownName
 
 
 def _check(condition: bool, message: str) -> None:
@@ -190,6 +191,52 @@ class Cues:
     def __repr__(self) -> str:
         b, p, t, h, w = self.mouths.shape
         return f"Cues({b} x {p} faces, {t} frames {w}x{h}, {self.valid.float().mean():.0%} seen)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How a question is to be answered; what is None is left to the pipeline."""
+
+    max_new_tokens: int | None = None
+    """The longest reply."""
+    temperature: float = 0.0
+    """0 takes the likeliest token; above, tokens are drawn, the more freely the higher."""
+    seed: int | None = None
+    """Makes drawn replies repeatable."""
+    choices: tuple[str, ...] = ()
+    """The only replies allowed: each is scored by its likelihood, and the likeliest is given."""
+    schema: Mapping[str, Any] | None = None
+    """A JSON schema that the reply must follow."""
+    history: tuple[tuple[str, str], ...] = ()
+    """Earlier (question, reply) pairs of the conversation."""
+    stream: bool = False
+    """Give the reply in pieces, as it is made."""
+
+    def __post_init__(self) -> None:
+        _check(self.max_new_tokens is None or self.max_new_tokens >= 1,
+               f"max_new_tokens must be 1 or more, not {self.max_new_tokens}.")
+        _check(self.temperature >= 0, f"temperature must be 0 or more, not {self.temperature}.")
+        _check(not (self.choices and self.schema), "Give choices or a schema, not both.")
+        _check(len(self.choices) != 1, "choices needs two or more replies to choose from.")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Asking:
+        """Build it from keyword arguments; lists become tuples, and None means not given.
+
+        Raises:
+            UnknownName: an option that it does not have.
+            InvalidInput: a value out of range.
+        """
+        known = [f.name for f in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise UnknownName("option of a question", name, known)
+        given = {name: value for name, value in options.items() if value is not None}
+        for name in ("choices", "history"):
+            items = given.pop(name, None) or ()
+            _check(not isinstance(items, str), f"{name} must be a list, not {items!r}.")
+            given[name] = tuple(tuple(item) if isinstance(item, list) else item for item in items)
+        return cls(**given)
 
 
 @dataclass(frozen=True)

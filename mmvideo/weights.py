@@ -33,7 +33,7 @@ def folder(name_or_path: str | Path) -> Path:
     """Return the folder of an embedded model (by name) or of one that you trained (by path).
 
     Raises:
-        UnknownName: neither; a model of the Hugging Face hub is refused with the reason.
+        UnknownName: neither.
     """
     text = str(name_or_path)
     if text in names():
@@ -43,9 +43,7 @@ def folder(name_or_path: str | Path) -> Path:
         if not _is_model(path):
             raise WeightsError(f"{text!r} is a folder without a config.json; give one that mmvideo train has written.")
         return path
-    hint = "Or give a local folder that `mmvideo train` has written."
-    if "/" in text:
-        hint += " Models of the Hugging Face hub are not supported yet."
+    hint = 'Or give a local folder, or a model of the Hugging Face hub as "owner/name".'
     raise UnknownName("model", text, names(), hint=hint)
 
 

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
 from mmvideo.errors import RecipeError, UnknownName
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
 
-TAKES = ("video", "text")
-"""What a caller can give: a video, and the text of one or more questions."""
+TAKES = ("video", "text", "asking")
+"""What a caller can give: a video, the text of one or more questions, and how these are to be answered."""
+
+
+def routed(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give options that are named without a stage to the stage that has them: num_frames=8 -> watch={"num_frames": 8}.
+
+    Args:
+        options: stage name -> its options, or the name of an option of one stage -> its value.
+
+    Raises:
+        RecipeError: no stage, or more than one, has an option of that name.
+    """
+    stages = {spec.name for spec in recipe.stages}
+    found: dict[str, Any] = {name: dict(v) if isinstance(v, Mapping) else v
+                             for name, v in options.items() if name in stages or isinstance(v, Mapping)}
+    for name, value in options.items():
+        if name in found:
+            continue
+        owners = [s.name for s in recipe.stages if name in {f.name for f in fields(find("stages", s.name)) if f.init}]
+        if len(owners) != 1:
+            raise RecipeError(f"{name}={value!r}: " + (
+                f"stages {' and '.join(owners)} both have it; say which: {owners[0]}={{{name!r}: {value!r}}}." if owners
+                else f"no stage of {recipe.name} has an option of that name; its stages are {', '.join(stages)}."))
+        found.setdefault(owners[0], {})[name] = value
+    return found
 
 
 def build(recipe: Recipe) -> list[tuple[str, Stage]]:
@@ -62,4 +90,4 @@ def _missing(recipe: Recipe, name: str, needed: str, stages: list[tuple[str, Sta
     return f"{recipe.where}: stage {name!r} needs {needed!r}, but so far there is only {', '.join(givers)}. {next_step}"
 
 
-__all__ = ["TAKES", "build"]
+__all__ = ["TAKES", "build", "routed"]

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+CHAT_MODEL = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+CLASSIFIER = "MCG-NJU/videomae-base-finetuned-kinetics"
 _CLIP = "clip.mp4"
-_CHAT = (
-    "from transformers import pipeline; print(pipeline('any-to-any', model='Qwen/Qwen3-VL-2B-Instruct')(text=[{{"
-    "'role': 'user', 'content': [{{'type': 'video', 'path': 'clip.mp4'}}, {{'type': 'text', 'text': {text!r}}}]}}]))"
-)
-_CLASSIFY = (
-    "from transformers import pipeline; print(pipeline('video-classification', "
-    "model='MCG-NJU/videomae-base-finetuned-kinetics')('clip.mp4'))"
-)
+_START = "from mmvideo import Pipeline; "
 
 
 def remedy(task: str, question: str = "What happens in this video?") -> str:
-    """Return a line of Python for a task, which downloads a large model; an empty text if none is known.
+    """Return a line of Python for a task, which downloads a model; an empty text if none is known.
 
     Args:
         task: name of a recipe.
         question: put into the line where the task asks one.
     """
     if task == "video-classification":
-        return _CLASSIFY
+        return f"{_START}print(Pipeline('video-classification', model={CLASSIFIER!r})('clip.mp4'))"
     if task == "video-captioning":
-        return _CHAT.format(text="Describe this video.")
-    return _CHAT.format(text=question) if task == "video-qa" else ""
+        return f"{_START}print(Pipeline('video-captioning', model={CHAT_MODEL!r})('clip.mp4'))"
+    if task == "video-qa":
+        return f"{_START}print(Pipeline('video-qa', model={CHAT_MODEL!r})('clip.mp4', {question!r}))"
+    return ""
 
 
 def with_clip(line: str, path: str) -> str:
     """Put the path of the clip into a line that `remedy` gave."""
-    return line.replace(repr(_CLIP), repr(path))
+    return line.replace(repr(_CLIP), repr(path), 1)

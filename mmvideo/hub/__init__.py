@@ -1,0 +1,1 @@
+"""Models of the Hugging Face hub, by name or folder, through transformers' Auto classes."""

@@ -1,0 +1,133 @@
+"""What a name or folder is, before any weight is read: which kind of model, or one clear reason why it cannot run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmvideo.errors import ModelUnavailable, UnsupportedModel
+
+_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
+CHAT, CLASSIFIER, MATCHER = "chat", "classifier", "matcher"
+MATCHERS = ("xclip", "pe_video", "pe_audio_video")
+"""Model types that score a video against texts."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model that can be loaded."""
+
+    name: str
+    model_type: str
+    kind: str
+    """CHAT (answers in words), CLASSIFIER (a fixed list of labels) or MATCHER (labels given as texts)."""
+    config: dict[str, Any]
+
+
+def is_hub_name(name: str | Path) -> bool:
+    """Say whether a name is an ID of the hub ("owner/model") or a local folder in the Hugging Face format."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return (path / "adapter_config.json").is_file() or "model_type" in _local_config(path)
+    return bool(_ID.match(str(name))) and not path.exists()
+
+
+def _local_config(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        given = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def find(name: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> Found:
+    """Read a model's config.json, from a folder, the local cache or the hub, and say what the model is for.
+
+    Raises:
+        ModelUnavailable: no such model, no network, or a gated one.
+        UnsupportedModel: an architecture that the installed transformers does not know, a model that sees no video, or
+            one that brings code of its own, which is only run where `trust_remote_code` is set.
+    """
+    from transformers import PretrainedConfig
+
+    with reading(name):
+        config, _ = PretrainedConfig.get_config_dict(str(Path(name).expanduser()) if Path(name).is_dir() else str(name),
+                                                     revision=revision or "main")
+    model_type = config.get("model_type", "")
+    return Found(str(name), model_type, _kind(str(name), model_type, config, trust_remote_code), config)
+
+
+def _kind(name: str, model_type: str, config: dict[str, Any], trust: bool) -> str:
+    from transformers import __version__
+    from transformers.models.auto import configuration_auto, modeling_auto
+
+    if model_type in modeling_auto.MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES:
+        return CLASSIFIER
+    if model_type in MATCHERS:
+        return MATCHER
+    if model_type in modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES:
+        return CHAT
+    if trust and config.get("auto_map"):
+        return CLASSIFIER if "AutoModelForVideoClassification" in config["auto_map"] else CHAT
+    if model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise UnsupportedModel(f"{name} ({model_type}) reads text only. Name a model that sees video, such as "
+                               "HuggingFaceTB/SmolVLM2-500M-Video-Instruct, or join this one with an encoder: "
+                               "docs/composed.md.")
+    if model_type in configuration_auto.CONFIG_MAPPING_NAMES:
+        raise UnsupportedModel(f"{name} ({model_type}) neither answers questions about video nor classifies it; see "
+                               "docs/hub.md for the families that do.")
+    if config.get("auto_map"):
+        raise UnsupportedModel(f"{name} brings its own code, which mmvideo does not run unasked. Read it, and if you "
+                               "trust it add trust_remote_code=True (--set watch.trust_remote_code=true).")
+    raise UnsupportedModel(f"{name} is of the architecture {model_type or '(none named)'!r}, which "
+                           f"transformers {__version__} does not know: pip install --upgrade transformers.")
+
+
+@contextmanager
+def reading(name: str | Path, what: str = "config.json") -> Iterator[None]:
+    """Turn what can go wrong while files of a model are fetched into one clear error.
+
+    Raises:
+        ModelUnavailable: with the reason and the next step.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(_reason(str(name), what, error)) from error
+
+
+def _reason(name: str, what: str, error: BaseException) -> str:
+    from huggingface_hub import constants, errors
+
+    chain: list[BaseException] = [error]
+    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None and below not in chain:
+        chain.append(below)
+    page = f"https://huggingface.co/{name}"
+    if Path(name).is_dir():
+        return f"The folder {name} has no readable {what}: {_first_line(error)}"
+    if any(isinstance(e, errors.GatedRepoError) for e in chain):
+        return (f"{name} is gated: accept its licence at {page}, then log in with `hf auth login` "
+                "(or set HF_TOKEN).")
+    if any(isinstance(e, errors.RepositoryNotFoundError | errors.HFValidationError) for e in chain):
+        return (f"The hub has no model {name!r}, or it is private. Check the name at {page}; for a private one log in "
+                "with `hf auth login`.")
+    elsewhere = f"where there is a network run `hf download {name} --local-dir FOLDER` and give model=FOLDER"
+    if constants.HF_HUB_OFFLINE:
+        return f"{name} is not in the local cache and HF_HUB_OFFLINE=1 forbids the network. Unset it, or {elsewhere}."
+    if any(isinstance(e, errors.EntryNotFoundError) and not isinstance(e, errors.LocalEntryNotFoundError)
+           for e in chain):
+        return f"{name} has no {what} on the hub, so it cannot be loaded: {_first_line(error)}"
+    return f"{name} is not in the local cache and the hub cannot be reached ({_first_line(chain[-1])}). Or {elsewhere}."
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "Found", "find", "is_hub_name", "reading"]

@@ -1,0 +1,204 @@
+"""Stages `watch`, `reply` and `narrate`: a chat model of the hub sees a video and answers in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from mmvideo.errors import InvalidInput
+from mmvideo.hub.chat import ChatModel, Prompt, Seen
+from mmvideo.hub.conversation import Conversation
+from mmvideo.hub.find import find
+from mmvideo.hub.load import LoadOptions
+from mmvideo.results import Answer, Caption
+from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
+from mmvideo.sampling.fps import at_fps
+from mmvideo.sampling.gather import span_of
+from mmvideo.sampling.uniform import uniform
+from mmvideo.stages.base import Stage
+from mmvideo.stages.speak import looked_at
+from mmvideo.types import Asking, Clips, Domain
+
+NOT_JUDGED = "whether it is known ground is not judged"
+
+
+@dataclass(kw_only=True)
+class Watch(Stage):
+    """Choose frames within every given limit, and let the model read them once."""
+
+    needs: ClassVar = ("media",)
+    gives: ClassVar = ("clips", "conversation")
+
+    weights: str | None = None
+    num_frames: int | None = None
+    """Alone: so many frames, spread evenly. With fps: no more than so many."""
+    fps: float | None = None
+    """A frame every 1 / fps seconds. Without num_frames and fps, the model's own habit."""
+    max_frames: int | None = None
+    max_tokens: int | None = None
+    """Most tokens that the frames may take up; fewer frames are taken until they fit."""
+    size: int | list[int] | None = None
+    """Pixels to which frames are brought before the model's own preprocessing; null leaves them as they are."""
+    sound: bool = True
+    """Whether a model that can hear is given the sound."""
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    dtype: str | None = None
+    device_map: str | None = None
+    attn_implementation: str | None = None
+    quantize: str | None = None
+    adapter: str | None = None
+    revision: str | None = None
+    trust_remote_code: bool = False
+    chat: ChatModel | None = field(default=None, repr=False, init=False)
+
+    def load(self, device: torch.device) -> None:
+        """Load the model and its processor.
+
+        Raises:
+            InvalidInput: no model was named, or an option out of range.
+            ModelUnavailable: it cannot be fetched.
+            UnsupportedModel: it cannot do this.
+            WeightsError: its weights do not fit.
+            OutOfMemory: it does not fit into memory.
+        """
+        if self.weights is None:
+            raise InvalidInput("This recipe runs a model of yours: give model=NAME or FOLDER (--model).")
+        self._budget()
+        options = LoadOptions(dtype=self.dtype, device_map=self.device_map, quantize=self.quantize,
+                              attn_implementation=self.attn_implementation, adapter=self.adapter,
+                              revision=self.revision, trust_remote_code=self.trust_remote_code)
+        found = find(self.weights, revision=self.revision, trust_remote_code=self.trust_remote_code)
+        self.chat = ChatModel.from_pretrained(found, device, options)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the model."""
+        return {"model": self.chat.model} if self.chat is not None else {}
+
+    def _budget(self) -> Budget:
+        """Return the limits: the caller's, and the model's habit where the caller says neither number nor rate."""
+        num_frames, fps, most = self.num_frames, self.fps, self.max_frames
+        if num_frames is None and fps is None:
+            habits = getattr(self.chat, "video_processor", None)
+            fps, num_frames = getattr(habits, "fps", None), getattr(habits, "num_frames", None)
+            if fps is None and num_frames is None:
+                fps, num_frames = DEFAULT_FPS, DEFAULT_MOST
+            limits = [v for v in (most, getattr(habits, "max_frames", None)) if isinstance(v, int)]
+            most = min(limits, default=None)
+            if num_frames is None and most is None:
+                most = DEFAULT_MOST
+        return Budget(num_frames=num_frames, fps=fps, max_frames=most, max_tokens=self.max_tokens)
+
+    def __call__(self, *, media: Any) -> dict[str, Any]:
+        """Return the one clip that was looked at, and the model's conversation about it.
+
+        Raises:
+            InvalidInput: limits that allow not even one frame, or a span that holds nothing.
+        """
+        budget, span = self._budget(), span_of(media, self.start_seconds, self.end_seconds)
+        count: int | None = budget.frames(span.seconds)
+        while True:
+            clips, seen = self._look(media, budget, count, span.seconds)
+            first = self.chat.prompt("?", seen)
+            count = budget.fewer(len(seen.frames), first.num_seen_tokens)
+            if count is None:
+                return {"clips": clips, "conversation": self._read(seen, first)}
+
+    def _read(self, seen: Seen, first: Prompt) -> Conversation:
+        return Conversation(self.chat, seen, first)
+
+    def _look(self, media: Any, budget: Budget, count: int, seconds: float) -> tuple[Clips, Seen]:
+        """Take so many frames, without those that only repeat another, and the sound."""
+        rest = {"size": tuple(self.size) if isinstance(self.size, list) else self.size,
+                "start_seconds": self.start_seconds, "end_seconds": self.end_seconds,
+                "sample_rate": self.chat.sample_rate if self.sound else None}
+        if budget.fps is not None:
+            clips = at_fps(media, fps=budget.fps, max_frames=count, **rest)
+        else:
+            clips = uniform(media, num_frames=count, **rest)
+        kept = clips.valid[0]
+        heard = clips.audio[0] if clips.audio is not None and clips.has_audio else None
+        return clips, Seen(clips.frames[0][kept], clips.pts_seconds[0][kept], seconds, heard)
+
+
+@dataclass(kw_only=True)
+class Reply(Stage):
+    """Answer every question about the video."""
+
+    needs: ClassVar = ("conversation", "clips", "text", "asking")
+    gives: ClassVar = ("answers",)
+
+    max_new_tokens: int = 256
+    """The longest reply, where the caller sets none."""
+
+    def __call__(self, *, conversation: Conversation, clips: Clips, text: tuple[str, ...],
+                 asking: Asking) -> dict[str, Any]:
+        """Return one Answer a question; for `stream`, an iterator that gives the pieces and then the Answer.
+
+        Raises:
+            InvalidInput: several questions at once in a stream.
+            OutOfMemory: the reply does not fit into memory.
+        """
+        asking = limited(asking, self.max_new_tokens)
+        if asking.stream:
+            if len(text) > 1:
+                raise InvalidInput("stream=True takes one question at a time.")
+            return {"answers": _pieces(conversation, clips, text[0], asking)}
+        return {"answers": tuple(_answer(conversation, clips, question, asking) for question in text)}
+
+
+def limited(asking: Asking, longest: int) -> Asking:
+    """Set the longest reply where the caller has not."""
+    from dataclasses import replace
+
+    return asking if asking.max_new_tokens else replace(asking, max_new_tokens=longest)
+
+
+def _answer(conversation: Conversation, clips: Clips, question: str, asking: Asking) -> Answer:
+    if not asking.choices:
+        return _said(conversation.reply(question, asking), clips, question, "")
+    ranked = conversation.choose(question, asking)
+    others = "; choices by likelihood: " + ", ".join(f"{r.text} {r.confidence:.0%}" for r in ranked)
+    return _said(ranked[0], clips, question, others)
+
+
+def _said(reply: Any, clips: Clips, question: str, rule: str) -> Answer:
+    return Answer(question=question, text=reply.text, confidence=reply.confidence, seconds_looked_at=looked_at(clips),
+                  in_domain=Domain(True), rule=f"{clips.rule}; one reading of all frames{rule}; {NOT_JUDGED}")
+
+
+def _pieces(conversation: Conversation, clips: Clips, question: str, asking: Asking) -> Iterator[str | Answer]:
+    """Yield what each token adds, whole characters only, and last the Answer."""
+    told, reply = "", None
+    for reply in conversation.write(question, asking):
+        if reply.text.startswith(told) and len(reply.text) > len(told) and not reply.text.endswith("�"):
+            yield reply.text[len(told):]
+            told = reply.text
+    if reply is not None and reply.text != told and reply.text.startswith(told):
+        yield reply.text[len(told):]
+    yield _said(reply, clips, question, "")
+
+
+@dataclass(kw_only=True)
+class Narrate(Stage):
+    """Describe the video in words."""
+
+    needs: ClassVar = ("conversation", "clips")
+    gives: ClassVar = ("caption",)
+
+    request: str = "Describe what happens in this video."
+    max_new_tokens: int = 256
+
+    def __call__(self, *, conversation: Conversation, clips: Clips) -> dict[str, Any]:
+        """Return one Caption of the whole video."""
+        said = conversation.reply(self.request, Asking(max_new_tokens=self.max_new_tokens))
+        return {"caption": Caption(text=said.text, confidence=said.confidence, seconds_looked_at=looked_at(clips),
+                                   in_domain=Domain(True),
+                                   rule=f"{clips.rule}; one reading of all frames; {NOT_JUDGED}")}
+
+
+__all__ = ["NOT_JUDGED", "Narrate", "Reply", "Watch", "limited"]
