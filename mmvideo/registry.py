@@ -56,6 +56,11 @@ PARTS: dict[str, dict[str, str]] = {
         "tvl1": "mmvideo.flow.opencv:TVL1",
         "raft": "mmvideo.flow.raft:RAFT",
     },
+    "face-detectors": {
+        "haar": "mmvideo.faces.detect:Haar",
+        "lbp": "mmvideo.faces.detect:LBP",
+        "mediapipe": "mmvideo.faces.detect:MediaPipe",
+    },
     "projectors": {
         "resampler": "mmvideo.projectors.resampler:Resampler",
     },

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "types": BASE, "errors": BASE, "registry": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"}, "toybox": BASE | {"nn", "media"},
-    "flow": TOOLS,
+    "flow": TOOLS, "faces": BASE | {"media", "sampling"},
     "encoders": TOOLS | {"flow"}, "projectors": TOOLS, "heads": TOOLS, "language": TOOLS,
     "separation": TOOLS | {"encoders"},
     "results": BASE | {"plots"}, "plots": BASE | {"media", "results"},

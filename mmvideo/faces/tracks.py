@@ -1,0 +1,143 @@
+"""Faces over time, and what a separator is given of them.
+
+All pictures of mouths lie on one grid of 25 a second that begins with the clip: row k of every track is the time
+`start_seconds + k / 25`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmvideo.errors import InvalidInput
+from mmvideo.faces.spool import Spool
+
+RATE = 25
+"""Mouth pictures a second."""
+MOUTH_SIDE = 96
+"""Pixels of a mouth picture; networks take what they need from it."""
+FACE_SIDE = 224
+"""Pixels of the still face."""
+MIN_MOUTH = 32
+"""Pixels that the mouth region must have in the source; below, lips cannot be read."""
+
+
+@dataclass(frozen=True, repr=False)
+class Cues:
+    """What separators look at: the mouths and faces of P people over T moments, 25 a second."""
+
+    mouths: Tensor
+    """uint8 (P, T, 96, 96) grey; zero where not valid."""
+    valid: Tensor
+    """bool (P, T): whether the face was seen at that moment (gaps up to 0.4 s are bridged and count as seen)."""
+    faces: Tensor
+    """uint8 (P, 3, 224, 224) RGB: the clearest picture of each face."""
+    start_seconds: float = 0.0
+    """Time of the first mouth picture, on the clock of the source."""
+
+    def __post_init__(self) -> None:
+        if self.mouths.ndim != 4 or self.valid.shape != self.mouths.shape[:2] or len(self.faces) != len(self.mouths):
+            raise InvalidInput(
+                f"Cues need mouths (P, T, H, W), valid (P, T) and faces (P, 3, H, W), not {tuple(self.mouths.shape)}, "
+                f"{tuple(self.valid.shape)} and {tuple(self.faces.shape)}.")
+
+    def __len__(self) -> int:
+        return len(self.mouths)
+
+
+@dataclass(repr=False)
+class FaceTrack:
+    """One face from where it appears to where it leaves."""
+
+    number: int
+    """Counted from 1, in the order of their first appearance, from left to right."""
+    first: int
+    """Row of the clip's grid with which the track begins."""
+    boxes: np.ndarray
+    """float32 (N, 4): x0, y0, x1, y1 in pixels of the source at each moment from `first`."""
+    valid: np.ndarray
+    """bool (N,): False where the face was not seen for more than 0.4 s."""
+    mouths: Spool
+    """uint8 rows (96, 96), one a moment."""
+    thumbnail: np.ndarray
+    """uint8 (224, 224, 3) RGB."""
+    mouth_pixels: float
+    """Median width of the mouth region in the source, in pixels."""
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def spans(self, start_seconds: float) -> tuple[tuple[float, float], ...]:
+        """Return the half-open spans of time in which the face was seen."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], self.valid.astype(np.int8), [0]])))
+        at = start_seconds + (self.first + edges) / RATE
+        return tuple((float(a), float(b)) for a, b in at.reshape(-1, 2))
+
+    def box_at(self, row: int) -> np.ndarray | None:
+        """Return the box at a row of the clip's grid, or None where the face is not seen."""
+        at = row - self.first
+        return self.boxes[at] if 0 <= at < len(self) and self.valid[at] else None
+
+
+@dataclass(repr=False)
+class Faces:
+    """Every face of a clip."""
+
+    tracks: list[FaceTrack]
+    start_seconds: float
+    """Time of row 0."""
+    num_rows: int
+    """Moments in the whole clip."""
+    refused: list[FaceTrack] = field(default_factory=list)
+    """Faces whose mouth is too small to read."""
+    cuts: tuple[float, ...] = ()
+    """Seconds at which a new shot begins; no track crosses one."""
+    warnings: tuple[str, ...] = ()
+
+    def cues(self, start: int, end: int, tracks: Sequence[FaceTrack] | None = None) -> Cues:
+        """Return what a separator sees of the rows start <= k < end, padded with what is not valid.
+
+        Args:
+            tracks: which faces; all by default.
+        """
+        tracks = self.tracks if tracks is None else tracks
+        count = end - start
+        mouths = np.zeros((len(tracks), count, MOUTH_SIDE, MOUTH_SIDE), np.uint8)
+        valid = np.zeros((len(tracks), count), bool)
+        for p, track in enumerate(tracks):
+            low, high = max(start, track.first), min(end, track.first + len(track))
+            if low < high:
+                mouths[p, low - start:high - start] = track.mouths.read(low - track.first, high - track.first)
+                valid[p, low - start:high - start] = track.valid[low - track.first:high - track.first]
+        faces = np.stack([t.thumbnail for t in tracks]) if tracks else np.zeros((0, FACE_SIDE, FACE_SIDE, 3), np.uint8)
+        return Cues(torch.from_numpy(mouths), torch.from_numpy(valid), torch.from_numpy(faces).permute(0, 3, 1, 2),
+                    self.start_seconds + start / RATE)
+
+
+@dataclass(frozen=True)
+class TrackGiven:
+    """A face that a person has marked: one box that stays, or a box at each of several times."""
+
+    boxes: Sequence[Sequence[float]]
+    """x0, y0, x1, y1 in pixels of the source; drawn like a face detector's: brow to chin, ear to ear."""
+    times_seconds: Sequence[float] = ()
+    """The time of each box; empty for one box that holds for the whole clip."""
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, float)
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+            raise InvalidInput(f"Boxes must be rows of x0, y0, x1, y1 in pixels, not {self.boxes!r}.")
+        if ((boxes[:, 2:] - boxes[:, :2]) < 8).any():
+            raise InvalidInput(f"A face box must be at least 8 pixels wide and high, with x0 < x1 and y0 < y1: "
+                               f"{self.boxes!r}.")
+        times = np.asarray(self.times_seconds, float)
+        if len(times) not in (0, len(boxes)) or (len(times) == 0 and len(boxes) != 1) or (np.diff(times) <= 0).any():
+            raise InvalidInput(f"{len(boxes)} boxes need {len(boxes)} increasing times_seconds (one box may do "
+                               f"without), not {list(self.times_seconds)!r}.")
+
+
+__all__ = ["FACE_SIDE", "MIN_MOUTH", "MOUTH_SIDE", "RATE", "Cues", "FaceTrack", "Faces", "TrackGiven"]
