@@ -70,6 +70,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "separators": {
         "visualvoice": "mmvideo.separation.visualvoice:VisualVoice",
+        "mouth-mask": "mmvideo.separation.mouth_mask:MouthMask",
     },
     "evaluators": {
         "toybox": "mmvideo.evaluation.toybox:evaluate",

@@ -89,7 +89,7 @@ class LBP:
 
 
 class MediaPipe:
-    """MediaPipe's full-range detector (Bazarevsky et al. 2019); versions below 0.10.30 carry their weights in the wheel.
+    """MediaPipe's full-range detector (Bazarevsky et al. 2019), whose weights are in wheels below 0.10.30.
 
     Raises:
         MissingExtra: no such MediaPipe.

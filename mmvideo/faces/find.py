@@ -16,7 +16,7 @@ import torch
 
 from mmvideo.errors import InvalidInput
 from mmvideo.faces.detect import Detector, best_available
-from mmvideo.faces.follow import Follower, Path, centred, cut_out, overlap
+from mmvideo.faces.follow import Follower, Path, centred, overlap
 from mmvideo.faces.record import Record
 from mmvideo.faces.tracks import MIN_MOUTH, RATE, Faces, TrackGiven
 from mmvideo.registry import find

@@ -73,7 +73,8 @@ class Path:
         low = max(0, bisect_right(self.times, points[0]) - 1)
         high = min(len(self.times), bisect_right(self.times, points[-1]) + 1)
         boxes = np.stack(self.boxes[low:high])
-        return np.stack([np.interp(points, self.times[low:high], column).mean() for column in boxes.T]).astype(np.float32)
+        means = [np.interp(points, self.times[low:high], column).mean() for column in boxes.T]
+        return np.asarray(means, np.float32)
 
     def forget(self, before: float) -> None:
         """Drop detections that no later box depends on."""

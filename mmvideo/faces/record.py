@@ -78,7 +78,8 @@ class Record:
         boxes = np.asarray(self._boxes, np.float32).reshape(-1, 4)[:self._seen_until] / scale
         valid = np.frombuffer(bytes(self._valid), bool)[:self._seen_until].copy()
         pixels = float(np.median(boxes[valid, 2] - boxes[valid, 0])) * MOUTH_SHARE
-        assert self.first is not None and self._still is not None
+        assert self.first is not None
+        assert self._still is not None
         return FaceTrack(0, self.first, boxes, valid, self._mouths, self._still, pixels)
 
     def close(self) -> None:

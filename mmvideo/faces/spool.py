@@ -18,7 +18,7 @@ class Spool:
 
     def __init__(self, shape: Sequence[int], dtype: np.typing.DTypeLike):
         self.shape, self.dtype = tuple(shape), np.dtype(dtype)
-        self._file = tempfile.TemporaryFile(prefix="mmvideo-")
+        self._file = tempfile.TemporaryFile(prefix="mmvideo-")  # noqa: SIM115
         self._row_bytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
         self._rows = 0
 

@@ -1,4 +1,4 @@
-"""Faces over time, and what a separator is given of them.
+"""Faces over time, and the cues that a separator is given of them.
 
 All pictures of mouths lie on one grid of 25 a second that begins with the clip: row k of every track is the time
 `start_seconds + k / 25`.
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mmvideo.errors import InvalidInput
 from mmvideo.faces.spool import Spool
+from mmvideo.types import Cues
 
 RATE = 25
 """Mouth pictures a second."""
@@ -24,29 +24,6 @@ FACE_SIDE = 224
 """Pixels of the still face."""
 MIN_MOUTH = 32
 """Pixels that the mouth region must have in the source; below, lips cannot be read."""
-
-
-@dataclass(frozen=True, repr=False)
-class Cues:
-    """What separators look at: the mouths and faces of P people over T moments, 25 a second."""
-
-    mouths: Tensor
-    """uint8 (P, T, 96, 96) grey; zero where not valid."""
-    valid: Tensor
-    """bool (P, T): whether the face was seen at that moment (gaps up to 0.4 s are bridged and count as seen)."""
-    faces: Tensor
-    """uint8 (P, 3, 224, 224) RGB: the clearest picture of each face."""
-    start_seconds: float = 0.0
-    """Time of the first mouth picture, on the clock of the source."""
-
-    def __post_init__(self) -> None:
-        if self.mouths.ndim != 4 or self.valid.shape != self.mouths.shape[:2] or len(self.faces) != len(self.mouths):
-            raise InvalidInput(
-                f"Cues need mouths (P, T, H, W), valid (P, T) and faces (P, 3, H, W), not {tuple(self.mouths.shape)}, "
-                f"{tuple(self.valid.shape)} and {tuple(self.faces.shape)}.")
-
-    def __len__(self) -> int:
-        return len(self.mouths)
 
 
 @dataclass(repr=False)
@@ -99,7 +76,7 @@ class Faces:
     warnings: tuple[str, ...] = ()
 
     def cues(self, start: int, end: int, tracks: Sequence[FaceTrack] | None = None) -> Cues:
-        """Return what a separator sees of the rows start <= k < end, padded with what is not valid.
+        """Return what a separator sees of the rows start <= k < end, B = 1, padded with what is not valid.
 
         Args:
             tracks: which faces; all by default.
@@ -114,8 +91,8 @@ class Faces:
                 mouths[p, low - start:high - start] = track.mouths.read(low - track.first, high - track.first)
                 valid[p, low - start:high - start] = track.valid[low - track.first:high - track.first]
         faces = np.stack([t.thumbnail for t in tracks]) if tracks else np.zeros((0, FACE_SIDE, FACE_SIDE, 3), np.uint8)
-        return Cues(torch.from_numpy(mouths), torch.from_numpy(valid), torch.from_numpy(faces).permute(0, 3, 1, 2),
-                    self.start_seconds + start / RATE)
+        return Cues(torch.from_numpy(mouths)[None], torch.from_numpy(valid)[None],
+                    torch.from_numpy(faces).permute(0, 3, 1, 2)[None])
 
 
 @dataclass(frozen=True)
@@ -140,4 +117,4 @@ class TrackGiven:
                                f"without), not {list(self.times_seconds)!r}.")
 
 
-__all__ = ["FACE_SIDE", "MIN_MOUTH", "MOUTH_SIDE", "RATE", "Cues", "FaceTrack", "Faces", "TrackGiven"]
+__all__ = ["FACE_SIDE", "MIN_MOUTH", "MOUTH_SIDE", "RATE", "FaceTrack", "Faces", "TrackGiven"]

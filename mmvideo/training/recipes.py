@@ -18,6 +18,7 @@ TRAINERS = {
     "toybox-joint": "mmvideo.training.toybox_joint",
     "classifier": "mmvideo.training.classifier",
     "probe": "mmvideo.training.probe",
+    "separator": "mmvideo.training.separator",
     "videomae-pretrain": "mmvideo.training.videomae",
 }
 

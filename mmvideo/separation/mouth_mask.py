@@ -1,0 +1,192 @@
+"""The small separator that ships with mmvideo: a complex mask for each face, and its twin without eyes.
+
+The mixture is encoded once; each face then steers its own copy of the trunk, and sees what the other faces' mouths do.
+Everything is wide linear layers and LayerNorm over the channels of one moment, which a CPU does fast; convolutions over
+time are depthwise. Two steps of 20 ms belong to one mouth picture.
+
+The trunk is that of Conv-TasNet (Luo & Mesgarani 2019, arXiv:1809.07454), on spectra, with per-step normalisation;
+"audio-visual, masks on spectra, lips upsampled and joined in the middle" is Afouras et al. 2018 (arXiv:1804.04121).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmvideo.errors import InvalidInput
+from mmvideo.separation.base import Separator, SeparatorPreset
+from mmvideo.separation.spectrum import as_complex
+from mmvideo.types import Cues
+
+WINDOW, HOP = 640, 320
+PIXELS = 48
+_LIMIT = 2.0
+"""Bound of both parts of the mask."""
+_COMPRESS = 0.3
+
+
+class Block(nn.Module):
+    """Linear, depthwise convolution over time, linear; with a residual.
+
+    Args:
+        dim: width of the residual.
+        hidden: width in between.
+        dilation: steps between the three taps.
+        causal: look back only.
+    """
+
+    def __init__(self, dim: int, hidden: int, dilation: int, *, causal: bool = False):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.into = nn.Linear(dim, hidden)
+        self.taps = nn.Parameter(torch.tensor([[0.2], [0.6], [0.2]]).repeat(1, hidden))
+        self.hidden_norm = nn.LayerNorm(hidden)
+        self.out = nn.Linear(hidden, dim)
+        self.dilation, self.causal = dilation, causal
+        nn.init.zeros_(self.out.bias)
+        with torch.no_grad():
+            self.out.weight.mul_(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, dim) -> (N, T, dim)."""
+        h = F.silu(self.into(self.norm(x)))
+        d, t = self.dilation, x.shape[1]
+        h = F.pad(h, (0, 0, 2 * d, 0) if self.causal else (0, 0, d, d))
+        h = h[:, :t] * self.taps[0] + h[:, d:d + t] * self.taps[1] + h[:, 2 * d:] * self.taps[2]
+        return x + self.out(self.hidden_norm(F.silu(h)))
+
+
+class LipNet(nn.Module):
+    """What a mouth does, from its pictures: each against the mean of its window, so that who it is matters little.
+
+    Args:
+        dim: width of what is given.
+        causal: look back only.
+    """
+
+    def __init__(self, dim: int, *, causal: bool = False):
+        super().__init__()
+        self.front = nn.Sequential(
+            nn.Conv2d(2, 16, 7, 3, 3), nn.BatchNorm2d(16), nn.SiLU(),
+            nn.Conv2d(16, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.SiLU(),
+            nn.Conv2d(32, 48, 3, 2, 1), nn.BatchNorm2d(48), nn.SiLU(),
+        )
+        self.flat = nn.Linear(48 * 16 + 1, dim)
+        self.blocks = nn.ModuleList(Block(dim, 2 * dim, d, causal=causal) for d in (1, 2, 4))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, mouths: Tensor, valid: Tensor) -> Tensor:
+        """(N, T, 48, 48) in [0, 1] and bool (N, T) -> (N, T, dim)."""
+        n, t = mouths.shape[:2]
+        seen = valid.to(mouths)[..., None, None]
+        count = seen.sum(1, keepdim=True).clamp_min(1)
+        mean = (mouths * seen).sum(1, keepdim=True) / count
+        spread = mean.var((-1, -2), keepdim=True).add(4e-4).sqrt()
+        level = mean.mean((-1, -2), keepdim=True)
+        pictures = torch.stack([(mouths - level) / spread, (mouths - mean) * 3 / spread], 2) * seen[:, :, None]
+        maps = self.front(pictures.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        x = self.flat(torch.cat([maps.flatten(1).view(n, t, -1), seen[..., 0]], -1))
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+class MouthMask(Separator):
+    """One waveform a face, or, without eyes, a fixed number of waveforms in no order.
+
+    Args:
+        dim: width of the trunk.
+        hidden: width inside its blocks.
+        lips: width of what is known of a mouth.
+        dilations: of the blocks after the mixture and the face are joined; those before are the first `shared` of them.
+        shared: blocks that see the mixture only, and run once.
+        outputs: 0 for one output a face; else that many, and no eyes.
+        causal: no look at later sound or pictures, but for the 40 ms of a spectrum's window.
+    """
+
+    PRESETS: ClassVar = {
+        "mouth-mask-s": SeparatorPreset("2.6 M parameters; the embedded separator", {}),
+        "mouth-mask-s-causal": SeparatorPreset("the same without a look ahead", {"causal": True}),
+        "mouth-mask-s-deaf-to-faces": SeparatorPreset("its twin without eyes: two voices in no order", {"outputs": 2}),
+        "mouth-mask-m": SeparatorPreset("7 M parameters", {
+            "dim": 320, "hidden": 640, "lips": 160, "dilations": [1, 2, 4, 8, 16, 32] * 2}),
+    }
+
+    def __init__(self, *, dim: int = 192, hidden: int = 384, lips: int = 128,
+                 dilations: list[int] | tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 4, 16), shared: int = 4,
+                 outputs: int = 0, causal: bool = False):
+        super().__init__()
+        self.config = {"dim": dim, "hidden": hidden, "lips": lips, "dilations": list(dilations), "shared": shared,
+                       "outputs": outputs, "causal": causal}
+        self.sees, self.num_outputs = not outputs, outputs or None
+        bins = WINDOW // 2 + 1
+        self.register_buffer("window", torch.hann_window(WINDOW).sqrt(), persistent=False)
+        self.into = nn.Linear(3 * bins, dim)
+        self.shared = nn.ModuleDict({"blocks": nn.ModuleList(
+            Block(dim, hidden, d, causal=causal) for d in list(dilations)[:shared])})
+        if self.sees:
+            self.lips = LipNet(lips, causal=causal)
+            self.join = nn.Linear(dim + 2 * lips, dim)
+        self.trunk = nn.ModuleDict({"blocks": nn.ModuleList(Block(dim, hidden, d, causal=causal) for d in dilations)})
+        self.norm = nn.LayerNorm(dim)
+        self.mask = nn.Linear(dim, 2 * bins * max(1, outputs))
+        with torch.no_grad():
+            self.mask.weight.mul_(0.3)
+            self.mask.bias.copy_(torch.tensor([0.3, 0.0]).repeat_interleave(bins).repeat(max(1, outputs)))
+
+    def forward(self, mixture: Tensor, cues: Cues | None = None) -> Tensor:
+        """Separate windows; see `Separator.forward`.
+
+        Mouths of another size than 48 pixels are shrunk to it. An all-unseen face gets what the trunk makes of no cue:
+        the caller decides what to do with a face that was never seen.
+        """
+        if self.sees:
+            cues = self.check(mixture, cues)
+        elif mixture.ndim != 2:
+            raise InvalidInput(f"MouthMask takes a mixture (B, S), not {tuple(mixture.shape)}.")
+        level = mixture.square().mean(-1, keepdim=True).add(1e-8).sqrt()
+        spec = torch.stft(mixture / level, WINDOW, HOP, window=self.window, center=True, pad_mode="constant",
+                          return_complex=True)
+        h = self.into(_features(spec))
+        for block in self.shared["blocks"]:
+            h = block(h)
+        h = self._steered(h, cues) if self.sees else h[:, None]
+        b, p, steps, _ = h.shape
+        x = h.flatten(0, 1)
+        for block in self.trunk["blocks"]:
+            x = block(x)
+        mask = (_LIMIT * torch.tanh(self.mask(self.norm(x)))).float()
+        mask = mask.view(b, p, steps, -1, 2, spec.shape[1]).movedim(2, -1).flatten(1, 2)  # (B, outputs, 2, F, T)
+        masked = as_complex(mask) * spec[:, None]
+        waves = torch.istft(masked.flatten(0, 1), WINDOW, HOP, window=self.window, center=True,
+                            length=mixture.shape[-1])
+        return waves.view(b, -1, mixture.shape[-1]) * level[:, None]
+
+    def _steered(self, h: Tensor, cues: Cues) -> Tensor:
+        """Join what was heard (B, steps, dim) with each face, and with the mean of the others: (B, P, steps, dim)."""
+        b, p, t = cues.valid.shape
+        mouths = cues.mouths.to(h.device).float()
+        if cues.mouths.dtype == torch.uint8:
+            mouths = mouths / 255
+        if mouths.shape[-1] != PIXELS:
+            mouths = F.interpolate(mouths.flatten(0, 1), size=(PIXELS, PIXELS), mode="area").view(b, p, t, PIXELS, -1)
+        own = self.lips(mouths.flatten(0, 1), cues.valid.flatten(0, 1)).view(b, p, t, -1)
+        others = (own.sum(1, keepdim=True) - own) / max(1, p - 1)
+        moment = (torch.arange(h.shape[1], device=h.device) // 2).clamp(max=t - 1)
+        seen = torch.cat([own, others], -1)[:, :, moment]
+        heard = h[:, None].expand(-1, p, -1, -1)
+        return heard + self.join(torch.cat([heard, seen], -1))
+
+
+def _features(spec: Tensor) -> Tensor:
+    """Return the compressed magnitude, real and imaginary parts of a spectrum (B, F, T), as (B, T, 3 F)."""
+    size = spec.abs().clamp_min(1e-4)
+    small = size.pow(_COMPRESS)
+    squeezed = spec * (small / size)
+    return torch.cat([small, squeezed.real, squeezed.imag], 1).transpose(1, 2)
+
+
+__all__ = ["Block", "LipNet", "MouthMask"]

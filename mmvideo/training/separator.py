@@ -1,0 +1,135 @@
+"""Train the small separator, or its twin without eyes, on mixtures that are made on the way.
+
+    mmvideo train train/separator --out runs/separator
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmvideo.errors import RecipeError
+from mmvideo.recipes import checked
+from mmvideo.registry import find, names
+from mmvideo.separation.base import Separator
+from mmvideo.separation.losses import best_permutation, separation_loss, si_sdr, silent_target
+from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.separator_bank import Voice, faces_bank, voices_bank
+from mmvideo.training.separator_mix import Mixer, Mixes, MixRule
+
+_EVALUATION_SEED = 977
+_FOR_EVALUATION = 12
+"""One voice without a face in this many is kept for the curve."""
+
+
+def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache: str = "runs/separator-cache",
+          preset: str = "mouth-mask-s", mixes: dict[str, Any] | None = None, init: str = "",
+          evaluate_every: int = 250, first_batch: int = 0) -> None:
+    """Train a separator; save it under `out`.
+
+    Args:
+        voices: folder of speech without faces (LibriSpeech's .flac).
+        faces: folder of clips with one talking face each (GRID); empty to do without.
+        cache: folder that the mouths cut out of `faces` are kept in.
+        preset: of a registered separator.
+        mixes: changes of `MixRule`.
+        init: a separator's folder to go on from (such as mmvideo/embedded/separator); random weights by default.
+        evaluate_every: steps between points of the curve.
+        first_batch: number of the first batch: past those that `init` has seen.
+
+    Raises:
+        MediaNotFound: a folder without data.
+        RecipeError: unknown keys of `mixes`.
+    """
+    torch.manual_seed(schedule.seed)
+    family = find("separators", _family(preset))
+    model = family.from_pretrained(init) if init else family.create(preset)
+    model.requires_grad_(True)
+    rule = checked(MixRule, mixes or {}, "mixes")
+    learned, kept = _divided(voices_bank(voices))
+    mixer = Mixer(learned, faces_bank(faces, cache) if faces else [], rule)
+    held = Mixer(kept, faces_bank(faces, cache, held_out=True) if faces else [], rule, mixer.eigen)
+    run = Run(out, nn.ModuleDict({"separator": model}), schedule)
+
+    def make(number: int) -> Mixes:
+        return mixer.batch(first_batch + number, schedule.batch_size, seed=schedule.seed)
+
+    def loss(batch: Mixes) -> tuple[Tensor, dict[str, float]]:
+        value = losses(model, batch)
+        return value.mean(), {"db": -value.detach().median()}
+
+    def evaluate() -> dict[str, float]:
+        return figures(model, [held.batch(i, 16, seed=_EVALUATION_SEED) for i in range(6)])
+
+    run.train(make, loss, evaluate=evaluate, evaluate_every=evaluate_every)
+    model.save_pretrained(out / "separator", half=True)
+
+
+def _family(preset: str) -> str:
+    for name in sorted(names("separators"), key=len, reverse=True):
+        if preset == name or preset.startswith(name + "-"):
+            return name
+    raise RecipeError(f"preset {preset!r} belongs to no separator; there are: {', '.join(names('separators'))}.")
+
+
+def _divided(voices: list[Voice]) -> tuple[list[Voice], list[Voice]]:
+    """Keep some speakers for the curve: every twelfth, in the order of their names."""
+    speakers = sorted({v.speaker for v in voices})
+    kept = set(speakers[::_FOR_EVALUATION])
+    return [v for v in voices if v.speaker not in kept], [v for v in voices if v.speaker in kept]
+
+
+def losses(model: Separator, batch: Mixes) -> Tensor:
+    """Return -SNR of each voice, (B, P), in dB, soft-limited at -30; without eyes, of the best order, (B,)."""
+    if model.sees:
+        return separation_loss(model(batch.mixture, batch.cues), batch.targets, batch.mixture)
+    estimate, targets = model(batch.mixture), batch.targets[:, :model.num_outputs]
+    if targets.shape[1] < (model.num_outputs or 0):
+        raise RecipeError(f"{model.num_outputs} outputs but {targets.shape[1]} voices.")
+    return best_permutation(estimate, targets, lambda e, t: _paired(e, t, batch.mixture))[0]
+
+
+def _paired(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    """Loss of every output against every target: (B, 1, O, S) and (B, P, 1, S) -> (B, P, O)."""
+    estimate, target = torch.broadcast_tensors(estimate, target)
+    b, p, o, s = estimate.shape
+    flat = separation_loss(estimate.reshape(b, p * o, s), target.reshape(b, p * o, s), mixture)
+    return flat.view(b, p, o)
+
+
+@torch.no_grad()
+def figures(model: Separator, batches: list[Mixes]) -> dict[str, float]:
+    """Measure: SI-SDR improvement, share of faces that get their own voice, and how quiet silent faces are.
+
+    Without eyes the best order is taken, which flatters; `right` is then left out.
+    """
+    gains, right, silence, same, real = [], [], [], [], []
+    for batch in batches:
+        estimate = model(batch.mixture, batch.cues) if model.sees else model(batch.mixture)
+        targets = batch.targets[:, :estimate.shape[1]]
+        pairs = si_sdr(estimate.unsqueeze(1), targets.unsqueeze(2))  # (B, target, output)
+        if not model.sees:
+            order = best_permutation(estimate, targets)[1]
+            pairs = pairs.gather(2, order[:, None].expand(-1, pairs.shape[1], -1))
+        own = pairs.diagonal(dim1=1, dim2=2)
+        speaks = targets.square().mean(-1) > 1e-7
+        gain = own - si_sdr(batch.mixture[:, None].expand_as(targets), targets)
+        gains.append(gain[speaks])
+        both = speaks[:, :2].all(1) & (targets.shape[1] >= 2)
+        # the voice of a face must be nearer to its own output than to the other face's
+        wins = (own[:, :2] > pairs[:, :2, :2].flip(2).diagonal(dim1=1, dim2=2)).float()
+        right.append(wins[both].flatten())
+        same.append(gain[(batch.same_voice & both)][:, :2].flatten())
+        real.append(gain[(batch.real[:, :gain.shape[1]] & speaks)])
+        silence.append(silent_target(estimate, batch.mixture[:, None])[~speaks])
+    found = {"si_sdri": torch.cat(gains).mean(), "si_sdri_same_voice": torch.cat(same).mean(),
+             "si_sdri_filmed": torch.cat(real).mean(), "silent_db": torch.cat(silence).mean()}
+    if model.sees:
+        found["right"] = torch.cat(right).mean()
+    return {name: float(value) for name, value in found.items()}
+
+
+__all__ = ["figures", "losses", "train"]
