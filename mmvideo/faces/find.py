@@ -142,16 +142,16 @@ class _Work:
     def _cut_out(self, until: float) -> None:
         """Cut out the mouths of all rows before a time; forget the frames that are over."""
         while len(self._looked) > 1 and self._looked[1][0] <= until:
-            self._rows(self._looked.popleft()[1], self._looked[0][0])
+            self._rows(*self._looked.popleft(), self._looked[0][0])
         for record in self.records:
             record.path.forget(until)
 
-    def _rows(self, grey: np.ndarray, end: float) -> None:
-        """Fill the rows that a frame is shown at: those before `end`."""
+    def _rows(self, shown: float, grey: np.ndarray, end: float) -> None:
+        """Fill the rows at which a frame is shown: from its own time to `end`."""
         while self._row < self.num_rows and self.start + self._row / RATE < end - 1e-6:
             seconds = self.start + self._row / RATE
             for record in self.records:
-                record.add(self._row, seconds, grey)
+                record.add(self._row, seconds, shown, grey)
             self._row += 1
         over = [r for r in self.records if r.path.ends <= end]
         if over:
@@ -170,7 +170,7 @@ class _Work:
         self._search(keep=0)
         self._cut_out(until=float("inf"))
         if self._looked:
-            self._rows(self._looked.popleft()[1], self.end + 1 / RATE)
+            self._rows(*self._looked.popleft(), self.end + 1 / RATE)
         for record in self.records:
             self._keep(record)
         tracks = [record.track(self.scale) for record in self.done]

@@ -57,14 +57,14 @@ class Record:
         x, y, side = (float(v) for v in box)
         self._still, self._best = cut_out(picture, x, y, side * _FACE_MARGIN, FACE_SIDE), sharp
 
-    def add(self, row: int, seconds: float, grey: np.ndarray) -> None:
-        """Write the row of one moment, if the track has begun."""
+    def add(self, row: int, seconds: float, shown: float, grey: np.ndarray) -> None:
+        """Write the row of one moment, if the track has begun; the picture is of the time `shown`."""
         seen = self.path.seen_at(seconds)
         if not seen and self.first is None:
             return
         if self.first is None:
             self.first = row
-        box = self.path.at(seconds) if seen else np.full(3, np.nan, np.float32)
+        box = self.path.at(shown) if seen else np.full(3, np.nan, np.float32)
         mouth = cut_out(grey, *mouth_of(box), MOUTH_SIDE) if seen else np.zeros((MOUTH_SIDE, MOUTH_SIDE), np.uint8)
         self._boxes.extend(corners(box).tolist())
         self._valid.append(seen)

@@ -1,8 +1,8 @@
 """From a voice to what its mouth would do: opening, width, rounding and teeth, 25 times a second.
 
-A rule, not a model: how open the jaw is follows the first formant's band and the loudness, how wide or round the lips are
-the second formant's, and hissing sounds show the teeth. It is rough, and right in the one thing that matters here: the
-mouth moves when, and about as much as, its own voice does.
+A rule, not a model: how open the jaw is follows the first formant's band and the loudness, how wide or round the lips
+are the second formant's, and hissing sounds show the teeth. It is rough, and right in the one thing that matters here:
+the mouth moves when, and about as much as, its own voice does.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Mouths composed from real pictures, moved by any voice; and what cameras and detectors do to mouths.
 
-`EigenMouths` is a linear map from sound to the first principal components of real mouth pictures (the idea of
-Brand 1999, "Voice Puppetry", at its simplest), fitted by ridge regression. It moves one person's mouth to another's voice.
+`EigenMouths` is a linear map from sound to the first principal components of real mouth pictures (the idea of Brand
+1999, "Voice Puppetry", at its simplest), fitted by ridge regression. It moves one person's mouth to another's voice.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -85,7 +86,7 @@ def _features(sound: np.ndarray) -> Tensor:
     power = torch.fft.rfft(frames * torch.hann_window(window)).abs().square()
     edges = torch.linspace(np.log(120), np.log(7800), _BANDS + 1).exp()
     hertz = torch.arange(power.shape[1]) * RATE / window
-    bands = torch.stack([((hertz >= a) & (hertz < b)).float() for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    bands = torch.stack([((hertz >= a) & (hertz < b)).float() for a, b in pairwise(edges)])
     level = (power @ bands.T).clamp_min(1e-6).log()
     level = (level - level.mean(0)) / level.std(0).clamp_min(0.5)
     padded = F.pad(level.T[None], (_CONTEXT, _CONTEXT), mode="replicate")[0].T

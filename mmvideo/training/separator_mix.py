@@ -1,7 +1,8 @@
 """Mixtures to learn separation from: every batch is a function of its number alone.
 
-Each mixture has the voices of its faces, perhaps voices off the screen, perhaps noise. A face is real (GRID), or a mouth
-drawn or composed from real pictures that moves as its voice would move it. Some faces are silent: their target is silence.
+Each mixture has the voices of its faces, perhaps voices off the screen, perhaps noise. A face is real (GRID), or a
+mouth drawn or composed from real pictures that moves as its voice would move it. Some faces are silent: their target is
+silence.
 """
 
 from __future__ import annotations
