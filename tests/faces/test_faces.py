@@ -103,11 +103,12 @@ def test_trembling_boxes_are_smoothed() -> None:
 
 
 def test_uneven_timestamps_are_resampled_by_time() -> None:
-    pts = [0.0, 0.1, 0.11, 0.12, 0.5, 0.9, 1.0, 1.2, 1.4, 1.6]
+    pts = [0.0, 0.1, 0.11, 0.25, 0.5, 0.8, 1.0, 1.2, 1.4, 1.6]
     faces = found(lambda i: [box(100 + 60 * pts[i], 100)], num=10, pts=pts)
     (track,) = faces.tracks
     assert faces.num_rows >= 40
     shown = [max(p for p in pts if p <= row / 25 + 1e-6) for row in range(5, 35)]
+    assert track.first == 0
     np.testing.assert_allclose(track.boxes[5:35, 0] + 30, 100 + 60 * np.array(shown), atol=4)
 
 
