@@ -16,6 +16,7 @@ import torch
 from mmvideo import recipes, weights
 from mmvideo.errors import InvalidInput, MmvideoError
 from mmvideo.hooks import Hook
+from mmvideo.hub.composed import is_composed
 from mmvideo.hub.find import is_hub_name
 from mmvideo.recipes import Recipe
 from mmvideo.results import Answer, Evidence, Result
@@ -322,6 +323,8 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 def _for_model(recipe: Recipe, model: str | Path) -> Recipe:
     """Return the recipe that a model is for: the recipe itself, or the one that it names for the hub or encoders."""
     home = Path(model).expanduser()
+    if recipe.for_composed and is_composed(home):
+        return recipes.load(recipe.for_composed)
     if recipe.for_hub and str(model) not in weights.names() and is_hub_name(model):
         return recipes.load(recipe.for_hub)
     if recipe.for_encoders and home.is_dir() and weights.is_encoder(home):

@@ -136,6 +136,8 @@ class Recipe:
     """Recipe that runs instead where model= is a folder that an encoder of the zoo wrote; empty for none."""
     for_hub: str = ""
     """Recipe that runs instead where model= is a model of the Hugging Face hub, or a folder in its format."""
+    for_composed: str = ""
+    """Recipe that runs instead where model= is a composed model's folder."""
     where: str = "<python>"
     """The file that it came from, for error messages."""
 
@@ -171,7 +173,7 @@ class Recipe:
         """Return the text that `load` reads back into an equal recipe (but for `where`)."""
         raw = {
             "name": self.name, "about": self.about, "takes": list(self.takes), "gives": self.gives,
-            **{key: getattr(self, key) for key in ("for_encoders", "for_hub") if getattr(self, key)},
+            **{key: getattr(self, key) for key in ("for_encoders", "for_hub", "for_composed") if getattr(self, key)},
             "stages": [{s.name: dict(s.options)} for s in self.stages],
         }
         return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=110)
@@ -195,7 +197,7 @@ def load(name_or_path: str | Path | Recipe) -> Recipe:
         return name_or_path
     raw, where = read_yaml("pipelines", name_or_path)
     raw = {**raw, "stages": _stages(raw.get("stages"), where), "where": where}
-    for key in ("name", "about", "gives", "for_encoders", "for_hub"):
+    for key in ("name", "about", "gives", "for_encoders", "for_hub", "for_composed"):
         if key in raw and not isinstance(raw[key], str):
             raise RecipeError(f"{where}: {key} must be text, not {raw[key]!r}.")
     takes = raw.get("takes", [])

@@ -63,6 +63,11 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "projectors": {
         "resampler": "mmvideo.projectors.resampler:Resampler",
+        "linear": "mmvideo.projectors.linear:Linear",
+        "mlp2x": "mmvideo.projectors.mlp:MLP",
+        "qformer": "mmvideo.projectors.qformer:QFormer",
+        "pixel-shuffle": "mmvideo.projectors.pixel_shuffle:PixelShuffle",
+        "spatio-temporal": "mmvideo.projectors.spatio_temporal:SpatioTemporal",
     },
     "heads": {
         "linear": "mmvideo.heads.linear:LinearHead",
@@ -93,6 +98,7 @@ PARTS: dict[str, dict[str, str]] = {
         "recognise": "mmvideo.stages.recognise:Recognise",
         "watch": "mmvideo.stages.watch:Watch",
         "reply": "mmvideo.stages.watch:Reply",
+        "converse": "mmvideo.stages.compose:Converse",
         "narrate": "mmvideo.stages.watch:Narrate",
     },
 }

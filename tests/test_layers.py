@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "pipeline": TOOLS | {"hub", "stages", "results", "hooks"},
     "evaluation": TOOLS | MODELS | {"media", "sampling", "toybox", "faces", "talkers", "stages", "results", "hooks",
                                     "pipeline", "training"},
-    "training": TOOLS | MODELS | {"media", "sampling", "toybox", "faces", "talkers"},
+    "training": TOOLS | MODELS | {"hub", "media", "sampling", "toybox", "faces", "talkers"},
     "doctor": TOOLS,
     "embedded": set(),
     "cli": {"*"}, "__main__": {"cli"}, "__init__": {"*"},

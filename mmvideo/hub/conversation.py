@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -13,15 +11,14 @@ from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.load import memory_for
 from mmvideo.hub.places import Places
 from mmvideo.language import decoding
-from mmvideo.language.model import Generated
-from mmvideo.types import Asking
+from mmvideo.language.talk import Talk
 
 _PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
               "position_ids")
 """Inputs with one entry a token."""
 
 
-class Conversation:
+class Conversation(Talk):
     """Ask a chat model any number of questions about one video.
 
     Args:
@@ -32,6 +29,7 @@ class Conversation:
 
     def __init__(self, chat: ChatModel, seen: Seen, first: Prompt | None = None):
         self.chat, self.seen = chat, seen
+        self.tokenizer, self.ends = chat.tokenizer, chat.ends
         self.first = first or chat.prompt("?", seen)
         self._places = Places(chat.model)
         self.prefix = self.first.tensors["input_ids"][:, :self.first.prefix_length]
@@ -49,21 +47,21 @@ class Conversation:
             out = model(**inputs, use_cache=True, logits_to_keep=1)
         return out["cache"] if "cache" in out else out["past_key_values"]
 
-    def _question(self, question: str, history: tuple[tuple[str, str], ...]) -> Tensor:
+    def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
         """Return the token IDs (1, L) that follow the prefix."""
-        self.chat.check(question)
-        ids = self.chat.ids(question, self.seen, history, self.first)
+        self.chat.check(text)
+        ids = self.chat.ids(text, self.seen, history, self.first)
         length = self.prefix.shape[1]
         assert torch.equal(ids[:, :length], self.prefix), "the words after a video changed how it is read"
         return ids[:, length:].to(self.chat.device)
 
-    def _step(self) -> decoding.Step:
+    def step(self) -> decoding.Step:
         """Return a reader that stands just after the prefix; the first tokens that it is given are the question."""
         cache, model = decoding.copied(self._cache), self.chat.model
         argument = "cache" if "cache" in self.chat.takes else "past_key_values"
         read, shift = [self.prefix], None
 
-        def step(ids: Tensor) -> Tensor:
+        def go_on(ids: Tensor) -> Tensor:
             nonlocal shift
             with torch.inference_mode(), memory_for(f"{self.chat.name} answers"):
                 more: dict[str, Any] = {}
@@ -75,36 +73,7 @@ class Conversation:
                     self._places.shift(shift)
                 return model(input_ids=ids, use_cache=True, **{argument: cache}, **more).logits
 
-        return step
-
-    def logits(self, question: str, history: tuple[tuple[str, str], ...] = ()) -> Tensor:
-        """Return the logits of the first token of the reply, float32 (V,)."""
-        return self._step()(self._question(question, history))[0, -1].float()
-
-    def write(self, question: str, asking: Asking) -> Iterator[Generated]:
-        """Yield the reply so far, after every token."""
-        tokenizer = self.chat.tokenizer
-        if asking.choices:
-            yield self.choose(question, asking)[0]
-            return
-        ids, written = self._question(question, asking.history), None
-        for written in decoding.write(self._step(), ids, asking, tokenizer=tokenizer, ends=self.chat.ends):
-            yield Generated(tokenizer.decode(written.ids, skip_special_tokens=True).strip(), written.confidence)
-
-    def reply(self, question: str, asking: Asking | None = None) -> Generated:
-        """Return the whole reply."""
-        return deque(self.write(question, asking or Asking()), maxlen=1).pop()
-
-    def choose(self, question: str, asking: Asking) -> list[Generated]:
-        """Score every choice by its likelihood as the reply; likeliest first, confidences sum to 1."""
-        ids = self._question(question, asking.history)
-        scores = []
-        for choice in asking.choices:
-            reply = self.chat.tokenizer(choice, add_special_tokens=False)["input_ids"]
-            scores.append(decoding.log_likelihood(self._step(), ids, [*reply, *self.chat.ends[:1]]))
-        shares = torch.tensor(scores).softmax(0).tolist()
-        ranked = sorted(zip(asking.choices, shares, strict=True), key=lambda item: -item[1])
-        return [Generated(text, share) for text, share in ranked]
+        return go_on
 
 
 def _placed(value: Any, device: torch.device, dtype: torch.dtype) -> Any:

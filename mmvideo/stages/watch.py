@@ -14,6 +14,7 @@ from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.conversation import Conversation
 from mmvideo.hub.find import find
 from mmvideo.hub.load import LoadOptions
+from mmvideo.language.talk import Talk
 from mmvideo.results import Answer, Caption
 from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
 from mmvideo.sampling.fps import at_fps
@@ -135,7 +136,7 @@ class Reply(Stage):
     max_new_tokens: int = 256
     """The longest reply, where the caller sets none."""
 
-    def __call__(self, *, conversation: Conversation, clips: Clips, text: tuple[str, ...],
+    def __call__(self, *, conversation: Talk, clips: Clips, text: tuple[str, ...],
                  asking: Asking) -> dict[str, Any]:
         """Return one Answer a question; for `stream`, an iterator that gives the pieces and then the Answer.
 
@@ -158,7 +159,7 @@ def limited(asking: Asking, longest: int) -> Asking:
     return asking if asking.max_new_tokens else replace(asking, max_new_tokens=longest)
 
 
-def _answer(conversation: Conversation, clips: Clips, question: str, asking: Asking) -> Answer:
+def _answer(conversation: Talk, clips: Clips, question: str, asking: Asking) -> Answer:
     if not asking.choices:
         return _said(conversation.reply(question, asking), clips, question, "")
     ranked = conversation.choose(question, asking)
@@ -171,7 +172,7 @@ def _said(reply: Any, clips: Clips, question: str, rule: str) -> Answer:
                   in_domain=Domain(True), rule=f"{clips.rule}; one reading of all frames{rule}; {NOT_JUDGED}")
 
 
-def _pieces(conversation: Conversation, clips: Clips, question: str, asking: Asking) -> Iterator[str | Answer]:
+def _pieces(conversation: Talk, clips: Clips, question: str, asking: Asking) -> Iterator[str | Answer]:
     """Yield what each token adds, whole characters only, and last the Answer."""
     told, reply = "", None
     for reply in conversation.write(question, asking):
@@ -193,7 +194,7 @@ class Narrate(Stage):
     request: str = "Describe what happens in this video."
     max_new_tokens: int = 256
 
-    def __call__(self, *, conversation: Conversation, clips: Clips) -> dict[str, Any]:
+    def __call__(self, *, conversation: Talk, clips: Clips) -> dict[str, Any]:
         """Return one Caption of the whole video."""
         said = conversation.reply(self.request, Asking(max_new_tokens=self.max_new_tokens))
         return {"caption": Caption(text=said.text, confidence=said.confidence, seconds_looked_at=looked_at(clips),

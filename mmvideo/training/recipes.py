@@ -19,6 +19,7 @@ TRAINERS = {
     "classifier": "mmvideo.training.classifier",
     "probe": "mmvideo.training.probe",
     "separator": "mmvideo.training.separator",
+    "composed": "mmvideo.training.composed",
     "videomae-pretrain": "mmvideo.training.videomae",
 }
 

@@ -1,0 +1,195 @@
+"""A video language model put together from parts: any registered encoders, a projector each, any causal model.
+
+A folder of one holds::
+
+    config.json       names of the parts, the clip that is looked at, how questions are put
+    encoder/          as the encoder's own save_pretrained writes it
+    projector/        likewise
+    audio_encoder/    and audio_projector/, where it hears through an encoder of its own
+    language/         a causal model and its tokenizer, in the Hugging Face format
+    recipe.yaml       the pipeline that runs it
+    README.md, SHA256SUMS
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmvideo import recipes, weights
+from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError
+from mmvideo.hub.find import reading
+from mmvideo.hub.load import local, quiet
+from mmvideo.language.prompt import VIDEO, Prompt
+from mmvideo.registry import find
+from mmvideo.types import Clips, Features
+
+KIND = "composed"
+RECIPE = "recipe.yaml"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a composed model looks at: windows over the whole video, each seen as one clip."""
+
+    num_frames: int
+    height: int
+    width: int
+    window_seconds: float
+    max_windows: int = 8
+    """Longer videos are thinned evenly to so many windows."""
+    sample_rate: int | None = None
+    """Samples per second of the sound; None for a deaf model."""
+
+
+class Composed(nn.Module):
+    """Encoder, projector and language model.
+
+    Args:
+        parts: registered names: "encoder", "projector" and, where it hears beside, "audio_encoder", "audio_projector".
+        modules: the parts themselves, by the same names, and "language".
+        tokenizer: of the language model.
+        look: what is looked at.
+        form: how questions are put, see `mmvideo.language.prompt`; empty for the tokenizer's chat template.
+
+    Raises:
+        InvalidInput: parts whose widths do not fit.
+    """
+
+    def __init__(self, parts: dict[str, str], modules: dict[str, nn.Module], tokenizer: Any, look: Look,
+                 form: str = ""):
+        super().__init__()
+        self.names, self.look, self.form = dict(parts), look, form
+        self.parts = nn.ModuleDict(modules)
+        self.tokenizer, self.prompt = tokenizer, Prompt(tokenizer, form)
+        wide = self.language.get_input_embeddings().embedding_dim
+        for eyes, bridge in (("encoder", "projector"), ("audio_encoder", "audio_projector")):
+            if bridge not in modules:
+                continue
+            given = modules[bridge].config
+            if (given["dim_in"], given["dim_out"]) != (modules[eyes].dim, wide):
+                raise InvalidInput(f"The {bridge} maps {given['dim_in']} to {given['dim_out']}, but {parts[eyes]} "
+                                   f"gives {modules[eyes].dim} and the language model reads {wide}.")
+
+    @property
+    def language(self) -> nn.Module:
+        """The causal model."""
+        return self.parts["language"]
+
+    def features(self, frames: Tensor, audio: Tensor | None = None, has_audio: Tensor | None = None) -> Features:
+        """Encode clips, uint8 (B, T, C, H, W), with their sound (B, S) where the encoder takes it."""
+        encoder = self.parts["encoder"]
+        if "audio" in inspect.signature(encoder.forward).parameters:
+            return encoder(frames, audio=audio, has_audio=has_audio)
+        return encoder(frames)
+
+    def embed(self, frames: Tensor, audio: Tensor | None = None, has_audio: Tensor | None = None) -> Tensor:
+        """Turn clips into soft tokens (B, N, D of the language model), the sound's after the picture's."""
+        soft = self.parts["projector"](self.features(frames, audio, has_audio))
+        if "audio_encoder" not in self.parts or audio is None:
+            return soft
+        heard = self.parts["audio_projector"](self.parts["audio_encoder"](audio))
+        return torch.cat((soft, heard), 1)
+
+    def watch(self, clips: Clips, *, batch_size: int = 8) -> Tensor:
+        """Turn all windows of a video into one row of soft tokens (1, B * N, D)."""
+        device, rows = self.language.get_input_embeddings().weight.device, []
+        for first in range(0, clips.frames.shape[0], batch_size):
+            chosen = slice(first, first + batch_size)
+            audio = None if clips.audio is None else clips.audio[chosen].to(device)
+            frames = clips.frames[chosen].to(device)
+            heard = torch.full((len(frames),), clips.has_audio, device=device)
+            rows.append(self.embed(frames, audio, heard))
+        return torch.cat(rows).flatten(0, 1)[None]
+
+    def save_pretrained(self, folder: str | Path, *, about: str = "") -> Path:
+        """Write the whole model into a folder; the way to load it is in its README.md."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, part in self.parts.items():
+            part.save_pretrained(folder / name)
+        self.tokenizer.save_pretrained(str(folder / "language"))
+        config = {"kind": KIND, "parts": self.names, "look": asdict(self.look), "form": self.form}
+        (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        recipe = recipes.load("composed-qa")
+        recipe.save(folder / RECIPE)
+        (folder / "README.md").write_text(_card(self, folder.name, about), encoding="utf-8")
+        weights.seal(folder)
+        return folder
+
+    def push_to_hub(self, name: str, folder: str | Path, *, private: bool = False) -> str:
+        """Save into a folder and upload it to the hub as "owner/name"; return its address."""
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        with reading(name):
+            api.create_repo(name, exist_ok=True, private=private)
+            return str(api.upload_folder(repo_id=name, folder_path=str(self.save_pretrained(folder))))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> Composed:
+        """Load what `save_pretrained` wrote, in evaluation mode.
+
+        Raises:
+            WeightsError: not such a folder, or a part that is missing or does not fit.
+        """
+        folder = Path(folder).expanduser()
+        config = weights.config(folder)
+        if config.get("kind") != KIND:
+            raise WeightsError(f"{folder} holds no composed model; one is written by mmvideo train or save_pretrained.")
+        kinds = {"encoder": "encoders", "projector": "projectors", "audio_encoder": "audio-encoders",
+                 "audio_projector": "projectors"}
+        modules = {part: find(kinds[part], name).from_pretrained(folder / part)
+                   for part, name in config["parts"].items()}
+        modules["language"], tokenizer = load_language(folder / "language")
+        made = cls(config["parts"], modules, tokenizer, Look(**config["look"]), config["form"])
+        return made.to(device).eval()
+
+
+def is_composed(name: str | Path) -> bool:
+    """Say whether a folder was written by `Composed.save_pretrained`."""
+    home = Path(name).expanduser()
+    return (home / "config.json").is_file() and weights.config(home).get("kind") == KIND
+
+
+def load_language(name: str | Path, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, Any]:
+    """Load any causal model of transformers and its tokenizer, by folder or hub name.
+
+    Raises:
+        ModelUnavailable: it cannot be fetched.
+        UnsupportedModel: it is no causal model.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    place = local(str(name))
+    with reading(place, "weights or tokenizer"), quiet():
+        try:
+            model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
+            tokenizer = AutoTokenizer.from_pretrained(place)
+        except KeyError as error:
+            raise UnsupportedModel(f"{name} is no causal language model that transformers knows: {error}.") from error
+    if tokenizer.eos_token_id is None:
+        raise UnsupportedModel(f"The tokenizer of {name} has no token that ends a reply (eos_token); set one.")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def _card(model: Composed, name: str, about: str) -> str:
+    sizes = "\n".join(f"- {part}: {model.names.get(part, type(module).__name__)}, "
+                      f"{sum(p.numel() for p in module.parameters()):,} parameters"
+                      for part, module in model.parts.items())
+    asked = model.prompt.text("{question}").replace(VIDEO, "<video>")
+    return (f"---\nlibrary_name: mmvideo\npipeline_tag: video-text-to-text\n---\n# {name}\n\n{about}\n\n{sizes}\n\n"
+            f"Looks at {model.look}.\nA question is put as\n\n    {asked!r}\n\n"
+            "```python\nfrom mmvideo import Pipeline\n\n"
+            f"print(Pipeline(\"video-qa\", model=\"./{name}\")(\"clip.mp4\", \"what happens?\"))\n```\n")
+
+
+__all__ = ["KIND", "RECIPE", "Composed", "Look", "is_composed", "load_language"]

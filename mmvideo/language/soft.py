@@ -1,0 +1,57 @@
+"""A causal model behind soft tokens of any encoder: the video is read once as a prefix, questions follow."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmvideo.language import decoding
+from mmvideo.language.prompt import Prompt
+from mmvideo.language.talk import Talk
+
+
+class SoftTalk(Talk):
+    """One video's soft tokens in front of a language model.
+
+    Args:
+        model: a causal model of transformers.
+        prompt: how it is asked; its tokenizer is the model's.
+        embeddings: (1, N, D of the language model).
+    """
+
+    def __init__(self, model: nn.Module, prompt: Prompt, embeddings: Tensor):
+        self.model, self.prompt, self.tokenizer = model, prompt, prompt.tokenizer
+        given = getattr(model.generation_config, "eos_token_id", None) or self.tokenizer.eos_token_id
+        self.ends = tuple(given) if isinstance(given, list | tuple) else (int(given),)
+        before, _ = prompt.around("?")
+        words = model.get_input_embeddings()
+        device = words.weight.device
+        lead = words(torch.tensor([before], dtype=torch.long, device=device))
+        whole = torch.cat((lead, embeddings.to(device, lead.dtype)), 1)
+        self._before = before
+        with torch.inference_mode():
+            out = model(inputs_embeds=whole, use_cache=True)
+        self._cache = out["cache"] if "cache" in out else out["past_key_values"]
+        self._argument = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+
+    def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
+        """Return the token IDs (1, L) after the video."""
+        before, after = self.prompt.around(text, history)
+        assert before == self._before, "what stands before the video must not depend on the question"
+        return torch.tensor([after], device=self.model.get_input_embeddings().weight.device)
+
+    def step(self) -> decoding.Step:
+        """Return a reader that stands just after the soft tokens."""
+        given: dict[str, Any] = {self._argument: decoding.copied(self._cache)}
+
+        def go_on(ids: Tensor) -> Tensor:
+            with torch.inference_mode():
+                return self.model(input_ids=ids, use_cache=True, **given).logits
+
+        return go_on
+
+
+__all__ = ["SoftTalk"]

@@ -1,0 +1,73 @@
+"""Questions about something that a causal model has read once: replies in one piece or in many, or among choices."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmvideo.errors import InvalidInput
+from mmvideo.language import decoding
+from mmvideo.language.model import Generated
+from mmvideo.types import Asking
+
+
+class Talk:
+    """Base of conversations: subclasses say how a question becomes tokens and how the model goes on from its prefix."""
+
+    tokenizer: Any
+    ends: tuple[int, ...]
+    """Token IDs that end a reply."""
+
+    def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
+        """Return the token IDs (1, L) that follow what was read."""
+        raise NotImplementedError
+
+    def step(self) -> decoding.Step:
+        """Return a reader that stands just after what was read."""
+        raise NotImplementedError
+
+    def logits(self, question: str, history: tuple[tuple[str, str], ...] = ()) -> Tensor:
+        """Return the logits of the first token of the reply, float32 (V,)."""
+        return self.step()(self.question(question, history))[0, -1].float()
+
+    def write(self, question: str, asking: Asking) -> Iterator[Generated]:
+        """Yield the reply so far, after every token.
+
+        Raises:
+            InvalidInput: choices or a schema that cannot be used.
+            OutOfMemory: the reply does not fit into memory.
+        """
+        if asking.choices:
+            yield self.choose(question, asking)[0]
+            return
+        ids = self.question(question, asking.history)
+        for written in decoding.write(self.step(), ids, asking, tokenizer=self.tokenizer, ends=self.ends):
+            yield Generated(self.tokenizer.decode(written.ids, skip_special_tokens=True).strip(), written.confidence)
+
+    def reply(self, question: str, asking: Asking | None = None) -> Generated:
+        """Return the whole reply."""
+        return deque(self.write(question, asking or Asking()), maxlen=1).pop()
+
+    def choose(self, question: str, asking: Asking) -> list[Generated]:
+        """Score every choice by its likelihood as the reply; likeliest first, confidences sum to 1.
+
+        Raises:
+            InvalidInput: a choice that the tokenizer makes nothing of.
+        """
+        ids = self.question(question, asking.history)
+        scores = []
+        for choice in asking.choices:
+            reply = self.tokenizer(choice, add_special_tokens=False)["input_ids"]
+            if not reply:
+                raise InvalidInput(f"The choice {choice!r} is empty.")
+            scores.append(decoding.log_likelihood(self.step(), ids, [*reply, *self.ends[:1]]))
+        shares = torch.tensor(scores).softmax(0).tolist()
+        ranked = sorted(zip(asking.choices, shares, strict=True), key=lambda item: -item[1])
+        return [Generated(text, share) for text, share in ranked]
+
+
+__all__ = ["Talk"]

@@ -1,0 +1,23 @@
+"""Layers with GELU between them (LLaVA-1.5's mlp2x_gelu, Liu et al. 2024): every token becomes a soft token."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mmvideo.projectors.base import Projector
+from mmvideo.types import Features
+
+
+class MLP(Projector):
+    """Two linear layers by default; a norm in front steadies encoders of any scale."""
+
+    def __init__(self, *, dim_in: int, dim_out: int, depth: int = 2):
+        super().__init__(dim_in=dim_in, dim_out=dim_out, depth=depth)
+        layers: list[nn.Module] = [nn.LayerNorm(dim_in), nn.Linear(dim_in, dim_out)]
+        for _ in range(depth - 1):
+            layers += [nn.GELU(), nn.Linear(dim_out, dim_out)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, features: Features) -> Tensor:
+        """Map (B, N, dim_in) to (B, N, dim_out)."""
+        return self.layers(features.tokens)

@@ -1,0 +1,60 @@
+"""Stage `converse`: a composed model looks at a whole video and answers in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from mmvideo.errors import InvalidInput
+from mmvideo.hub.composed import Composed
+from mmvideo.language.soft import SoftTalk
+from mmvideo.sampling.windows import windows
+from mmvideo.stages.base import Stage
+from mmvideo.types import Clips
+
+
+@dataclass(kw_only=True)
+class Converse(Stage):
+    """Look at windows over the whole video, and let the language model read all of them once."""
+
+    needs: ClassVar = ("media",)
+    gives: ClassVar = ("clips", "conversation")
+
+    weights: str | None = None
+    max_windows: int | None = None
+    """Most windows; null for the model's own number."""
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    batch_size: int = 8
+    model: Composed | None = field(default=None, repr=False, init=False)
+
+    def load(self, device: torch.device) -> None:
+        """Load all parts.
+
+        Raises:
+            InvalidInput: no model was named.
+            WeightsError: a part is missing or does not fit.
+        """
+        if self.weights is None:
+            raise InvalidInput("This recipe runs a composed model of yours: give model=FOLDER (--model FOLDER).")
+        self.model = Composed.from_pretrained(self.weights, device=device)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the parts."""
+        return dict(self.model.parts.items()) if self.model is not None else {}
+
+    def __call__(self, *, media: Any) -> dict[str, Any]:
+        """Return the windows that were looked at, and the model's conversation about them."""
+        look = self.model.look
+        clips: Clips = windows(media, window_seconds=look.window_seconds, num_frames=look.num_frames,
+                               max_windows=self.max_windows or look.max_windows, size=(look.height, look.width),
+                               sample_rate=look.sample_rate, start_seconds=self.start_seconds,
+                               end_seconds=self.end_seconds)
+        soft = self.model.watch(clips, batch_size=self.batch_size)
+        return {"clips": clips, "conversation": SoftTalk(self.model.language, self.model.prompt, soft)}
+
+
+__all__ = ["Converse"]

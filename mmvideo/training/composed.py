@@ -1,0 +1,197 @@
+"""Train a composed model: stage 1 its projector alone, stage 2 the language model too (LoRA or whole), as LLaVA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmvideo import weights
+from mmvideo.errors import InvalidInput, MissingExtra, UnknownName
+from mmvideo.hub.composed import Composed, Look, load_language
+from mmvideo.language.prompt import WORDS
+from mmvideo.language.prompts import QUESTION
+from mmvideo.language.soft import SoftTalk
+from mmvideo.nn import facts as nf
+from mmvideo.registry import find
+from mmvideo.training import packed
+from mmvideo.training.conversations import Data, Jsonl, Shown, Toybox
+from mmvideo.training.loop import Run, Schedule, freeze
+from mmvideo.types import Asking
+
+LEARNS = ("projector", "encoder", "language", "lora")
+
+
+def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", encoder: str = "toybox-av",
+          encoder_weights: str = "toybox-qa", projector: str = "mlp2x", projector_options: dict[str, Any] | None = None,
+          language: str = "", look: dict[str, Any] | None = None, data: str = "toybox",
+          data_options: dict[str, Any] | None = None, lora_rank: int = 16, slow: dict[str, float] | None = None,
+          facts_weight: float = 0.0, concepts: str = "", evaluate_every: int = 200, samples: int = 3) -> None:
+    """Train the parts named in `learn`; the rest is frozen. The model is saved under `out`/model.
+
+    Args:
+        learn: of LEARNS; "lora" trains low-rank changes of the language model, which are merged when it is saved.
+        model: a composed model to go on from; else it is put together from the parts that follow.
+        encoder: a registered encoder, with `encoder_weights` an embedded model's name or a folder of it.
+        projector: a registered projector, new, with its options.
+        language: folder or hub name of a causal model.
+        look: the clip that is looked at; by default what the encoder's config.json says.
+        data: "toybox", or a file of conversations in LLaVA's JSON lines.
+        slow: multiples of the learning rate for some parts.
+        facts_weight: weight of the toybox's dense facts, for a projector that reads them off (`resampler`).
+        concepts: folder of the words' side of such a projector, from the run that trained the language model.
+        evaluate_every: in steps.
+        samples: replies to held-out questions that are written into the log at each evaluation.
+
+    Raises:
+        UnknownName: a part that cannot learn.
+        InvalidInput: options that do not fit together.
+    """
+    for name in learn:
+        if name not in LEARNS:
+            raise UnknownName("part that learns", name, LEARNS)
+    torch.manual_seed(schedule.seed)
+    composed = Composed.from_pretrained(model) if model else put_together(
+        encoder, encoder_weights, projector, projector_options or {}, language, look)
+    if concepts:
+        bridge = composed.parts["projector"]
+        bridge.concepts = type(bridge.concepts).from_pretrained(Path(concepts))
+    if facts_weight and not hasattr(composed.parts["projector"], "look"):
+        raise InvalidInput(f"facts_weight is for a projector that reads facts, which {projector} does not.")
+    if "lora" in learn:
+        composed.parts["language"] = _low_rank(composed.language, lora_rank)
+    learning = nn.ModuleDict({name: part for name, part in composed.parts.items()
+                              if name.removeprefix("audio_") in learn or (name == "language" and "lora" in learn)})
+    freeze(part for name, part in composed.parts.items() if name not in learning)
+    source: Data = Toybox(**(data_options or {})) if data == "toybox" else Jsonl(
+        Path(data), composed.look, **(data_options or {}))
+    Trainer(composed, source, schedule, facts_weight, samples).run(
+        Run(out, learning, schedule, slow=slow or {}), evaluate_every)
+    if "lora" in learn:
+        composed.parts["language"] = composed.language.merge_and_unload()
+    composed.eval().save_pretrained(out / "model", about=f"Trained: {', '.join(learn)}, on {data}, for "
+                                                         f"{schedule.steps} steps of {schedule.batch_size} clips.")
+
+
+def put_together(encoder: str, encoder_weights: str, projector: str, options: dict[str, Any], language: str,
+                 look: dict[str, Any] | None = None) -> Composed:
+    """Join a trained encoder and a language model with a new projector.
+
+    Raises:
+        InvalidInput: no language model was named, or it is not known what to look at.
+    """
+    if not language:
+        raise InvalidInput("Name the language model: language: FOLDER, or a causal model of the hub.")
+    eyes = find("encoders", encoder).from_pretrained(weights.part(encoder_weights, "encoder"))
+    model, tokenizer = load_language(language)
+    wide = model.get_input_embeddings().embedding_dim
+    bridge = find("projectors", projector)
+    if projector == "resampler":
+        options = {**facts_options(), **options}
+    made = bridge(dim_in=eyes.dim, dim_out=wide, **options)
+    form = WORDS if QUESTION in tokenizer.get_vocab() else ""
+    return Composed({"encoder": encoder, "projector": projector},
+                    {"encoder": eyes, "projector": made, "language": model}, tokenizer, _look(eyes, look), form)
+
+
+def facts_options() -> dict[str, Any]:
+    """Return the options of the projector that reads the toybox's facts."""
+    from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS
+
+    return {"dim": 192, "depth": 3, "heads": 6, "num_slots": NUM_SLOTS, "num_bins": NUM_BINS,
+            "fields": [f.to_dict() for f in FIELDS]}
+
+
+def _look(eyes: nn.Module, given: dict[str, Any] | None) -> Look:
+    """Return what is looked at: as given, else the clip that the encoder was made for."""
+    if given is not None:
+        return Look(**given)
+    config = eyes.config
+    if "image_size" in config:
+        return Look(config["num_frames"], config["image_size"], config["image_size"], config["seconds"],
+                    sample_rate=config["sample_rate"])
+    i = eyes.input
+    return Look(i.num_frames, i.height, i.width, i.num_frames / i.fps if i.fps else 4.0)
+
+
+def _low_rank(language: nn.Module, rank: int) -> nn.Module:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise MissingExtra("peft", "hub", "learn: [lora]") from error
+    return get_peft_model(language, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear",
+                                               task_type="CAUSAL_LM"))
+
+
+class Trainer:
+    """Batches, losses and figures of one run."""
+
+    def __init__(self, model: Composed, data: Data, schedule: Schedule, facts_weight: float, samples: int):
+        self.model, self.data, self.schedule = model, data, schedule
+        self.facts_weight, self.samples = facts_weight, samples
+        self.before, _ = model.prompt.around("?")
+
+    def run(self, run: Run, evaluate_every: int) -> None:
+        """Train to the end of the schedule."""
+        self.model.to(run.accelerator.device)
+        self.sees = any(p.requires_grad for p in self.model.parts["encoder"].parameters())
+        for name, part in self.model.parts.items():
+            part.train(name in run.parts)
+        run.train(self.make, self.loss, evaluate=self.evaluate, evaluate_every=evaluate_every)
+
+    def make(self, number: int) -> tuple[Shown, list[packed.Rows]]:
+        """Return the batch of a number."""
+        shown = self.data.train(number, self.schedule.batch_size)
+        return shown, packed.lay_out(shown.asked, self.model.prompt)
+
+    def embed(self, shown: Shown) -> tuple[torch.Tensor, nf.Facts | None]:
+        """Return soft tokens, and the facts' logits where the projector reads them."""
+        device = next(self.model.parameters()).device
+        with torch.set_grad_enabled(self.sees and torch.is_grad_enabled()):
+            features = self.model.features(shown.frames.to(device),
+                                           None if shown.audio is None else shown.audio.to(device),
+                                           shown.has_audio.to(device))
+        bridge = self.model.parts["projector"]
+        if not self.facts_weight:
+            return bridge(features), None
+        seen = bridge.look(features)
+        return bridge.embed(nf.from_logits(bridge.fields, seen.logits), seen.hidden), seen.logits
+
+    def loss(self, made: tuple[Shown, list[packed.Rows]]) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Return the answers' cross-entropy, with the facts' where asked, and figures for the log."""
+        shown, rows = made
+        soft, logits = self.embed(shown)
+        spoken, right = packed.loss(self.model.language, soft, self.before, rows)
+        figures: dict[str, Any] = {"answers": spoken.detach(), "exact": torch.cat(right).float().mean()}
+        if logits is None:
+            return spoken, figures
+        dense, _ = nf.loss(self.model.parts["projector"].fields, logits, shown.facts)
+        return spoken + self.facts_weight * dense, {**figures, "facts": dense.detach()}
+
+    def evaluate(self) -> dict[str, Any]:
+        """Return accuracy on held-out clips by kind of question, their mean first, and a few replies in words."""
+        asked: dict[str, list[int]] = {}
+        said: list[str] = []
+        for shown in self.data.held_out():
+            soft, _ = self.embed(shown)
+            rows = packed.lay_out(shown.asked, self.model.prompt)
+            for bucket, flags in zip(rows, packed.loss(self.model.language, soft, self.before, rows)[1], strict=True):
+                for one, flag in zip(bucket.asked, flags.tolist(), strict=True):
+                    count = asked.setdefault(one.kind, [0, 0])
+                    count[0] += flag
+                    count[1] += 1
+            if not said:
+                said = [self._sample(soft[i:i + 1], shown.asked[i][0]) for i in range(min(self.samples, len(soft)))
+                        if shown.asked[i]]
+        shares = {kind: hits / num for kind, (hits, num) in sorted(asked.items())}
+        return {"macro": sum(shares.values()) / max(1, len(shares)), **shares, "samples": said}
+
+    def _sample(self, soft: torch.Tensor, one: packed.Asked) -> str:
+        talk = SoftTalk(self.model.language, self.model.prompt, soft)
+        reply = talk.reply(one.question, Asking(max_new_tokens=48, history=one.history))
+        return f"{one.question} -> {reply.text!r} (true: {one.answer!r})"
+
+
+__all__ = ["LEARNS", "Trainer", "put_together", "train"]
