@@ -96,6 +96,7 @@ PARTS: dict[str, dict[str, str]] = {
         "classify": "mmvideo.stages.classify:Classify",
         "views": "mmvideo.stages.recognise:TakeViews",
         "recognise": "mmvideo.stages.recognise:Recognise",
+        "label": "mmvideo.stages.label:LabelVideo",
         "watch": "mmvideo.stages.watch:Watch",
         "reply": "mmvideo.stages.watch:Reply",
         "converse": "mmvideo.stages.compose:Converse",

@@ -13,7 +13,7 @@ from mmvideo.errors import ModelUnavailable, UnsupportedModel
 
 _ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 CHAT, CLASSIFIER, MATCHER = "chat", "classifier", "matcher"
-MATCHERS = ("xclip", "pe_video", "pe_audio_video")
+MATCHERS = ("xclip", "pe_video", "videoprism")
 """Model types that score a video against texts."""
 
 

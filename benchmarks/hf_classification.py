@@ -1,0 +1,118 @@
+"""One VideoMAE-base with random weights: `transformers.pipeline("video-classification")` and ours, on the same frames.
+
+    python benchmarks/hf_classification.py [--seconds 10 30 60] [--runs 2]
+
+Both look at 16 frames over the whole video and run the same network in float32. transformers' pipeline is called as its
+documentation shows, with a checkpoint that has a video processor; it seeks no frame by itself, so the frames that it
+samples are found by decoding. The files are 720p H.264 made from a real clip where one is named, else from noise that
+moves. The logits are compared first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+
+from mmvideo import Pipeline
+
+FPS, HEIGHT, WIDTH, FRAMES = 25, 720, 1280, 16
+
+
+def write_clip(path: Path, seconds: int, source: str | None) -> Path:
+    """Write a 720p H.264 file of so many seconds."""
+    rng = np.random.default_rng(0)
+    wide = rng.integers(0, 255, (HEIGHT // 8, WIDTH // 4, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "23", "g": "250"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        pictures = _pictures(source) if source else None
+        for t in range(seconds * FPS):
+            shift = 4 * t % WIDTH
+            picture = next(pictures) if pictures else wide[:, shift:shift + WIDTH]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    return path
+
+
+def _pictures(source: str) -> Any:
+    while True:
+        with av.open(source) as file:
+            for frame in file.decode(video=0):
+                yield frame.reformat(WIDTH, HEIGHT, "rgb24").to_ndarray()
+
+
+def checkpoint(folder: Path) -> Path:
+    """Write VideoMAE-base for Kinetics-400 with random weights and its preprocessing."""
+    from transformers import VideoMAEConfig, VideoMAEForVideoClassification, VideoMAEVideoProcessor
+
+    torch.manual_seed(0)
+    VideoMAEForVideoClassification(VideoMAEConfig(num_labels=400, num_frames=FRAMES)).save_pretrained(folder)
+    VideoMAEVideoProcessor().save_pretrained(folder)
+    return folder
+
+
+def timed(call: Any, runs: int) -> float:
+    """Return the median seconds of a call."""
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, nargs="+", default=[10, 30, 60])
+    parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--source", help="a real clip to make the 720p files from")
+    options = parser.parse_args()
+    from transformers import pipeline
+
+    with tempfile.TemporaryDirectory() as folder:
+        home = checkpoint(Path(folder) / "videomae")
+        theirs = pipeline("video-classification", model=str(home), device="cpu")
+        ours = Pipeline("video-classification", model=home, device="cpu", dtype="float32", num_clips=1, top=400)
+        stage = ours.stages[-1][1]
+        print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, VideoMAE-base, {FRAMES} frames, 720p\n")
+        print("| video | same logits (largest difference) | transformers | ours | faster |\n|---|---|---|---|---|")
+        for seconds in options.seconds:
+            clip = str(write_clip(Path(folder) / f"{seconds}.mp4", seconds, options.source))
+            given = theirs.preprocess(clip)["pixel_values"]
+            with torch.inference_mode():
+                reference = theirs.model(given).logits
+            frames = _frames_of(theirs, clip)
+            difference = float((stage.classifier.logits(frames[None]) - reference).abs().max())
+            slow = timed(lambda clip=clip: theirs(clip), options.runs)
+            fast = timed(lambda clip=clip: ours(clip), options.runs)
+            print(f"| {seconds} s | {difference:.1e} | {slow:.2f} s | {fast:.2f} s | {slow / fast:.2f} x |", flush=True)
+
+
+def _frames_of(pipe: Any, clip: str) -> torch.Tensor:
+    """Return the very frames that transformers sampled, before its preprocessing."""
+    kept: list[torch.Tensor] = []
+    decode = pipe.video_processor._decode_and_sample_videos
+
+    def noting(*arguments: Any, **named: Any) -> Any:
+        videos, told = decode(*arguments, **named)
+        kept.append(torch.as_tensor(np.asarray(videos[0])))
+        return videos, told
+
+    pipe.video_processor._decode_and_sample_videos = noting
+    pipe.preprocess(clip)
+    del pipe.video_processor._decode_and_sample_videos
+    frames = kept[0]
+    return frames if frames.shape[1] == 3 else frames.permute(0, 3, 1, 2)
+
+
+if __name__ == "__main__":
+    main()
