@@ -8,6 +8,7 @@ has learned from the truth can be shown predictions instead.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -33,6 +34,14 @@ class Field:
     """(field, entries): counts where any of the entries is true. No entries: entry by entry, a field of equal size."""
     weight: float = 1.0
     """In the training loss."""
+    waves: int = 0
+    """A value is told to the language model with this many sines and cosines of it beside it: what is linear in them
+    can compare two places or moments closely, which one number times one direction hardly can."""
+
+    @property
+    def told(self) -> int:
+        """How many numbers tell an entry's `size` values."""
+        return self.size * (1 + 2 * self.waves)
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -115,14 +124,25 @@ def accuracy(fields: Sequence[Field], logits: Facts, facts: Facts) -> dict[str, 
 
 
 def sizes(fields: Sequence[Field]) -> dict[str, int]:
-    """Return how many numbers the fields of each scope make together."""
+    """Return how many numbers are read out for the fields of each scope."""
     return {scope: sum(f.size for f in fields if f.scope == scope) for scope in SCOPES}
+
+
+def told_sizes(fields: Sequence[Field]) -> dict[str, int]:
+    """Return how many numbers `concepts` makes of each scope."""
+    return {scope: sum(f.told for f in fields if f.scope == scope) for scope in SCOPES}
 
 
 def concepts(fields: Sequence[Field], probabilities: Facts) -> dict[str, Tensor]:
     """Lay gated probabilities side by side, per scope: (B, K, n), (B, K, M, n), (B, n) and (B, M, n)."""
-    gated = {f.name: probabilities[f.name] * gate(fields, probabilities, f) for f in fields}
+    gated = {f.name: _with_waves(f, probabilities[f.name], gate(fields, probabilities, f)) for f in fields}
     return {scope: torch.cat([gated[f.name] for f in fields if f.scope == scope], -1) for scope in SCOPES}
+
+
+def _with_waves(field: Field, x: Tensor, opened: Tensor) -> Tensor:
+    """Multiply by the gate, after sin and cos of pi / 2, pi, 2 pi ... times the values where the field has waves."""
+    angles = [x * (math.pi / 2 * 2**i) for i in range(field.waves)]
+    return torch.cat([part * opened for part in (x, *(f(a) for a in angles for f in (torch.sin, torch.cos)))], -1)
 
 
 def blur(fields: Sequence[Field], probabilities: Facts, *, share: float = 0.15, noise: float = 0.04) -> Facts:

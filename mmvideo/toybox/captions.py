@@ -81,8 +81,14 @@ def _toy_clause(s: Summary, toy: int) -> str:
         motion = f"comes in from the {entered[0].side}"
     else:
         motion = "stays still" if direction == "still" else f"moves {direction}"
-    spinning = " while spinning" if s.toys[toy].spin and s.rotation[toy] > _SPINS else ""
+    spinning = " while spinning" if spins(s, toy) else ""
     return f"a {s.toys[toy].name} {motion}{spinning}"
+
+
+def spins(s: Summary, toy: int) -> bool:
+    """Whether a toy is seen to turn around itself: a round one does not show it."""
+    spec = s.toys[toy]
+    return bool(spec.spin) and s.rotation[toy] > _SPINS and spec.shape not in v.ROUND
 
 
 def _event_clause(s: Summary, event: Event) -> str:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from mmvideo.nn.facts import Field
 from mmvideo.toybox import vocabulary as v
+from mmvideo.toybox.captions import spins, told_events
 from mmvideo.toybox.physics import hidden_by
+from mmvideo.toybox.summary import WEAK_FORCE, Summary, summarize
 from mmvideo.toybox.world import Event, World
 
 NUM_SLOTS = len(v.COLORS)
@@ -20,8 +22,9 @@ BIN_SECONDS = v.CLIP_SECONDS / NUM_BINS
 NEXT_KINDS = ("nothing", "hit", "bounce", "leave", "stop")
 HEARD = (*v.MATERIALS, "hum", "beep", *v.OFFSCREEN_SOUNDS)
 """What can sound: an impact of a material, a motor, a beep, something off screen."""
-WEAK_FORCE = 0.06
-"""Impacts below this are neither asked about nor expected to be seen."""
+DIRECTIONS = ("still", "left", "right", "up", "down")
+AHEAD_SECONDS = (0.25, 0.5, 0.75, 1.0)
+"""After the clip's end: where a toy will be by then is a dense target behind "what happens next"."""
 
 
 _HIT, _BOUNCE, _LEAVE = NEXT_KINDS.index("hit"), NEXT_KINDS.index("bounce"), NEXT_KINDS.index("leave")
@@ -34,17 +37,23 @@ FIELDS: tuple[Field, ...] = (
     Field("shape", "slot", "class", len(v.SHAPES), _PRESENT, 2.0),
     Field("size", "slot", "class", len(v.SIZES), _PRESENT),
     Field("material", "slot", "class", len(v.MATERIALS), _PRESENT, 2.0),
-    Field("spins", "slot", "multi", 1, _PRESENT),
+    Field("spins", "slot", "multi", 1, _PRESENT, 4.0),
     Field("hums", "slot", "multi", 1, _PRESENT),
     Field("next", "slot", "class", len(NEXT_KINDS), _PRESENT, 2.0),
     Field("next_partner", "slot", "class", NUM_SLOTS, ("next", (_HIT,))),
     Field("next_side", "slot", "class", len(v.SIDES), ("next", (_BOUNCE, _LEAVE))),
-    Field("next_seconds", "slot", "value", 1, ("next", tuple(range(1, len(NEXT_KINDS)))), 2.0),
+    Field("next_seconds", "slot", "value", 1, ("next", tuple(range(1, len(NEXT_KINDS)))), 2.0, waves=2),
+    Field("sets_out", "slot", "class", len(DIRECTIONS), _PRESENT, 2.0),
+    Field("ahead", "slot", "value", 2 * len(AHEAD_SECONDS), _PRESENT, 6.0),
     Field("seen", "slot_bin", "multi", 1, _PRESENT),
-    Field("place", "slot_bin", "value", 2, _SEEN, 8.0),
+    Field("place", "slot_bin", "value", 2, _SEEN, 8.0, waves=3),
     Field("velocity", "slot_bin", "value", 2, _SEEN, 8.0),
     Field("event", "slot_bin", "multi", len(v.EVENT_KINDS), _PRESENT, 25.0),
     Field("event_offset", "slot_bin", "value", 1, ("event", tuple(range(len(v.EVENT_KINDS)))), 2.0),
+    Field("event_times", "slot_bin", "value", len(v.EVENT_KINDS), ("event", ()), 2.0, waves=2),
+    Field("clear", "slot_bin", "multi", len(v.EVENT_KINDS), ("event", ()), 4.0),
+    Field("told", "slot_bin", "multi", len(v.EVENT_KINDS), ("event", ()), 4.0),
+    Field("leads", "slot_bin", "multi", 1, ("event", (_KIND["hit"],)), 2.0),
     Field("partner", "slot_bin", "class", NUM_SLOTS, ("event", (_KIND["hit"],))),
     Field("side", "slot_bin", "class", len(v.SIDES),
           ("event", (_KIND["bounce"], _KIND["leave"], _KIND["enter"]))),
@@ -56,7 +65,8 @@ FIELDS: tuple[Field, ...] = (
     Field("heard", "bin", "multi", len(HEARD), None, 10.0),
     Field("heard_offset", "bin", "value", len(HEARD), ("heard", ()), 1.0),
 )
-"""Values are scaled to about [-1, 1]. The last class of first_next is: nothing happens."""
+"""Values are scaled to about [-1, 1]. The last class of first_next is: nothing happens. `clear` events are those that
+questions are about, `told` ones those of the caption; `leads`: it is this toy that hits the other."""
 
 
 def facts(world: World, *, sound_track: Tensor | None = None) -> dict[str, Tensor]:
@@ -79,7 +89,11 @@ def facts(world: World, *, sound_track: Tensor | None = None) -> dict[str, Tenso
     _fill_tracks(world, slots, out)
     for scene in range(b):
         toy_slot = {toy: slot for slot, toy in enumerate(slots[scene].tolist()) if toy >= 0}
-        _fill_events(world, scene, toy_slot, out)
+        summary = summarize(world.scene(scene))
+        for toy, slot in toy_slot.items():
+            out["sets_out"][scene, slot] = DIRECTIONS.index(summary.caption_direction[toy])
+            out["spins"][scene, slot, 0] = float(spins(summary, toy))
+        _fill_events(world, scene, toy_slot, summary, out)
     out["camera"] = torch.tensor([v.CAMERA_MOTIONS.index(s.camera_motion) for s in world.specs], device=device)
     out["view"] = torch.tensor([v.VIEWS.index(s.view) for s in world.specs], device=device)
     out["sound_track"] = has[:, None]
@@ -116,7 +130,6 @@ def _fill_toys(world: World, slots: Tensor, out: dict[str, Tensor]) -> None:
             out["shape"][b, slot] = v.SHAPES.index(toy.shape)
             out["size"][b, slot] = v.SIZES.index(toy.size)
             out["material"][b, slot] = v.MATERIALS.index(toy.material)
-            out["spins"][b, slot, 0] = float(toy.spin != 0)
 
 
 def _fill_tracks(world: World, slots: Tensor, out: dict[str, Tensor]) -> None:
@@ -142,10 +155,16 @@ def _fill_tracks(world: World, slots: Tensor, out: dict[str, Tensor]) -> None:
     out["present"][..., 0] = seen.any(-1).float()
     out["place"].copy_((per_slot(screen) - 0.5).clamp(-0.8, 0.8) * 2)
     out["velocity"].copy_(per_slot(velocity).clamp(-1.5, 1.5) * 1.5)
+    last = round(v.CLIP_SECONDS * v.STEPS_PER_SECOND)
+    later = [last + round(t * v.STEPS_PER_SECOND) for t in AHEAD_SECONDS]
+    later = [min(step, world.position.shape[1] - 1) for step in later]
+    gone = per_slot(world.position[:, later] - world.position[:, last, None]) * exists[..., None, None]
+    out["ahead"].copy_(gone.clamp(-1, 1).flatten(2) * 1.5)
 
 
-def _fill_events(world: World, scene: int, toy_slot: dict[int, int], out: dict[str, Tensor]) -> None:
+def _fill_events(world: World, scene: int, toy_slot: dict[int, int], summary: Summary, out: dict[str, Tensor]) -> None:
     spec, first_next = world.specs[scene], None
+    told = told_events(summary)
     nexts: dict[int, Event] = {}
     for event in world.events[scene]:
         if event.kind in ("hit", "bounce") and event.force < WEAK_FORCE:
@@ -157,6 +176,10 @@ def _fill_events(world: World, scene: int, toy_slot: dict[int, int], out: dict[s
                 continue
             if event.observed:
                 _fill_observed(event, scene, slot, toy_slot.get(other), out)
+                kind, bin_ = _KIND[event.kind], _bin(event)
+                out["clear"][scene, slot, bin_, kind] += float(event in summary.events)
+                out["told"][scene, slot, bin_, kind] += float(event in told)
+                out["leads"][scene, slot, bin_, 0] += float(event.kind == "hit" and toy == event.toy)
             elif event.kind in NEXT_KINDS and slot not in nexts:
                 nexts[slot] = event
                 out["next"][scene, slot] = NEXT_KINDS.index(event.kind)
@@ -167,19 +190,28 @@ def _fill_events(world: World, scene: int, toy_slot: dict[int, int], out: dict[s
         if event.observed and event.kind in ("hit", "bounce"):
             for toy in {event.toy, event.other} - {None}:
                 _hear(out, scene, spec.toys[toy].material, event.seconds)
+    for name in ("clear", "told", "leads"):
+        out[name][scene].clamp_(max=1.0)
     out["first_next"][scene] = NUM_SLOTS if first_next is None else first_next
     _fill_voices(world, scene, toy_slot, out)
 
 
 def _fill_observed(event: Event, scene: int, slot: int, other: int | None, out: dict[str, Tensor]) -> None:
-    bin_ = min(int(event.seconds / BIN_SECONDS), NUM_BINS - 1)
+    bin_, kind = _bin(event), _KIND[event.kind]
+    offset = 2 * (event.seconds / BIN_SECONDS - bin_) - 1
     if out["event"][scene, slot, bin_].sum() == 0:
-        out["event_offset"][scene, slot, bin_, 0] = 2 * (event.seconds / BIN_SECONDS - bin_) - 1
-    out["event"][scene, slot, bin_, v.EVENT_KINDS.index(event.kind)] = 1.0
+        out["event_offset"][scene, slot, bin_, 0] = offset
+    if out["event"][scene, slot, bin_, kind] == 0:
+        out["event_times"][scene, slot, bin_, kind] = offset
+    out["event"][scene, slot, bin_, kind] = 1.0
     if event.kind == "hit" and other is not None:
         out["partner"][scene, slot, bin_] = other
     if event.side is not None:
         out["side"][scene, slot, bin_] = v.SIDES.index(event.side)
+
+
+def _bin(event: Event) -> int:
+    return min(int(event.seconds / BIN_SECONDS), NUM_BINS - 1)
 
 
 def _fill_voices(world: World, scene: int, toy_slot: dict[int, int], out: dict[str, Tensor]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SHAPES = ("ball", "box", "triangle", "star", "ring", "cross")
 """The first four occur at every level, the last two at level hard only."""
+ROUND = frozenset({"ball", "ring"})
+"""Shapes that look the same however they are turned."""
 COLORS = ("red", "green", "blue", "yellow", "purple", "cyan")
 SIZES = ("small", "large")
 MATERIALS = ("rubber", "metal", "wood")

@@ -11,7 +11,7 @@ from mmvideo.nn import facts as nf
 from mmvideo.toybox.facts import FIELDS
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw, tokenize
-from mmvideo.training.toybox_parts import Sizes, Tally, answers, load_parts, new_concepts, new_language
+from mmvideo.training.toybox_parts import Sizes, Tally, answers, grown, load_parts, new_concepts, new_language
 
 BASICS = frozenset((
     "color", "shape", "size", "material", "camera", "camera_moves", "is_there", "num_toys", "num_color", "moves",
@@ -22,13 +22,15 @@ BASICS = frozenset((
 
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questions: int = 16,
-          caption_share: float = 0.5, basics_steps: int = 0, sizes: Sizes | None = None,
-          init: str = "", first_scene: int = 0) -> None:
+          caption_share: float = 0.5, basics_steps: int = 0, focus: list[str] | None = None,
+          focus_every: int = 3, sizes: Sizes | None = None, init: str = "", first_scene: int = 0) -> None:
     """Train the language model and the concept embedding on facts; save them under `out`.
 
     Args:
         basics_steps: so many steps ask only what one fact answers (BASICS): binding a word to a fact is learned
             sooner when every step holds many cases of it.
+        focus: question types that every `focus_every`-th step asks alone: what compares two facts is learned all at once
+            after long nothing, and sooner when whole steps are about it.
         init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa); new parts by default.
         first_scene: where the training scenes begin: past those that `init` has seen.
     """
@@ -37,16 +39,18 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questi
     concepts, language = new_concepts(sizes), new_language(sizes)
     if init:
         _, resampler, language = load_parts(Path(init))
-        concepts = resampler.concepts
+        concepts = grown(resampler).concepts
     run = Run(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule)
 
     basics = {"types": BASICS, "caption_share": 0.0}
     everything = {"types": None, "caption_share": caption_share}
+    focused = {"types": frozenset(focus or ()), "caption_share": 0.0}
 
     def make(step: int):
+        asked = basics if step < basics_steps else focused if focus and step % focus_every == 0 else everything
         first = first_scene + step * schedule.batch_size
         batch = draw(range(first, first + schedule.batch_size), split="train", levels=levels, rendered=False,
-                     num_questions=num_questions, **(basics if step < basics_steps else everything))
+                     num_questions=num_questions, **asked)
         return batch, tokenize(batch.questions, language.tokenizer)
 
     def loss(made):

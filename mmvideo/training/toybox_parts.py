@@ -44,7 +44,7 @@ def new_resampler(sizes: Sizes) -> Resampler:
 
 
 def new_concepts(sizes: Sizes) -> ConceptEmbedding:
-    return ConceptEmbedding(sizes=nf.sizes(FIELDS), num_slots=NUM_SLOTS, num_bins=NUM_BINS, dim_out=sizes.dim_llm)
+    return ConceptEmbedding(sizes=nf.told_sizes(FIELDS), num_slots=NUM_SLOTS, num_bins=NUM_BINS, dim_out=sizes.dim_llm)
 
 
 def new_language(sizes: Sizes) -> LanguageModel:
@@ -59,6 +59,38 @@ def new_language(sizes: Sizes) -> LanguageModel:
         initializer_range=0.07,  # 1 / sqrt(width): at 0.02 so small a model hardly attends at first
         attn_implementation="eager"))
     return LanguageModel(model, tokenizer)
+
+
+def grown(old: Resampler) -> Resampler:
+    """Return a resampler that reads today's FIELDS and knows what an older one, of other fields, knew.
+
+    What a field is read by and told with goes with its name; new fields are told with zeros until they are trained.
+    """
+    if old.fields == FIELDS:
+        return old
+    new = Resampler.from_config({**old.config, "fields": [f.to_dict() for f in FIELDS]})
+    before, now = old.state_dict(), new.state_dict()
+    for name, x in before.items():
+        if x.shape == now[name].shape and not name.startswith("read."):
+            now[name].copy_(x)
+    for scope in nf.SCOPES:
+        was, to = ([f for f in fields if f.scope == scope] for fields in (old.fields, FIELDS))
+        for part, axis in (("weight", 0), ("bias", 0)):
+            _carry(before[f"read.{scope}.{part}"], now[f"read.{scope}.{part}"], axis,
+                   {f.name: f.size for f in was}, {f.name: f.size for f in to})
+        told = f"concepts.scopes.{scope}.weight"
+        now[told].zero_()
+        _carry(before[told], now[told], 1, {f.name: f.told for f in was}, {f.name: f.told for f in to})
+    return new.eval()
+
+
+def _carry(before: Tensor, now: Tensor, axis: int, was: dict[str, int], to: dict[str, int]) -> None:
+    """Copy what two layouts along an axis share, name by name; a field that has grown keeps its first numbers."""
+    pieces = dict(zip(was, before.split(list(was.values()), axis), strict=True))
+    for name, piece in zip(to, now.split(list(to.values()), axis), strict=True):
+        if name in pieces:
+            num = min(piece.shape[axis], was[name])
+            piece.narrow(axis, 0, num).copy_(pieces[name].narrow(axis, 0, num))
 
 
 def load_parts(folder: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:

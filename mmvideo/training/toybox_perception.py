@@ -11,7 +11,7 @@ from mmvideo.nn import facts as nf
 from mmvideo.training.cells import CellHead
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw
-from mmvideo.training.toybox_parts import Sizes, load_parts, new_encoder, new_resampler
+from mmvideo.training.toybox_parts import Sizes, grown, load_parts, new_encoder, new_resampler
 
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Sizes | None = None,
@@ -28,6 +28,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
     encoder, resampler = new_encoder(sizes), new_resampler(sizes)
     if init:
         encoder, resampler, _ = load_parts(Path(init))
+        resampler = grown(resampler)
     cells = CellHead(encoder.dim)
     for unused in (resampler.concepts, resampler.beside):
         unused.requires_grad_(False)
@@ -47,7 +48,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
         shapes = cells.shape_loss(maps.pop(), batch.facts)
         local = cells.loss(features, seen.heat, batch.facts) + 2 * shapes
         value, parts = nf.loss(resampler.fields, seen.logits, batch.facts)
-        logged = ("place", "velocity", "event", "shape", "next", "heard", "camera")
+        logged = ("place", "velocity", "event", "spins", "told", "next", "ahead", "heard")
         return value + local, {"cells": local.detach(), "shape_in_frame": shapes.detach(),
                                **{name: parts[name] for name in logged}}
 

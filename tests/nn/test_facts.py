@@ -58,7 +58,7 @@ def test_what_a_closed_gate_hides_changes_nothing(truth: nf.Facts) -> None:
 
 def test_concepts_have_the_stated_sizes_and_are_zero_for_absent_toys(truth: nf.Facts) -> None:
     laid = nf.concepts(FIELDS, nf.as_probabilities(FIELDS, truth))
-    sizes = nf.sizes(FIELDS)
+    sizes = nf.told_sizes(FIELDS)
     assert laid["slot"].shape == (24, NUM_SLOTS, sizes["slot"])
     assert laid["slot_bin"].shape == (24, NUM_SLOTS, NUM_BINS, sizes["slot_bin"])
     assert laid["scene"].shape == (24, sizes["scene"])

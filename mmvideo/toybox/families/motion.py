@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.families.describe import moves
 from mmvideo.toybox.families.fact import TIME, Fact, Kind, either, yes
 from mmvideo.toybox.names import name
@@ -12,7 +13,6 @@ from mmvideo.toybox.summary import Summary, pairs
 STILL = "it does not move"
 _MAX_ROLL = 0.25
 """Radians; with the picture turned further, left and right are no longer clear."""
-_ROUND = ("ball", "ring")
 
 
 def _direction_start(s: Summary) -> Iterator[Fact]:
@@ -43,7 +43,7 @@ def _spins(s: Summary) -> Iterator[Fact]:
         return
     for toy in s.seen:
         shape = s.toys[toy].shape
-        if shape not in _ROUND and not 0.06 < s.rotation[toy] < 0.9:
+        if shape not in v.ROUND and not 0.06 < s.rotation[toy] < 0.9:
             yield Fact(yes(s.rotation[toy] > 0.5), (toy,), group=shape)
 
 
