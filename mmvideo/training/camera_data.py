@@ -29,6 +29,8 @@ LARGEST = (4.0, 4.0, 1.2, math.radians(110.0))
 """Whole move of a positive class: pan and tilt in half widths (so 3 % to 200 % of the frame), zoom in log, roll."""
 STILL = (0.012, 0.012, 0.008, math.radians(0.4))
 """Largest move that is still called static."""
+BODY_SHARE = 0.3
+"""Of the clips: with a large body that moves before the ground."""
 TRAIN_SEEDS, TEST_SEEDS = range(0, 1_000_000), range(1_000_000, 1_100_000)
 NUM_FRAMES, SIDE = 16, 64
 
@@ -208,9 +210,10 @@ class _Layer:
     nearness: Tensor  # (B,) 1 for the background, more for nearer planes
     own: Tensor  # (B, 6) own x, y, growth, spin over the clip, then start x, y; zero for planes
     size: Tensor  # (B,) 0 for a plane that uses the view's size, else the sprite's half width in half frames
+    sway: Tensor  # (B, T, 2) back and forth on top of `own`, in half frames
 
     def select(self, index: Tensor) -> _Layer:
-        return _Layer(self.pixels[index], self.nearness[index], self.own[index], self.size[index])
+        return _Layer(*(x[index] for x in (self.pixels, self.nearness, self.own, self.size, self.sway)))
 
 
 def _draw_layers(num: int, bank: Tensor, generator: torch.Generator) -> list[_Layer]:
@@ -219,14 +222,17 @@ def _draw_layers(num: int, bank: Tensor, generator: torch.Generator) -> list[_La
         flip = _chance(generator, 0.5, count, 1, 1)
         return torch.where(flip, pick.transpose(1, 2), pick)
 
-    zero = torch.zeros(num)
-    layers = [_Layer(torch.stack([textures(num), torch.ones(num, CANVAS, CANVAS)], 1), zero + 1,
-                     torch.zeros(num, 6), zero)]
+    zero, rest = torch.zeros(num), torch.zeros(num, NUM_FRAMES, 2)
+    has_body = _chance(generator, BODY_SHARE, num)
+    ground = _bare(textures(num), has_body & _chance(generator, 0.6, num), generator)
+    layers = [_Layer(torch.stack([ground, torch.ones(num, CANVAS, CANVAS)], 1), zero + 1,
+                     torch.zeros(num, 6), zero, rest)]
     if float(torch.rand(1, generator=generator)) < 0.6:  # a nearer plane, in most of the batches
         cover = _uniform(generator, 0.05, 0.35, num) * _chance(generator, 0.6, num)
         masks = blob_masks(generator, num, size=CANVAS, cover=cover) * (cover > 0)[:, None, None]
         layers.append(_Layer(torch.stack([textures(num), masks], 1), _uniform(generator, 1.0, 1.8, num),
-                             torch.zeros(num, 6), zero))
+                             torch.zeros(num, 6), zero, rest))
+    layers.append(_draw_body(has_body, textures(num), generator))
     for _ in range(int(torch.randint(1, 4, (1,), generator=generator))):
         layers.append(_draw_subject(num, textures(num), generator))
     return layers
@@ -249,7 +255,38 @@ def _draw_subject(num: int, textures: Tensor, generator: torch.Generator) -> _La
     place = _uniform(generator, -0.8, 0.8, num, 2) - speed / 2
     own = torch.cat([speed, growth, spin, place], 1)
     follows = torch.where(_chance(generator, 0.35, num), 0.0, 1.0)  # the camera follows this one
-    return _Layer(torch.stack([pixels, mask], 1), follows, own, _uniform(generator, 0.15, 0.65, num))
+    return _Layer(torch.stack([pixels, mask], 1), follows, own, _uniform(generator, 0.15, 0.65, num),
+                  torch.zeros(num, NUM_FRAMES, 2))
+
+
+def _bare(ground: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    """Take most of the contrast off some grounds: a wall behind a person has little to match."""
+    left = torch.where(chosen, _uniform(generator, 0.08, 0.5, len(chosen)), 1.0)[:, None, None]
+    mean = ground.mean((1, 2), keepdim=True)
+    return mean + (ground - mean) * left
+
+
+def _draw_body(has_body: Tensor, textures: Tensor, generator: torch.Generator) -> _Layer:
+    """Draw a large body that sways, nods and leans before the ground, as a person who talks or signs to the camera."""
+    num, side = len(has_body), CANVAS
+    axis = torch.linspace(-1, 1, side)
+    power = _uniform(generator, 1.6, 4.0, num, 1, 1)
+    tall = _uniform(generator, 0.8, 1.3, num, 1, 1)
+    radius = ((axis.abs()[None, None] * tall) ** power + axis.abs()[None, :, None] ** power) ** (1 / power)
+    ragged = (blob_masks(generator, num, size=side, cover=torch.full((num,), 0.5)) - 0.5) * _uniform(
+        generator, 0, 0.3, num, 1, 1)
+    mask = ((0.9 - radius + ragged) / 0.06).clamp(0, 1) * (radius < 0.98) * has_body[:, None, None]
+    place = torch.cat([_uniform(generator, -0.5, 0.5, num, 1), _uniform(generator, -0.2, 0.9, num, 1)], 1)
+    drift = _uniform(generator, -0.25, 0.25, num, 2) * _chance(generator, 0.4, num, 1)
+    growth = _uniform(generator, -0.15, 0.15, num, 1) * _chance(generator, 0.4, num, 1)
+    lean = _uniform(generator, -0.3, 0.3, num, 1) * _chance(generator, 0.5, num, 1)
+    times = torch.linspace(0, 1, NUM_FRAMES).expand(num, -1)
+    sway = _wobble(generator, num, times)[..., :2] * _log_uniform(generator, 0.01, 0.25, num, 1, 1)
+    slow = torch.sin(2 * math.pi * (_uniform(generator, 0.2, 1.5, num, 1, 2) * times[..., None]
+                                    + _uniform(generator, 0, 1, num, 1, 2)))
+    sway = sway + slow * _uniform(generator, 0, 0.2, num, 1, 1)
+    own = torch.cat([drift, growth, lean, place], 1)
+    return _Layer(torch.stack([textures, mask], 1), torch.ones(num), own, _uniform(generator, 0.5, 1.2, num), sway)
 
 
 def _render_part(part: list[Tensor], layers: list[_Layer], shutter: float) -> Tensor:
@@ -286,7 +323,8 @@ def _grid(layer: _Layer, path: Tensor, times: Tensor, squeeze: Tensor, size: Ten
     matrix = matrix * shape[:, :, None]
     plane = layer.size[:, None] == 0
     own = layer.own[:, None]
-    place = own[..., 4:6] + own[..., :2] * times[..., None]
+    sway = layer.sway.repeat_interleave(times.shape[1] // layer.sway.shape[1], 1)  # a blurred frame is several
+    place = own[..., 4:6] + own[..., :2] * times[..., None] + sway
     radius = layer.size[:, None] * (own[..., 2] * times).exp()
     angle = torch.where(plane, turn[:, None], own[..., 3] * times)
     cos, sin = angle.cos(), angle.sin()

@@ -58,6 +58,8 @@ class CameraTraining:
     """Compute in bfloat16 where it is safe; the weights stay float32."""
     log_every: int = 25
     save_every: int = 125
+    init: str = ""
+    """A folder of trained weights to go on from, such as mmvideo/embedded/camera-motion."""
     folder: str | None = None
     """Images and videos to use as further textures; none is needed."""
 
@@ -177,6 +179,9 @@ def train(options: CameraTraining, out: str | Path) -> Iterator[dict[str, float]
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     learner = CameraLearner(options.preset)
+    if options.init:
+        learner.encoder = CameraMotion.from_pretrained(options.init)
+        learner.head = LinearHead.from_pretrained(options.init)
     optimizer = torch.optim.AdamW(learner.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     step = load_checkpoint(out, learner, optimizer)
     batches, seen, correct, total_loss, since = _Batches(options), 0, 0, 0.0, time.monotonic()
