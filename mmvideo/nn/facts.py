@@ -136,7 +136,8 @@ def told_sizes(fields: Sequence[Field]) -> dict[str, int]:
 def concepts(fields: Sequence[Field], probabilities: Facts) -> dict[str, Tensor]:
     """Lay gated probabilities side by side, per scope: (B, K, n), (B, K, M, n), (B, n) and (B, M, n)."""
     gated = {f.name: _with_waves(f, probabilities[f.name], gate(fields, probabilities, f)) for f in fields}
-    return {scope: torch.cat([gated[f.name] for f in fields if f.scope == scope], -1) for scope in SCOPES}
+    scopes = [scope for scope in SCOPES if any(f.scope == scope for f in fields)]
+    return {scope: torch.cat([gated[f.name] for f in fields if f.scope == scope], -1) for scope in scopes}
 
 
 def _with_waves(field: Field, x: Tensor, opened: Tensor) -> Tensor:

@@ -79,7 +79,8 @@ class Resampler(Pretrained):
         self.read = nn.ModuleDict({scope: nn.Linear(dim, size) for scope, size in sizes.items()})
         self.apply(unit_init)
         nn.init.constant_(self.heat.bias, -3.0)
-        self.concepts = ConceptEmbedding(sizes=nf.told_sizes(self.fields), num_slots=num_slots, num_bins=num_bins, dim_out=dim_out)
+        self.concepts = ConceptEmbedding(sizes=nf.told_sizes(self.fields), num_slots=num_slots,
+                                         num_bins=num_bins, dim_out=dim_out)
         self.beside = nn.Linear(dim, dim_out)
         nn.init.zeros_(self.beside.weight)
         nn.init.zeros_(self.beside.bias)

@@ -29,8 +29,8 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questi
     Args:
         basics_steps: so many steps ask only what one fact answers (BASICS): binding a word to a fact is learned
             sooner when every step holds many cases of it.
-        focus: question types that every `focus_every`-th step asks alone: what compares two facts is learned all at once
-            after long nothing, and sooner when whole steps are about it.
+        focus: question types that every `focus_every`-th step asks alone: to compare two facts is learned all at
+            once after long nothing, and sooner when whole steps are about it.
         init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa); new parts by default.
         first_scene: where the training scenes begin: past those that `init` has seen.
     """

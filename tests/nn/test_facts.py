@@ -74,3 +74,24 @@ def test_blurred_classes_still_sum_to_one(truth: nf.Facts) -> None:
         if f.kind == "class":
             assert torch.allclose(blurred[f.name].sum(-1), torch.ones(()), atol=1e-5)
             assert (blurred[f.name].argmax(-1) == truth[f.name]).float().mean() > 0.95
+
+
+def test_waves_stand_beside_a_value_and_are_hidden_with_it() -> None:
+    plain = nf.Field("place", "slot", "value", 2)
+    waved = nf.Field("place", "slot", "value", 2, ("present", (0,)), waves=2)
+    present = nf.Field("present", "slot", "multi", 1)
+    place = torch.tensor([[[0.5, -1.0], [0.25, 0.0]]])
+    assert torch.equal(nf.concepts((plain,), {"place": place})["slot"], place)
+    facts = {"present": torch.tensor([[[1.0], [0.0]]]), "place": place}
+    told = nf.concepts((present, waved), facts)["slot"]
+    assert told.shape[-1] == nf.told_sizes((present, waved))["slot"] == 1 + 2 * 5
+    angle = place[0, 0] * torch.pi / 2
+    expected = torch.cat((torch.ones(1), place[0, 0], angle.sin(), angle.cos(), (2 * angle).sin(), (2 * angle).cos()))
+    assert torch.allclose(told[0, 0], expected)
+    assert told[0, 1].abs().max() == 0
+
+
+def test_what_is_told_is_clear_and_what_is_clear_happened(truth: nf.Facts) -> None:
+    assert (truth["told"] <= truth["clear"]).all()
+    assert (truth["clear"] <= truth["event"]).all()
+    assert 0 < truth["told"].sum() < truth["event"].sum()

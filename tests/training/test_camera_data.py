@@ -31,7 +31,7 @@ def rendered(axis: int, amount: float, *, blank_outside: bool = False) -> tuple[
     path = torch.zeros(1, 2, 4)
     path[0, 1, axis] = amount
     layer = camera_data._Layer(torch.stack([texture, torch.ones_like(texture)], 1), torch.ones(1), torch.zeros(1, 6),
-                               torch.zeros(1))
+                               torch.zeros(1), torch.zeros(1, 2, 2))
     part = [path, torch.tensor([[0.0, 1.0]]), torch.ones(1), torch.full((1,), 0.3), torch.zeros(1, 2), torch.zeros(1)]
     first, last = camera_data._render_part(part, [layer], 0.0)[0]
     return first, last

@@ -11,10 +11,11 @@ import torch
 from mmvideo.encoders.toybox_av import ToyboxAV
 from mmvideo.errors import UnknownName, WeightsError
 from mmvideo.heads.domain import DomainHead
+from mmvideo.projectors.resampler import Resampler
 from mmvideo.training import recipes, toybox_joint, toybox_language, toybox_perception
 from mmvideo.training.loop import Schedule
 from mmvideo.training.toybox_data import CAPTION_TYPE, draw, tokenize
-from mmvideo.training.toybox_parts import Sizes, answers, load_parts, new_concepts, new_language
+from mmvideo.training.toybox_parts import Sizes, answers, grown, load_parts, new_concepts, new_language, new_resampler
 
 LEVELS = {"easy": 1.0}
 TINY = Sizes(dim=32, depth=1, dim_resampler=24, depth_resampler=1, dim_llm=24, depth_llm=1)
@@ -145,3 +146,18 @@ def test_recipes_refuse_unknown_keys(tmp_path) -> None:
     config.write_text("trainer: toybox-langage\n")
     with pytest.raises(UnknownName, match="toybox-language"):
         recipes.run(config, out=tmp_path)
+
+
+@torch.no_grad()
+def test_a_resampler_of_older_fields_grows_and_says_what_it_said() -> None:
+    now = [f.to_dict() for f in new_resampler(TINY).fields]
+    older = [{**f, "waves": 0} for f in now if f["name"] not in ("told", "ahead", "sets_out")]
+    old = Resampler.from_config({**new_resampler(TINY).config, "fields": older}).eval()
+    new = grown(old)
+    assert {f.name for f in new.fields} > {f.name for f in old.fields}
+    batch = draw(range(3), split="train", levels=LEVELS)
+    features = ToyboxAV(dim=TINY.dim, depth=TINY.depth).eval()(batch.frames, batch.audio)
+    assert torch.allclose(old(features), new(features), atol=1e-5)
+    for name, read in old.look(features).logits.items():
+        assert torch.allclose(read, new.look(features).logits[name], atol=1e-5), name
+    assert grown(new) is new
