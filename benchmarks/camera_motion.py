@@ -222,7 +222,7 @@ def similarities(frames: np.ndarray) -> np.ndarray:
         middle = np.array([width / 2, height / 2])
         shift = matrix[:, :2] @ middle + matrix[:, 2] - middle
         found[i] = (-shift[0] / width, -shift[1] / height, math.log(max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-3)),
-                    -math.atan2(matrix[1, 0], matrix[0, 0]))
+                    math.atan2(matrix[1, 0], matrix[0, 0]))
     return found
 
 
