@@ -3,9 +3,9 @@
     python benchmarks/hf_classification.py [--seconds 10 30 60] [--runs 2]
 
 Both look at 16 frames over the whole video and run the same network in float32. transformers' pipeline is called as its
-documentation shows, with a checkpoint that has a video processor; it seeks no frame by itself, so the frames that it
-samples are found by decoding. The files are 720p H.264 made from a real clip where one is named, else from noise that
-moves. The logits are compared first.
+documentation shows, with a checkpoint that has a video processor; it decodes with torchcodec, which has to be installed
+(pip install "mmvideo[fast-decode]") beside FFmpeg's libraries. The files are 720p H.264 made from a real clip where one
+is named, else from noise that moves. The logits are compared first, on the frames that transformers has chosen.
 """
 
 from __future__ import annotations

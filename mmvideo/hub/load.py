@@ -105,7 +105,7 @@ def _quantization(options: LoadOptions, device: torch.device) -> Any:
         from torchao.quantization import Int4WeightOnlyConfig
 
         return TorchAoConfig(Int4WeightOnlyConfig(group_size=32))
-    return TorchAoConfig(IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(32)))
+    return TorchAoConfig(IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(16)))
 
 
 def _adapted(model: nn.Module, adapter: str) -> nn.Module:

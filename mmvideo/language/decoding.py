@@ -105,7 +105,9 @@ class Grammar:
             raise MissingExtra("llguidance", "hub", "schema=") from error
         self._torch, size = llguidance.torch, len(tokenizer)
         whole = llguidance.hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=ends[0])
-        self.matcher = llguidance.LLMatcher(whole, llguidance.LLMatcher.grammar_from_json_schema(schema))
+        compact = {"whitespace_flexible": False}  # else an unsure model writes spaces for ever
+        grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=compact)
+        self.matcher = llguidance.LLMatcher(whole, grammar)
         if problem := self.matcher.get_error():
             raise InvalidInput(f"This JSON schema cannot be used: {problem}")
         self.mask = llguidance.torch.allocate_token_bitmask(1, size)
