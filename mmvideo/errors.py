@@ -100,3 +100,21 @@ class TrainingInterrupted(MmvideoError):
     """A training run stopped before its end; the message says how to resume it."""
 
     exit_code = 6
+
+
+class TooShort(MediaError, ValueError):
+    """The clip has fewer frames than a job was told to accept."""
+
+
+class WorkerTimeout(MediaError):
+    """Reading a clip took longer than allowed; its worker was ended."""
+
+
+class WorkerCrashed(MediaError):
+    """Reading a clip ended its worker process, every time it was tried."""
+
+
+class JobIncomplete(MmvideoError):
+    """A job ended with items that failed; the message counts them and says how to try them again."""
+
+    exit_code = 8

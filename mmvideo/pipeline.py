@@ -19,6 +19,7 @@ from mmvideo.hooks import Hook
 from mmvideo.hub.composed import is_composed
 from mmvideo.hub.find import is_hub_name
 from mmvideo.recipes import Recipe
+from mmvideo.registry import find
 from mmvideo.results import Answer, Evidence, Result
 from mmvideo.stages.base import Stage
 from mmvideo.stages.build import build, routed
@@ -115,19 +116,25 @@ class Pipeline:
         return Session(self, video, hook or Hook(), media_options)
 
     def map(self, videos: Iterable[Any], text: str | Sequence[str] | None = None, *, progress: bool = False,
-            hook: Hook | None = None, **media_options: Any) -> list[Any]:
+            hook: Hook | None = None, out: str | Path | None = None, **media_options: Any) -> Any:
         """Run on many videos; one that cannot be read does not stop the rest.
 
         Args:
+            videos: anything that a call takes; with `out`, also a folder, glob, list or manifest.
+            out: the folder of a batch job (`mmvideo.jobs`): rows are written to it as they come, and what is there
+                already is not done again. Further options are those of `mmvideo.jobs.JobOptions`.
             text: one question for all of the videos, or one question a video.
             progress: show a counter on stderr.
 
         Returns:
-            For each video, in order, its result or the `MmvideoError` that it caused.
+            For each video, in order, its result or the `MmvideoError` that it caused; with `out` a
+            `mmvideo.jobs.JobSummary`.
 
         Raises:
             InvalidInput: the question is missing, or there are more or fewer questions than videos.
         """
+        if out is not None:
+            return _batch_job(self, videos, text, out, progress, media_options)
         videos = list(videos)
         self._check_text(text)
         texts = [text] * len(videos) if text is None or isinstance(text, str) else list(text)
@@ -165,6 +172,13 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({self.recipe.name!r}, model={self.model!r}, device={str(self.device)!r})"
+
+
+def _batch_job(pipeline: Pipeline, videos: Any, text: Any, out: str | Path, progress: bool,
+               options: dict[str, Any]) -> Any:
+    """Hand over to the layer above, which is found by name as every part is."""
+    questions = () if text is None else (text,) if isinstance(text, str) else tuple(text)
+    return find("runners", "job").over(pipeline, videos, out, questions=questions, progress=progress, **options)
 
 
 class Session:

@@ -81,6 +81,9 @@ PARTS: dict[str, dict[str, str]] = {
         "toybox": "mmvideo.evaluation.toybox:evaluate",
         "encoders": "mmvideo.evaluation.encoders:evaluate",
     },
+    "runners": {
+        "job": "mmvideo.jobs.runner:Job",
+    },
     "stages": {
         "read": "mmvideo.stages.read:Read",
         "sample": "mmvideo.stages.sample:Sample",

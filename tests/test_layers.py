@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "evaluation": TOOLS | MODELS | {"media", "sampling", "toybox", "faces", "talkers", "stages", "results", "hooks",
                                     "pipeline", "training"},
     "training": TOOLS | MODELS | {"hub", "media", "sampling", "toybox", "faces", "talkers"},
+    "jobs": TOOLS | {"hub", "media", "sampling", "stages", "results", "hooks", "pipeline"},
     "doctor": TOOLS,
     "embedded": set(),
     "cli": {"*"}, "__main__": {"cli"}, "__init__": {"*"},

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mmvideo.cli import ask, encoders, look, make
+from mmvideo.cli import ask, encoders, jobs, look, make
 from mmvideo.cli.common import debugging
 from mmvideo.errors import MmvideoError
 
@@ -14,9 +14,10 @@ app = typer.Typer(
     name="mmvideo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     rich_markup_mode="rich", help="Ask things of video: what happens, what happens next, how the camera moves.",
     epilog="Exit codes: 0 well, 1 failed, 2 wrong arguments, 3 unreadable media, 4 a package is missing, 5 weights, "
-           "6 training stopped. Add --debug to a command to see where an error came from.",
+           "6 training stopped, 7 out of memory, 8 clips of a batch job failed. "
+           "Add --debug to a command to see where an error came from.",
 )
-for module in (ask, look, encoders, make):
+for module in (ask, jobs, look, encoders, make):
     module.add_to(app)
 
 

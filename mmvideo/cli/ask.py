@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmvideo.cli import jobs
 from mmvideo.cli.common import (
     Debug,
     Device,
@@ -33,7 +34,8 @@ def add_to(app: typer.Typer) -> None:
                                  "mmvideo ask clip.mp4 'what color is the ball?' 'does it bounce?' --json",
                                  "mmvideo ask clip.mp4 'which toy made the sound?' --save answer.png"),
                 rich_help_panel=panel)(ask)
-    app.command(epilog=_examples("mmvideo caption clip.mp4", "mmvideo caption *.mp4 --json > captions.jsonl"),
+    app.command(epilog=_examples("mmvideo caption clip.mp4", "mmvideo caption *.mp4 --json > captions.jsonl",
+                                 "mmvideo caption clips/ --out captions"),
                 rich_help_panel=panel)(caption)
     app.command(epilog=_examples("mmvideo classify clip.mp4", "mmvideo classify shot1.mp4 shot2.mp4",
                                  "mmvideo classify film.mp4 --save shots.png"),
@@ -60,10 +62,28 @@ def ask(
 
 
 def caption(
-    videos: Videos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
-    fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False,
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, URLs, folders of images or GIFs; with "
+                                                "--out also folders of clips, globs, lists, manifests and shards.")],
+    model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
+    fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False, out: jobs.Out = None,
+    prompt: jobs.Prompt = None, engine: jobs.Engine = "local", workers: jobs.Workers = None,
+    batch_size: jobs.Batch = 8, processes: jobs.Processes = 2, address: jobs.Address = None,
+    retry_failed: jobs.Retry = False, allow_reduce: jobs.Reduce = False, timeout: jobs.Timeout = 120.0,
+    allow_damage: jobs.Damaged = False, need_audio: jobs.NeedAudio = False, min_frames: jobs.MinFrames = 1,
+    max_bytes: jobs.MaxBytes = 2 * 1024**3, max_seconds: jobs.MaxSeconds = 300.0, parquet: jobs.Parquet = False,
+    sidecar: jobs.Sidecar = None, beside: jobs.Beside = False,
 ) -> None:
-    """Say what happens in each video, in words."""
+    """Say what happens in each video, in words; with --out as a batch job that survives crashes."""
+    if out is not None:
+        if fps is not None or save is not None:
+            raise InvalidInput("--fps and --save are for single videos; a job (--out) writes rows and sidecars.")
+        jobs.batch(recipe or "video-captioning", videos, out, model, device, set_, json, prompt=prompt,
+                   **jobs.options_of(
+                       engine=engine, workers=workers, batch_size=batch_size, processes=processes, address=address,
+                       retry_failed=retry_failed, allow_reduce=allow_reduce, timeout=timeout,
+                       allow_damage=allow_damage, need_audio=need_audio, min_frames=min_frames, max_bytes=max_bytes,
+                       max_seconds=max_seconds, parquet=parquet, sidecar=sidecar, beside=beside))
+        return
     _each(recipe or "video-captioning", videos, model, device, set_, fps, save, json)
 
 

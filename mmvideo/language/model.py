@@ -108,12 +108,14 @@ class Session:
         return cache
 
     @torch.no_grad()
-    def reply(self, requests: Sequence[str], *, max_new_tokens: int = 24) -> list[Generated]:
+    def reply(self, requests: Sequence[str], *, max_new_tokens: int = 24,
+              num_tokens: int | None = None) -> list[Generated]:
         """Reply greedily; every clip gets len(requests) / B requests, clip by clip.
 
         Args:
             requests: B * R questions, R for each clip in turn.
             max_new_tokens: the longest reply.
+            num_tokens: length to which the requests are padded; None for that of the longest.
 
         Returns:
             B * R replies in the order of the requests.
@@ -122,7 +124,8 @@ class Session:
             return []
         assert len(requests) % self.num_clips == 0, "requests must be a multiple of the clips"
         lm, tokenizer = self.language, self.language.tokenizer
-        batch = tokenizer([embedded_prompt(r) for r in requests], return_tensors="pt", padding=True,
+        batch = tokenizer([embedded_prompt(r) for r in requests], return_tensors="pt",
+                          padding=True if num_tokens is None else "max_length", max_length=num_tokens,
                           padding_side="left", return_token_type_ids=False, add_special_tokens=False).to(lm.device)
         prefix = torch.ones(len(requests), self.prefix_tokens, dtype=torch.long, device=lm.device)
         mask = torch.cat((prefix, batch["attention_mask"]), 1)

@@ -31,6 +31,7 @@ class Source:
         self.info = info
         self.strict, self.deinterlace = strict, deinterlace
         self._log = WarningLog()
+        self._span: tuple[float | None, float | None] = (None, None)
         for warning in info.warnings:
             self._log.add(warning)
 
@@ -49,17 +50,34 @@ class Source:
         """What was found missing or doubtful so far."""
         return self._log.tuple()
 
+    def narrow(self, start_seconds: float | None, end_seconds: float | None) -> None:
+        """Let `start_seconds` and `end_seconds` stand for a part of the source, so that samplers look only at that.
+
+        Raises:
+            InvalidInput: nothing of the source lies between them.
+        """
+        if start_seconds is None and end_seconds is None:
+            return
+        first, last = self.start_seconds, self.end_seconds
+        if (last if end_seconds is None else end_seconds) <= first or (start_seconds or first) >= last:
+            raise InvalidInput(f"The span {start_seconds} to {end_seconds} s holds nothing of {self.info.source}, "
+                               f"which runs from {first:.3f} to {last:.3f} s.")
+        self._span = (start_seconds, end_seconds)
+
     @property
     def start_seconds(self) -> float:
-        """Time of the first frame (of the sound, where there is no picture)."""
+        """Time of the first frame (of the sound, where there is no picture), or the start of the asked part."""
         main = self.info.main_video
-        return main.start_seconds if main else self.info.start_seconds
+        first = main.start_seconds if main else self.info.start_seconds
+        return first if self._span[0] is None else max(first, self._span[0])
 
     @property
     def end_seconds(self) -> float:
-        """Time at which the last frame ends (the sound, where there is no picture)."""
+        """Time at which the last frame ends (the sound, where there is no picture), or the end of the asked part."""
         main = self.info.main_video
-        return self.start_seconds + (main.duration_seconds if main else self.info.duration_seconds)
+        last = main.start_seconds + main.duration_seconds if main else (
+            self.info.start_seconds + self.info.duration_seconds)
+        return last if self._span[1] is None else min(last, self._span[1])
 
     @property
     def has_audio(self) -> bool:

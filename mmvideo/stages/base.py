@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -50,6 +50,17 @@ class Stage:
     def __call__(self, **fields: Any) -> dict[str, Any]:
         """Read the fields in `needs`, return those in `gives`."""
         raise NotImplementedError
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Do for several videos at once what `__call__` does for each; stages that gain by it override this.
+
+        What is returned for a video must not depend on its neighbours: networks always see `size` rows.
+
+        Args:
+            items: the fields in `needs`, for each video.
+            size: rows (clips) in one forward pass of a network.
+        """
+        return [self(**fields) for fields in items]
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -64,6 +66,70 @@ class Encode(Stage):
         return {"features": joined(parts)}
 
 
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Encode the clips of several videos in passes of exactly `size` rows."""
+        clips = [fields["clips"] for fields in items]
+        kinds: dict[Any, list[int]] = {}
+        for number, one in enumerate(clips):
+            shape = None if one.audio is None else one.audio.shape[1:]
+            kinds.setdefault((one.frames.shape[1:], shape, one.sample_rate), []).append(number)
+        found: list[dict[str, Any]] = [{} for _ in items]
+        for members in kinds.values():
+            rows = [(number, row) for number in members for row in range(len(clips[number].frames))]
+            parts = []
+            for start in range(0, len(rows), size):
+                chosen = rows[start:start + size]
+                parts.append(self._together(clips, chosen + [chosen[0]] * (size - len(chosen))))
+            for number, features in zip(members, split(joined(parts), [len(clips[m].frames) for m in members]),
+                                        strict=True):
+                found[number] = {"features": features}
+        return found
+
+    def _together(self, clips: Sequence[Clips], rows: Sequence[tuple[int, int]]) -> Features:
+        """Encode rows of several videos in one pass; whether there is sound is said of each row."""
+        frames = torch.stack([clips[number].frames[row] for number, row in rows]).to(self.device)
+        if "audio" not in inspect.signature(self.network.forward).parameters:
+            return self.network(frames)
+        deaf = clips[rows[0][0]].audio is None
+        sound = None if deaf else torch.stack([clips[number].audio[row] for number, row in rows]).to(self.device)
+        heard = torch.tensor([clips[number].has_audio for number, _ in rows], device=self.device)
+        return self.network(frames, audio=sound, has_audio=heard)
+
+
+def split(features: Features, counts: Sequence[int]) -> list[Features]:
+    """Cut features along B into pieces of the given lengths; what is left over is dropped."""
+    borders = [0]
+    for count in counts:
+        borders.append(borders[-1] + count)
+    return [Features(tokens=features.tokens[a:b], grid=features.grid, pooled=features.pooled[a:b],
+                     num_extra=features.num_extra) for a, b in pairwise(borders)]
+
+
+def together(features: Sequence[Features], size: int, call: Callable[[Features], list[Any]]) -> list[list[Any]]:
+    """Call something on the rows of several videos in passes of exactly `size` rows.
+
+    Args:
+        call: takes Features of `size` rows, returns a list with one entry a row.
+
+    Returns:
+        For each video the list of its rows' entries.
+    """
+    found: list[list[Any]] = [[] for _ in features]
+    kinds: dict[Any, list[int]] = {}
+    for number, one in enumerate(features):
+        kinds.setdefault((one.tokens.shape[1:], one.grid), []).append(number)
+    for members in kinds.values():
+        whole = joined([features[number] for number in members])
+        owners = [number for number in members for _ in range(len(features[number].tokens))]
+        for start in range(0, len(owners), size):
+            chosen = list(range(start, min(start + size, len(owners))))
+            filled = chosen + [start] * (size - len(chosen))
+            rows = Features(whole.tokens[filled], whole.grid, whole.pooled[filled], whole.num_extra)
+            for owner, entry in zip((owners[row] for row in chosen), call(rows), strict=False):
+                found[owner].append(entry)
+    return found
+
+
 def joined(parts: list[Features]) -> Features:
     """Concatenate features of one geometry along B."""
     if len(parts) == 1:
@@ -96,6 +162,11 @@ class Project(Stage):
         """Return embeddings, float (B, N, D of the language model)."""
         return {"embeddings": self.network(features)}
 
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Project the features of several videos in passes of exactly `size` rows."""
+        rows = together([fields["features"] for fields in items], size, lambda some: list(self.network(some)))
+        return [{"embeddings": torch.stack(of_one)} for of_one in rows]
+
 
 @dataclass(kw_only=True)
 class KnownDomain(Stage):
@@ -121,9 +192,17 @@ class KnownDomain(Stage):
 
     def __call__(self, *, features: Features) -> dict[str, tuple[Domain, ...]]:
         """Return one Domain a clip."""
+        return {"domains": tuple(self._judge(features))}
+
+    def _judge(self, features: Features) -> list[Domain]:
         scores, inside = self.network(features)
-        return {"domains": tuple(
+        return [
             Domain(True, score=score) if known else Domain(
                 False, f"the picture does not look like what {self.weights} was trained on", remedy(self.task), score)
             for score, known in zip(scores.tolist(), inside.tolist(), strict=True)
-        )}
+        ]
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Judge the clips of several videos in passes of exactly `size` rows."""
+        rows = together([fields["features"] for fields in items], size, self._judge)
+        return [{"domains": tuple(of_one)} for of_one in rows]

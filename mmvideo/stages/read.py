@@ -16,6 +16,8 @@ class Given:
 
     source: Any
     options: Mapping[str, Any] = field(default_factory=dict)
+    span: tuple[float | None, float | None] = (None, None)
+    """Start and end, in seconds, of the part that is looked at; None for those of the video."""
 
 
 @dataclass(kw_only=True)
@@ -33,4 +35,6 @@ class Read(Stage):
     def __call__(self, *, video: Given) -> dict[str, Any]:
         """Return the opened source, a context manager that the pipeline closes."""
         options = {"strict": self.strict, "audio_stream": self.audio_stream, **video.options}
-        return {"media": open_source(video.source, **options)}
+        media = open_source(video.source, **options)
+        media.narrow(*video.span)
+        return {"media": media}

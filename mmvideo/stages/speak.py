@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -65,6 +65,12 @@ class Prefill(Stage):
         """
         return {"conversation": self.language.open(embeddings)}
 
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Leave the reading to the stage that asks: it knows which clips go through together."""
+        from mmvideo.language.together import Unread
+
+        return [{"conversation": Unread(self.language, fields["embeddings"])} for fields in items]
+
 
 @dataclass(kw_only=True)
 class AnswerQuestions(Stage):
@@ -89,6 +95,17 @@ class AnswerQuestions(Stage):
         said = conversation.reply(list(text) * len(spans), max_new_tokens=self.max_new_tokens)
         return {"answers": tuple(self._answer(question, said[number::len(text)], clips, spans, domains)
                                  for number, question in enumerate(text))}
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Ask the windows of several videos their questions, `size` windows at a time."""
+        from mmvideo.language.together import reply_together
+
+        replies = reply_together([fields["conversation"] for fields in items], [fields["text"] for fields in items],
+                                 size=size, max_new_tokens=self.max_new_tokens)
+        return [{"answers": tuple(
+            self._answer(question, said[number::len(fields["text"])], fields["clips"], fields["spans"],
+                         fields["domains"]) for number, question in enumerate(fields["text"]))}
+            for fields, said in zip(items, replies, strict=True)]
 
     def _answer(self, question: str, said: Sequence[Generated], clips: Clips, spans: Sequence[Span],
                 domains: Sequence[Domain]) -> Answer:
@@ -148,12 +165,25 @@ class DescribeWindows(Stage):
     ) -> dict[str, Any]:
         """Return the captions of all windows as one Caption; its confidence is that of the least sure window."""
         said = conversation.reply([prompts.CAPTION_REQUEST] * len(spans), max_new_tokens=self.max_new_tokens)
-        return {"caption": Caption(
+        return {"caption": self._caption(said, clips, spans, domains)}
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Caption the windows of several videos, `size` windows at a time."""
+        from mmvideo.language.together import reply_together
+
+        replies = reply_together([fields["conversation"] for fields in items], [[prompts.CAPTION_REQUEST]] * len(items),
+                                 size=size, max_new_tokens=self.max_new_tokens)
+        return [{"caption": self._caption(said, fields["clips"], fields["spans"], fields["domains"])}
+                for fields, said in zip(items, replies, strict=True)]
+
+    @staticmethod
+    def _caption(said: Sequence[Generated], clips: Clips, spans: Sequence[Span], domains: Sequence[Domain]) -> Caption:
+        return Caption(
             text=" ".join(dict.fromkeys(reply.text for reply in said)),
             confidence=min(reply.confidence for reply in said),
             seconds_looked_at=looked_at(clips), in_domain=whole_domain(domains, spans), segments=segments(spans, said),
             rule=f"{clips.rule}; one caption a window",
-        )}
+        )
 
 
 def whole_domain(domains: Sequence[Domain], spans: Sequence[Span]) -> Domain:

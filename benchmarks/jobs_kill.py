@@ -1,0 +1,163 @@
+"""Kill a batch job at random moments (runner, worker, torn files) and compare its rows with an undisturbed run.
+
+    python benchmarks/jobs_kill.py --kills 100 --clips 300
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import torch
+
+from mmvideo import media
+from mmvideo.jobs import JobOptions, run_job
+from mmvideo.jobs.rows import comparable
+from mmvideo.jobs.sinks import RESULTS
+from mmvideo.jobs.status import status
+from mmvideo.pipeline import Pipeline
+
+KINDS = ("runner", "worker", "power")
+"""SIGKILL the runner; SIGKILL a decode worker; SIGKILL the runner and tear what it was writing."""
+
+
+def make_clips(folder: Path, count: int, *, seconds: float = 1.0) -> Path:
+    """Write clips of a moving pattern; some are longer, so that batches differ."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        random_numbers = torch.Generator().manual_seed(number)
+        frames = round(10 * seconds * (1 + number % 3))
+        picture = torch.nn.functional.interpolate(torch.rand(1, 3, 12, 24, generator=random_numbers), size=(72, 144),
+                                                  mode="bilinear")[0] * 255
+        moved = torch.stack([picture[:, :, 2 * t % 40:2 * t % 40 + 96] for t in range(frames)])
+        media.write_video(folder / f"clip{number:04}.mp4", moved.round().to(torch.uint8), fps=10)
+    return folder
+
+
+def in_a_child(work: Callable[[], None]) -> int:
+    """Run something in a forked process of its own session and return its process number."""
+    child = os.fork()
+    if child:
+        return child
+    os.setsid()
+    code = 1
+    try:
+        work()
+        code = 0
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def ended(child: int) -> bool:
+    return os.waitpid(child, os.WNOHANG)[0] != 0
+
+
+def tear(folder: Path, chance: random.Random) -> None:
+    """Do to the results what a power cut does: the last bytes are gone, or garbage, or zeros."""
+    path = folder / RESULTS
+    if not path.exists() or not path.stat().st_size:
+        return
+    data = path.read_bytes()
+    known = json.loads(_meta(folder, "lines") or "[0, 0]")[0]
+    loose = max(0, len(data) - known)  # what was flushed to the disk stays after a power cut
+    cut = len(data) - chance.randint(0, loose) if loose else len(data)
+    path.write_bytes(data[:cut] + chance.choice([b"", b'{"id": "torn', bytes(200), b"\xff\xfe\n"]))
+
+
+def _meta(folder: Path, name: str) -> str | None:
+    from mmvideo.jobs.ledger import Ledger
+
+    ledger = Ledger(folder, write=False)
+    try:
+        return ledger.meta(name)
+    finally:
+        ledger.close()
+
+
+def torture(start: Callable[[], None], folder: Path, kills: int, *, seed: int = 0, within: float = 8.0,
+            tell: Callable[[str], None] = lambda _: None) -> dict[str, int]:
+    """Start a job again and again, and kill it, until it has been killed so often; then let it end.
+
+    Args:
+        start: runs the job to its end.
+        within: a kill comes after 0 to so many seconds.
+
+    Returns:
+        How often each kind of kill was done.
+    """
+    chance, done = random.Random(seed), dict.fromkeys(KINDS, 0)
+    child = in_a_child(start)
+    number = 0
+    while sum(done.values()) < kills:
+        kind = KINDS[number % len(KINDS)]
+        number += 1
+        time.sleep(chance.uniform(0.0, within))
+        if ended(child):
+            return done
+        if kind == "worker":
+            below = [process for process in psutil.Process(child).children(recursive=True) if process.children() == []]
+            if below:
+                chance.choice(below).kill()
+                done[kind] += 1
+            continue
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        done[kind] += 1
+        if kind == "power":
+            tear(folder, chance)
+        tell(f"{sum(done.values())} kills, {status(folder)['counts'] if (folder / 'run.json').exists() else '-'}")
+        child = in_a_child(start)
+    while not ended(child):
+        time.sleep(0.1)
+    return done
+
+
+def rows_of(folder: Path) -> list[str]:
+    """Return the rows of a job without their timings, in the order of the file."""
+    text = (folder / RESULTS).read_text(encoding="utf-8")
+    return [json.dumps(comparable(json.loads(line)), sort_keys=True) for line in text.splitlines()]
+
+
+def main() -> None:
+    """Run the long test and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--clips", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--within", type=float, default=8.0, help="seconds until a kill, at most")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as home:
+        clips = make_clips(Path(home, "clips"), given.clips)
+        pipeline = Pipeline("video-captioning", device="cpu", caption={"max_new_tokens": 12})
+        options = JobOptions(thumbnails=0)
+
+        def job(name: str) -> Callable[[], None]:
+            return lambda: run_job(pipeline, clips, Path(home, name), options) and None
+
+        begin = time.monotonic()
+        calm = in_a_child(job("calm"))
+        os.waitpid(calm, 0)
+        print(f"undisturbed: {len(rows_of(Path(home, 'calm')))} rows, {time.monotonic() - begin:.0f} s", flush=True)
+        begin = time.monotonic()
+        done = torture(job("killed"), Path(home, "killed"), given.kills, seed=given.seed, within=given.within,
+                       tell=lambda words: print(f"  {words}", flush=True))
+        calm_rows, rows = rows_of(Path(home, "calm")), rows_of(Path(home, "killed"))
+        print(f"{sum(done.values())} kills {done} in {time.monotonic() - begin:.0f} s: {len(rows)} rows of "
+              f"{given.clips}, {len(set(rows))} different; identical to the undisturbed run: {rows == calm_rows}")
+        print(f"states: {status(Path(home, 'killed'))['counts']}")
+        sys.exit(rows != calm_rows)
+
+
+if __name__ == "__main__":
+    main()

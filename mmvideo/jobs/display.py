@@ -1,0 +1,100 @@
+"""The progress of a job on stderr: a live panel on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mmvideo.jobs.coordinator import Progress
+
+_LINE_SECONDS = 10.0
+
+
+@contextmanager
+def showing(progress: Progress, wanted: bool) -> Iterator[None]:
+    """Show a progress until the block ends."""
+    if not wanted:
+        yield
+        return
+    end = threading.Event()
+    show = _live if sys.stderr.isatty() else _lines
+    thread = threading.Thread(target=show, args=(progress, end), name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def figures(progress: Progress) -> dict[str, str]:
+    """Return what is shown, name -> words."""
+    seconds, done = progress.seconds, progress.done
+    rate = done / seconds
+    computed = done - progress.reused
+    found = {
+        "done": f"{progress.done_before + done} of {progress.total}",
+        "failed": str(progress.failed + progress.quarantined),
+        "left": clock(progress.left / rate) if rate and progress.left else ("-" if progress.left else "0 s"),
+        "videos/s": f"{rate:.2f}", "frames/s": f"{progress.frames / seconds:.0f}",
+        "words/s": f"{progress.words / seconds:.0f}"}
+    if progress.reused:
+        found["known"] = str(progress.reused)
+    if progress.meters is not None and computed:
+        found["bottleneck"] = bottleneck(progress.meters, seconds)
+    return found
+
+
+def bottleneck(meters: Any, seconds: float) -> str:
+    """Name the stage that the others wait for, with how busy the networks were."""
+    busy = min(1.0, meters.compute / seconds)
+    stages = sorted(meters.stages.items(), key=lambda item: -item[1])
+    slowest = f"; longest stage {stages[0][0]}" if stages else ""
+    if meters.waiting > meters.compute:
+        return f"fetch and decode (networks busy {busy:.0%}{slowest})"
+    return f"networks (busy {busy:.0%}{slowest})"
+
+
+def clock(seconds: float) -> str:
+    """Return a duration in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _lines(progress: Progress, end: threading.Event) -> None:
+    shown = time.monotonic()
+    while not end.wait(0.5):
+        if time.monotonic() - shown >= _LINE_SECONDS:
+            shown = time.monotonic()
+            _write(progress)
+    _write(progress)
+
+
+def _write(progress: Progress) -> None:
+    sys.stderr.write(", ".join(f"{name} {words}" for name, words in figures(progress).items()) + "\n")
+    sys.stderr.flush()
+
+
+def _live(progress: Progress, end: threading.Event) -> None:
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    def panel() -> Any:
+        past = progress.total - progress.left
+        words = "   ".join(f"{name} {value}" for name, value in figures(progress).items())
+        return Group(ProgressBar(total=max(1, progress.total), completed=past, width=60), Text(words))
+
+    with Live(panel(), console=Console(stderr=True), refresh_per_second=4) as live:
+        while not end.wait(0.25):
+            live.update(panel())
+        live.update(panel())
+
+
+__all__ = ["bottleneck", "clock", "figures", "showing"]

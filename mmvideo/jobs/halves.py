@@ -1,0 +1,203 @@
+"""A pipeline in two halves: what reads the clip runs in worker processes, the networks where the device is.
+
+The first half ends with the last stage that needs the opened video. What it gives is packed into arrays and sent on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmvideo.errors import NoAudioTrack, TooShort
+from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.options import JobOptions
+from mmvideo.stages.base import Stage
+from mmvideo.stages.read import Given
+from mmvideo.types import Asking, Clips
+
+Stages = Sequence[tuple[str, Stage]]
+_OPEN = {"video", "media"}
+"""Fields that hold an opened video, which cannot leave its process."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a worker found out about an item."""
+
+    fields: dict[str, Any]
+    """Packed fields that the second half needs, or the result itself."""
+    about: dict[str, Any]
+    """duration, frames seen, warnings, notes and seconds of each stage."""
+    thumbnail: bytes | None = field(default=None, repr=False)
+    """JPEG of a few of the frames that were seen."""
+
+
+def split(stages: Stages) -> tuple[list[tuple[str, Stage]], list[tuple[str, Stage]]]:
+    """Return the stages that need the opened video, with all before them, and the rest."""
+    last = max((number for number, (_, stage) in enumerate(stages) if _OPEN & set(stage.needs)), default=-1)
+    return list(stages[:last + 1]), list(stages[last + 1:])
+
+
+def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobOptions, *, reduce: int = 0,
+           thumbnail: bool = False) -> Decoded:
+    """Run the first half on one clip.
+
+    Args:
+        media: what `open_source` takes.
+        head: the first half.
+        needed: fields that go on.
+        reduce: how many times the number of frames is halved.
+        thumbnail: also make a small picture of the frames.
+
+    Raises:
+        MediaError: the clip cannot be read, or is not what the job was told to accept.
+    """
+    given = Given(media, {"strict": options.strict, "threads": 1}, (item.start_seconds, item.end_seconds))
+    fields: dict[str, Any] = {"video": given, "text": item.text, "prompt": item.prompt, "asking": Asking()}
+    seconds: list[tuple[str, float]] = []
+    notes = []
+    with torch.inference_mode(), contextlib.ExitStack() as stack:
+        for name, stage in head:
+            if reduce:
+                stage, note = _reduced(stage, reduce)
+                notes += note
+            start = time.perf_counter()
+            found = stage(**{need: fields[need] for need in stage.needs})
+            seconds.append((name, time.perf_counter() - start))
+            for value in found.values():
+                if isinstance(value, contextlib.AbstractContextManager):
+                    stack.enter_context(value)
+            fields.update(found)
+        source = fields.get("media")
+        clips = fields.get("clips")
+        if options.need_audio and source is not None and not source.has_audio:
+            raise NoAudioTrack(f"{item.source} has no sound, and the job was told to take none without.")
+        seen = _distinct(clips) if isinstance(clips, Clips) else None
+        if seen is not None and seen < options.min_frames:
+            raise TooShort(f"{item.source} shows {seen} frame{'s' * (seen != 1)}; the job takes clips of "
+                           f"{options.min_frames} or more (--min-frames).")
+        about = {
+            "duration_seconds": source.info.duration_seconds if source is not None else None,
+            "frames": seen or 0, "warnings": list(source.warnings) if source is not None else [],
+            "notes": notes, "seconds": seconds}
+        picture = _thumbnail(clips) if thumbnail and isinstance(clips, Clips) else None
+        return Decoded({name: pack(fields[name]) for name in needed if name in fields}, about, picture)
+
+
+def compute(items: Sequence[Mapping[str, Any]], tail: Stages, gives: str, *, size: int) -> tuple[
+        list[Any], list[tuple[str, float]]]:
+    """Run the second half on several clips together.
+
+    Args:
+        items: unpacked fields of each clip.
+        gives: the field that is the result.
+        size: rows in one forward pass.
+
+    Returns:
+        The result of each clip, and the seconds that each stage took for all.
+    """
+    fields = [dict(one) for one in items]
+    seconds = []
+    with torch.inference_mode():
+        for name, stage in tail:
+            start = time.perf_counter()
+            given = stage.batch([{need: one[need] for need in stage.needs} for one in fields], size=size)
+            for one, found in zip(fields, given, strict=True):
+                one.update(found)
+            seconds.append((name, time.perf_counter() - start))
+    return [one[gives] for one in fields], seconds
+
+
+def needs(tail: Stages, gives: str) -> set[str]:
+    """Return the fields that the first half must send on."""
+    made = {name for _, stage in tail for name in stage.gives}
+    return ({need for _, stage in tail for need in stage.needs} | {gives}) - made
+
+
+def _reduced(stage: Stage, times: int) -> tuple[Stage, list[str]]:
+    """Halve the number of frames that a sampling stage takes."""
+    options = getattr(stage, "sampler_options", {})
+    frames = options.get("num_frames")
+    if not isinstance(frames, int) or frames < 2:
+        return stage, []
+    fewer = max(1, frames >> times)
+    copy = dataclasses.replace(stage)
+    copy.sampler_options = {**options, "num_frames": fewer}
+    return copy, [f"out of memory: {fewer} frames instead of {frames}"]
+
+
+def _distinct(clips: Clips) -> int:
+    return len(set(clips.pts_seconds[clips.valid].tolist()))
+
+
+def _thumbnail(clips: Clips, *, count: int = 4, height: int = 96) -> bytes:
+    """Return a JPEG strip of frames spread over all clips."""
+    from PIL import Image
+
+    frames = clips.frames.flatten(0, 1)
+    chosen = frames[torch.linspace(0, len(frames) - 1, min(count, len(frames))).round().long()]
+    pictures = [Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy()) for frame in chosen]
+    pictures = [one.resize((max(1, round(one.width * height / one.height)), height)) for one in pictures]
+    strip = Image.new("RGB", (sum(one.width for one in pictures), height))
+    at = 0
+    for one in pictures:
+        strip.paste(one, (at, 0))
+        at += one.width
+    out = io.BytesIO()
+    strip.save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A dataclass on its way between processes, its tensors as arrays."""
+
+    kind: type
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Array:
+    """A tensor on its way between processes."""
+
+    values: np.ndarray
+
+
+def pack(value: Any) -> Any:
+    """Replace tensors, also inside dataclasses and sequences, by arrays: they are copied, not shared, on sending."""
+    if isinstance(value, Tensor):
+        return Array(value.detach().cpu().contiguous().numpy())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return Packed(type(value), {f.name: pack(getattr(value, f.name)) for f in dataclasses.fields(value)
+                                     if f.init})
+    if isinstance(value, Mapping):
+        return {key: pack(item) for key, item in value.items()}
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(pack(item) for item in value)
+    return value
+
+
+def unpack(value: Any) -> Any:
+    """Undo `pack`."""
+    if isinstance(value, Array):
+        values = value.values
+        return torch.from_numpy(values if values.flags.writeable else values.copy())
+    if isinstance(value, Packed):
+        return value.kind(**{name: unpack(item) for name, item in value.fields.items()})
+    if isinstance(value, Mapping):
+        return {key: unpack(item) for key, item in value.items()}
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(unpack(item) for item in value)
+    return value
+
+
+__all__ = ["Array", "Decoded", "Packed", "compute", "decode", "needs", "pack", "split", "unpack"]

@@ -1,0 +1,306 @@
+"""The ledger: what was done, durably, item by item. SQLite in WAL mode; one process writes it.
+
+The row of an item and its state are one transaction, flushed to the disk before anything else hears of it. All files of
+results are copies that can be written again from here. Marks that an item is being worked on go through a second
+connection that does not wait for the disk: they only serve to find clips that end the whole job.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmvideo.errors import InvalidInput
+from mmvideo.jobs.fetch import stamp as stamp_of
+from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.options import row_key
+
+NAME = "ledger.sqlite"
+FORMAT = "1"
+STATES = ("pending", "running", "done", "failed", "quarantined")
+SUSPECT = 2
+"""An item that was being computed this many times when the whole job died is computed alone, after all others."""
+
+_SCHEMA = """
+create table if not exists meta (name text primary key, value text) without rowid;
+create table if not exists items (
+    num integer primary key, id text not null unique, spec text not null, place integer not null,
+    state text not null default 'pending', crashes integer not null default 0, deaths integer not null default 0,
+    error text, message text, content text, stamp text, key text, seq integer, changed real);
+create index if not exists items_by_place on items (place) where place >= 0;
+create index if not exists items_to_do on items (deaths, place) where state = 'pending' and place >= 0;
+create index if not exists items_by_seq on items (seq) where seq is not null;
+create index if not exists items_by_state on items (state, place);
+create table if not exists rows (
+    key text primary key, row text not null, timings text not null) without rowid;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item as the ledger knows it."""
+
+    num: int
+    item: Item
+    crashes: int = 0
+    deaths: int = 0
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it has to be computed alone."""
+        return self.deaths >= SUSPECT
+
+
+class Ledger:
+    """The ledger of one job, in its folder. A second process that opens it is refused.
+
+    Args:
+        folder: the job's folder; made if absent.
+        write: False only looks, also while a job runs.
+
+    Raises:
+        InvalidInput: another process runs this job, or the ledger is of another format or damaged.
+    """
+
+    def __init__(self, folder: Path, *, write: bool = True):
+        self.path = folder / NAME
+        self._lock = None
+        if write:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder)
+        elif not self.path.is_file():
+            raise InvalidInput(f"{folder} holds no job (no {NAME}).")
+        try:
+            self.disk = self._connect("full" if write else "normal")
+            self._marks = self._connect("normal")
+            if write:
+                self.disk.executescript(_SCHEMA)
+                if self.meta("format") is None:
+                    self.set_meta("format", FORMAT)
+            if self.meta("format") != FORMAT:
+                raise InvalidInput(f"{self.path} has format {self.meta('format')}, and this mmvideo writes {FORMAT}; "
+                                   "give another --out.")
+        except sqlite3.DatabaseError as error:
+            raise InvalidInput(f"{self.path} is not a ledger that can be read ({error}). Move it away to start the job "
+                               "anew.") from error
+
+    def _connect(self, synchronous: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=60.0, check_same_thread=False)
+        connection.execute("pragma journal_mode = wal")
+        connection.execute(f"pragma synchronous = {synchronous}")
+        connection.execute("pragma cache_size = -16000")
+        return connection
+
+    def close(self) -> None:
+        """Close the files and give the job free."""
+        self.disk.close()
+        self._marks.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def meta(self, name: str) -> str | None:
+        """Return a setting of the job."""
+        found = self.disk.execute("select value from meta where name = ?", (name,)).fetchone()
+        return found[0] if found else None
+
+    def set_meta(self, name: str, value: str) -> None:
+        """Keep a setting of the job."""
+        self.disk.execute("insert or replace into meta values (?, ?)", (name, value))
+
+    def begin(self, items: Iterable[Item], config: str, *, crashes: int = 3, retry_failed: bool = False) -> None:
+        """Take up the items of this run; what was done under the same configuration stays done.
+
+        An item whose span, question or file has changed is pending again, as are all of them under another
+        configuration, unless the key of their content is known. Those that are not named any more are set aside.
+        """
+        disk = self.disk
+        disk.execute("begin")
+        other = self.meta("config") != config
+        disk.execute("update items set place = -1")
+        known = {row[0]: row[1:] for row in disk.execute("select id, num, spec, state, content, stamp from items")}
+        fresh, moved, again = [], [], []
+        for place, item in enumerate(items):
+            spec = _spec(item)
+            before = known.get(item.id)
+            if before is None:
+                fresh.append((item.id, spec, place))
+                continue
+            num, old_spec, state, content, stamp = before
+            moved.append((place, num))
+            if other or old_spec != spec or (state == "done" and stamp and stamp_of(item) != stamp):
+                same_file = content and stamp and stamp_of(item) == stamp
+                key = row_key(content, config, item.asked()) if same_file else None
+                again.append((spec, key, content if same_file else None, num))
+        disk.executemany("update items set place = ? where num = ?", moved)
+        disk.executemany("update items set spec = ?, state = 'pending', key = ?, content = ?, seq = null, "
+                         "error = null, message = null, crashes = 0, deaths = 0 where num = ?", again)
+        disk.executemany("insert into items (id, spec, place) values (?, ?, ?)", fresh)
+        if again or len(moved) < len(known):
+            self.set_meta("lines", "[0, 0]")  # rows have gone: the file of results is written anew
+        # what ran when the job died may have ended it
+        disk.execute("update items set state = 'pending', deaths = deaths + 1 where state = 'running'")
+        disk.execute("update items set state = 'quarantined', error = 'JobCrashed', message = 'The whole job ended ' "
+                     "|| (deaths - ?) || ' times while only this clip was being computed.' "
+                     "where state = 'pending' and deaths >= ?", (SUSPECT, SUSPECT + crashes))
+        if retry_failed:
+            disk.execute("update items set state = 'pending', error = null, message = null, crashes = 0, deaths = 0 "
+                         "where state in ('failed', 'quarantined')")
+        seq = self.last_seq() + 1
+        for num, in disk.execute("select num from items where state = 'pending' and place >= 0 and key in "
+                                 "(select key from rows) order by place").fetchall():
+            disk.execute("update items set state = 'done', seq = ? where num = ?", (seq, num))
+            seq += 1
+        self.set_meta("config", config)
+        disk.execute("commit")
+
+    def last_seq(self) -> int:
+        """Return the number of the row that was done last."""
+        return self.disk.execute("select max(seq) from items").fetchone()[0] or 0
+
+    def take(self, count: int, after: tuple[int, int]) -> list[tuple[Entry, tuple[int, int]]]:
+        """Return the next items to do, in order, with their positions.
+
+        Args:
+            count: at most so many.
+            after: the position of the last one taken before; (0, -1) begins.
+        """
+        found = self.disk.execute(
+            "select num, spec, crashes, deaths, place from items where state = 'pending' and place >= 0 and "
+            "(deaths, place) > (?, ?) order by deaths, place limit ?", (*after, count)).fetchall()
+        return [(Entry(num, Item(**_item(spec)), crashes, deaths), (deaths, place))
+                for num, spec, crashes, deaths, place in found]
+
+    def rest(self) -> None:
+        """Take back the marks of a run that ends in order."""
+        self.disk.execute("update items set state = 'pending' where state = 'running'")
+
+    def running(self, nums: Iterable[int]) -> None:
+        """Mark items whose networks run now, without waiting for the disk."""
+        self._marks.execute("begin immediate")
+        self._marks.executemany("update items set state = 'running' where num = ?", [(num,) for num in nums])
+        self._marks.execute("commit")
+
+    def knows(self, key: str) -> bool:
+        """Say whether a result is there for a key."""
+        return self.disk.execute("select 1 from rows where key = ?", (key,)).fetchone() is not None
+
+    def crashed(self, num: int, limit: int, message: str) -> bool:
+        """Count a crash; quarantine the item at the limit.
+
+        Returns:
+            Whether it may be tried again.
+        """
+        self.disk.execute("begin immediate")
+        count = self.disk.execute("update items set crashes = crashes + 1, state = 'pending' where num = ? "
+                                  "returning crashes", (num,)).fetchone()[0]
+        if count >= limit:
+            self._set(num, "quarantined", "WorkerCrashed", f"{message} Tried {count} times.")
+        self.disk.execute("commit")
+        return count < limit
+
+    def record(self, outcomes: Iterable[Any]) -> list[dict[str, Any]]:
+        """Write what came of items, all or nothing, and wait until the disk has it.
+
+        Returns:
+            The rows of those that are done, in the order of the files of results.
+        """
+        rows = []
+        self.disk.execute("begin immediate")
+        seq = self.last_seq() + 1
+        for outcome in outcomes:
+            if outcome.error is not None:
+                self._set(outcome.num, "quarantined" if outcome.quarantined else "failed", *outcome.error)
+                continue
+            if outcome.row is not None:
+                self.disk.execute("insert or ignore into rows values (?, ?, ?)", (
+                    outcome.key, json.dumps(outcome.row, ensure_ascii=False), json.dumps(outcome.timings)))
+            self.disk.execute("update items set state = 'done', error = null, message = null, key = ?, content = ?, "
+                              "stamp = ?, seq = ?, changed = ? where num = ?",
+                              (outcome.key, outcome.content, outcome.stamp, seq, time.time(), outcome.num))
+            rows.append(self.row(outcome.num))
+            seq += 1
+        self.disk.execute("commit")
+        return rows
+
+    def _set(self, num: int, state: str, error: str, message: str) -> None:
+        self.disk.execute("update items set state = ?, error = ?, message = ?, changed = ? where num = ?",
+                          (state, error, message[:2000], time.time(), num))
+
+    def row(self, num: int) -> dict[str, Any]:
+        """Return the row of a done item."""
+        found = self.disk.execute(f"{_ROW} where num = ?", (num,)).fetchone()
+        return _row(found)
+
+    def done_row(self, num: int) -> dict[str, Any] | None:
+        """Return the row of an item if it is done and belongs to the job as it stands."""
+        found = self.disk.execute(f"{_ROW} where num = ? and place >= 0 and state = 'done'", (num,)).fetchone()
+        return None if found is None else _row(found)
+
+    def rows(self, *, after_seq: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield rows in the order in which they were done, each with its number."""
+        for found in self.disk.execute(f"{_ROW} where seq > ? and place >= 0 and state = 'done' order by seq",
+                                       (after_seq,)):
+            yield found[-1], _row(found)
+
+    def rows_in_order(self) -> Iterator[dict[str, Any]]:
+        """Yield rows in the order of the inputs."""
+        for found in self.disk.execute(f"{_ROW} where place >= 0 and state = 'done' order by place"):
+            yield _row(found)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of items in each state."""
+        found = dict(self.disk.execute("select state, count(*) from items where place >= 0 group by state").fetchall())
+        return {state: found.get(state, 0) for state in STATES}
+
+    def failures(self, limit: int | None = None) -> list[tuple[str, str, str, str]]:
+        """Return (id, state, class, message) of items that failed or are quarantined, in the order of the inputs."""
+        return self.disk.execute("select id, state, error, message from items where place >= 0 and state in "
+                                 "('failed', 'quarantined') order by place limit ?",
+                                 (-1 if limit is None else limit,)).fetchall()
+
+    def finished_at(self) -> list[float]:
+        """Return when each done item was done, in seconds since 1970, ascending."""
+        return [found[0] for found in self.disk.execute(
+            "select changed from items where place >= 0 and state = 'done' and changed is not null order by changed")]
+
+
+_ROW = ("select items.id, items.spec, items.content, rows.row, rows.timings, items.seq from items join rows "
+        "on rows.key = items.key")
+
+
+def _row(found: tuple) -> dict[str, Any]:
+    name, spec, content, row, timings, _ = found
+    return {"id": name, "source": _item(spec)["source"], "content_sha256": content, **json.loads(row),
+            "timings": json.loads(timings)}
+
+
+def _spec(item: Item) -> str:
+    return json.dumps({key: value for key, value in item.__dict__.items() if value not in (None, ())},
+                      ensure_ascii=False)
+
+
+def _item(spec: str) -> dict[str, Any]:
+    found = json.loads(spec)
+    return {**found, "text": tuple(found.get("text", ()))}
+
+
+def _locked(folder: Path) -> int:
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise InvalidInput(f"Another process is running the job in {folder}; see `mmvideo jobs status {folder}`.") \
+            from error
+    return handle
+
+
+__all__ = ["NAME", "STATES", "Entry", "Ledger"]

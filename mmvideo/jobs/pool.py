@@ -1,0 +1,261 @@
+"""Decode workers seen from the side that uses them: work goes in, what came of it comes out, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+
+from mmvideo.errors import InvalidInput, MmvideoError
+from mmvideo.jobs.halves import Decoded
+from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.worker import Setup
+
+_READY_SECONDS = 120.0
+_NURSERY = "import sys; from mmvideo.jobs.worker import nursery; nursery(int(sys.argv[1]))"
+
+
+@dataclass(frozen=True)
+class Task:
+    """An item on its way to a worker."""
+
+    num: int
+    item: Item
+    reduce: int = 0
+    thumbnail: bool = False
+    crashes: int = 0
+    """Workers that it has ended so far."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What came of a task: exactly one of decoded, known and error is set."""
+
+    task: Task
+    content: str = ""
+    stamp: str = ""
+    decoded: Decoded | None = None
+    known: bool = False
+    error: tuple[str, str] | None = None
+    """Class and message."""
+    crashed: bool = False
+    """The worker ended; the task may be tried again."""
+    seconds: float = 0.0
+
+
+@dataclass
+class _Worker:
+    connection: Connection
+    pid: int
+    ready: bool = False
+    task: Task | None = None
+    since: float = 0.0
+    last_words: str = ""
+
+
+@dataclass
+class Pool:
+    """A fixed number of workers; one that is ended, by a clip or by its time limit, is replaced.
+
+    Args:
+        setup: what the workers build.
+        size: how many.
+        timeout_seconds: longest time for one item.
+        known: says whether a result for the content of a task is there already, so that nothing is decoded.
+    """
+
+    setup: Setup
+    size: int
+    timeout_seconds: float
+    known: Callable[[Task, str], bool] | None = None
+    busy_seconds: float = 0.0
+    """Seconds that workers have worked, all together."""
+    _workers: list[_Worker] = field(default_factory=list)
+    _early: int = 0
+    _nursery: subprocess.Popen | None = None
+    _control: socket.socket | None = None
+
+    def __enter__(self) -> Pool:
+        if not hasattr(os, "fork"):
+            raise InvalidInput("Batch jobs need Linux or macOS; on Windows run them in WSL.")
+        self._start_nursery()
+        for _ in range(self.size):
+            self._workers.append(self._fork())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.connection.close()
+            self._kill(worker.pid)
+        self._workers.clear()
+        if self._control is not None:
+            self._control.close()
+        if self._nursery is not None:
+            self._nursery.kill()
+            self._nursery.wait()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process numbers of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    @property
+    def idle(self) -> int:
+        """Workers without work."""
+        return sum(worker.task is None for worker in self._workers)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """What is being worked on."""
+        return [worker.task for worker in self._workers if worker.task is not None]
+
+    def give(self, task: Task) -> None:
+        """Hand a task to a worker without work."""
+        worker = next(worker for worker in self._workers if worker.task is None)
+        worker.task, worker.since, worker.last_words = task, time.monotonic(), ""
+        if worker.ready:
+            self._send(worker)
+
+    def _send(self, worker: _Worker) -> None:
+        task = worker.task
+        worker.since = time.monotonic()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended: `events` finds out
+            worker.connection.send((task.item, task.reduce, task.thumbnail, self.known is not None))
+
+    def events(self, timeout: float) -> Iterator[Event]:
+        """Yield what has come back within `timeout` seconds."""
+        for connection in wait([worker.connection for worker in self._workers], timeout):
+            worker = next(one for one in self._workers if one.connection is connection)
+            try:
+                message = worker.connection.recv()
+            except (EOFError, ConnectionResetError, OSError):
+                yield from self._ended(worker)
+                continue
+            event = self._understand(worker, message)
+            if event is not None:
+                yield event
+        now = time.monotonic()
+        for worker in list(self._workers):
+            limit = self.timeout_seconds if worker.ready else _READY_SECONDS
+            if worker.task is not None and now - worker.since > limit:
+                yield self._out_of_time(worker)
+
+    def _understand(self, worker: _Worker, message: tuple) -> Event | None:
+        kind, *rest = message
+        task = worker.task
+        if kind == "ready":
+            worker.ready = True
+            if task is not None:
+                self._send(worker)
+            return None
+        if kind == "crash":
+            worker.last_words = rest[0]
+            return None
+        if kind == "content":
+            worker.connection.send(not self.known(task, rest[0]))
+            return None
+        seconds = time.monotonic() - worker.since
+        self.busy_seconds += seconds
+        worker.task = None
+        if kind == "decoded":
+            return Event(task, rest[1], rest[2], decoded=rest[0], seconds=seconds)
+        if kind == "known":
+            return Event(task, rest[0], rest[1], known=True, seconds=seconds)
+        return Event(task, rest[2], rest[3], error=(rest[0], rest[1]), seconds=seconds)
+
+    def _ended(self, worker: _Worker) -> Iterator[Event]:
+        """Replace a worker that has ended; its task is told as a crash."""
+        how = worker.last_words or self._how(worker.pid)
+        self._early = 0 if worker.ready else self._early + 1
+        if self._early > 3 * self.size:
+            raise MmvideoError(f"Decode workers keep ending before they can begin: {how}.")
+        task, seconds = worker.task, time.monotonic() - worker.since
+        fresh = self._replace(worker)
+        if task is not None and not worker.ready:  # it had not even been sent
+            fresh.task = task
+        elif task is not None:
+            self.busy_seconds += seconds
+            yield Event(task, error=("WorkerCrashed", f"{task.item.source}: the decode worker ended: {how}."),
+                        crashed=True, seconds=seconds)
+
+    def _out_of_time(self, worker: _Worker) -> Event:
+        task, seconds = worker.task, time.monotonic() - worker.since
+        self.busy_seconds += seconds
+        self._kill(worker.pid)
+        self._how(worker.pid)
+        self._replace(worker)
+        return Event(task, error=("WorkerTimeout", f"{task.item.source} was not decoded in {self.timeout_seconds:g} s "
+                                  "(--timeout); its worker was ended."), seconds=seconds)
+
+    def _replace(self, worker: _Worker) -> _Worker:
+        worker.connection.close()
+        fresh = self._fork()
+        self._workers[self._workers.index(worker)] = fresh
+        return fresh
+
+    def _start_nursery(self, tries: int = 3) -> None:
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        self._nursery = subprocess.Popen([sys.executable, "-c", _NURSERY, str(theirs.fileno())],
+                                         pass_fds=[theirs.fileno()], env=environment)
+        theirs.close()
+        ours.settimeout(_READY_SECONDS)
+        if ours.recv(1) != b"R":
+            ours.close()
+            self._nursery.wait()
+            if tries == 1:
+                raise MmvideoError("The process that starts decode workers ends before it can begin; see above.")
+            self._start_nursery(tries - 1)
+            return
+        self._control = ours
+
+    def _fork(self, *, again: bool = True) -> _Worker:
+        ours, theirs = socket.socketpair()
+        try:
+            socket.send_fds(self._control, [b"F"], [theirs.fileno()])
+            answer = self._control.recv(8)
+        except OSError:
+            answer = b""
+        theirs.close()
+        if len(answer) < 8:  # the nursery itself was ended, and its workers with it
+            ours.close()
+            if not again:
+                raise MmvideoError("The process that starts decode workers keeps ending; is there memory left?")
+            self._control.close()
+            self._nursery.wait()
+            self._start_nursery()
+            return self._fork(again=False)
+        worker = _Worker(Connection(ours.detach()), struct.unpack("<q", answer)[0], since=time.monotonic())
+        worker.connection.send(self.setup)
+        return worker
+
+    def _how(self, pid: int) -> str:
+        """Ask the nursery how a worker ended."""
+        try:
+            self._control.sendall(b"W" + struct.pack("<q", pid))
+            answer = self._control.recv(8)
+        except OSError:
+            answer = b""
+        if len(answer) < 8:
+            return "with all others"
+        status = struct.unpack("<q", answer)[0]
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            return f"by signal {signal.Signals(number).name}"
+        return f"with exit code {os.waitstatus_to_exitcode(status)}"
+
+    @staticmethod
+    def _kill(pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+__all__ = ["Event", "Pool", "Task"]

@@ -1,0 +1,88 @@
+"""A result as a row: the same bytes whenever, wherever and beside whatever else it was computed; times kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmvideo.jobs.inputs import Item
+from mmvideo.results import Answer, Caption, Classification, Result
+
+DIGITS = 4
+"""Decimals of a confidence: what matrix products of another library or machine agree on."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an item, ready for the ledger: a row, a row that is there already (neither set), or an error."""
+
+    num: int
+    key: str = ""
+    content: str = ""
+    stamp: str = ""
+    row: dict[str, Any] | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    error: tuple[str, str] | None = None
+    """Class and message."""
+    quarantined: bool = False
+    thumbnail: bytes | None = field(default=None, repr=False)
+    frames: int = 0
+    words: int = 0
+
+
+def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str, Any],
+             notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Lay a result out as plain values.
+
+    Args:
+        result: what the pipeline gives: a Result, or several answers.
+        about: what the worker found out about the clip.
+        job: model, weights, configuration and versions, the same for every row.
+        notes: what had to be done differently, such as a halved batch.
+    """
+    answers = list(result) if isinstance(result, list | tuple) else None
+    one: Result = answers[0] if answers else result
+    row: dict[str, Any] = {"text": _text(one, answers)}
+    if answers is not None:
+        row["answers"] = [{"question": a.question, "text": a.text, "confidence": _round(a.confidence),
+                           "in_domain": a.in_domain.inside} for a in answers]
+    if isinstance(one, Classification):
+        row["labels"] = [{"name": label.name, "confidence": _round(label.confidence)} for label in one.labels]
+    row |= {
+        "spans": [{"start_seconds": round(s.start_seconds, 6), "end_seconds": round(s.end_seconds, 6), "text": s.text,
+                   "confidence": _round(s.confidence)} for s in one.segments] if answers is None else [],
+        "confidence": _round(one.confidence), "in_domain": one.in_domain.inside,
+        "domain_reason": one.in_domain.reason, "prompt": item.prompt, "questions": list(item.text),
+        "start_seconds": item.start_seconds, "end_seconds": item.end_seconds,
+        "duration_seconds": about.get("duration_seconds"),
+        "frame_times": [round(seconds, 6) for seconds in one.seconds_looked_at], "rule": one.rule,
+        "warnings": list(dict.fromkeys([*one.warnings, *about.get("warnings", ())])),
+        "notes": [*about.get("notes", ()), *notes], **job}
+    return row
+
+
+def _text(one: Result, answers: Sequence[Answer] | None) -> str:
+    if answers is not None:
+        return answers[0].text if len(answers) == 1 else "\n".join(f"{a.question} {a.text}" for a in answers)
+    if isinstance(one, Caption):
+        return one.text
+    return one.headline.partition("\n")[0] if isinstance(one, Classification) else one.headline
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(float(value), DIGITS)
+
+
+def comparable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without its timings: what two runs of one job must agree on to the byte."""
+    return {key: value for key, value in row.items() if key != "timings"}
+
+
+def num_words(row: Mapping[str, Any]) -> int:
+    """Count the words that were written for a row."""
+    parts = [span["text"] for span in row["spans"]] or [a["text"] for a in row.get("answers", ())] or [row["text"]]
+    return sum(len(part.split()) for part in parts)
+
+
+__all__ = ["DIGITS", "Outcome", "comparable", "make_row", "num_words"]

@@ -1,0 +1,213 @@
+"""A job from its inputs to its report: open the ledger, let an engine work, write what came of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mmvideo.errors import InvalidInput, JobIncomplete, UnknownName
+from mmvideo.jobs import display, engines, report
+from mmvideo.jobs.coordinator import Coordinator, keep_run
+from mmvideo.jobs.inputs import Item, read_inputs
+from mmvideo.jobs.ledger import Ledger
+from mmvideo.jobs.options import JobOptions, configuration, hash_of, versions, weights_hash
+from mmvideo.jobs.sinks import RESULTS, write_parquet, write_whole
+
+MANIFEST = "run.json"
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """How a job stands after a run."""
+
+    folder: Path
+    counts: dict[str, int]
+    """Items by state."""
+    seconds: float
+    done_now: int
+    reused: int
+    """Items whose content was known: nothing was computed for them."""
+    failures: tuple[tuple[str, str, str, str], ...] = field(default=(), repr=False)
+    """(id, state, class, message) of what failed, the first thousand."""
+    interrupted: bool = False
+
+    @property
+    def results(self) -> Path:
+        """The rows, one JSON object a line."""
+        return self.folder / RESULTS
+
+    @property
+    def failed(self) -> int:
+        """Items that failed or are quarantined."""
+        return self.counts["failed"] + self.counts["quarantined"]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows."""
+        with self.results.open(encoding="utf-8") as file:
+            yield from map(json.loads, file)
+
+    def check(self) -> None:
+        """Raise where something failed.
+
+        Raises:
+            JobIncomplete: with the number of failures by class.
+        """
+        if self.failed:
+            raise JobIncomplete(f"{self.failed} of {sum(self.counts.values())} items failed ({by_class(self.failures)})"
+                                f"; they are listed in {self.folder / 'failures.jsonl'}. Mend them and run the command "
+                                "again with --retry-failed.")
+
+    def __str__(self) -> str:
+        total = sum(self.counts.values())
+        lines = [f"{self.counts['done']} of {total} done, {self.failed} failed, "
+                 f"{self.counts['pending'] + self.counts['running']} left; {self.done_now} in this run"
+                 + (f" ({self.reused} were known by their content)" if self.reused else "")
+                 + f", {self.seconds:.1f} s, {self.done_now / max(self.seconds, 1e-9):.2f} videos/s",
+                 f"rows: {self.results}", f"report: {self.folder / 'report.html'}"]
+        if self.failed:
+            lines.insert(1, f"failures: {by_class(self.failures)}; see {self.folder / 'failures.jsonl'}")
+        return "\n".join(lines)
+
+
+def by_class(failures: Any) -> str:
+    """Count failures by class, in words."""
+    counts: dict[str, int] = {}
+    for _, _, name, _ in failures:
+        counts[name] = counts.get(name, 0) + 1
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | None = None, *,
+            questions: tuple[str, ...] = (), prompt: str | None = None) -> JobSummary:
+    """Run a pipeline over many clips; what an earlier run in the same folder has done is not done again.
+
+    Args:
+        pipeline: a loaded `Pipeline`.
+        inputs: what `mmvideo.jobs.read_inputs` takes.
+        out: the job's folder.
+        questions: for pipelines that take text, asked of every clip that brings none.
+        prompt: for models that take one, used for every clip that brings none.
+
+    Raises:
+        InvalidInput: inputs that do not fit the pipeline, or a folder in which another process works.
+        MediaNotFound: no such inputs.
+    """
+    options, folder = options or JobOptions(), Path(out).expanduser()
+    items = _checked(pipeline, list(read_inputs(inputs, questions=questions, prompt=prompt)))
+    weights_sha256 = weights_hash(pipeline.recipe)
+    settings = configuration(pipeline.recipe, options, weights_sha256)
+    config = hash_of(settings)
+    job = {"pipeline": pipeline.recipe.name, "model": pipeline.model, "weights_sha256": weights_sha256,
+           "config": config, "versions": versions()}
+    ledger = Ledger(folder)
+    try:
+        ledger.begin(items, config, crashes=options.crashes, retry_failed=options.retry_failed)
+        del items
+        _write_manifest(folder, settings, job, options, ledger)
+        coordinator = Coordinator(folder, ledger, options, config)
+        interrupted = False
+        with _interruptible(coordinator), display.showing(coordinator.progress, options.progress):
+            try:
+                if coordinator.progress.left:
+                    engines.find(options.engine)(pipeline, options, job, coordinator)
+                interrupted = coordinator.stopping()
+            finally:
+                coordinator.close()
+        return _finish(folder, ledger, coordinator, options, interrupted)
+    finally:
+        ledger.close()
+
+
+class Job:
+    """The runner that `Pipeline.map(..., out=...)` finds in the registry."""
+
+    @staticmethod
+    def over(pipeline: Any, inputs: Any, out: str | Path, *, questions: tuple[str, ...] = (),
+             prompt: str | None = None, **options: Any) -> JobSummary:
+        """Run a job with the options of `JobOptions` given by name.
+
+        Raises:
+            UnknownName: an option that no job has.
+        """
+        known = {f.name for f in fields(JobOptions)}
+        for name in options:
+            if name not in known:
+                raise UnknownName("option of a job", name, known)
+        return run_job(pipeline, inputs, out, JobOptions(**options), questions=questions, prompt=prompt)
+
+
+def _checked(pipeline: Any, items: list[Item]) -> list[Item]:
+    """Compare what the items bring with what the pipeline takes.
+
+    Raises:
+        InvalidInput: a question too many or too few, or a prompt for a model that takes none.
+    """
+    asks = "text" in pipeline.recipe.takes
+    prompts = any("request" in vars(stage) for _, stage in pipeline.stages)
+    name = pipeline.recipe.name
+    for item in items:
+        if asks and not any(question.strip() for question in item.text):
+            raise InvalidInput(f"{name} needs a question, and {item.id!r} brings none: add a 'question' column, or "
+                               "--question for all.")
+        if not asks and item.text:
+            raise InvalidInput(f"{name} takes no question, and {item.id!r} brings {item.text[0]!r}; use "
+                               "`mmvideo run video-qa`.")
+        if item.prompt is not None and not prompts:
+            raise InvalidInput(f"{name} with {pipeline.model or 'this model'} takes no prompt, and {item.id!r} brings "
+                               f"{item.prompt!r}; a chat model does (--model).")
+    return items
+
+
+def _write_manifest(folder: Path, settings: dict[str, Any], job: dict[str, Any], options: JobOptions,
+                    ledger: Ledger) -> None:
+    counts = ledger.counts()
+    content = {"configuration": settings, **job, "options": {k: v for k, v in vars(options).items()},
+               "items": sum(counts.values())}
+    write_whole(folder / MANIFEST, [json.dumps(content, indent=2, ensure_ascii=False, default=str).encode() + b"\n"])
+
+
+def _finish(folder: Path, ledger: Ledger, coordinator: Coordinator, options: JobOptions,
+            interrupted: bool) -> JobSummary:
+    keep_run(ledger, coordinator.progress)
+    failures = ledger.failures()
+    write_whole(folder / "failures.jsonl", (
+        json.dumps({"id": name, "state": state, "class": kind, "message": message}, ensure_ascii=False).encode() + b"\n"
+        for name, state, kind, message in failures))
+    if options.parquet:
+        write_parquet(folder, ledger)
+    report.write(folder, ledger)
+    progress = coordinator.progress
+    return JobSummary(folder, ledger.counts(), progress.seconds, progress.done, progress.reused,
+                      tuple(failures[:1000]), interrupted)
+
+
+@contextmanager
+def _interruptible(coordinator: Coordinator) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM end the job in order; the second ends it at once, which loses nothing either."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: Any) -> None:
+        if coordinator.stopping():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        coordinator.stop()
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["Job", "JobSummary", "by_class", "run_job"]

@@ -1,0 +1,184 @@
+"""Files of results. All are copies of the ledger: what a crash or an editor has done to them is put right on resume."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mmvideo.errors import MissingExtra
+from mmvideo.jobs import subtitles
+from mmvideo.jobs.ledger import Ledger
+from mmvideo.media.download import is_url
+
+RESULTS = "results.jsonl"
+_PARQUET_ROWS = 2048
+
+
+def line(row: dict[str, Any]) -> bytes:
+    """Return a row as one line of JSON."""
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
+class Lines:
+    """results.jsonl: grows with every finished clip; in the order of the inputs once the job has ended.
+
+    The ledger holds how much of the file is known to be on the disk. What lies beyond is cut off and written again, so
+    that neither a torn line nor a hole that a power cut leaves survives.
+    """
+
+    def __init__(self, folder: Path, ledger: Ledger, config: str):
+        self.path, self.ledger = folder / RESULTS, ledger
+        before = ledger.meta("lines_config")
+        if before not in (None, config) and self.path.exists():
+            self.path.replace(folder / f"results.{before[:8]}.jsonl")
+        synced, seq = json.loads(ledger.meta("lines") or "[0, 0]") if before == config else (0, 0)
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < synced:
+            synced, seq = 0, 0
+        ledger.set_meta("lines_config", config)
+        self.file = self.path.open("r+b" if self.path.exists() else "w+b")
+        self.file.truncate(synced)
+        self.file.seek(synced)
+        for number, row in ledger.rows(after_seq=seq):
+            self.file.write(line(row))
+            seq = number
+        self.seq = seq
+        self.sync()
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Append rows; they can be read at once."""
+        for row in rows:
+            self.file.write(line(row))
+        self.seq = self.ledger.last_seq()
+        self.file.flush()
+
+    def sync(self) -> None:
+        """Wait until the disk has the file, and note in the ledger how far that is."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.ledger.set_meta("lines", json.dumps([self.file.tell(), self.seq]))
+
+    def close(self, *, ended: bool) -> None:
+        """Bring the file into the order of the inputs, if the job has ended."""
+        self.sync()
+        self.file.close()
+        if not ended:
+            return
+        self.ledger.set_meta("lines", "[0, 0]")  # until the new file is in place, whatever is there is written anew
+        size = write_whole(self.path, (line(row) for row in self.ledger.rows_in_order()))
+        self.ledger.set_meta("lines", json.dumps([size, self.seq]))
+
+
+def write_whole(path: Path, pieces: Iterable[bytes]) -> int:
+    """Write a file so that there is either the old one or the whole new one; return its length in bytes."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return size
+
+
+def write_parquet(folder: Path, ledger: Ledger) -> Path | None:
+    """Write results.parquet in the order of the inputs; None if there is no row.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "jobs", "Writing Parquet") from error
+    path = folder / "results.parquet"
+    beside = folder / f".results.parquet.{os.getpid()}.part"
+    writer, schema = None, _schema(pyarrow)
+    try:
+        for rows in _chunks(ledger.rows_in_order(), _PARQUET_ROWS):
+            table = pyarrow.Table.from_pylist([_columns(row) for row in rows], schema=schema)
+            writer = writer or parquet.ParquetWriter(beside, schema, compression="zstd")
+            writer.write_table(table)
+        if writer is None:
+            return None
+        writer.close()
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _schema(pyarrow: Any) -> Any:
+    text, number = pyarrow.string(), pyarrow.float64()
+    texts = pyarrow.list_(text)
+    span = pyarrow.struct([("start_seconds", number), ("end_seconds", number), ("text", text), ("confidence", number)])
+    answer = pyarrow.struct([("question", text), ("text", text), ("confidence", number),
+                             ("in_domain", pyarrow.bool_())])
+    label = pyarrow.struct([("name", text), ("confidence", number)])
+    return pyarrow.schema([
+        ("id", text), ("source", text), ("content_sha256", text), ("text", text), ("spans", pyarrow.list_(span)),
+        ("answers", pyarrow.list_(answer)), ("labels", pyarrow.list_(label)), ("confidence", number),
+        ("in_domain", pyarrow.bool_()), ("domain_reason", text), ("prompt", text), ("questions", texts),
+        ("start_seconds", number), ("end_seconds", number), ("duration_seconds", number),
+        ("frame_times", pyarrow.list_(number)), ("rule", text), ("warnings", texts), ("notes", texts),
+        ("files", texts), ("pipeline", text), ("model", text), ("weights_sha256", text), ("config", text),
+        ("versions", pyarrow.map_(text, text)), ("timings", pyarrow.map_(text, number))])
+
+
+def _columns(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "versions": list(row["versions"].items()), "timings": list(row["timings"].items())}
+
+
+def _chunks(rows: Iterator[Any], count: int) -> Iterator[list[Any]]:
+    chunk: list[Any] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == count:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+class Sidecars:
+    """Small files for each clip, beside it or below the job's folder.
+
+    Args:
+        kinds: txt, json, srt, vtt, chapters.
+        beside: beside the clip where that is a file of its own; False puts all below `folder/sidecars`.
+    """
+
+    def __init__(self, folder: Path, kinds: Iterable[str], *, beside: bool):
+        self.folder, self.kinds, self.beside = folder / "sidecars", tuple(kinds), beside
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write the files of one clip."""
+        if not self.kinds:
+            return
+        base = self._base(row)
+        base.parent.mkdir(parents=True, exist_ok=True)
+        for kind in self.kinds:
+            text = subtitles.RENDER[kind](row)
+            if text:
+                suffix = ".chapters.txt" if kind == "chapters" else f".{kind}"
+                write_whole(base.with_name(base.name + suffix), [text.encode()])
+
+    def _base(self, row: dict[str, Any]) -> Path:
+        source = row["source"]
+        if self.beside and not is_url(source) and "::" not in source:
+            return Path(source).with_suffix("")
+        parts = [part for part in row["id"].replace("://", "/").replace("::", "/").split("/") if part not in ("", ".",
+                                                                                                              "..")]
+        name = Path(*parts) if parts else Path("clip")
+        return self.folder / (name.with_suffix("") if name.suffix else name)
+
+
+__all__ = ["RESULTS", "Lines", "Sidecars", "line", "write_parquet", "write_whole"]

@@ -1,0 +1,173 @@
+"""The processes that fetch and decode: a nursery that has imported everything, and workers forked from it in no time.
+
+The nursery runs in a Python of its own. It forks a worker for each connection that it is handed, and says how
+a worker ended. Everything dies with the process that started it, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from mmvideo.errors import MmvideoError
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker must know to build its half of the pipeline."""
+
+    recipe: Any
+    options: Any
+    parts: dict[str, dict[str, str]]
+    """The registry of the process that runs the job, with parts that were added by hand."""
+    path: list[str]
+    """sys.path of that process."""
+    device: str = "cpu"
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends (Linux; elsewhere the closed connection does it)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def nursery(handle: int) -> None:
+    """Fork workers on demand until the other side is closed.
+
+    Each message is either one byte `F` with the descriptor of a connection (answered by the worker's process number) or
+    `W` and a process number (answered by how it ended, as `os.waitpid` says it).
+    """
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import mmvideo.jobs.halves
+    import mmvideo.sampling
+    import mmvideo.stages.build  # noqa: F401
+
+    control = socket.socket(fileno=handle)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # whoever asked has gone
+        control.sendall(b"R")
+        _raise_children(control)
+
+
+def _raise_children(control: socket.socket) -> None:
+    while True:
+        message, handles, _, _ = socket.recv_fds(control, 9, 1)
+        if not message:
+            return
+        if message[:1] == b"F":
+            child = os.fork()
+            if child == 0:
+                control.close()
+                _child(handles[0])
+            os.close(handles[0])
+            control.sendall(struct.pack("<q", child))
+        else:
+            number = struct.unpack("<q", message[1:9])[0]
+            try:
+                _, status = os.waitpid(number, 0)
+            except ChildProcessError:
+                status = 0
+            control.sendall(struct.pack("<q", status))
+
+
+def _child(handle: int) -> None:
+    """Serve until the connection closes. An error that nobody foresaw ends the process, and is told on the way out."""
+    die_with_parent()
+    connection = Connection(handle)
+    code = 1
+    try:
+        serve(connection)
+        code = 0
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        code = 0
+    except BaseException:
+        words = traceback.format_exc()
+        sys.stderr.write(words)
+        try:
+            connection.send(("crash", words.strip().splitlines()[-1]))
+        finally:
+            os._exit(70)
+        raise
+    finally:
+        os._exit(code)
+
+
+def serve(connection: Connection) -> None:
+    """Decode one item after another.
+
+    Messages in: a Setup, then (item, reduce, thumbnail, check). Out: ("content", digest) where `check` asks for it,
+    answered by whether to go on; then ("decoded", ...) or ("failed", class, message, ...).
+    """
+    import torch
+
+    from mmvideo.jobs import halves
+    from mmvideo.registry import PARTS, _table
+    from mmvideo.stages.build import build
+
+    setup: Setup = connection.recv()
+    sys.path[:] = setup.path
+    PARTS.update(setup.parts)
+    _table.cache_clear()
+    torch.set_num_threads(1)
+    head, tail = halves.split(build(setup.recipe))
+    for _, stage in head:
+        stage.load(torch.device(setup.device))
+    needed = halves.needs(tail, setup.recipe.gives)
+    connection.send(("ready",))
+    while True:
+        item, reduce, thumbnail, check = connection.recv()
+        _one(connection, item, head, needed, setup.options, reduce=reduce, thumbnail=thumbnail, check=check)
+
+
+def _one(connection: Connection, item: Any, head: Any, needed: set[str], options: Any, *, reduce: int,
+         thumbnail: bool, check: bool) -> None:
+    from mmvideo.jobs import halves
+    from mmvideo.jobs.fetch import fetched
+
+    content, stamp = "", ""
+    start = time.perf_counter()
+    try:
+        with fetched(item, options) as clip:
+            content, stamp = clip.content, clip.stamp
+            taken = time.perf_counter() - start
+            if check:
+                connection.send(("content", content))
+                if not connection.recv():
+                    connection.send(("known", content, stamp))
+                    return
+            decoded = halves.decode(item, clip.media, head, needed, options, reduce=reduce, thumbnail=thumbnail)
+    except MmvideoError as error:
+        connection.send(("failed", type(error).__name__, _named(str(error), item), content, stamp))
+        return
+    decoded.about["seconds"].insert(0, ("fetch", taken))
+    connection.send(("decoded", decoded, content, stamp))
+
+
+def _named(message: str, item: Any) -> str:
+    """Say the item's own name where the message says that of a temporary copy."""
+    return message.replace("<bytes>", item.source)
+
+
+__all__ = ["Setup", "die_with_parent", "nursery", "serve"]

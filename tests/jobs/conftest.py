@@ -1,0 +1,62 @@
+"""A small model of the real classes and a few clips, for jobs."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import tiny
+import torch
+
+from mmvideo import Pipeline, registry
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def load(name: str) -> ModuleType:
+    """Import a file of benchmarks/."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, CHECKOUT / "benchmarks" / f"{name}.py")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _head() -> Iterator[None]:
+    registry.PARTS["heads"]["test-inside"] = "tiny:AlwaysInside"
+    registry._table.cache_clear()
+    yield
+    del registry.PARTS["heads"]["test-inside"]
+    registry._table.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.make_qa(tmp_path_factory.mktemp("model") / "qa")
+
+
+@pytest.fixture(scope="session")
+def captioning(model: Path) -> Pipeline:
+    torch.set_num_threads(1)
+    return Pipeline("video-captioning", str(model), "cpu", domain={"head": "test-inside"},
+                    caption={"max_new_tokens": 6})
+
+
+@pytest.fixture(scope="session")
+def answering(model: Path) -> Pipeline:
+    return Pipeline("video-qa", str(model), "cpu", domain={"head": "test-inside"}, answer={"max_new_tokens": 6})
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return load("jobs_kill").make_clips(tmp_path_factory.mktemp("clips"), 12)
+
+
+@pytest.fixture(scope="session")
+def benchmark() -> Callable[[str], ModuleType]:
+    return load

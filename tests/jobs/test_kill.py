@@ -1,0 +1,34 @@
+"""A job that is killed at any moment ends with the rows of one that was left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+import pytest
+
+from mmvideo import Pipeline
+from mmvideo.jobs import JobOptions, run_job, status
+
+
+@pytest.mark.slow
+def test_kills_lose_nothing_and_do_nothing_twice(captioning: Pipeline, clips: Path, tmp_path: Path,
+                                                 benchmark: Callable[[str], ModuleType]) -> None:
+    kill = benchmark("jobs_kill")
+    options = JobOptions(thumbnails=0, batch_size=2)
+
+    def job(name: str) -> Callable[[], None]:
+        return lambda: run_job(captioning, clips, tmp_path / name, options) and None
+
+    os.waitpid(kill.in_a_child(job("calm")), 0)
+    done = kill.torture(job("killed"), tmp_path / "killed", 5, seed=3, within=4.0)
+    assert sum(done.values()) >= 2
+    calm = kill.rows_of(tmp_path / "calm")
+    assert len(calm) == 12
+    assert kill.rows_of(tmp_path / "killed") == calm
+    assert status(tmp_path / "killed")["counts"]["done"] == 12
+    mine = psutil.Process().children(recursive=True)
+    assert not [process for process in mine if "nursery" in " ".join(process.cmdline())], "workers outlive their job"
