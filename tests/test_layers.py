@@ -34,6 +34,7 @@ MAY_IMPORT = {
                                     "pipeline", "training"},
     "training": TOOLS | MODELS | {"hub", "media", "sampling", "toybox", "faces", "talkers"},
     "jobs": TOOLS | {"hub", "media", "sampling", "stages", "results", "hooks", "pipeline"},
+    "serving": BASE | {"media", "pipeline", "results"},
     "doctor": TOOLS,
     "embedded": set(),
     "cli": {"*"}, "__main__": {"cli"}, "__init__": {"*"},

@@ -50,15 +50,37 @@ def ask(
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="A file, URL, folder of images or GIF.")],
     questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="One or more questions.")],
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None, fps: Fps = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the reply as it is made (chat models).")] = False,
+    choices: Annotated[list[str] | None, typer.Option(
+        "--choice", help="One of the only replies allowed; give two or more (chat models).")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="The longest reply.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", min=0, help="0 takes the likeliest.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Makes drawn replies repeatable.")] = None,
     save: Save = None, json: Json = False, debug: Debug = False,
 ) -> None:
     """Answer questions about a video."""
     pipe = _pipeline(recipe or "video-qa", model, device, set_)
-    answers = pipe(video, questions, hook=_progress(), **_media(fps))
+    given = {"choices": choices, "max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+    asking = {name: value for name, value in given.items() if value is not None}
+    if stream and not json:
+        answers = [_streamed(pipe, video, question, fps, asking) for question in questions]
+    else:
+        answers = pipe(video, questions, hook=_progress(), **_media(fps), **asking)
     for index, answer in enumerate(answers):
-        _show(answer, json, title=answer.question if len(answers) > 1 else None)
+        if not stream or json:
+            _show(answer, json, title=answer.question if len(answers) > 1 else None)
         if save is not None:
             note(f"wrote {answer.save(_numbered(save, index, len(answers)))}")
+
+
+def _streamed(pipe: Any, video: str, question: str, fps: float | None, asking: dict[str, Any]) -> Any:
+    """Print a reply piece by piece; return the answer."""
+    pieces = pipe(video, question, stream=True, **_media(fps), **asking)
+    for piece in pieces:
+        typer.echo(piece, nl=False)
+    typer.echo()
+    typer.echo(str(pieces.result).partition("\n")[2])
+    return pieces.result
 
 
 def caption(

@@ -29,8 +29,8 @@ def debugging() -> bool:
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Model = Annotated[str | None, typer.Option(
-    "--model", metavar="NAME|FOLDER", help="An embedded model (`mmvideo list models`) or a folder written by "
-    "`mmvideo train`; by default the recipe's own.")]
+    "--model", metavar="NAME|FOLDER", help="An embedded model (`mmvideo list models`), a model of the Hugging Face hub "
+    "(owner/name) or a folder of one, or a folder written by `mmvideo train`; by default the recipe's own.")]
 Device = Annotated[str | None, typer.Option(
     "--device", help="cpu, cuda, cuda:1, mps; by default the first GPU, else cpu.")]
 Overrides = Annotated[list[str] | None, typer.Option(

@@ -25,7 +25,7 @@ class LoadOptions:
 
     dtype: str | None = None
     """float32, bfloat16 or float16. By default the checkpoint's on a GPU; float32 on a CPU, bfloat16 where it
-    multiplies that in hardware (AMX)."""
+    multiplies that in hardware (AMX, AVX-512 BF16)."""
     device_map: str | None = None
     """"auto" spreads a model over all GPUs and the memory of the CPU."""
     attn_implementation: str | None = None
@@ -49,7 +49,8 @@ class LoadOptions:
             return DTYPES[self.dtype]
         if device.type != "cpu":
             return "auto"
-        return torch.bfloat16 if torch.cpu._is_amx_tile_supported() else torch.float32
+        fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
 
 
 def load(auto: Any, found: Found, device: torch.device, options: LoadOptions, **more: Any) -> nn.Module:
