@@ -27,6 +27,7 @@ from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError
 from mmvideo.hub.find import reading
 from mmvideo.hub.load import local, quiet
 from mmvideo.language.prompt import VIDEO, Prompt
+from mmvideo.nn.fewer import dropped, merged
 from mmvideo.registry import find
 from mmvideo.types import Clips, Features
 
@@ -97,16 +98,42 @@ class Composed(nn.Module):
         heard = self.parts["audio_projector"](self.parts["audio_encoder"](audio))
         return torch.cat((soft, heard), 1)
 
-    def watch(self, clips: Clips, *, batch_size: int = 8) -> Tensor:
-        """Turn all windows of a video into one row of soft tokens (1, B * N, D)."""
+    def watch(self, clips: Clips, *, batch_size: int = 8, drop_below: float | None = None,
+              merge_to: float = 1.0) -> Tensor:
+        """Turn all windows of a video into one row of soft tokens (1, M, D).
+
+        Args:
+            clips: the windows.
+            batch_size: windows at a time.
+            drop_below: leave out tokens of places that changed by less than this, see `mmvideo.nn.fewer.still`.
+            merge_to: share of the soft tokens that is left, see `mmvideo.nn.fewer.merged`.
+
+        Raises:
+            InvalidInput: a share out of range, or a projector that needs the whole grid.
+        """
         device, rows = self.language.get_input_embeddings().weight.device, []
+        if drop_below is not None:
+            soft = torch.cat([self._sparse(clips, i, drop_below, device) for i in range(len(clips.frames))], 1)
+            return soft if merge_to == 1 else merged(soft, merge_to)
         for first in range(0, clips.frames.shape[0], batch_size):
             chosen = slice(first, first + batch_size)
             audio = None if clips.audio is None else clips.audio[chosen].to(device)
             frames = clips.frames[chosen].to(device)
             heard = torch.full((len(frames),), clips.has_audio, device=device)
             rows.append(self.embed(frames, audio, heard))
-        return torch.cat(rows).flatten(0, 1)[None]
+        soft = torch.cat(rows)
+        return (soft if merge_to == 1 else merged(soft, merge_to)).flatten(0, 1)[None]
+
+    def _sparse(self, clips: Clips, i: int, drop_below: float, device: torch.device) -> Tensor:
+        """Return the soft tokens (1, M, D) of one window without those of still places."""
+        bridge = self.parts["projector"]
+        if not getattr(bridge, "any_tokens", False):
+            raise InvalidInput(f"The projector {self.names['projector']} needs the whole grid of tokens, so none can "
+                               "be dropped; linear, mlp2x and qformer take any.")
+        audio = None if clips.audio is None else clips.audio[i:i + 1].to(device)
+        frames = clips.frames[i:i + 1].to(device)
+        heard = torch.full((1,), clips.has_audio, device=device)
+        return bridge(dropped(self.features(frames, audio, heard), frames[0], drop_below))
 
     def save_pretrained(self, folder: str | Path, *, about: str = "") -> Path:
         """Write the whole model into a folder; the way to load it is in its README.md."""

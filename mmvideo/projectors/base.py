@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from mmvideo.errors import InvalidInput
@@ -16,6 +18,9 @@ class Projector(Pretrained):
         dim_in: D of the encoder's tokens.
         dim_out: width of the language model's embeddings.
     """
+
+    any_tokens: ClassVar[bool] = False
+    """Whether tokens that lie on no grid are taken, so that some can be left out."""
 
     def __init__(self, *, dim_in: int, dim_out: int, **options: int):
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from mmvideo.projectors.base import Projector
@@ -10,6 +12,8 @@ from mmvideo.types import Features
 
 class Linear(Projector):
     """Tokens as they are, in another width."""
+
+    any_tokens: ClassVar = True
 
     def __init__(self, *, dim_in: int, dim_out: int):
         super().__init__(dim_in=dim_in, dim_out=dim_out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from mmvideo.projectors.base import Projector
@@ -10,6 +12,8 @@ from mmvideo.types import Features
 
 class MLP(Projector):
     """Two linear layers by default; a norm in front steadies encoders of any scale."""
+
+    any_tokens: ClassVar = True
 
     def __init__(self, *, dim_in: int, dim_out: int, depth: int = 2):
         super().__init__(dim_in=dim_in, dim_out=dim_out, depth=depth)

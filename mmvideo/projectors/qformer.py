@@ -5,6 +5,8 @@ However many tokens the encoder gives, there are `num_queries` soft tokens.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +17,8 @@ from mmvideo.types import Features
 
 class QFormer(Projector):
     """Cross-attention blocks of queries over tokens."""
+
+    any_tokens: ClassVar = True
 
     def __init__(self, *, dim_in: int, dim_out: int, num_queries: int = 32, dim: int = 256, depth: int = 2,
                  heads: int = 4):

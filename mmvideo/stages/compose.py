@@ -29,6 +29,10 @@ class Converse(Stage):
     start_seconds: float | None = None
     end_seconds: float | None = None
     batch_size: int = 8
+    drop_below: float | None = None
+    """Leave out tokens of places whose pixels changed by less than this share of their range; 0.1 as VideoLLaMA 3."""
+    merge_to: float = 1.0
+    """Share of the soft tokens that is left once those most alike are merged (ToMe); 1 merges none."""
     model: Composed | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:
@@ -53,7 +57,7 @@ class Converse(Stage):
                                max_windows=self.max_windows or look.max_windows, size=(look.height, look.width),
                                sample_rate=look.sample_rate, start_seconds=self.start_seconds,
                                end_seconds=self.end_seconds)
-        soft = self.model.watch(clips, batch_size=self.batch_size)
+        soft = self.model.watch(clips, batch_size=self.batch_size, drop_below=self.drop_below, merge_to=self.merge_to)
         return {"clips": clips, "conversation": SoftTalk(self.model.language, self.model.prompt, soft)}
 
 

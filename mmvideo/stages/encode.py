@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
 from mmvideo.errors import RecipeError
+from mmvideo.nn.fewer import merged
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
 from mmvideo.stages.remedy import remedy
@@ -147,6 +148,8 @@ class Project(Stage):
 
     projector: str
     weights: str
+    merge_to: float = 1.0
+    """Share of the soft tokens that is left once those most alike are merged (ToMe); 1 merges none."""
     network: nn.Module | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:
@@ -160,7 +163,8 @@ class Project(Stage):
 
     def __call__(self, *, features: Features) -> dict[str, Tensor]:
         """Return embeddings, float (B, N, D of the language model)."""
-        return {"embeddings": self.network(features)}
+        soft = self.network(features)
+        return {"embeddings": soft if self.merge_to == 1 else merged(soft, self.merge_to)}
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Project the features of several videos in passes of exactly `size` rows."""

@@ -115,6 +115,23 @@ def test_the_prefix_gives_what_one_whole_reading_gives(eyes: Path, language: Pat
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_fewer_tokens_on_demand(eyes: Path, language: Path, tmp_path: Path) -> None:
+    home = make(eyes, language).save_pretrained(tmp_path / "m")
+    picture = torch.randint(0, 255, (1, 3, 64, 64), dtype=torch.uint8).repeat(40, 1, 1, 1)  # a still video of 4 s
+    lengths = []
+    for options in ({}, {"merge_to": 0.25}, {"drop_below": 0.1}, {"drop_below": 0.1, "merge_to": 0.5}):
+        pipe = Pipeline("video-qa", model=home, device="cpu", max_new_tokens=3, **options)
+        with pipe.open(picture, fps=10) as session:
+            cache = session._fields["conversation"]._cache
+            lengths.append(cache.get_seq_length() - len(pipe.stages[1][1].model.prompt.around("?")[0]))
+            assert session.ask("what?").question == "what?"
+    whole = 2 * (8 * 16 + 25)
+    assert lengths == [whole, 2 * round(whole / 8), 2 * (16 + 25), 16 + 25]
+    make(eyes, language, "pixel-shuffle").save_pretrained(tmp_path / "grid")
+    with pytest.raises(InvalidInput, match="pixel-shuffle needs the whole grid"):
+        Pipeline("video-qa", model=tmp_path / "grid", device="cpu", drop_below=0.1)(picture, "what?", fps=10)
+
+
 def test_parts_that_do_not_fit_are_refused(eyes: Path, language: Path) -> None:
     good = make(eyes, language)
     narrow = registry.find("projectors", "linear")(dim_in=32, dim_out=47)
