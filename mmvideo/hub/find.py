@@ -36,11 +36,11 @@ def is_hub_name(name: str | Path) -> bool:
     return bool(_ID.match(str(name))) and not path.exists()
 
 
-def _local_config(path: Path) -> dict[str, Any]:
+def _local_config(path: Path, name: str = "config.json") -> dict[str, Any]:
     import json
 
     try:
-        given = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        given = json.loads((path / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return given if isinstance(given, dict) else {}
@@ -56,6 +56,10 @@ def find(name: str | Path, *, revision: str | None = None, trust_remote_code: bo
     """
     from transformers import PretrainedConfig
 
+    home = Path(name).expanduser()
+    if (home / "adapter_config.json").is_file() and not (home / "config.json").is_file():
+        base = _local_config(home, "adapter_config.json").get("base_model_name_or_path", "BASE")
+        raise UnsupportedModel(f"{name} is an adapter: give model={base!r}, adapter={str(name)!r}.")
     with reading(name):
         config, _ = PretrainedConfig.get_config_dict(str(Path(name).expanduser()) if Path(name).is_dir() else str(name),
                                                      revision=revision or "main")

@@ -79,6 +79,10 @@ def test_architectures_that_cannot_do_it(tmp_path: Path) -> None:
         Pipeline("video-qa", model=config_of(tmp_path / "boxes", model_type="detr"))
     with pytest.raises(UnsupportedModel, match=r"does not answer in words.*Pipeline\('video-classification'"):
         Pipeline("video-qa", model=config_of(tmp_path / "classes", model_type="videomae"))
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "adapter_config.json").write_text('{"base_model_name_or_path": "some-lab/base"}')
+    with pytest.raises(UnsupportedModel, match=r"is an adapter: give model='some-lab/base', adapter="):
+        Pipeline("video-qa", model=tmp_path / "lora")
     with pytest.raises(UnsupportedModel, match=r"own code.*trust_remote_code=True"):
         Pipeline("video-qa", model=config_of(tmp_path / "code", model_type="mine", auto_map={"AutoModel": "m.M"}))
 
