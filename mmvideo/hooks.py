@@ -19,6 +19,14 @@ class Hook:
     def before(self, stage: str) -> None:
         """Run just before a stage."""
 
+    def progress(self, stage: str, share: float) -> None:
+        """Run now and then during a long stage.
+
+        Args:
+            stage: the stage's name in the recipe.
+            share: how much of it is done, 0 to 1.
+        """
+
     def after(self, stage: str, given: Mapping[str, Any], seconds: float) -> None:
         """Run just after a stage.
 
@@ -43,6 +51,11 @@ class Hooks(Hook):
         for hook in self.hooks:
             hook.before(stage)
 
+    def progress(self, stage: str, share: float) -> None:
+        """Tell every hook."""
+        for hook in self.hooks:
+            hook.progress(stage, share)
+
     def after(self, stage: str, given: Mapping[str, Any], seconds: float) -> None:
         """Tell every hook."""
         for hook in self.hooks:
@@ -64,6 +77,13 @@ class Progress(Hook):
         """Show the stage's name."""
         if self._live:
             sys.stderr.write(f"\r\x1b[2K{stage} ...")
+            sys.stderr.flush()
+
+    def progress(self, stage: str, share: float) -> None:
+        """Show how far it is."""
+        if self._live:
+            done = round(24 * min(1.0, share))
+            sys.stderr.write(f"\r\x1b[2K{stage} [{'#' * done}{'.' * (24 - done)}] {share:.0%}")
             sys.stderr.flush()
 
     def end(self) -> None:

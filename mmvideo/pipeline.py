@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mmvideo.hub.find import is_hub_name
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
 from mmvideo.results import Answer, Evidence, Result
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import LISTENER, Stage
 from mmvideo.stages.build import build, routed
 from mmvideo.stages.read import Given
 from mmvideo.stages.remedy import with_clip
@@ -248,7 +249,11 @@ class Session:
             for name, stage in stages:
                 self._hook.before(name)
                 start = time.perf_counter()
-                given = stage(**{need: fields[need] for need in stage.needs})
+                token = LISTENER.set(partial(self._hook.progress, name))
+                try:
+                    given = stage(**{need: fields[need] for need in stage.needs})
+                finally:
+                    LISTENER.reset(token)
                 seconds.append((name, time.perf_counter() - start))
                 assert set(given) == set(stage.gives), f"stage {name} declares {stage.gives} but gave {sorted(given)}"
                 for value in given.values():

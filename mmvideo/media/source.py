@@ -236,6 +236,19 @@ class Source:
         """
         raise NoAudioTrack(f"{self.info.source} has no sound.")
 
+    def stream_audio(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+                     end_seconds: float | None = None) -> Iterator[Audio]:
+        """Yield the sound of a span in pieces that follow each other, in bounded memory; as in `audio`.
+
+        Raises:
+            NoAudioTrack: there is no sound track.
+            VideoDecodeError: it cannot be decoded, or is damaged with ``strict=True``.
+        """
+        for samples, at_seconds, rate in self._audio_chunks(sample_rate=sample_rate, mono=mono,
+                                                            start_seconds=start_seconds, end_seconds=end_seconds):
+            yield Audio(torch.from_numpy(np.ascontiguousarray(samples)), rate, start_seconds=at_seconds,
+                        source=self.info.source)
+
     def _audio_chunks(self, *, sample_rate: int | None, mono: bool, start_seconds: float | None,
                       end_seconds: float | None) -> Iterator[tuple[np.ndarray, float, int]]:
         sound = self.audio(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds, end_seconds=end_seconds)

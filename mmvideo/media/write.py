@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -139,24 +140,41 @@ def write_audio(path: str | os.PathLike, audio: Audio) -> None:
     """Write sound as .wav (32-bit float) or .flac (24-bit).
 
     Raises:
-        InvalidInput: another suffix, or more than 8 channels.
+        InvalidInput: another suffix, or a number of channels other than 1, 2, 6 or 8.
+    """
+    write_audio_pieces(path, [audio], sample_rate=audio.sample_rate)
+
+
+def write_audio_pieces(path: str | os.PathLike, pieces: Iterable[Audio], *, sample_rate: int) -> None:
+    """Write sound that comes in pieces which follow each other, in memory that does not grow with its length.
+
+    Raises:
+        InvalidInput: as `write_audio`; or no piece.
     """
     kinds = {".wav": ("wav", "pcm_f32le", "flt"), ".flac": ("flac", "flac", "s32")}
     suffix = Path(path).suffix.lower()
     if suffix not in kinds:
         raise InvalidInput(f"write_audio writes {' or '.join(kinds)}, not {suffix!r}.")
     layouts = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-    channels = audio.samples.shape[0]
+    pieces = iter(pieces)
+    first = next(pieces, None)
+    if first is None:
+        raise InvalidInput("There is no sound to write: not a single piece came.")
+    channels = first.samples.shape[0]
     if channels not in layouts:
         raise InvalidInput(f"write_audio writes {', '.join(map(str, layouts))} channels, not {channels}.")
     container, codec, kind = kinds[suffix]
     with _whole(path) as part, av.open(str(part), "w", format=container) as out:
-        stream = out.add_stream(codec, rate=audio.sample_rate, layout=layouts[channels], format=kind)
-        for at in range(0, audio.samples.shape[1], 4096):
-            piece = audio.samples[:, at:at + 4096].clamp(-1, 1).t().contiguous().numpy()
-            if kind == "s32":
-                piece = (np.clip(np.round(piece.astype(np.float64) * 2**23), -2**23, 2**23 - 1) * 256).astype(np.int32)
-            frame = av.AudioFrame.from_ndarray(piece.reshape(1, -1), format=kind, layout=layouts[channels])
-            frame.sample_rate, frame.pts, frame.time_base = audio.sample_rate, at, Fraction(1, audio.sample_rate)
-            out.mux(stream.encode(frame))
+        stream = out.add_stream(codec, rate=sample_rate, layout=layouts[channels], format=kind)
+        start = 0
+        for audio in chain([first], pieces):
+            for at in range(0, audio.samples.shape[1], 4096):
+                piece = audio.samples[:, at:at + 4096].clamp(-1, 1).t().contiguous().numpy()
+                if kind == "s32":
+                    scaled = np.round(piece.astype(np.float64) * 2**23)
+                    piece = (np.clip(scaled, -2**23, 2**23 - 1) * 256).astype(np.int32)
+                frame = av.AudioFrame.from_ndarray(piece.reshape(1, -1), format=kind, layout=layouts[channels])
+                frame.sample_rate, frame.pts, frame.time_base = sample_rate, start + at, Fraction(1, sample_rate)
+                out.mux(stream.encode(frame))
+            start += audio.samples.shape[1]
         out.mux(stream.encode(None))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -13,6 +14,16 @@ from torch import nn
 
 from mmvideo.errors import RecipeError
 from mmvideo.recipes import checked
+
+LISTENER: ContextVar[Callable[[float], None] | None] = ContextVar("mmvideo_progress", default=None)
+"""Who wants to know how far the running stage is; the pipeline sets it."""
+
+
+def report(share: float) -> None:
+    """Say how much of a long stage is done, 0 to 1."""
+    listener = LISTENER.get()
+    if listener is not None:
+        listener(share)
 
 
 @dataclass(kw_only=True)
@@ -83,4 +94,4 @@ def _words(hint: Any) -> str:
     return names.get(hint, "a list" if typing.get_origin(hint) in (list, tuple) else str(hint))
 
 
-__all__ = ["Stage"]
+__all__ = ["LISTENER", "Stage", "report"]

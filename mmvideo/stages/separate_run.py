@@ -1,0 +1,177 @@
+"""One separation of one clip, window by window, from disk to disk."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmvideo.faces import Faces, FaceTrack
+from mmvideo.faces.spool import Spool
+from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
+from mmvideo.separation.lanes import Lanes
+from mmvideo.voices.lipsync import agreement, movement
+from mmvideo.voices.result import Sound, Voice
+
+_SILENT = 1e-5
+"""Peak below which sound counts as silent (-100 dB of full scale)."""
+
+
+class Run:
+    """Reads the sound once, in order; keeps one window of it.
+
+    Args:
+        media: an opened source with sound.
+        start_seconds: time of sample 0.
+        num_rows: moments of 640 samples.
+        faces: who is seen.
+        network: sees faces if there are any; None leaves the sound as it is.
+    """
+
+    def __init__(self, media: Any, start_seconds: float, num_rows: int, faces: Faces, network: Separator | None):
+        self.media, self.start, self.num_rows, self.faces, self.network = media, start_seconds, num_rows, faces, network
+        self.total = num_rows * FRAME_SAMPLES
+        seconds = network.window_seconds if network is not None else 2.56
+        self.window = round(seconds * SAMPLE_RATE / FRAME_SAMPLES / 2) * 2 * FRAME_SAMPLES
+        self.offset = round((faces.start_seconds - start_seconds) * SAMPLE_RATE / FRAME_SAMPLES)
+        """Row of the sound at which row 0 of the faces lies."""
+        self.silent = True
+        self.mixture, self.rest = self._new(0), self._new(0)
+        self._sounds: dict[int, Sound] = {}
+        self._loud: dict[int, array] = {}
+        self._moved: dict[int, array] = {}
+        self._before: Tensor | None = None
+
+    def _new(self, first: int) -> Sound:
+        return Sound(Spool((), np.float32), first, self.total, self.start)
+
+    def go(self, on_progress: Callable[[float], None]) -> None:
+        """Separate everything."""
+        hop = self.window // 2
+        lanes, blocks = Lanes(self.window, hop), _windows(self._samples(), self.window, hop, self.total)
+        device = next((p.device for p in self.network.parameters()), torch.device("cpu")) if self.network else None
+        for at, samples, last in blocks:
+            self.silent &= bool(samples.abs().max() < _SILENT)
+            voices = self._voices(at, samples.to(device) if device else samples)
+            given = lanes.add(voices, last=last)
+            count = min(self.window if last else hop, self.total - at)
+            heard = samples[:count]
+            rest = heard.clone()
+            for who, wave in given.items():
+                rest -= wave[:count]
+                self._write(who, at, wave[:count])
+            self.mixture.spool.append(heard.numpy())
+            self.rest.spool.append(rest.numpy())
+            on_progress(min(1.0, (at + count) / self.total))
+
+    def _voices(self, at: int, samples: Tensor) -> dict[int, Tensor]:
+        """Return who -> (window,): by their faces, or two voices by sound alone."""
+        if self.network is None:
+            return {}
+        if float(samples.abs().max()) < _SILENT:
+            return {who: torch.zeros(self.window) for who in self._present(at)}
+        if not self.network.sees:
+            return dict(enumerate(self._in_order(self.network(samples[None])[0].cpu())))
+        present = self._present(at)
+        if not present:
+            return {}
+        row = at // FRAME_SAMPLES - self.offset
+        cues = self.faces.cues(row, row + self.window // FRAME_SAMPLES, [self.faces.tracks[i] for i in present])
+        waves = self.network(samples[None], cues.to(samples.device))[0].cpu()
+        return dict(zip(present, waves, strict=True))
+
+    def _present(self, at: int) -> list[int]:
+        """Return the tracks that are seen in a window."""
+        low = at // FRAME_SAMPLES - self.offset
+        high = low + self.window // FRAME_SAMPLES
+        return [i for i, t in enumerate(self.faces.tracks)
+                if t.valid[max(0, low - t.first):max(0, high - t.first)].any()]
+
+    def _in_order(self, waves: Tensor) -> Tensor:
+        """Put voices without an order in that of the window before, by what both say where they overlap."""
+        if self._before is not None:
+            early = waves[:, :self.window // 2]
+            kept, swapped = (early - self._before).square().sum(), (early.flip(0) - self._before).square().sum()
+            if swapped < kept:
+                waves = waves.flip(0)
+        self._before = waves[:, self.window // 2:]
+        return waves
+
+    def _write(self, who: int, at: int, wave: Tensor) -> None:
+        if who not in self._sounds:
+            self._sounds[who] = self._new(at)
+            self._loud[who], self._moved[who] = array("f"), array("f")
+        sound = self._sounds[who]
+        missing = at - sound.first - len(sound.spool)
+        sound.spool.append(np.zeros(missing, np.float32))
+        sound.spool.append(wave.numpy())
+        if not self.faces.tracks:
+            return
+        track, rows = self.faces.tracks[who], len(wave) // FRAME_SAMPLES
+        if rows:
+            power = wave[:rows * FRAME_SAMPLES].view(rows, -1).square().mean(1)
+            row = at // FRAME_SAMPLES - self.offset
+            self._loud[who].extend((power + 1e-8).log().tolist())
+            self._moved[who].extend(_moved(self.faces, track, row, rows))
+            gap = missing // FRAME_SAMPLES
+            if gap:
+                loud, moved = self._loud[who], self._moved[who]
+                loud[-rows:-rows] = array("f", [float("nan")] * gap)
+                moved[-rows:-rows] = array("f", [float("nan")] * gap)
+
+    def _samples(self) -> Iterator[Tensor]:
+        """Yield mono sound from `start` on, without gaps; silence where the track has not begun."""
+        at = 0
+        for piece in self.media.stream_audio(sample_rate=SAMPLE_RATE, mono=True, start_seconds=self.start):
+            begin = round((piece.start_seconds - self.start) * SAMPLE_RATE)
+            samples = piece.samples[0]
+            if at == 0 and begin > 0:
+                yield torch.zeros(begin)
+                at = begin
+            skip = max(0, -begin) if at == 0 else 0
+            yield samples[skip:]
+            at += max(0, len(samples) - skip)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Return everybody, in the order of appearance."""
+        if not self.faces.tracks:
+            spans = ((self.start, self.start + self.total / SAMPLE_RATE),)
+            return tuple(Voice(who + 1, sound, 0.0, spans, np.zeros((0, 4), np.float32), self.start, None)
+                         for who, sound in sorted(self._sounds.items()))
+        out = []
+        for who, track in enumerate(self.faces.tracks):
+            sound = self._sounds.get(who) or self._new(0)
+            boxes = np.where(track.valid[:, None], track.boxes, np.nan)
+            start = self.faces.start_seconds
+            confidence = agreement(np.asarray(self._moved.get(who, [])), np.asarray(self._loud.get(who, [])))
+            out.append(Voice(track.number, sound, 0.0 if self.silent else confidence, track.spans(start), boxes,
+                             start + track.first / 25, track.thumbnail))
+        return tuple(out)
+
+
+def _moved(faces: Faces, track: FaceTrack, row: int, rows: int) -> list[float]:
+    """Return how much the mouth moves in each row; NaN where it is not seen."""
+    cues = faces.cues(row - 1, row + rows, [track])
+    return movement(cues.mouths[0, 0].numpy(), cues.valid[0, 0].numpy())[1:].tolist()
+
+
+def _windows(pieces: Iterator[Tensor], window: int, hop: int, total: int) -> Iterator[tuple[int, Tensor, bool]]:
+    """Cut sound into windows (at, samples, whether it is the last); zeros after its end."""
+    held, at, over = torch.zeros(0), 0, False
+    while True:
+        while len(held) < window and not over:
+            piece = next(pieces, None)
+            over = piece is None
+            held = held if over else torch.cat([held, piece])
+        last = at + window >= total
+        yield at, torch.nn.functional.pad(held[:window], (0, max(0, window - len(held)))), last
+        if last:
+            return
+        held, at = held[hop:], at + hop
+
+
+__all__ = ["Run"]
