@@ -30,8 +30,6 @@ from mmvideo.types import Asking, Timings
 
 ASKING = tuple(f.name for f in dataclasses.fields(Asking))
 """Options of a question that a model with `asking` takes."""
-PLANNED = {"source-separation": "whose voice is whose"}
-"""Pipelines that are designed but not built."""
 
 
 class Pipeline:
@@ -57,9 +55,6 @@ class Pipeline:
 
     def __init__(self, recipe: str | Path | Recipe = "video-qa", model: str | Path | None = None,
                  device: str | torch.device | None = None, **stage_overrides: Any):
-        if isinstance(recipe, str) and recipe in PLANNED and recipe not in recipes.names():
-            raise InvalidInput(f"Pipeline {recipe!r} ({PLANNED[recipe]}) is not there yet; there are: "
-                               f"{', '.join(recipes.names())}.")
         found = recipes.load(recipe)
         if model is not None:
             found = _with_model(_for_model(found, model), model)
@@ -391,4 +386,4 @@ def _short(name: str) -> str:
     return name if name in weights.names() else Path(name).name
 
 
-__all__ = ["ASKING", "PLANNED", "Pipeline", "Session", "Stream", "choose_device"]
+__all__ = ["ASKING", "Pipeline", "Session", "Stream", "choose_device"]

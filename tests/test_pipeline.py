@@ -215,8 +215,6 @@ def test_errors_of_construction_come_before_weights_are_read(qa: Pipeline) -> No
         Pipeline("video-qa", model=_model(qa), sampel={"num_frames": 3})
     with pytest.raises(RecipeError, match="Did you mean 'num_frames'"):
         Pipeline("video-qa", model=_model(qa), sample={"num_frame": 3})
-    with pytest.raises(InvalidInput, match=r"'source-separation' .* not there yet"):
-        Pipeline("source-separation")
     with pytest.raises(UnknownName, match='a model of the Hugging Face hub as "owner/name"'):
         Pipeline("video-qa", model="qwen")
 

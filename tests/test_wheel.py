@@ -71,7 +71,7 @@ def test_the_installed_wheel_answers(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site),
                     str(wheel)], check=True)
-    clip = next((site / "mmvideo" / "embedded" / "demo").glob("*.mp4"))
+    clip = site / "mmvideo" / "embedded" / "demo" / "toybox.mp4"
     answered = subprocess.run(
         [sys.executable, "-m", "mmvideo", "ask", str(clip), "what happens next?", "--json"], cwd=tmp_path,
         capture_output=True, text=True, check=True, env={"PYTHONPATH": str(site), "PATH": "", "HF_HUB_OFFLINE": "1"})

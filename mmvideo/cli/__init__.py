@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mmvideo.cli import ask, encoders, jobs, look, make, serve
+from mmvideo.cli import ask, encoders, jobs, look, make, separate, serve
 from mmvideo.cli.common import debugging
 from mmvideo.errors import MmvideoError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
            "6 training stopped, 7 out of memory, 8 clips of a batch job failed. "
            "Add --debug to a command to see where an error came from.",
 )
-for module in (ask, serve, jobs, look, encoders, make):
+for module in (ask, separate, serve, jobs, look, encoders, make):
     module.add_to(app)
 
 

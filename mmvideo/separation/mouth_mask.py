@@ -111,6 +111,8 @@ class MouthMask(Separator):
         "mouth-mask-s": SeparatorPreset("2.6 M parameters; the embedded separator", {}),
         "mouth-mask-s-causal": SeparatorPreset("the same without a look ahead", {"causal": True}),
         "mouth-mask-s-deaf-to-faces": SeparatorPreset("its twin without eyes: two voices in no order", {"outputs": 2}),
+        "mouth-mask-xs": SeparatorPreset("0.4 M parameters, to try things out", {
+            "dim": 64, "hidden": 128, "lips": 48, "dilations": [1, 4, 16, 2, 8], "shared": 2}),
         "mouth-mask-m": SeparatorPreset("7 M parameters", {
             "dim": 320, "hidden": 640, "lips": 160, "dilations": [1, 2, 4, 8, 16, 32] * 2}),
     }

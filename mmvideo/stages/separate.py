@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mmvideo import weights as weight_files
-from mmvideo.errors import InvalidInput, NoAudioTrack
+from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
 from mmvideo.faces import FaceFinder, Faces, TrackGiven
 from mmvideo.registry import find
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
@@ -44,8 +44,12 @@ class Hear(Stage):
 
         Raises:
             NoAudioTrack: there is nothing to separate.
+            VideoDecodeError: there is nothing at all.
             InvalidInput: longer than `max_seconds`.
         """
+        if not media.has_audio and media.info.main_video is None:
+            raise VideoDecodeError(f"{media.info.source} holds neither pictures nor sound that can be read; it is "
+                                   "damaged or cut short. Copy or download it again.")
         if not media.has_audio:
             raise NoAudioTrack(f"{media.info.source} has no sound track, so there are no voices to separate; give a "
                                "clip with sound.")

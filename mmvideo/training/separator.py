@@ -27,7 +27,7 @@ _FOR_EVALUATION = 12
 
 def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache: str = "runs/separator-cache",
           preset: str = "mouth-mask-s", mixes: dict[str, Any] | None = None, init: str = "",
-          evaluate_every: int = 250, first_batch: int = 0) -> None:
+          evaluate_every: int = 250, evaluate_on: int = 6, first_batch: int = 0) -> None:
     """Train a separator; save it under `out`.
 
     Args:
@@ -38,6 +38,7 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
         mixes: changes of `MixRule`.
         init: a separator's folder to go on from (such as mmvideo/embedded/separator); random weights by default.
         evaluate_every: steps between points of the curve.
+        evaluate_on: batches of 16 mixtures that a point is measured on.
         first_batch: number of the first batch: past those that `init` has seen.
 
     Raises:
@@ -62,7 +63,7 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
         return value.mean(), {"db": -value.detach().median()}
 
     def evaluate() -> dict[str, float]:
-        return figures(model, [held.batch(i, 16, seed=_EVALUATION_SEED) for i in range(6)])
+        return figures(model, [held.batch(i, 16, seed=_EVALUATION_SEED) for i in range(evaluate_on)])
 
     run.train(make, loss, evaluate=evaluate, evaluate_every=evaluate_every)
     model.save_pretrained(out / "separator", half=True)

@@ -58,12 +58,11 @@ class Voice:
     """From 1, in the order of appearance."""
     sound: Sound
     confidence: float
-    """How well the loudness of the voice follows its own mouth: their correlation, at least 0; 0 where
-    no face was seen."""
+    """How well the loudness of the voice follows its own mouth: their correlation, at least 0; 0 where no face is."""
     spans: tuple[tuple[float, float], ...]
     """Seconds in which the face is seen; the whole clip where there is no face."""
     boxes: np.ndarray
-    """float32 (N, 4): x0, y0, x1, y1 in pixels of the source, 25 a second from `first_box_seconds`; NaN where unseen."""
+    """float32 (N, 4): x0, y0, x1, y1 in pixels of the source, 25 a second from `first_box_seconds`; NaN if unseen."""
     first_box_seconds: float
     thumbnail: np.ndarray | None
     """uint8 (224, 224, 3) RGB; None where there is no face."""
@@ -74,7 +73,7 @@ class Voice:
 
     @property
     def audio(self) -> Audio:
-        """The voice over the whole clip, mono at 16 kHz; read from disk."""
+        """The voice over the whole clip, mono at 16 kHz."""
         return self.sound.whole()
 
     def box_at(self, seconds: float) -> tuple[float, float, float, float] | None:

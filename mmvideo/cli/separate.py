@@ -1,0 +1,55 @@
+"""Command `separate`: whose voice is whose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, as_json, note, overrides, say
+from mmvideo.errors import InvalidInput
+
+Boxes = Annotated[list[str] | None, typer.Option(
+    "--face", metavar="X0,Y0,X1,Y1", help="Mark a face by hand, in pixels, brow to chin; may be given again. Then none "
+    "is searched for.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    lines = ("mmvideo separate clip.mp4 --out voices", "mmvideo separate clip.mp4 --out voices --no-videos --json",
+             "mmvideo separate clip.mp4 --out voices --face 288,150,504,365 --face 788,92,998,302")
+    app.command(epilog="Examples:\n\n" + "\n\n".join(f"[bold]{line}[/bold]" for line in lines),
+                rich_help_panel="Ask things of video")(separate)
+
+
+def separate(
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="A file or URL with sound.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")],
+    videos: Annotated[bool, typer.Option("--videos/--no-videos", help="Also write a video a person.")] = True,
+    face: Boxes = None, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
+    json: Json = False, debug: Debug = False,
+) -> None:
+    """Separate the voices of a clip by the faces that speak: a sound and a video for each person."""
+    from mmvideo.hooks import Progress
+    from mmvideo.pipeline import Pipeline
+
+    if out.exists() and not out.is_dir():
+        raise InvalidInput(f"--out {str(out)!r} is a file; give a folder.")
+    changes = overrides(set_)
+    if face:
+        changes["faces"] = {**changes.get("faces", {}), "boxes": [n for text in face for n in _box(text)]}
+    result = Pipeline(recipe or "source-separation", model, device, **changes)(video, hook=Progress())
+    result.save(out, videos=videos)
+    say(as_json(result) if json else result)
+    note(f"wrote {out}/voices.json and what it names")
+
+
+def _box(text: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 4:
+        raise InvalidInput(f"--face {text!r}: write four numbers, X0,Y0,X1,Y1, as in --face 288,150,504,365.")
+    return numbers

@@ -1,0 +1,193 @@
+"""Mixtures are functions of their number, and the separator learns from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmvideo import weights
+from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError
+from mmvideo.media import write_audio
+from mmvideo.separation.losses import si_sdr
+from mmvideo.separation.mouth_mask import MouthMask
+from mmvideo.talkers import articulate, draw_mouths, random_looks
+from mmvideo.training.loop import Schedule
+from mmvideo.training.separator import figures, losses, train
+from mmvideo.training.separator_bank import Voice, is_held_out, voices_bank
+from mmvideo.training.separator_faces import EigenMouths
+from mmvideo.training.separator_mix import FRAMES, SAMPLES, Mixer, MixRule
+from mmvideo.types import Audio, Cues
+
+RATE = 16000
+
+
+def speech(seed: int, seconds: float = 8.0) -> np.ndarray:
+    """Something like speech: a buzz with moving formants, in syllables and pauses; int16."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    base = rng.uniform(90, 220)
+    buzz = sum(np.sin(2 * np.pi * base * k * time + rng.uniform(0, 6)) / k for k in range(1, 20))
+    speak = np.convolve(np.repeat(rng.random(int(seconds * 5) + 1) > 0.4, RATE // 5)[:len(time)], np.ones(800) / 800,
+                        "same")
+    return (buzz * speak * 4000).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def voices() -> list[Voice]:
+    return [Voice(f"v{i}", f"v{i}-0", speech(i)) for i in range(6)]
+
+
+@pytest.fixture(scope="module")
+def faces() -> list[Voice]:
+    out = []
+    for i in range(4):
+        sound = speech(50 + i, 3.0)
+        looks = random_looks(1, torch.Generator().manual_seed(i))
+        mouths = draw_mouths(articulate(torch.from_numpy(sound / 32768.0).float())[None], looks)[0]
+        out.append(Voice("f", f"f{i}", sound, (mouths * 255).byte().numpy(), np.ones(len(mouths), bool)))
+    return out
+
+
+def test_a_mouth_opens_when_its_voice_is_loud() -> None:
+    sound = torch.from_numpy(speech(1) / 32768.0).float()
+    gestures = articulate(sound)
+    assert gestures.shape == (len(sound) // 640, 4)
+    loud = sound[:len(gestures) * 640].view(-1, 640).square().mean(1).sqrt()
+    assert np.corrcoef(loud.numpy(), gestures[:, 0].numpy())[0, 1] > 0.6
+    assert articulate(torch.zeros(RATE))[..., 0].max() < 0.05
+
+
+def test_drawn_mouths_show_their_gestures() -> None:
+    looks = random_looks(3, torch.Generator().manual_seed(0))
+    gestures = torch.zeros(3, 2, 4)
+    gestures[:, 1, 0] = 1.0
+    shut, wide = draw_mouths(gestures, looks).unbind(1)
+    assert (shut >= 0).all()
+    assert (wide[:, 20:30, 20:28].mean() < shut[:, 20:30, 20:28].mean() - 0.1)
+
+
+def test_a_batch_is_a_function_of_its_number(voices: list[Voice], faces: list[Voice]) -> None:
+    one, two = (Mixer(voices, faces).batch(3, 4) for _ in range(2))
+    assert torch.equal(one.mixture, two.mixture)
+    assert torch.equal(one.cues.mouths, two.cues.mouths)
+    other = Mixer(voices, faces).batch(4, 4)
+    assert not torch.equal(one.mixture[0], other.mixture[0])
+
+
+def test_mixtures_hold_their_targets(voices: list[Voice], faces: list[Voice]) -> None:
+    clean = MixRule(off_screen=0, noise=0, silent_face=0, three_faces=0)
+    batch = Mixer(voices, faces, clean).batch(0, 6)
+    assert batch.mixture.shape == (6, SAMPLES)
+    assert batch.cues.mouths.shape == (6, 2, FRAMES, 48, 48)
+    torch.testing.assert_close(batch.targets.sum(1), batch.mixture)
+    assert batch.mixture.abs().max() <= 1
+    hard = Mixer(voices, faces, MixRule(silent_face=0.5, drop_out=1.0, same_voice=1.0)).batch(0, 12)
+    assert (hard.targets.square().sum(-1) == 0).any()
+    assert not hard.cues.valid.all(-1).any()
+    assert hard.same_voice.all()
+
+
+def test_mouths_composed_from_real_pictures_follow_the_sound(faces: list[Voice]) -> None:
+    eigen = EigenMouths.fit(faces, num=6)
+    sound = np.pad(speech(50, 3.0).astype(np.float32) / 32768, (8 * 640, 8 * 640))
+    generator = torch.Generator().manual_seed(0)
+    moved = eigen.compose(sound, generator).flatten(1).std(0).mean()
+    still = eigen.compose(sound, generator, silent=True).flatten(1).std(0).mean()
+    assert moved > 1.3 * still
+
+
+def test_what_is_held_out_depends_on_the_name_alone() -> None:
+    names = [f"clip{i}" for i in range(900)]
+    held = [n for n in names if is_held_out(n + ".mkv")]
+    assert 60 < len(held) < 140
+    assert held == [n for n in names if is_held_out("elsewhere/" + n + ".mp4")]
+
+
+def test_a_step_lowers_the_loss_and_permuted_faces_permute_the_voices(voices: list[Voice], faces: list[Voice]) -> None:
+    torch.manual_seed(0)
+    model = MouthMask(dim=32, hidden=64, lips=24, dilations=[1, 2, 4], shared=1)
+    batch = Mixer(voices, faces).batch(0, 4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    seen = []
+    for _ in range(12):
+        value = losses(model, batch).mean()
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        seen.append(float(value))
+    assert seen[-1] < seen[0] - 0.5
+    model.eval()
+    with torch.no_grad():
+        straight = model(batch.mixture, batch.cues)
+        turned = model(batch.mixture, Cues(batch.cues.mouths.flip(1), batch.cues.valid.flip(1)))
+    torch.testing.assert_close(straight.flip(1), turned, atol=1e-5, rtol=1e-4)
+    found = figures(model, [batch])
+    assert set(found) == {"si_sdri", "si_sdri_same_voice", "si_sdri_filmed", "silent_db", "right"}
+
+
+def test_the_causal_network_does_not_look_ahead() -> None:
+    torch.manual_seed(0)
+    model = MouthMask(dim=32, hidden=64, lips=24, dilations=[1, 2, 4], shared=1, causal=True).eval()
+    mixture = torch.randn(1, SAMPLES) * 0.1
+    later = torch.cat([mixture[:, :30000], mixture[:, 30000:].flip(1)], 1)  # as loud: a window's level is its own
+    cues = Cues(torch.randint(0, 255, (1, 2, FRAMES, 48, 48), dtype=torch.uint8), torch.ones(1, 2, FRAMES).bool())
+    with torch.no_grad():
+        a, b = model(mixture, cues), model(later, cues)
+    torch.testing.assert_close(a[..., :29300], b[..., :29300], atol=1e-5, rtol=1e-3)
+    assert (a[..., 30000:] - b[..., 30000:]).abs().max() > 1e-3
+
+
+def test_the_twin_without_eyes(voices: list[Voice]) -> None:
+    model = MouthMask(dim=32, hidden=64, dilations=[1, 2], shared=1, outputs=2)
+    batch = Mixer(voices, [], MixRule(three_faces=0)).batch(0, 3)
+    assert model(batch.mixture).shape == (3, 2, SAMPLES)
+    assert losses(model, batch).shape == (3,)
+    with pytest.raises(InvalidInput):
+        MouthMask(dim=32, hidden=64, dilations=[1], shared=1)(batch.mixture)
+
+
+def test_a_run_is_resumed_and_goes_on_from_what_was_saved(tmp_path: Path) -> None:
+    for i in range(14):
+        write_audio(tmp_path / f"{i}-0.flac", Audio(torch.from_numpy(speech(i, 6.0) / 32768.0).float()[None], RATE))
+    small = {"voices": str(tmp_path), "evaluate_every": 100, "evaluate_on": 1, "preset": "mouth-mask-xs",
+             "mixes": {"three_faces": 0.0}}
+
+    def schedule(steps: int) -> Schedule:
+        return Schedule(steps=steps, batch_size=2, learning_rate=1e-3, warmup=2, save_every=1, log_every=1, ema=0.5)
+
+    train(tmp_path / "run", schedule=schedule(2), **small)
+    train(tmp_path / "run", schedule=schedule(3), **small)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+             if "loss" in line]
+    assert steps == [1, 2, 3]
+    saved = MouthMask.from_pretrained(tmp_path / "run" / "separator")
+    train(tmp_path / "more", schedule=schedule(1), init=str(tmp_path / "run" / "separator"), first_batch=3, **small)
+    more = MouthMask.from_pretrained(tmp_path / "more" / "separator")
+    moved = max(float((a - b).abs().max()) for a, b in zip(saved.parameters(), more.parameters(), strict=True))
+    assert 0 < moved < 0.05
+
+
+def test_bad_recipes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MediaNotFound, match="holds no speech"):
+        voices_bank(tmp_path)
+    with pytest.raises(RecipeError, match="belongs to no separator"):
+        train(tmp_path / "run", schedule=Schedule(1, 1, 1e-3), voices=str(tmp_path), preset="mouths")
+
+
+@pytest.mark.shared
+def test_the_embedded_separator_hears_who_speaks_among_unseen_voices(shared: Path) -> None:
+    model = MouthMask.from_pretrained(weights.part("separator", "faces"))
+    rule = MixRule(off_screen=0, noise=0, silent_face=0, three_faces=0, same_voice=0, drop_out=0)
+    speakers = [voices_bank(folder)[0] for folder in sorted((shared / "data" / "librispeech" / "dev").iterdir())]
+    batch = Mixer(speakers, [], rule).batch(0, 24)
+    with torch.no_grad():
+        estimate = model(batch.mixture, batch.cues)
+    own = si_sdr(estimate, batch.targets)
+    other = si_sdr(estimate.flip(1), batch.targets)
+    assert (own > other).float().mean() >= 0.8
+    before = si_sdr(batch.mixture[:, None].expand_as(batch.targets), batch.targets)
+    assert (own - before).median() > 1.0
