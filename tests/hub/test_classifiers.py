@@ -11,7 +11,7 @@ import torch
 
 from mmvideo import Pipeline, read_video
 from mmvideo.errors import InvalidInput, UnsupportedModel
-from tests.hub.checkpoints import byte_level
+from tests.hub.checkpoints import byte_level, qwen_tokenizer
 from tests.tiny import make_clip
 
 LABELS = {0: "running", 1: "jumping", 2: "falling"}
@@ -146,6 +146,39 @@ def test_labels_of_ones_own_with_xclip(clip: str, tmp_path: Path) -> None:
     assert {label.name: label.confidence for label in result.labels} == pytest.approx(expected, abs=1e-4)
     with pytest.raises(InvalidInput, match=r"chooses among labels of yours: give labels="):
         Pipeline("video-classification", model=tmp_path)
+
+
+def test_labels_of_ones_own_with_perception_encoder(clip: str, tmp_path: Path) -> None:
+    from transformers import PeVideoConfig, PeVideoModel, PeVideoProcessor, PeVideoVideoProcessor
+
+    torch.manual_seed(0)
+    tokenizer = qwen_tokenizer()
+    vision = {"architecture": "vit_pe_core_large_patch14_336", "initializer_range": 0.02, "num_classes": 32,
+              "global_pool": "map", "do_pooling": True,
+              "model_args": {"embed_dim": 32, "depth": 2, "num_heads": 2, "img_size": [56, 56],
+                             "ref_feat_shape": [4, 4]}}
+    wide = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = PeVideoConfig(
+        text_config={"model_type": "modernbert", **wide, "vocab_size": len(tokenizer), "pad_token_id": 0,
+                     "bos_token_id": 0, "eos_token_id": 0, "cls_token_id": 0, "sep_token_id": 0},
+        video_config={"vision_config": vision, **wide, "head_dim": 16})
+    model = PeVideoModel(config).eval()
+    torch.nn.init.constant_(model.text_video_logit_scale, 5.0)
+    model.save_pretrained(tmp_path)
+    prepares = PeVideoVideoProcessor(size={"height": 56, "width": 56}, do_resize=True, do_rescale=True,
+                                     do_normalize=True, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    PeVideoProcessor(prepares, tokenizer).save_pretrained(tmp_path)
+    names = ["a dog runs", "a red ball", "rain"]
+    result = Pipeline("video-classification", model=tmp_path, device="cpu", dtype="float32", labels=names,
+                      num_clips=1, template="{label}")(clip)
+    video = read_video(clip)
+    frames = video.frames[[int((video.pts_seconds - s).abs().argmin()) for s in result.seconds_looked_at]]
+    texts = tokenizer(names, return_tensors="pt", padding=True)
+    with torch.inference_mode():
+        out = model(input_ids=texts["input_ids"], attention_mask=texts["attention_mask"],
+                    **prepares([frames], return_tensors="pt", do_sample_frames=False))
+    expected = dict(zip(names, out.logits_video_text.softmax(-1)[0].tolist(), strict=True))
+    assert {label.name: label.confidence for label in result.labels} == pytest.approx(expected, abs=1e-4)
 
 
 def test_what_is_no_classifier_says_so(tmp_path: Path, checkpoint: Callable[[str], Path]) -> None:
