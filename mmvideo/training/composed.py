@@ -67,8 +67,10 @@ def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", e
     freeze(part for name, part in composed.parts.items() if name not in learning)
     source: Data = Toybox(**(data_options or {})) if data == "toybox" else Jsonl(
         Path(data), composed.look, **(data_options or {}))
-    Trainer(composed, source, schedule, facts_weight, samples).run(
-        Run(out, learning, schedule, slow=slow or {}), evaluate_every)
+    run = Run(out, learning, schedule, slow=slow or {})
+    Trainer(composed, source, schedule, facts_weight, samples).run(run, evaluate_every)
+    if not run.accelerator.is_main_process:
+        return
     if "lora" in learn:
         composed.parts["language"] = composed.language.merge_and_unload()
     composed.eval().save_pretrained(out / "model", about=f"Trained: {', '.join(learn)}, on {data}, for "
