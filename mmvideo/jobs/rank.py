@@ -89,7 +89,7 @@ class Rank:
         self.size = options.batch_size
         self.meters = Meters()
         self._ready: queue.Queue[Ready | None] = queue.Queue()
-        self._again: deque[Task] = deque()
+        self.again: deque[Task] = deque()
         self._open = 0
         """Decoded clips of which nothing has come yet."""
         self._lock = threading.Lock()
@@ -137,7 +137,7 @@ class Rank:
         more = True
         while not self._end.is_set():
             while pool.idle and self._open + len(pool.tasks) < self._most_waiting:
-                task = self._again.popleft() if self._again else None
+                task = self.again.popleft() if self.again else None
                 if task is None:
                     if not stock and more:
                         stock.extend([] if self.link.stopping() else self.link.take(self._most_waiting))
@@ -150,7 +150,7 @@ class Rank:
             if self.link.stopping():
                 stock.clear()
             self._starved = not pool.tasks
-            if self._starved and not self._open and not self._again and not stock and not more:
+            if self._starved and not self._open and not self.again and not stock and not more:
                 return
             full = self._open + len(pool.tasks) >= self._most_waiting
             start = time.perf_counter()
@@ -166,7 +166,7 @@ class Rank:
         task = event.task
         if event.crashed:
             if self.link.crashed(task.num, event.error[1]):
-                self._again.append(replace(task, crashes=task.crashes + 1))
+                self.again.append(replace(task, crashes=task.crashes + 1))
             return
         if event.decoded is None:
             key = row_key(event.content, self.job["config"], task.item.asked()) if event.known else ""
@@ -187,7 +187,7 @@ class Rank:
         while True:
             flush = self._starved and self._ready.empty()
             if batch := buckets.full() or (buckets.any() if flush else buckets.stale()):
-                self._compute(batch)
+                self.compute(batch)
                 self._count(-len(batch))
                 continue
             start = time.perf_counter()
@@ -201,7 +201,8 @@ class Rank:
                 return
             buckets.add(got)
 
-    def _compute(self, batch: list[Ready], *, notes: tuple[str, ...] = (), size: int | None = None) -> None:
+    def compute(self, batch: list[Ready], *, notes: tuple[str, ...] = (), size: int | None = None) -> None:
+        """Run the networks on decoded clips and report what came of each; on lack of memory in smaller batches."""
         size = size or self.size
         self.link.running([one.task.num for one in batch])
         start = time.perf_counter()
@@ -237,7 +238,7 @@ class Rank:
         """Find the clip of a batch that the networks do not take, by trying each alone."""
         if len(batch) > 1:
             for one in batch:
-                self._compute([one], notes=notes, size=size)
+                self.compute([one], notes=notes, size=size)
             return
         self._in_row += not isinstance(error, MmvideoError)
         name = type(error).__name__
@@ -258,15 +259,15 @@ class Rank:
             middle = max(1, len(batch) // 2)
             for part in (batch[:middle], batch[middle:]):
                 if part:
-                    self._compute(part, notes=note, size=half)
+                    self.compute(part, notes=note, size=half)
             return
         if len(batch) > 1:
             for one in batch:
-                self._compute([one], notes=notes, size=1)
+                self.compute([one], notes=notes, size=1)
             return
         task = batch[0].task
         if self.options.allow_reduce and task.reduce < 4:
-            self._again.append(replace(task, reduce=task.reduce + 1))
+            self.again.append(replace(task, reduce=task.reduce + 1))
             return
         self.link.report([Outcome(task.num, content=batch[0].content, stamp=batch[0].stamp, error=(
             "OutOfMemory", f"{task.item.source} alone does not fit into memory: {error} Use fewer or smaller frames, "

@@ -14,8 +14,9 @@ from typing import Any
 from mmvideo.errors import InvalidInput, JobIncomplete, UnknownName
 from mmvideo.jobs import display, engines, report
 from mmvideo.jobs.coordinator import Coordinator, keep_run
+from mmvideo.jobs.engines import ranks
 from mmvideo.jobs.inputs import Item, read_inputs
-from mmvideo.jobs.ledger import Ledger
+from mmvideo.jobs.ledger import STATES, Ledger
 from mmvideo.jobs.options import JobOptions, configuration, hash_of, versions, weights_hash
 from mmvideo.jobs.sinks import RESULTS, write_parquet, write_whole
 
@@ -105,6 +106,9 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
     config = hash_of(settings)
     job = {"pipeline": pipeline.recipe.name, "model": pipeline.model, "weights_sha256": weights_sha256,
            "config": config, "versions": versions()}
+    if options.engine == "accelerate" and ranks.rank() > 0:  # launched beside rank 0, which holds the ledger
+        ranks.follow(pipeline, options, job)
+        return JobSummary(folder, dict.fromkeys(STATES, 0), 0.0, 0, 0)
     ledger = Ledger(folder)
     try:
         ledger.begin(items, config, crashes=options.crashes, retry_failed=options.retry_failed)
