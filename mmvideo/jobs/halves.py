@@ -42,8 +42,14 @@ class Decoded:
 
 
 def split(stages: Stages) -> tuple[list[tuple[str, Stage]], list[tuple[str, Stage]]]:
-    """Return the stages that need the opened video, with all before them, and the rest."""
+    """Return the stages that need the opened video, with all before them, and the rest.
+
+    Where a stage that needs the opened video has a network (chat models of the hub count tokens to choose frames), all
+    stages are in the first half: each worker then has the model, and clips are not batched.
+    """
     last = max((number for number, (_, stage) in enumerate(stages) if _OPEN & set(stage.needs)), default=-1)
+    if any(("weights" in vars(stage) and "chat" in vars(stage)) or stage.modules() for _, stage in stages[:last + 1]):
+        return list(stages), []
     return list(stages[:last + 1]), list(stages[last + 1:])
 
 

@@ -23,7 +23,7 @@ from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.options import JobOptions, row_key
 from mmvideo.jobs.pool import Event, Pool, Task
 from mmvideo.jobs.rows import Outcome, make_row, num_words
-from mmvideo.jobs.worker import Setup
+from mmvideo.jobs.worker import Setup, sys_path
 from mmvideo.registry import PARTS
 from mmvideo.types import Asking
 
@@ -84,8 +84,10 @@ class Rank:
         self.pipeline, self.options, self.job, self.link = pipeline, options, job, link
         head, self.tail = halves.split(pipeline.stages)
         heavy = any(stage.modules() for _, stage in head)
+        if heavy and options.workers is None:
+            options = self.options = replace(options, workers=1)
         self.setup = Setup(pipeline.recipe, options, {kind: dict(parts) for kind, parts in PARTS.items()},
-                           _path(), str(pipeline.device) if heavy else "cpu")
+                           sys_path(), str(pipeline.device) if heavy else "cpu")
         self.size = options.batch_size
         self.meters = Meters()
         self._ready: queue.Queue[Ready | None] = queue.Queue()
@@ -272,12 +274,6 @@ class Rank:
         self.link.report([Outcome(task.num, content=batch[0].content, stamp=batch[0].stamp, error=(
             "OutOfMemory", f"{task.item.source} alone does not fit into memory: {error} Use fewer or smaller frames, "
             "or --allow-reduce."))])
-
-
-def _path() -> list[str]:
-    import sys
-
-    return [entry for entry in sys.path if entry] + [""]
 
 
 __all__ = ["ITEM_ERRORS", "Link", "Meters", "Rank"]

@@ -38,6 +38,11 @@ class Setup:
     device: str = "cpu"
 
 
+def sys_path() -> list[str]:
+    """Return the search path of this process without its relative part."""
+    return [entry for entry in sys.path if entry]
+
+
 def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends (Linux; elsewhere the closed connection does it)."""
     if sys.platform == "linux":
@@ -170,4 +175,4 @@ def _named(message: str, item: Any) -> str:
     return message.replace("<bytes>", item.source)
 
 
-__all__ = ["Setup", "die_with_parent", "nursery", "serve"]
+__all__ = ["Setup", "die_with_parent", "nursery", "serve", "sys_path"]
