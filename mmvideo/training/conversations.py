@@ -67,7 +67,7 @@ class Toybox:
     def held_out(self) -> Iterator[Shown]:
         """Yield validation scenes."""
         for first in range(0, self.num_held_out, 48):
-            yield self._shown(range(first, first + 48), "validation", 24, 1.0)
+            yield self._shown(range(first, min(first + 48, self.num_held_out)), "validation", 24, 1.0)
 
     def _shown(self, scenes: range, split: str, num: int, captions: float) -> Shown:
         batch = toybox_data.draw(scenes, split=split, levels=self.levels, num_questions=num, caption_share=captions)

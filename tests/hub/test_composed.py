@@ -252,6 +252,24 @@ def test_both_stages_run_resume_exactly_and_ask(eyes: Path, language: Path, tmp_
     assert answer.confidence > 0
 
 
+def test_the_toybox_with_dense_facts(eyes: Path, tmp_path: Path) -> None:
+    words = toybox_parts.new_language(SIZES)
+    words.save_pretrained(tmp_path / "language")
+    toybox_parts.new_concepts(SIZES).save_pretrained(tmp_path / "concepts")
+    plan = {"steps": 2, "batch_size": 2, "learning_rate": 1e-3, "warmup": 1, "log_every": 1, "precision": "no"}
+    training.train(tmp_path / "one", schedule=Schedule(**plan), learn=["projector"], encoder_weights=str(eyes),
+                   projector="resampler", projector_options={"dim": 24, "depth": 1, "heads": 6},
+                   language=str(tmp_path / "language"), concepts=str(tmp_path / "concepts"), facts_weight=1.0,
+                   data_options={"num_held_out": 2, "num_questions": 4}, samples=1)
+    training.train(tmp_path / "two", schedule=Schedule(**plan), learn=["projector", "language"], facts_weight=0.05,
+                   model=str(tmp_path / "one" / "model"), data_options={"num_held_out": 2}, samples=0)
+    log = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
+    assert {"answers", "facts", "exact"} <= set(log[0])
+    answer = Pipeline("video-qa", model=tmp_path / "two" / "model", device="cpu")(
+        str(make_clip(tmp_path / "clip.mp4")), "What color is the ball?")
+    assert answer.question == "What color is the ball?"
+
+
 def test_bad_data_is_named(tmp_path: Path, eyes: Path, language: Path) -> None:
     look = Look(4, 32, 32, 1.0)
     with pytest.raises(MediaNotFound, match="No file"):
