@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo import recipes, weights
-from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError
+from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, WeightsError
 from mmvideo.hub.find import reading
 from mmvideo.hub.load import local, quiet
 from mmvideo.language.prompt import VIDEO, Prompt
@@ -151,13 +151,20 @@ class Composed(nn.Module):
         return folder
 
     def push_to_hub(self, name: str, folder: str | Path, *, private: bool = False) -> str:
-        """Save into a folder and upload it to the hub as "owner/name"; return its address."""
+        """Save into a folder and upload it to the hub as "owner/name"; return its address.
+
+        Raises:
+            ModelUnavailable: the hub cannot be reached, or refuses; the folder is kept.
+        """
         from huggingface_hub import HfApi
 
-        api = HfApi()
-        with reading(name):
+        home, api = self.save_pretrained(folder), HfApi()
+        try:
             api.create_repo(name, exist_ok=True, private=private)
-            return str(api.upload_folder(repo_id=name, folder_path=str(self.save_pretrained(folder))))
+            return str(api.upload_folder(repo_id=name, folder_path=str(home)))
+        except (OSError, ValueError) as error:
+            raise ModelUnavailable(f"{name} could not be uploaded ({(str(error).splitlines() or [''])[0]}). Log in with "
+                                   f"`hf auth login`, then run `hf upload {name} {home}`.") from error
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> Composed:

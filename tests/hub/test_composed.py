@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmvideo import Pipeline, registry, weights
-from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
+from mmvideo.errors import InvalidInput, MediaNotFound, ModelUnavailable, UnknownName
 from mmvideo.hub.composed import Composed, Look
 from mmvideo.language.prompt import PLAIN, VIDEO, Prompt
 from mmvideo.training import composed as training
@@ -97,6 +97,29 @@ def test_saved_loaded_and_asked_by_its_folder(eyes: Path, language: Path, tmp_pa
         assert "".join(pieces).strip() == first.text
     words = Pipeline("video-captioning", model=home, device="cpu", max_new_tokens=4)(clip)
     assert words.model == "my-model"
+
+
+def test_uploaded_as_one_folder(eyes: Path, language: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    sent: list[tuple[str, set[str]]] = []
+
+    class Hub:
+        def create_repo(self, name: str, **options: object) -> None:
+            if name.startswith("no-one/"):
+                raise OSError("401 Client Error")
+
+        def upload_folder(self, *, repo_id: str, folder_path: str) -> str:
+            sent.append((repo_id, {path.name for path in Path(folder_path).iterdir()}))
+            return f"https://huggingface.co/{repo_id}"
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    model = make(eyes, language)
+    assert model.push_to_hub("me/mine", tmp_path / "mine") == "https://huggingface.co/me/mine"
+    assert sent[0][0] == "me/mine"
+    assert {"config.json", "recipe.yaml", "README.md", "encoder", "projector", "language"} <= sent[0][1]
+    with pytest.raises(ModelUnavailable, match=r"could not be uploaded \(401.*hf upload no-one/mine"):
+        model.push_to_hub("no-one/mine", tmp_path / "mine")
 
 
 def test_the_prefix_gives_what_one_whole_reading_gives(eyes: Path, language: Path, tmp_path: Path) -> None:
