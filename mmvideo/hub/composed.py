@@ -163,8 +163,9 @@ class Composed(nn.Module):
             api.create_repo(name, exist_ok=True, private=private)
             return str(api.upload_folder(repo_id=name, folder_path=str(home)))
         except (OSError, ValueError) as error:
-            raise ModelUnavailable(f"{name} could not be uploaded ({(str(error).splitlines() or [''])[0]}). Log in with "
-                                   f"`hf auth login`, then run `hf upload {name} {home}`.") from error
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ModelUnavailable(f"{name} could not be uploaded ({why}). Log in with `hf auth login`, then "
+                                   f"run `hf upload {name} {home}`.") from error
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> Composed:
