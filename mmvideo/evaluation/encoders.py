@@ -44,6 +44,8 @@ class Settings:
     batch_size: int = 16
     learning_rate: float = 0.002
     warmup: int = 30
+    precision: str = "auto"
+    """As in a recipe's schedule."""
     num: int = 1600
     """Test clips, over the kinds of scenes that the tasks need."""
 
@@ -108,7 +110,8 @@ def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str
     data = classifier.data_for(preset, task=settings.tasks)
     encoder = classifier.build(preset, data=data)
     schedule = Schedule(steps=settings.steps, batch_size=settings.batch_size, learning_rate=settings.learning_rate,
-                        warmup=settings.warmup, seed=seed, log_every=50, save_every=100)
+                        warmup=settings.warmup, seed=seed, precision=settings.precision, log_every=50,
+                        save_every=100)
     began = time.monotonic()
     run = Run(out / "runs" / name, nn.ModuleDict({"encoder": encoder}), schedule)
     # Every seed learns from clips of its own.
