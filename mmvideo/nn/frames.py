@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.checkpoints import Format
 
-TINY_RESNET = {"stem_type": "deep", "stem_width": 12, "channels": (24, 48, 96, 192)}
-"""Options that make timm's resnet18 a network of 24 million multiply-adds at 64x64, for small comparisons."""
+TINY_RESNET = {"stem_type": "deep", "stem_width": 12, "channels": (24, 48, 96, 192), "zero_init_last": False}
+"""Options that make timm's resnet18 a network of 24 million multiply-adds at 64x64, for small comparisons.
+
+Residual branches that begin as nothing would hide the temporal shift for the first few hundred steps."""
 
 
 def release_formats(attribute: str = "frames") -> dict[str, Format]:
