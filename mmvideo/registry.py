@@ -35,6 +35,7 @@ PARTS: dict[str, dict[str, str]] = {
         "i3d": "mmvideo.encoders.i3d:I3D",
         "i3d-two-stream": "mmvideo.encoders.i3d_two_stream:TwoStreamI3D",
         "r2plus1d": "mmvideo.encoders.r2plus1d:R2Plus1D",
+        "x3d": "mmvideo.encoders.x3d:X3D",
         "movinet": "mmvideo.encoders.movinet:MoViNet",
         "slowfast": "mmvideo.encoders.slowfast:SlowFast",
         "tsm": "mmvideo.encoders.tsm:TSM",

@@ -123,16 +123,20 @@ class SqueezeExcite(nn.Module):
         dim: channels.
         causal: use the cumulative mean, and beside it the mean of the frame itself.
         encode_time: add a positional encoding to what was seen.
+        dim_inner: channels in between; a quarter of what is seen unless given.
+        activation: in between, instead of MoViNet's.
     """
 
-    def __init__(self, dim: int, *, causal: bool = False, encode_time: bool = False):
+    def __init__(self, dim: int, *, causal: bool = False, encode_time: bool = False, dim_inner: int = 0,
+                 activation: nn.Module | None = None):
         super().__init__()
         self.causal, seen = causal, 2 * dim if causal else dim
-        inner = divisible(seen / 4)
+        inner = dim_inner or divisible(seen / 4)
         self.mean = CumulativeMean() if causal else None
         self.time = TimeEncoding(seen) if encode_time else None
         self.reduce, self.expand = nn.Conv3d(seen, inner, 1), nn.Conv3d(inner, dim, 1)
-        self.activation, self.gate = (nn.Hardswish(), HardSigmoid()) if causal else (nn.SiLU(), nn.Sigmoid())
+        usual, self.gate = (nn.Hardswish(), HardSigmoid()) if causal else (nn.SiLU(), nn.Sigmoid())
+        self.activation = activation or usual
 
     def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
         if self.causal:
