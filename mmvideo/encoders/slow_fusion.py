@@ -61,7 +61,7 @@ class SlowFusion(VideoEncoder):
             "the study's single frame", Input(1, 170, 170), {"extents": (), "time_strides": ()}, **SPORTS1M),
         "slow-fusion-tiny": Preset(
             "small enough to train in minutes; extents 4, 3, 3, so that 16 frames become one", Input(16, 64, 64),
-            {"extents": (4, 3, 3), "width": 0.5, "dim_hidden": 256}, num_classes=10, views=(1, 1)),
+            {"extents": (4, 3, 3), "width": 0.5, "dim_hidden": 256, "dropout": 0.0}, num_classes=10, views=(1, 1)),
     }
 
     def __init__(self, *, input: Input, num_classes: int = 0, extents: Sequence[int] = (4, 2, 2),
