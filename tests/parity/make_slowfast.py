@@ -1,8 +1,9 @@
 """python tests/parity/make_slowfast.py FOLDER...: keep what the references give on fabricated weights.
 
-Reference: https://github.com/facebookresearch/pytorchvideo at f3142bb (Apache-2.0); folders are its checkout and, if
-they are not installed, the packages fvcore, iopath, parameterized and their like. All members of the zoo are built; the
-case that is kept has one block a stage, so that its table of shapes stays small.
+References: https://github.com/facebookresearch/pytorchvideo at f3142bb and https://github.com/facebookresearch/SlowFast
+at 287ec00 (both Apache-2.0); folders are their checkouts and, if they are not installed, the packages fvcore, iopath,
+yacs and their like. All members of the zoo are built; the cases that are kept have one block a stage, so that their
+tables of shapes stay small. PySlowFast's has a non-local block too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import sys
 
 import fabricate
+import pyslowfast
 import torch
 
 sys.path.extend(sys.argv[1:])
@@ -37,6 +39,16 @@ shapes = fabricate.fill(network)
 with torch.no_grad():
     logits = network([clip[:, :, ::4], clip])
 fabricate.keep("slowfast", reference=ABOUT, shapes=shapes, outputs={"logits": logits})
+
+network = pyslowfast.build("Kinetics/c2/SLOWFAST_8x8_R50", [
+    "DATA.NUM_FRAMES", 16, "DATA.TRAIN_CROP_SIZE", 64, "DATA.TEST_CROP_SIZE", 64, "RESNET.DEPTH", 14,
+    "RESNET.NUM_BLOCK_TEMP_KERNEL", [[1, 1]] * 4, "NONLOCAL.LOCATION", [[[], []], [[], []], [[0], []], [[], []]],
+    "NONLOCAL.INSTANTIATION", "dot_product"], depths={14: (1, 1, 1, 1)})
+shapes = fabricate.fill(network)
+network.head.act = torch.nn.Identity()
+with torch.no_grad():
+    logits = network([clip[:, :, ::4], clip])
+fabricate.keep("slowfast_pyslowfast", reference=pyslowfast.ABOUT, shapes=shapes, outputs={"logits": logits})
 
 members = {}
 for name, given in {"slowfast-r50-4x16": (50, 8, 5), "slowfast-r50-8x8": (50, 4, 7),

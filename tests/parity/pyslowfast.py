@@ -17,14 +17,21 @@ UNUSED = ("detectron2", "detectron2.layers", "pytorchvideo.losses", "pytorchvide
           "slowfast.models.ptv_model_builder", "slowfast.models.custom_video_model_builder")
 
 
-def build(config: str, changes: list) -> nn.Module:
-    """Build the network of one of its configs, such as Kinetics/X3D_XS, with options changed (name, value, ...)."""
+def build(config: str, changes: list, depths: dict[int, tuple[int, ...]] | None = None) -> nn.Module:
+    """Build the network of one of its configs, such as Kinetics/X3D_XS.
+
+    Args:
+        config: its path under `configs`.
+        changes: options that are changed: name, value, name, ...
+        depths: further depths of ResNets, as blocks of each stage.
+    """
     for name in UNUSED:
         sys.modules.setdefault(name, MagicMock(__path__=[], __spec__=None))
     import slowfast
     from slowfast.config.defaults import get_cfg
-    from slowfast.models import MODEL_REGISTRY
+    from slowfast.models import MODEL_REGISTRY, video_model_builder
 
+    video_model_builder._MODEL_STAGE_DEPTH.update(depths or {})
     cfg = get_cfg()
     cfg.merge_from_file(str(Path(slowfast.__file__).parents[1] / "configs" / f"{config}.yaml"))
     cfg.merge_from_list(["NUM_GPUS", 0, *changes])

@@ -9,7 +9,7 @@ import fabricate
 import pytest
 import torch
 
-from mmvideo.encoders.slowfast import SlowFast
+from mmvideo.encoders.slowfast import NON_LOCAL, SlowFast
 from mmvideo.nn.checkpoints import renamed
 
 CLIP = fabricate.clip(1, 3, 16, 64, 64).transpose(1, 2)
@@ -62,3 +62,10 @@ def test_every_member_has_the_tensors_of_pytorchvideo(name: str) -> None:
     with torch.device("meta"):
         encoder = SlowFast.create(name)
     assert fabricate.digest(encoder.state_dict()) == MEMBERS[name]
+
+
+def test_slowfast_with_a_non_local_block_gives_what_pyslowfast_gives() -> None:
+    weights, golden = fabricate.golden("slowfast_pyslowfast")
+    encoder = SlowFast.create("slowfast-tiny", width=64, lateral_kernel=7, num_classes=400, spread=False,
+                              non_local={2: (0,)}, non_local_options=NON_LOCAL["non_local_options"])
+    assert fabricate.difference(logits(encoder.load_tensors(weights, "pyslowfast")), golden["logits"]) < 1e-4
