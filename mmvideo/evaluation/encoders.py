@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from mmvideo.training.clip_data import LabelledClips
 from mmvideo.training.loop import Run, Schedule
 
 log = logging.getLogger("mmvideo.evaluation")
-_NOT_RESULTS = ("families", "seeds", "about", "evaluator")
+_NOT_RESULTS = ("families", "seeds", "about", "evaluator", "rates")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Settings:
     steps: int = 600
     batch_size: int = 16
     learning_rate: float = 0.002
+    rates: dict[str, float] = field(default_factory=dict)
+    """Presets with another learning rate than all others."""
     warmup: int = 30
     precision: str = "auto"
     """As in a recipe's schedule."""
@@ -101,7 +103,8 @@ def _settings(raw: dict[str, Any], where: str) -> Settings:
 
 def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str, Any]:
     """Return a family's result, from disk if it is there."""
-    name = f"{preset}-s{seed}-{settings.key()}"
+    rate = settings.rates.get(preset, settings.learning_rate)
+    name = f"{preset}-s{seed}-{settings.key()}" + (f"-{rate:g}" if preset in settings.rates else "")
     path = out / "families" / f"{name}.json"
     if path.exists():
         return json.loads(path.read_text())
@@ -109,7 +112,7 @@ def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str
     torch.manual_seed(seed)
     data = classifier.data_for(preset, task=settings.tasks)
     encoder = classifier.build(preset, data=data)
-    schedule = Schedule(steps=settings.steps, batch_size=settings.batch_size, learning_rate=settings.learning_rate,
+    schedule = Schedule(steps=settings.steps, batch_size=settings.batch_size, learning_rate=rate,
                         warmup=settings.warmup, seed=seed, precision=settings.precision, log_every=50,
                         save_every=100)
     began = time.monotonic()
@@ -176,7 +179,9 @@ def _markdown(reports: list[dict[str, Any]], claims, settings: Settings) -> str:
     columns = list(reports[0])
     lines = ["# Encoders on toybox tasks", "",
              f"Every encoder learned from {settings.steps} batches of {settings.batch_size} clips, the same for all, "
-             f"with the same schedule (learning rate {settings.learning_rate:g}), from random weights, "
+             f"with the same schedule (learning rate {settings.learning_rate:g}"
+             + "".join(f", {rate:g} for {preset}" for preset, rate in settings.rates.items())
+             + "), from random weights, "
              f"{len(settings.seeds)} seed(s). One network with one linear part a task answers all tasks. "
              f"{settings.num} test clips, shared by the kinds of scenes; 95 % intervals by Wilson. Chance: "
              + ", ".join(f"{task} {1 / len(LABELS[task]):.0%}" for task in settings.tasks)
