@@ -64,6 +64,8 @@ class Encoder(checkpoints.Loadable, Pretrained):
         classes = len(labels) or (found.num_classes if num_classes is None else num_classes)
         encoder = cls(input=input or found.input, num_classes=classes, **{**found.options, **options})
         encoder.preset, encoder.labels = preset, tuple(labels)
+        if found.averages:
+            encoder.averages = found.averages
         encoder.config = {"preset": preset, "num_classes": classes, "labels": list(labels),
                           "input": asdict(encoder.input), **options}
         return encoder
@@ -94,7 +96,7 @@ class VideoEncoder(Encoder):
     """Whether clips of another number of frames than `input.num_frames` are taken as they are."""
     any_size: ClassVar[bool] = False
     """Whether frames of another height and width are taken as they are."""
-    averages: ClassVar[str] = "logits"
+    averages: str = "logits"
     """What is averaged over the views of a video in testing: "logits" or "probabilities"."""
     min_frames: int = 1
     """With `any_length`: shorter clips are padded to this."""

@@ -96,19 +96,24 @@ class I3D(VideoEncoder):
         "i3d-r50-8x8": Preset(
             "ResNet-50 with Kx1x1 kernels, 8 frames", R50_INPUT, R50, weights=WEIGHTS_ZOO + "I3D_8x8_R50.pyth",
             published=Published(ZOO + ", whose 37.53 G are for 256x256: 28.7 G for the area of 224x224", 28.04, 28.7,
-                                top1=73.27, top1_on="Kinetics-400")),
+                                top1=73.27, top1_on="Kinetics-400"),
+            averages="probabilities"),
         "i3d-r50-8x8-256": Preset(
             "the same on the frames it is tested with", R50_TEST_INPUT, R50, weights=WEIGHTS_ZOO + "I3D_8x8_R50.pyth",
-            published=Published(ZOO, 28.04, 37.53, top1=73.27, top1_on="Kinetics-400")),
-        "i3d-r101-8x8": Preset("ResNet-101 with Kx1x1 kernels", R50_INPUT, {**R50, "depths": DEPTHS[101]}),
+            published=Published(ZOO, 28.04, 37.53, top1=73.27, top1_on="Kinetics-400"),
+            averages="probabilities"),
+        "i3d-r101-8x8": Preset("ResNet-101 with Kx1x1 kernels", R50_INPUT, {**R50, "depths": DEPTHS[101]},
+                               averages="probabilities"),
         "i3d-r50-nl": Preset(
             "I3D ResNet-50 with five non-local blocks", R50_INPUT, {**R50, "non_local": FIVE_BLOCKS},
             published=Published("PySlowFast's MODEL_ZOO.md (its file is a Caffe2 pickle, which is not read here)",
-                                top1=74.0, top1_on="Kinetics-400")),
+                                top1=74.0, top1_on="Kinetics-400"),
+            averages="probabilities"),
         "i3d-c2d-r50": Preset(
             "C2D: ResNet-50 that sees time only by pooling it", R50_TEST_INPUT, {"trunk": "resnet", "pool_time": 2},
             weights=WEIGHTS_ZOO + "C2D_8x8_R50.pyth",
-            published=Published(ZOO, 24.33, 25.89, top1=71.46, top1_on="Kinetics-400")),
+            published=Published(ZOO, 24.33, 25.89, top1=71.46, top1_on="Kinetics-400"),
+            averages="probabilities"),
         "i3d-inflated-resnet50": Preset(
             "timm's ResNet-50, its 3x3 convolutions inflated and no pooling of time", R50_INPUT,
             {"trunk": "inflated", "model": "resnet50"}),

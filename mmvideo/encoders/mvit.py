@@ -16,8 +16,10 @@ from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import Format
 from mmvideo.types import Features
 
-V1 = "Fan et al. 2021, arXiv:2104.11227, table 4"
-V2 = "Li et al. 2022, arXiv:2112.01526, comparison on Kinetics-400"
+V1 = ("docs/source/model_zoo.md of github.com/facebookresearch/pytorchvideo (parameters, GFLOPs); MODEL_ZOO.md of "
+      "github.com/facebookresearch/SlowFast (top-1)")
+V2 = ("Li et al. 2022, arXiv:2112.01526, comparison on Kinetics-400 (S also in MMAction2: 34.5 M, 64 G); top-1: "
+      "MODEL_ZOO.md of github.com/facebookresearch/SlowFast")
 PYSLOWFAST = "https://github.com/facebookresearch/SlowFast"
 STRIDE = (2, 4, 4)
 """Of the first convolution, in frames and pixels."""
@@ -100,11 +102,11 @@ class MViT(VideoEncoder):
     PRESETS: ClassVar = {
         "mvit-v1-b-16x4": _preset(
             "version 1, base, 16 frames in steps of 4", _input(16, 4),
-            Published(V1, 36.6, 70.5, top1=78.4, top1_on="Kinetics-400"), version=1,
+            Published(V1, 36.61, 70.80, top1=78.4, top1_on="Kinetics-400"), version=1,
             weights=f"torchvision: mvit_v1_b; pyslowfast: {PYSLOWFAST}"),
         "mvit-v1-b-32x3": _preset(
             "version 1, base, 32 frames in steps of 3", _input(32, 3),
-            Published(V1, 36.6, 170.0, top1=80.2, top1_on="Kinetics-400"), version=1),
+            Published(V1, 36.61, 170.37, top1=80.4, top1_on="Kinetics-400"), version=1),
         "mvit-v2-s-16x4": _preset(
             "version 2, small, 16 frames in steps of 4", _input(16, 4),
             Published(V2, 34.5, 64.5, top1=81.0, top1_on="Kinetics-400"),
@@ -118,6 +120,7 @@ class MViT(VideoEncoder):
             {"depth": 6, "widen_at": (1, 3), "dim": 48, "stride_kv": 4, "drop_path": 0.0, "dropout": 0.0},
             num_classes=10, views=(1, 1)),
     }
+    averages: ClassVar[str] = "probabilities"
     CHECKPOINTS: ClassVar = {
         "torchvision": Format("mvit_v1_b and mvit_v2_s of https://github.com/pytorch/vision",
                               rename=((r"^(?!head\.)", "trunk."),)),

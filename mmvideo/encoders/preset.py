@@ -69,6 +69,8 @@ class Preset:
     num_classes: int = 400
     views: tuple[int, int] = (10, 3)
     """Clips along time x crops that the paper averages over in testing."""
+    averages: str = ""
+    """What is averaged over views, "logits" or "probabilities"; empty: what the family averages."""
     licence: str = PUBLIC_LICENCE
     """Licence of the public weights, or of ours if there are none."""
     weights: str = ""

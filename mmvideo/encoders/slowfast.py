@@ -125,6 +125,7 @@ class SlowFast(VideoEncoder):
             {"alpha": 4, "depths": (1, 1, 1, 1), "width": 32}, num_classes=10, views=(1, 1)),
     }
     any_size: ClassVar[bool] = True
+    averages: ClassVar[str] = "probabilities"
 
     def __init__(self, *, input: Input, num_classes: int = 0, alpha: int = 4, depths: Sequence[int] = DEPTHS[50],
                  width: int = 64, beta: int = 8, lateral: str = "conv", lateral_kernel: int = 5,

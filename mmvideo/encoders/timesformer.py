@@ -90,10 +90,12 @@ class TimeSformer(VideoEncoder):
                       top1=78.0, top1_on="Kinetics-400")),
         "timesformer-b-joint": _base(
             "ViT-B, joint attention, 8 frames in steps of 32", "joint", _input(8, 224, 32),
-            Published(f"{PAPER}, comparison of attention schemes", 85.9, top1=77.4, top1_on="Kinetics-400")),
+            Published(f"{PAPER}, comparison of attention schemes; GFLOPs: MMAction2, configs/recognition/timesformer",
+                      85.9, 180, top1=77.4, top1_on="Kinetics-400")),
         "timesformer-b-space": _base(
             "ViT-B, attention within frames only, 8 frames in steps of 32", "space", _input(8, 224, 32),
-            Published(f"{PAPER}, comparison of attention schemes", 85.9, top1=76.9, top1_on="Kinetics-400")),
+            Published(f"{PAPER}, comparison of attention schemes; GFLOPs: MMAction2, configs/recognition/timesformer",
+                      85.9, 141, top1=76.9, top1_on="Kinetics-400")),
         "timesformer-hr": _base(
             "divided attention over 16 frames of 448x448 pixels", "divided", _input(16, 448, 16),
             Published(f"{PAPER}, comparison on Kinetics-400 (5.11 TFLOPs); {PER_VIEW}", gflops=5110 / 3, top1=79.7,

@@ -14,7 +14,8 @@ from mmvideo.encoders.preset import Input, Preset, Published
 from mmvideo.nn.checkpoints import Format
 from mmvideo.types import Features
 
-PAPER = "Liu et al. 2022, arXiv:2106.13230, comparison on Kinetics-400"
+PAPER = ("Liu et al. 2022, arXiv:2106.13230; README of Video-Swin-Transformer (GFLOPs, top-1); MMAction2's "
+         "configs/recognition/swin (parameters)")
 PATCH = (2, 4, 4)
 
 
@@ -38,14 +39,15 @@ class VideoSwin(VideoEncoder):
     PRESETS: ClassVar = {
         "video-swin-t": _preset("tiny, of the paper", Published(PAPER, 28.2, 87.9, top1=78.8, top1_on="Kinetics-400"),
                                 drop_path=0.1),
-        "video-swin-s": _preset("small", Published(PAPER, 49.8, 166, top1=80.6, top1_on="Kinetics-400"),
+        "video-swin-s": _preset("small", Published(PAPER, 49.8, 165.9, top1=80.6, top1_on="Kinetics-400"),
                                 depths=(2, 2, 18, 2), drop_path=0.1),
-        "video-swin-b": _preset("base", Published(PAPER, 88.1, 282, top1=80.6, top1_on="Kinetics-400"),
+        "video-swin-b": _preset("base", Published(PAPER, 88.0, 281.6, top1=80.6, top1_on="Kinetics-400"),
                                 dim=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32), drop_path=0.1),
         "video-swin-tiny": Preset("small enough to train in minutes", Input(16, 64, 64),
                                   {"dim": 48, "depths": (2, 2, 2), "heads": (2, 4, 8), "window": (4, 4, 4)},
                                   num_classes=10, views=(1, 1)),
     }
+    averages: ClassVar[str] = "probabilities"
     CHECKPOINTS: ClassVar = {
         "torchvision": Format("swin3d_t, swin3d_s and swin3d_b of https://github.com/pytorch/vision",
                               rename=((r"^(?!head\.)", "trunk."),)),

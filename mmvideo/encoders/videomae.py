@@ -135,6 +135,7 @@ class VideoMAE(VideoEncoder):
                                 {"dim": 192, "depth": 5, "heads": 4, "attention": "eager"}, num_classes=10,
                                 views=(1, 1)),
     }
+    averages: ClassVar[str] = "probabilities"
     CHECKPOINTS: ClassVar = {
         "videomae": Format(
             f"{V1} and {V2}: fine-tuned or distilled networks",

@@ -15,8 +15,8 @@ from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import Format
 from mmvideo.types import Features
 
-PAPER = "Assran et al. 2025, arXiv:2506.09985 (size of the encoder alone)"
-ROUNDED = "the paper rounds the encoder's size; the attentive classifier is counted here"
+PAPER = "README of github.com/facebookresearch/vjepa2 (size of the encoder alone)"
+ROUNDED = "the source rounds the encoder's size; the attentive classifier is counted here"
 PATCH, TUBELET = 16, 2
 
 

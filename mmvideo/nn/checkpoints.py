@@ -120,5 +120,8 @@ class Loadable(nn.Module):
             form = next(iter(self.CHECKPOINTS))
         if form not in self.CHECKPOINTS:
             raise UnknownName(f"checkpoint format of {type(self).__name__}", str(form), self.CHECKPOINTS)
-        load_strictly(self, renamed(tensors, self.CHECKPOINTS[form]), where=where)
+        found = renamed(tensors, self.CHECKPOINTS[form])
+        if isinstance(getattr(self, "head", None), nn.Linear):  # built without the dropout of the release
+            found = {re.sub(r"^head\.1\.", "head.", name): tensor for name, tensor in found.items()}
+        load_strictly(self, found, where=where)
         return self.eval()
