@@ -41,14 +41,15 @@ class Decoded:
     """JPEG of a few of the frames that were seen."""
 
 
-def split(stages: Stages) -> tuple[list[tuple[str, Stage]], list[tuple[str, Stage]]]:
+def split(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str, Stage]], list[tuple[str, Stage]]]:
     """Return the stages that need the opened video, with all before them, and the rest.
 
     Where a stage that needs the opened video has a network (chat models of the hub count tokens to choose frames), all
-    stages are in the first half: each worker then has the model, and clips are not batched.
+    stages are in the first half: each worker then has the model, and clips are not batched. Only loaded stages show
+    that, so whoever builds them anew is told by `whole`.
     """
     last = max((number for number, (_, stage) in enumerate(stages) if _OPEN & set(stage.needs)), default=-1)
-    if any(("weights" in vars(stage) and "chat" in vars(stage)) or stage.modules() for _, stage in stages[:last + 1]):
+    if whole or any(stage.modules() for _, stage in stages[:last + 1]):
         return list(stages), []
     return list(stages[:last + 1]), list(stages[last + 1:])
 
@@ -76,6 +77,8 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
             if reduce:
                 stage, note = _reduced(stage, reduce)
                 notes += note
+            if item.prompt is not None and "request" in vars(stage):
+                stage = dataclasses.replace(stage, request=item.prompt)
             start = time.perf_counter()
             found = stage(**{need: fields[need] for need in stage.needs})
             seconds.append((name, time.perf_counter() - start))

@@ -34,7 +34,6 @@ create table if not exists items (
     num integer primary key, id text not null unique, spec text not null, place integer not null,
     state text not null default 'pending', crashes integer not null default 0, deaths integer not null default 0,
     error text, message text, content text, stamp text, key text, seq integer, changed real);
-create index if not exists items_by_place on items (place) where place >= 0;
 create index if not exists items_to_do on items (deaths, place) where state = 'pending' and place >= 0;
 create index if not exists items_by_seq on items (seq) where seq is not null;
 create index if not exists items_by_state on items (state, place);
@@ -124,8 +123,9 @@ class Ledger:
         disk = self.disk
         disk.execute("begin")
         other = self.meta("config") != config
-        disk.execute("update items set place = -1")
-        known = {row[0]: row[1:] for row in disk.execute("select id, num, spec, state, content, stamp from items")}
+        known = {row[0]: row[1:] for row in disk.execute(
+            "select id, num, spec, state, content, stamp, place from items")}
+        gone = {num for num, *_, place in known.values() if place >= 0}
         fresh, moved, again = [], [], []
         for place, item in enumerate(items):
             spec = _spec(item)
@@ -133,8 +133,10 @@ class Ledger:
             if before is None:
                 fresh.append((item.id, spec, place))
                 continue
-            num, old_spec, state, content, stamp = before
-            moved.append((place, num))
+            num, old_spec, state, content, stamp, old_place = before
+            gone.discard(num)
+            if place != old_place:
+                moved.append((place, num))
             if other or old_spec != spec or (state == "done" and stamp and stamp_of(item) != stamp):
                 same_file = content and stamp and stamp_of(item) == stamp
                 key = row_key(content, config, item.asked()) if same_file else None
@@ -143,7 +145,8 @@ class Ledger:
         disk.executemany("update items set spec = ?, state = 'pending', key = ?, content = ?, seq = null, "
                          "error = null, message = null, crashes = 0, deaths = 0 where num = ?", again)
         disk.executemany("insert into items (id, spec, place) values (?, ?, ?)", fresh)
-        if again or len(moved) < len(known):
+        disk.executemany("update items set place = -1 where num = ?", [(num,) for num in gone])
+        if again or gone:
             self.set_meta("lines", "[0, 0]")  # rows have gone: the file of results is written anew
         # what ran when the job died may have ended it
         disk.execute("update items set state = 'pending', deaths = deaths + 1 where state = 'running'")
@@ -163,7 +166,7 @@ class Ledger:
 
     def last_seq(self) -> int:
         """Return the number of the row that was done last."""
-        return self.disk.execute("select max(seq) from items").fetchone()[0] or 0
+        return self.disk.execute("select max(seq) from items where seq is not null").fetchone()[0] or 0
 
     def take(self, count: int, after: tuple[int, int]) -> list[tuple[Entry, tuple[int, int]]]:
         """Return the next items to do, in order, with their positions.
@@ -173,8 +176,9 @@ class Ledger:
             after: the position of the last one taken before; (0, -1) begins.
         """
         found = self.disk.execute(
-            "select num, spec, crashes, deaths, place from items where state = 'pending' and place >= 0 and "
-            "(deaths, place) > (?, ?) order by deaths, place limit ?", (*after, count)).fetchall()
+            "select num, spec, crashes, deaths, place from items indexed by items_to_do "
+            "where state = 'pending' and place >= 0 and (deaths, place) > (?, ?) "
+            "order by deaths, place limit ?", (*after, count)).fetchall()
         return [(Entry(num, Item(**_item(spec)), crashes, deaths), (deaths, place))
                 for num, spec, crashes, deaths, place in found]
 

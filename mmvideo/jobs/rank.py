@@ -87,7 +87,7 @@ class Rank:
         if heavy and options.workers is None:
             options = self.options = replace(options, workers=1)
         self.setup = Setup(pipeline.recipe, options, {kind: dict(parts) for kind, parts in PARTS.items()},
-                           sys_path(), str(pipeline.device) if heavy else "cpu")
+                           sys_path(), str(pipeline.device) if heavy else "cpu", heavy)
         self.size = options.batch_size
         self.meters = Meters()
         self._ready: queue.Queue[Ready | None] = queue.Queue()

@@ -36,6 +36,8 @@ class Setup:
     path: list[str]
     """sys.path of that process."""
     device: str = "cpu"
+    whole: bool = False
+    """Whether the worker runs the whole pipeline, networks included."""
 
 
 def sys_path() -> list[str]:
@@ -136,7 +138,7 @@ def serve(connection: Connection) -> None:
     PARTS.update(setup.parts)
     _table.cache_clear()
     torch.set_num_threads(1)
-    head, tail = halves.split(build(setup.recipe))
+    head, tail = halves.split(build(setup.recipe), whole=setup.whole)
     for _, stage in head:
         stage.load(torch.device(setup.device))
     needed = halves.needs(tail, setup.recipe.gives)

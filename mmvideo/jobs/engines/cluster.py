@@ -120,7 +120,7 @@ class Decode:
         self.options, self.config = setup["options"], setup["job"]["config"]
         self.link = _link(setup["address"])
         worker = Setup(recipe_from_json(setup["recipe"]), self.options, setup["parts"], sys_path(),
-                       setup["device"] if setup.get("heavy") else "cpu")
+                       setup["device"] if setup["heavy"] else "cpu", setup["heavy"])
         self.pool = Pool(worker, 1, self.options.timeout_seconds, self._known if self.link else None).__enter__()
 
     def _known(self, task: Task, content: str) -> bool:
