@@ -75,6 +75,7 @@ PARTS: dict[str, dict[str, str]] = {
         "domain": "mmvideo.heads.domain:DomainHead",
     },
     "separators": {
+        "rtfs-net": "mmvideo.separation.rtfs_net:RTFSNet",
         "visualvoice": "mmvideo.separation.visualvoice:VisualVoice",
         "mouth-mask": "mmvideo.separation.mouth_mask:MouthMask",
     },

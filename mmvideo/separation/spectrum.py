@@ -13,11 +13,12 @@ class Spectrum(nn.Module):
         num_fft: F is num_fft / 2 + 1.
         window: its length in samples, at most `num_fft`.
         hop: samples from frame to frame; a stretch of S samples has S // hop + 1 frames.
+        pad_mode: what lies before the first and after the last sample: "constant" (silence) or "reflect".
     """
 
-    def __init__(self, num_fft: int, window: int, hop: int):
+    def __init__(self, num_fft: int, window: int, hop: int, *, pad_mode: str = "constant"):
         super().__init__()
-        self.num_fft, self.hop = num_fft, hop
+        self.num_fft, self.hop, self.pad_mode = num_fft, hop, pad_mode
         self.register_buffer("window", torch.hann_window(window), persistent=False)
 
     @property
@@ -28,7 +29,7 @@ class Spectrum(nn.Module):
     def analyse(self, waves: Tensor) -> Tensor:
         """Return complex (..., F, T) of waveforms (..., S)."""
         spec = torch.stft(waves.reshape(-1, waves.shape[-1]), self.num_fft, self.hop, self.window.shape[0], self.window,
-                          center=True, pad_mode="constant", return_complex=True)
+                          center=True, pad_mode=self.pad_mode, return_complex=True)
         return spec.reshape(*waves.shape[:-1], *spec.shape[-2:])
 
     def synthesise(self, spec: Tensor, num_samples: int) -> Tensor:

@@ -105,7 +105,7 @@ class VisualVoice(Separator):
         super().__init__()
         self.config = {"looks": looks, "width": width, "lips": dict(lips or {}), "level": level}
         self.needs_still, self.level = looks, level
-        self.spectrum = Spectrum(512, 400, HOP)
+        self.spectrum = Spectrum(512, 400, HOP, pad_mode="reflect")
         self.lips = LipMotion(**(lips or {}))
         visual = self.lips.words.in_features
         if looks:
