@@ -29,7 +29,7 @@ from mmvideo.training.clip_data import LabelledClips
 from mmvideo.training.loop import Run, Schedule
 
 log = logging.getLogger("mmvideo.evaluation")
-_NOT_RESULTS = ("families", "seeds", "about", "evaluator", "rates")
+_NOT_RESULTS = ("families", "seeds", "about", "evaluator", "exceptions")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Settings:
     steps: int = 600
     batch_size: int = 16
     learning_rate: float = 0.002
-    rates: dict[str, float] = field(default_factory=dict)
-    """Presets with another learning rate than all others."""
+    exceptions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Presets with another `learning_rate` or `precision` than all others."""
     warmup: int = 30
     precision: str = "auto"
     """As in a recipe's schedule."""
@@ -103,8 +103,8 @@ def _settings(raw: dict[str, Any], where: str) -> Settings:
 
 def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str, Any]:
     """Return a family's result, from disk if it is there."""
-    rate = settings.rates.get(preset, settings.learning_rate)
-    name = f"{preset}-s{seed}-{settings.key()}" + (f"-{rate:g}" if preset in settings.rates else "")
+    own = settings.exceptions.get(preset, {})
+    name = "-".join([preset, f"s{seed}", settings.key(), *(str(x) for x in own.values())])
     path = out / "families" / f"{name}.json"
     if path.exists():
         return json.loads(path.read_text())
@@ -112,9 +112,9 @@ def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str
     torch.manual_seed(seed)
     data = classifier.data_for(preset, task=settings.tasks)
     encoder = classifier.build(preset, data=data)
-    schedule = Schedule(steps=settings.steps, batch_size=settings.batch_size, learning_rate=rate,
-                        warmup=settings.warmup, seed=seed, precision=settings.precision, log_every=50,
-                        save_every=100)
+    schedule = Schedule(steps=settings.steps, batch_size=settings.batch_size, log_every=50,
+                        warmup=settings.warmup, seed=seed, save_every=100,
+                        **{"learning_rate": settings.learning_rate, "precision": settings.precision, **own})
     began = time.monotonic()
     run = Run(out / "runs" / name, nn.ModuleDict({"encoder": encoder}), schedule)
     # Every seed learns from clips of its own.
@@ -180,7 +180,9 @@ def _markdown(reports: list[dict[str, Any]], claims, settings: Settings) -> str:
     lines = ["# Encoders on toybox tasks", "",
              f"Every encoder learned from {settings.steps} batches of {settings.batch_size} clips, the same for all, "
              f"with the same schedule (learning rate {settings.learning_rate:g}"
-             + "".join(f", {rate:g} for {preset}" for preset, rate in settings.rates.items())
+             + f", precision {settings.precision}" + "".join(
+                 f"; {preset}: " + ", ".join(f"{k} {v}" for k, v in own.items())
+                 for preset, own in settings.exceptions.items())
              + "), from random weights, "
              f"{len(settings.seeds)} seed(s). One network with one linear part a task answers all tasks. "
              f"{settings.num} test clips, shared by the kinds of scenes; 95 % intervals by Wilson. Chance: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from mmvideo.errors import InvalidInput, MissingExtra, WeightsError
+from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, WeightsError
 from mmvideo.training.toybox_data import ahead
 
 _IN_A_LAYER = re.compile(r"\b(?:layers?|blocks)\.(\d+)\.")
@@ -150,6 +151,9 @@ class Run:
             seen += s.batch_size * s.accumulate * processes
             done = step + 1
             if done % s.log_every == 0:
+                if not math.isfinite(sums["loss"]):
+                    raise RecipeError(f"The loss is no number any more before step {done}; lower schedule.learning_rate, "
+                                      "or set schedule.precision to 'no'. The last checkpoint is kept.")
                 rate = seen / (time.monotonic() - began)
                 self._log({"step": done, **{k: x / s.log_every for k, x in sums.items()}, "per_second": rate})
                 began, seen, sums = time.monotonic(), 0, {}
