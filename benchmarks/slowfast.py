@@ -1,4 +1,4 @@
-"""python benchmarks/slowfast.py [PRESET] [--size 256] [--runs 5] [--threads N]: where SlowFast spends its time.
+"""python benchmarks/slowfast.py [PRESET] [--size 256] [--runs 5] [--threads N] [--fused]: where SlowFast spends its time.
 
 Hooks time the parts of both pathways and the lateral connections within the same runs; work is counted on shapes alone.
 """
@@ -14,6 +14,7 @@ import torch
 
 from mmvideo.encoders.slowfast import SlowFast
 from mmvideo.nn.costs import multiply_adds
+from mmvideo.nn.fuse import fuse
 
 
 def parts(encoder: SlowFast) -> dict[str, list[torch.nn.Module]]:
@@ -64,17 +65,20 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--fused", action="store_true", help="fold batch normalisation, as the pipeline does")
     given = parser.parse_args()
     if given.threads:
         torch.set_num_threads(given.threads)
     encoder = SlowFast.create(given.preset).eval()
     clip = torch.rand(1, encoder.input.num_frames, 3, given.size, given.size)
+    if given.fused:
+        fuse(encoder, clip)
     with torch.inference_mode():
         encoder.logits(clip)
         runs = [timed(encoder, clip) for _ in range(given.runs)]
     costs = work(given.preset, given.size)
     print(f"{given.preset}, {encoder.input.num_frames} frames of {given.size}x{given.size}, float32, "
-          f"{torch.get_num_threads()} threads, median of {given.runs} runs")
+          f"{'fused, ' if given.fused else ''}{torch.get_num_threads()} threads, median of {given.runs} runs")
     print(f"{'':22}{'ms':>9}{'share':>9}{'10^9 multiply-adds':>21}{'share':>9}")
     for part in [*parts(encoder), "total"]:
         seconds = statistics.median(run[part] for run in runs)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mmvideo import weights as weight_files
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
+from mmvideo.nn.fuse import fuse
 from mmvideo.registry import find
 from mmvideo.results import Classification
 from mmvideo.stages.base import Stage
@@ -129,6 +130,8 @@ class Recognise(Stage):
         if not self.network.labels:
             raise WeightsError(f"{home}/config.json has no 'labels', so the {self.network.num_classes} classes have no "
                                "names: build the encoder with labels=[...], or `mmvideo import` it with --labels.")
+        i = self.network.input
+        fuse(self.network, torch.empty(1, i.num_frames, len(i.mean), i.height, i.width, device="meta"))
         self.average = self.average or self.network.averages
 
     def modules(self) -> dict[str, nn.Module]:
