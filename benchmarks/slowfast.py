@@ -1,4 +1,4 @@
-"""python benchmarks/slowfast.py [PRESET] [--size 256] [--runs 5] [--threads N] [--fused]: where SlowFast spends its time.
+"""python benchmarks/slowfast.py [PRESET] [--size 256] [--runs 5] [--threads N] [--fused]: where its time goes.
 
 Hooks time the parts of both pathways and the lateral connections within the same runs; work is counted on shapes alone.
 """

@@ -17,6 +17,7 @@ Every preset, one clip of its input. Parameters and multiply-adds are counted on
 convolutions; a multiply-add counts once); *published* is what the source states, *top-1* too: these weights are the
 authors', not ours. `mmvideo show PRESET` names the source, explains every difference and says where weights come from;
 `mmvideo profile PRESET` measures time and memory here. Written by `python docs/encoders.py`.
+Small members side by side on the same tasks: [encoders-compared.md](encoders-compared.md).
 """
 COLUMNS = ("preset", "input", "M params", "published", "G mult-adds", "published", "tokens", "top-1 (published)",
            "licence")

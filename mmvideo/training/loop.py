@@ -153,7 +153,8 @@ class Run:
             if done % s.log_every == 0:
                 if not math.isfinite(sums["loss"]):
                     raise RecipeError(f"The loss is no number any more before step {done}; lower "
-                                      "schedule.learning_rate, or set schedule.precision to 'no'. The last checkpoint is kept.")
+                                      "schedule.learning_rate, or set schedule.precision to 'no'. The last "
+                                      "checkpoint is kept.")
                 rate = seen / (time.monotonic() - began)
                 self._log({"step": done, **{k: x / s.log_every for k, x in sums.items()}, "per_second": rate})
                 began, seen, sums = time.monotonic(), 0, {}
