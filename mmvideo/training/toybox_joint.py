@@ -19,8 +19,7 @@ JOINT_OFFSET = 10**9
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], perception: str, language: str,
           num_questions: int = 10, caption_share: float = 0.3, fact_weight: float = 0.05, encoder_rate: float = 0.3,
-          deaf: bool = False, single_frame: bool = False,
-          domain_scenes: int = 3000) -> None:
+          first_scene: int = 0, deaf: bool = False, single_frame: bool = False, domain_scenes: int = 3000) -> None:
     """Train all parts from two earlier runs; save them, with the border of their domain, under `out`/model.
 
     Args:
@@ -28,6 +27,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], perception
         language: folder of the run that trained the language model; or "" to continue a whole model in `perception`.
         fact_weight: weight of the dense loss beside the answers' cross-entropy.
         encoder_rate: the encoder's learning rate as a multiple of the others'.
+        first_scene: where the training scenes begin, after JOINT_OFFSET: past those that the parts have seen together.
         deaf, single_frame: train a baseline that does not hear, or sees the middle frame only.
         domain_scenes: training scenes that the border of the domain is fitted to.
     """
@@ -37,7 +37,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], perception
     degraded = {"deaf": deaf, "single_frame": single_frame}
 
     def make(step: int):
-        first = step * schedule.batch_size + JOINT_OFFSET
+        first = JOINT_OFFSET + first_scene + step * schedule.batch_size
         batch = draw(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded,
                      num_questions=num_questions, caption_share=caption_share)
         return batch, tokenize(batch.questions, lm.tokenizer)
