@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 import torch
@@ -17,6 +19,8 @@ REQUIRED = {name.strip() for name in os.environ.get("MMVIDEO_REQUIRE", "").split
 PRESENT: dict[str, Callable[[], bool]] = {
     "shared": (SHARED / "media").is_dir,
     "gpu": torch.cuda.is_available,
+    "browser": lambda: bool(which("chromium") or which("chromium-browser") or which("google-chrome"))
+    and all(find_spec(name) for name in ("playwright", "gradio")),
 }
 """Markers of tests that need something, and how to see whether it is here."""
 

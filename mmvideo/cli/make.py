@@ -44,12 +44,23 @@ def demo_clip() -> Path:
     return clips[0]
 
 
+DEMOS = {"voices": "separate_voices", "ask": "ask"}
+"""Demos in a browser -> their files in demos/."""
+
+
 def demo(
+    what: Annotated[str | None, typer.Argument(metavar="[voices|ask]", help="Open a demo in the browser instead: "
+                                               "separate the voices of a clip, or ask about a video.")] = None,
     out: Out = Path("out"),
     video: Annotated[str | None, typer.Option("--video", help="Another clip than the bundled one.")] = None,
+    host: Annotated[str, typer.Option("--host", help="Address of a browser demo; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port of a browser demo.")] = 7860,
     device: Device = None, json: Json = False, debug: Debug = False,
 ) -> None:
-    """Caption, classify and question the bundled clip; writes demo.png and demo.json."""
+    """Caption, classify and question the bundled clip; writes demo.png and demo.json. Or open a demo in the browser."""
+    if what is not None:
+        _serve_demo(what, host, port)
+        return
     import json as json_format
 
     from mmvideo.hooks import Progress
@@ -70,6 +81,28 @@ def demo(
     text = json_format.dumps([result.to_dict() for result in results.values()], indent=2, ensure_ascii=False)
     (out / "demo.json").write_text(text + "\n", encoding="utf-8")
     note(f"\nwrote {picture} and {out / 'demo.json'}")
+
+
+def _serve_demo(what: str, host: str, port: int) -> None:
+    """Run a demo's file, from an installed package or a checkout.
+
+    Raises:
+        UnknownName: no such demo.
+        MissingExtra: Gradio is not installed.
+    """
+    import runpy
+    from importlib.util import find_spec
+
+    from mmvideo import errors, weights
+
+    if what not in DEMOS:
+        raise errors.UnknownName("demo", what, DEMOS)
+    if find_spec("gradio") is None:
+        raise errors.MissingExtra("gradio", "demo", f"mmvideo demo {what}")
+    package = weights.root().parent
+    folder = next(f for f in (package / "demos", package.parent / "demos") if f.is_dir())
+    note(f"open http://{host}:{port}/ in a browser; Ctrl-C ends it")
+    runpy.run_path(str(folder / f"{DEMOS[what]}.py"))["main"](host, port)
 
 
 def _seen(result: Any) -> str:

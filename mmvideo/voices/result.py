@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,25 @@ class Sound:
     def whole(self) -> Audio:
         """Return the whole clip's sound at once."""
         return Audio(self.read(0, self.num_samples)[None], RATE, start_seconds=self.start_seconds)
+
+
+@dataclass(frozen=True, repr=False)
+class Mix:
+    """Sounds of one clip, each made louder or softer, and added."""
+
+    sounds: tuple[Sound, ...]
+    gains: tuple[float, ...]
+
+    def pieces(self) -> Iterator[Audio]:
+        """Yield the mix in blocks of 10 s; where it would clip, the block is held at full scale."""
+        for parts in zip(*(sound.pieces() for sound in self.sounds), strict=True):
+            samples = sum(gain * part.samples for gain, part in zip(self.gains, parts, strict=True))
+            yield Audio(samples.clamp(-1, 1), RATE, start_seconds=parts[0].start_seconds)
+
+    def whole(self) -> Audio:
+        """Return the whole mix at once."""
+        parts = list(self.pieces())
+        return Audio(torch.cat([part.samples for part in parts], 1), RATE, start_seconds=parts[0].start_seconds)
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,6 +154,22 @@ class SeparatedVoices(Result):
             return super().save(path)
         return write(self, path, videos=videos)
 
+    def remix(self, path: str | Path, gains: Sequence[float], *, off_screen: float = 1.0) -> Path:
+        """Write the clip anew, with each voice as loud as asked.
+
+        Args:
+            path: ends in .mp4 for the pictures with the new sound, in .wav or .flac for the sound alone.
+            gains: one factor a voice, in the order of `tracks`; 0 mutes, 1 leaves as it was.
+            off_screen: the factor of what no voice took.
+
+        Raises:
+            InvalidInput: another number of gains, a negative one, or another suffix.
+            MediaError: the source cannot be opened a second time.
+        """
+        from mmvideo.voices.save import remix
+
+        return remix(self, Path(path), tuple(gains), off_screen)
+
     def plot(self, path: str | Path | None = None) -> Any:
         """Draw each person's face, when it is seen, and what was heard of them, under the mixture.
 
@@ -146,4 +181,4 @@ class SeparatedVoices(Result):
         return draw(self, path)
 
 
-__all__ = ["BLOCK", "RATE", "SeparatedVoices", "Sound", "Voice"]
+__all__ = ["BLOCK", "RATE", "Mix", "SeparatedVoices", "Sound", "Voice"]

@@ -15,7 +15,7 @@ from mmvideo.errors import InvalidInput, MediaError
 from mmvideo.media import read_video, write_video
 from mmvideo.media.remux import with_sound
 from mmvideo.media.write import write_audio_pieces
-from mmvideo.voices.result import RATE, SeparatedVoices, Sound, Voice
+from mmvideo.voices.result import RATE, Mix, SeparatedVoices, Sound, Voice
 
 MANIFEST = "voices.json"
 
@@ -77,7 +77,23 @@ def _sound(sound: Sound, path: Path) -> str:
     return path.name
 
 
-def _video(result: SeparatedVoices, sound: Sound, path: Path) -> str | None:
+def remix(result: SeparatedVoices, path: Path, gains: tuple[float, ...], off_screen: float) -> Path:
+    """Write what `SeparatedVoices.remix` says."""
+    if len(gains) != len(result.tracks):
+        raise InvalidInput(f"{len(gains)} gains for {len(result.tracks)} voices; give one a voice.")
+    if min(*gains, off_screen, 0.0) < 0:
+        raise InvalidInput(f"A gain is a factor of 0 or more, not {min(*gains, off_screen)}.")
+    mix = Mix((*(voice.sound for voice in result.tracks), result.off_screen), (*gains, off_screen))
+    if path.suffix.lower() in (".wav", ".flac"):
+        write_audio_pieces(path, mix.pieces(), sample_rate=RATE)
+    elif path.suffix.lower() == ".mp4":
+        _video(result, mix, path)
+    else:
+        raise InvalidInput(f"remix writes .mp4, .wav or .flac, not {path.suffix!r}.")
+    return path
+
+
+def _video(result: SeparatedVoices, sound: Sound | Mix, path: Path) -> str | None:
     evidence = result.evidence
     if evidence is None or evidence.source is None:
         raise MediaError("the source cannot be opened a second time.")
@@ -88,4 +104,4 @@ def _video(result: SeparatedVoices, sound: Sound, path: Path) -> str | None:
     return path.name
 
 
-__all__ = ["MANIFEST", "describe", "write"]
+__all__ = ["MANIFEST", "describe", "remix", "write"]

@@ -1,0 +1,202 @@
+"""Separate the voices of a clip in the browser: see each face, hear each voice, mix them anew."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+import gradio as gr
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+
+import mmvideo
+from mmvideo.hooks import Hook
+
+MAX_PEOPLE, MAX_SECONDS, MAX_SIZE = 8, 120, "200mb"
+KEEP_SECONDS = 1800
+"""Uploads and what was made of them are removed after this."""
+SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "voices.mp4"
+COLOURS = ("#e4572e", "#2e86ab", "#4f9d69", "#a23b72", "#f2a541", "#6c5b7b", "#1b998b", "#8d6a9f")
+CSS = """
+.gradio-container {max-width: 860px !important; margin: auto}
+.person {border-left: 4px solid var(--border-color-accent); padding-left: 12px}
+#message {font-weight: 600}
+@media (max-width: 640px) {.gradio-container {padding: 8px !important} h1 {font-size: 1.4rem !important}}
+"""
+
+
+class _Bar(Hook):
+    """Shows in the browser how far the pipeline is."""
+
+    words = {"read": "Reading", "hear": "Listening", "faces": "Looking for faces", "separate": "Separating the voices"}
+    begins = {"read": 0.02, "hear": 0.04, "faces": 0.05, "separate": 0.55}
+
+    def __init__(self, bar: gr.Progress):
+        self.bar = bar
+
+    def before(self, stage: str) -> None:
+        self.bar(self.begins.get(stage, 0.9), desc=self.words.get(stage, stage))
+
+    def progress(self, stage: str, share: float) -> None:
+        begin = self.begins.get(stage, 0.9)
+        end = 0.55 if stage == "faces" else 0.92
+        self.bar(begin + (end - begin) * share, desc=self.words.get(stage, stage))
+
+
+def _boxed(result: Any, clip: str) -> np.ndarray | None:
+    """Return the moment at which most faces are seen, each boxed and numbered."""
+    faces = [voice for voice in result.tracks if voice.has_face]
+    if not faces:
+        return None
+    times = [start + 0.02 + k / 5 for v in faces for start, end in v.spans for k in range(int((end - start) * 5) + 1)]
+    at = max(times, key=lambda t: sum(v.box_at(t) is not None for v in faces))
+    video = mmvideo.read_video(clip, start_seconds=at - 0.06, end_seconds=at + 0.2)
+    picture = Image.fromarray(video.frames[0].permute(1, 2, 0).numpy())
+    draw, width = ImageDraw.Draw(picture), max(3, picture.width // 220)
+    font = ImageFont.load_default(size=max(18, picture.width // 28))
+    for voice in faces:
+        box = voice.box_at(at)
+        if box is None:
+            continue
+        colour = COLOURS[(voice.number - 1) % len(COLOURS)]
+        draw.rectangle(box, outline=colour, width=width)
+        x, y = box[0], max(0, box[1] - font.size * 1.3)
+        draw.rectangle((x, y, x + font.size * 1.1, y + font.size * 1.3), fill=colour)
+        draw.text((x + font.size * 0.25, y), str(voice.number), fill="white", font=font)
+    return np.asarray(picture)
+
+
+def _spectrograms(result: Any, voice: Any) -> np.ndarray:
+    """Draw the mixture above the voice, on the same scale."""
+    figure = Figure((7, 2.6), dpi=110, layout="constrained")
+    for row, (name, sound) in enumerate((("before", result.mixture), ("after", voice.sound))):
+        axes = figure.add_subplot(2, 1, row + 1)
+        samples = sound.whole().samples[0].numpy() + 1e-6 * np.random.default_rng(0).standard_normal(sound.num_samples)
+        axes.specgram(samples, NFFT=512, Fs=16000, noverlap=352, cmap="magma", vmin=-120, vmax=-30)
+        axes.set_ylabel(name)
+        axes.set_yticks([])
+        if row == 0:
+            axes.set_xticks([])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _pipeline(made: list[mmvideo.Pipeline] = []) -> mmvideo.Pipeline:  # noqa: B006
+    if not made:
+        made.append(mmvideo.Pipeline("source-separation", hear={"max_seconds": MAX_SECONDS}))
+    return made[0]
+
+
+def _hidden(message: str) -> list[Any]:
+    """Return an update of everything that shows only the message."""
+    return [gr.update(value=message, visible=True), None, gr.update(visible=False), gr.update(visible=False),
+            *[gr.update(visible=False)] * MAX_PEOPLE, *[None] * (2 * MAX_PEOPLE),
+            *[gr.update(visible=False, value=1.0)] * MAX_PEOPLE, gr.update(choices=["Everybody"], value="Everybody"), None]
+
+
+def separate(clip: str | None, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008
+    """Separate a clip and lay the result out for the page."""
+    if not clip:
+        return _hidden("⚠️ Choose a clip first: upload one, record one, or take the sample.")
+    try:
+        result = _pipeline()(clip, hook=_Bar(progress))
+    except mmvideo.MmvideoError as error:
+        return _hidden(f"⚠️ {str(error).replace(clip, Path(clip).name)}")
+    people = result.tracks[:MAX_PEOPLE]
+    progress(0.94, desc="Drawing")
+    folder = Path(tempfile.mkdtemp(dir=Path(clip).parent))
+    sounds, pictures = [], []
+    for voice in people:
+        mmvideo.write_audio(folder / f"person-{voice.number}.wav", voice.audio)
+        sounds.append(str(folder / f"person-{voice.number}.wav"))
+        pictures.append(_spectrograms(result, voice))
+    found = {"faces": f"{len(people)} {'person' if len(people) == 1 else 'people'} found.",
+             "sound": "No face was found: two voices were separated by sound alone, and whose they are is not known.",
+             "nothing": "No face was found: the sound is left as it was."}[result.by]
+    message = " ".join([("✅ " if result.by == "faces" else "⚠️ ") + found,
+                        *(w[0].upper() + w[1:] + "." for w in result.warnings if "no face" not in w)])
+    picture = _boxed(result, clip)
+    names = [f"{'Person' if v.has_face else 'Voice'} {v.number}" for v in people]
+    shown = len(people)
+    rest = MAX_PEOPLE - shown
+    titles = [gr.update(label=f"{name} · lip-sync {v.confidence:.0%}" if v.has_face else name, value=sound)
+              for name, v, sound in zip(names, people, sounds, strict=True)]
+    return [gr.update(value=message, visible=True), result, gr.update(value=picture, visible=picture is not None),
+            gr.update(visible=shown > 0), *[gr.update(visible=n < shown) for n in range(MAX_PEOPLE)],
+            *titles, *[None] * rest, *pictures, *[None] * rest,
+            *[gr.update(visible=n < shown, value=1.0, label=names[n] if n < shown else "") for n in range(MAX_PEOPLE)],
+            gr.update(choices=["Everybody", *names], value="Everybody"), None]
+
+
+def solo(choice: str, result: Any) -> list[Any]:
+    """Set the sliders so that one person is heard alone, or everybody as they were."""
+    names = [f"{'Person' if v.has_face else 'Voice'} {v.number}" for v in result.tracks] if result else []
+    alone = choice in names
+    levels = [1.0 if not alone or name == choice else 0.0 for name in names][:MAX_PEOPLE]
+    return [*levels, *[1.0] * (MAX_PEOPLE - len(levels)), 0.0 if alone else 1.0]
+
+
+def remix(result: Any, *levels: float) -> str:
+    """Write the clip with the voices as loud as the sliders say."""
+    if result is None:
+        raise gr.Error("Separate a clip first.")
+    *people, rest = levels
+    gains = [*people[:len(result.tracks)], *[1.0] * (len(result.tracks) - MAX_PEOPLE)]
+    path = Path(tempfile.mkdtemp(dir=Path(result.source).parent if result.source.startswith(tempfile.gettempdir())
+                                 else None)) / "mix.mp4"
+    try:
+        return str(result.remix(path, gains, off_screen=rest))
+    except mmvideo.MmvideoError as error:
+        raise gr.Error(str(error)) from error
+
+
+def build() -> gr.Blocks:
+    """Lay out the page."""
+    with gr.Blocks(title="Separate the voices", delete_cache=(300, KEEP_SECONDS), analytics_enabled=False) as page:
+        gr.Markdown("# Separate the voices in a clip\nEach face gets its own voice. Clips of up to "
+                    f"{MAX_SECONDS // 60} minutes and {MAX_SIZE.upper()}; everything is removed after "
+                    f"{KEEP_SECONDS // 60} minutes. A small model that works best on two people who face the camera.")
+        clip = gr.Video(label="Your clip", sources=["upload", "webcam"], elem_id="clip", height=320)
+        with gr.Row():
+            sample = gr.Button("Take the sample clip", elem_id="sample", visible=SAMPLE.is_file())
+            go = gr.Button("Separate the voices", variant="primary", elem_id="go")
+        message = gr.Markdown(" ", elem_id="message", min_height=48)
+        state = gr.State(time_to_live=KEEP_SECONDS)
+        faces = gr.Image(label="Who was seen", visible=False, elem_id="faces", interactive=False)
+        groups, players, pictures, sliders = [], [], [], []
+        for n in range(MAX_PEOPLE):
+            with gr.Group(visible=False, elem_classes="person", elem_id=f"person-{n + 1}") as group:
+                players.append(gr.Audio(interactive=False, elem_id=f"player-{n + 1}"))
+                pictures.append(gr.Image(label="Spectrum before and after", interactive=False, show_label=False))
+            groups.append(group)
+        with gr.Column(visible=False, elem_id="mixer") as mixer:
+            gr.Markdown("## Mixer\nHow loud shall each of them be? 0 mutes.")
+            only = gr.Radio(["Everybody"], value="Everybody", label="Hear only", elem_id="only")
+            for n in range(MAX_PEOPLE):
+                sliders.append(gr.Slider(0, 2, 1.0, step=0.05, visible=False, elem_id=f"level-{n + 1}"))
+            rest = gr.Slider(0, 2, 1.0, step=0.05, label="Everything else", elem_id="level-rest")
+            play = gr.Button("Play the mix", variant="primary", elem_id="play")
+            mixed = gr.Video(label="The mix", interactive=False, autoplay=True, elem_id="mix")
+        sample.click(lambda: str(SAMPLE), None, clip)
+        outputs = [message, state, faces, mixer, *groups, *players, *pictures, *sliders, only, mixed]
+        go.click(separate, clip, outputs, concurrency_limit=1, show_progress_on=message)
+        only.input(solo, [only, state], [*sliders, rest])
+        play.click(remix, [state, *sliders, rest], mixed)
+    return page
+
+
+def main(host: str = "127.0.0.1", port: int = 7860) -> None:
+    """Serve the page until Ctrl-C."""
+    build().launch(server_name=host, server_port=port, max_file_size=MAX_SIZE, css=CSS, footer_links=[],
+                   theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+                   allowed_paths=[str(SAMPLE.parent)], quiet=True, ssr_mode=False)
+
+
+if __name__ == "__main__":
+    main(port=int(os.environ.get("PORT", "7860")))
