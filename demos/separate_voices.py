@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
@@ -24,7 +24,6 @@ SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "voices.mp4"
 COLOURS = ("#e4572e", "#2e86ab", "#4f9d69", "#a23b72", "#f2a541", "#6c5b7b", "#1b998b", "#8d6a9f")
 CSS = """
 .gradio-container {max-width: 860px !important; margin: auto}
-.person {border-left: 4px solid var(--border-color-accent); padding-left: 12px}
 #message {font-weight: 600}
 @media (max-width: 640px) {.gradio-container {padding: 8px !important} h1 {font-size: 1.4rem !important}}
 """
@@ -33,8 +32,9 @@ CSS = """
 class _Bar(Hook):
     """Shows in the browser how far the pipeline is."""
 
-    words = {"read": "Reading", "hear": "Listening", "faces": "Looking for faces", "separate": "Separating the voices"}
-    begins = {"read": 0.02, "hear": 0.04, "faces": 0.05, "separate": 0.55}
+    words: ClassVar = {"read": "Reading", "hear": "Listening", "faces": "Looking for faces",
+                       "separate": "Separating the voices"}
+    begins: ClassVar = {"read": 0.02, "hear": 0.04, "faces": 0.05, "separate": 0.55}
 
     def __init__(self, bar: gr.Progress):
         self.bar = bar
@@ -97,17 +97,18 @@ def _hidden(message: str) -> list[Any]:
     """Return an update of everything that shows only the message."""
     return [gr.update(value=message, visible=True), None, gr.update(visible=False), gr.update(visible=False),
             *[gr.update(visible=False)] * MAX_PEOPLE, *[None] * (2 * MAX_PEOPLE),
-            *[gr.update(visible=False, value=1.0)] * MAX_PEOPLE, gr.update(choices=["Everybody"], value="Everybody"), None]
+            *[gr.update(visible=False, value=1.0)] * MAX_PEOPLE,
+            gr.update(choices=["Everybody"], value="Everybody"), None]
 
 
 def separate(clip: str | None, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008
     """Separate a clip and lay the result out for the page."""
     if not clip:
-        return _hidden("⚠️ Choose a clip first: upload one, record one, or take the sample.")
+        return _hidden("Choose a clip first: upload one, record one, or take the sample.")
     try:
         result = _pipeline()(clip, hook=_Bar(progress))
     except mmvideo.MmvideoError as error:
-        return _hidden(f"⚠️ {str(error).replace(clip, Path(clip).name)}")
+        return _hidden(str(error).replace(clip, Path(clip).name))
     people = result.tracks[:MAX_PEOPLE]
     progress(0.94, desc="Drawing")
     folder = Path(tempfile.mkdtemp(dir=Path(clip).parent))
@@ -119,7 +120,7 @@ def separate(clip: str | None, progress: gr.Progress = gr.Progress()) -> list[An
     found = {"faces": f"{len(people)} {'person' if len(people) == 1 else 'people'} found.",
              "sound": "No face was found: two voices were separated by sound alone, and whose they are is not known.",
              "nothing": "No face was found: the sound is left as it was."}[result.by]
-    message = " ".join([("✅ " if result.by == "faces" else "⚠️ ") + found,
+    message = " ".join([found,
                         *(w[0].upper() + w[1:] + "." for w in result.warnings if "no face" not in w)])
     picture = _boxed(result, clip)
     names = [f"{'Person' if v.has_face else 'Voice'} {v.number}" for v in people]
@@ -162,7 +163,7 @@ def build() -> gr.Blocks:
         gr.Markdown("# Separate the voices in a clip\nEach face gets its own voice. Clips of up to "
                     f"{MAX_SECONDS // 60} minutes and {MAX_SIZE.upper()}; everything is removed after "
                     f"{KEEP_SECONDS // 60} minutes. A small model that works best on two people who face the camera.")
-        clip = gr.Video(label="Your clip", sources=["upload", "webcam"], elem_id="clip", height=320)
+        clip = gr.Video(label="Your clip", sources=["upload", "webcam"], elem_id="clip")
         with gr.Row():
             sample = gr.Button("Take the sample clip", elem_id="sample", visible=SAMPLE.is_file())
             go = gr.Button("Separate the voices", variant="primary", elem_id="go")
@@ -171,7 +172,7 @@ def build() -> gr.Blocks:
         faces = gr.Image(label="Who was seen", visible=False, elem_id="faces", interactive=False)
         groups, players, pictures, sliders = [], [], [], []
         for n in range(MAX_PEOPLE):
-            with gr.Group(visible=False, elem_classes="person", elem_id=f"person-{n + 1}") as group:
+            with gr.Column(visible=False, elem_id=f"person-{n + 1}") as group:
                 players.append(gr.Audio(interactive=False, elem_id=f"player-{n + 1}"))
                 pictures.append(gr.Image(label="Spectrum before and after", interactive=False, show_label=False))
             groups.append(group)

@@ -1,0 +1,86 @@
+"""Ask about a video in the browser: the answer, the frames that were looked at, and the timeline."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+import gradio as gr
+
+import mmvideo
+from mmvideo.hooks import Hook
+
+MAX_SIZE, KEEP_SECONDS = "200mb", 1800
+SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "toybox.mp4"
+QUESTIONS = ("what happens next?", "which way does the camera move?", "what is in the video?")
+CSS = """
+.gradio-container {max-width: 860px !important; margin: auto}
+@media (max-width: 640px) {.gradio-container {padding: 8px !important} h1 {font-size: 1.4rem !important}}
+"""
+
+
+class _Bar(Hook):
+    """Shows in the browser which stage runs."""
+
+    def __init__(self, bar: gr.Progress, stages: list[str]):
+        self.bar, self.stages = bar, stages
+
+    def before(self, stage: str) -> None:
+        self.bar(self.stages.index(stage) / len(self.stages), desc=stage)
+
+
+def _pipeline(made: list[mmvideo.Pipeline] = []) -> mmvideo.Pipeline:  # noqa: B006
+    if not made:
+        made.append(mmvideo.Pipeline("video-qa"))
+    return made[0]
+
+
+def ask(clip: str | None, question: str, progress: gr.Progress = gr.Progress()) -> tuple[str, str | None]:  # noqa: B008
+    """Answer a question about a clip and draw what was looked at."""
+    if not clip:
+        return "Choose a clip first: upload one, record one, or take the sample.", None
+    if not question.strip():
+        return "Write a question first.", None
+    pipe = _pipeline()
+    try:
+        result = pipe(clip, question.strip(), hook=_Bar(progress, [stage.name for stage in pipe.recipe.stages]))
+    except mmvideo.MmvideoError as error:
+        return str(error).replace(clip, Path(clip).name), None
+    picture = Path(tempfile.mkdtemp(dir=Path(clip).parent if Path(clip) != SAMPLE else None)) / "seen.png"
+    result.save(picture)
+    lines = [f"### {result.text}", f"{result.confidence:.0%} sure, by {result.model}. {result.rule}"]
+    if not result.in_domain:
+        lines.append(f"**Outside what this model knows:** {result.in_domain.reason}")
+    return "\n\n".join([*lines, *result.warnings]), str(picture)
+
+
+def build() -> gr.Blocks:
+    """Lay out the page."""
+    with gr.Blocks(title="Ask about a video", delete_cache=(300, KEEP_SECONDS), analytics_enabled=False) as page:
+        gr.Markdown(f"# Ask about a video\nUp to {MAX_SIZE.upper()}; everything is removed after "
+                    f"{KEEP_SECONDS // 60} minutes. The embedded model knows toys that move and collide, and says so when "
+                    "it is shown something else.")
+        clip = gr.Video(label="Your clip", sources=["upload", "webcam"], elem_id="clip")
+        sample = gr.Button("Take the sample clip", elem_id="sample", visible=SAMPLE.is_file())
+        question = gr.Textbox(label="Your question", value=QUESTIONS[0], max_length=200, elem_id="question")
+        gr.Examples([[q] for q in QUESTIONS], question, label="Or one of these")
+        go = gr.Button("Ask", variant="primary", elem_id="go")
+        answer = gr.Markdown(" ", elem_id="answer", min_height=48)
+        seen = gr.Image(label="What was looked at, and when", interactive=False, elem_id="seen", type="filepath")
+        sample.click(lambda: str(SAMPLE), None, clip)
+        gr.on([go.click, question.submit], ask, [clip, question], [answer, seen], concurrency_limit=1,
+              show_progress_on=answer)
+    return page
+
+
+def main(host: str = "127.0.0.1", port: int = 7860) -> None:
+    """Serve the page until Ctrl-C."""
+    build().launch(server_name=host, server_port=port, max_file_size=MAX_SIZE, css=CSS, footer_links=[],
+                   theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+                   allowed_paths=[str(SAMPLE.parent)], quiet=True, ssr_mode=False)
+
+
+if __name__ == "__main__":
+    main(port=int(os.environ.get("PORT", "7860")))
