@@ -60,8 +60,8 @@ def build() -> gr.Blocks:
     """Lay out the page."""
     with gr.Blocks(title="Ask about a video", delete_cache=(300, KEEP_SECONDS), analytics_enabled=False) as page:
         gr.Markdown(f"# Ask about a video\nUp to {MAX_SIZE.upper()}; everything is removed after "
-                    f"{KEEP_SECONDS // 60} minutes. The embedded model knows toys that move and collide, and says so when "
-                    "it is shown something else.")
+                    f"{KEEP_SECONDS // 60} minutes. The embedded model knows toys that move and collide, and says so "
+                    "when it is shown something else.")
         clip = gr.Video(label="Your clip", sources=["upload", "webcam"], elem_id="clip")
         sample = gr.Button("Take the sample clip", elem_id="sample", visible=SAMPLE.is_file())
         question = gr.Textbox(label="Your question", value=QUESTIONS[0], max_length=200, elem_id="question")

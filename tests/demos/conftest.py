@@ -25,8 +25,9 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = (tmp_path_factory.mktemp("demo") / "log").open("w")
-    server = subprocess.Popen([sys.executable, "-m", "mmvideo", "demo", request.module.DEMO, "--port", str(port)], cwd=CHECKOUT,
-                              stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(CHECKOUT)})
+    command = [sys.executable, "-m", "mmvideo", "demo", request.module.DEMO, "--port", str(port)]
+    server = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log, env={
+        **os.environ, "PYTHONPATH": str(CHECKOUT)})
     try:
         for _ in range(240):
             assert server.poll() is None, Path(log.name).read_text()
