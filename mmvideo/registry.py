@@ -82,6 +82,7 @@ PARTS: dict[str, dict[str, str]] = {
     "evaluators": {
         "toybox": "mmvideo.evaluation.toybox:evaluate",
         "encoders": "mmvideo.evaluation.encoders:evaluate",
+        "separation": "mmvideo.evaluation.separation:evaluate",
     },
     "runners": {
         "job": "mmvideo.jobs.runner:Job",
