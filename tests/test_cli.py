@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,15 +17,6 @@ from mmvideo.cli.common import overrides
 from mmvideo.errors import InvalidInput, MmvideoError
 
 NEXT = "what happens next?"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _head() -> Iterator[None]:
-    registry.PARTS["heads"]["test-inside"] = "tiny:AlwaysInside"
-    registry._table.cache_clear()
-    yield
-    del registry.PARTS["heads"]["test-inside"]
-    registry._table.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import tiny
 import torch
 from safetensors.torch import load_file
 
-from mmvideo import Pipeline, Recipe, media, recipes, registry
+from mmvideo import Pipeline, Recipe, media, recipes
 from mmvideo.errors import (
     InvalidInput,
     MediaNotFound,
@@ -27,17 +26,6 @@ from mmvideo.stages.speak import RULE_NEXT, RULE_SURE, pick
 
 NEXT = "what happens next?"
 INSIDE = {"head": "test-inside"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _heads() -> Iterator[None]:
-    """Register two domain heads whose verdict is known."""
-    registry.PARTS["heads"] |= {"test-inside": "tiny:AlwaysInside", "test-outside": "tiny:AlwaysOutside"}
-    registry._table.cache_clear()
-    yield
-    for name in ("test-inside", "test-outside"):
-        del registry.PARTS["heads"][name]
-    registry._table.cache_clear()
 
 
 @pytest.fixture(scope="module")

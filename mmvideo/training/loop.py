@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, WeightsError
@@ -91,6 +92,7 @@ class Run:
     def __post_init__(self) -> None:
         s = self.schedule
         precision = ("bf16" if native_bfloat16() else "no") if s.precision == "auto" else s.precision
+        AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
         self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
         hidden: list[dict] = []
         others: list[dict] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +12,7 @@ import pytest
 import tiny
 import torch
 
-from mmvideo import Pipeline, registry
+from mmvideo import Pipeline
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -24,15 +24,6 @@ def load(name: str) -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _head() -> Iterator[None]:
-    registry.PARTS["heads"]["test-inside"] = "tiny:AlwaysInside"
-    registry._table.cache_clear()
-    yield
-    del registry.PARTS["heads"]["test-inside"]
-    registry._table.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -23,8 +24,10 @@ def test_kills_lose_nothing_and_do_nothing_twice(captioning: Pipeline, clips: Pa
     def job(name: str) -> Callable[[], None]:
         return lambda: run_job(captioning, clips, tmp_path / name, options) and None
 
+    begin = time.monotonic()
     os.waitpid(kill.in_a_child(job("calm")), 0)
-    done = kill.torture(job("killed"), tmp_path / "killed", 5, seed=3, within=4.0)
+    within = (time.monotonic() - begin) / 3  # a faster machine is killed sooner
+    done = kill.torture(job("killed"), tmp_path / "killed", 5, seed=3, within=within)
     assert sum(done.values()) >= 2
     calm = kill.rows_of(tmp_path / "calm")
     assert len(calm) == 12
