@@ -46,7 +46,7 @@ def as_channels(spec: Tensor) -> Tensor:
 
 def as_complex(channels: Tensor) -> Tensor:
     """Do the inverse of `as_channels`."""
-    real, imaginary = channels.unbind(-3)
+    real, imaginary = channels.float().unbind(-3)  # complex numbers know no bfloat16
     return torch.complex(real, imaginary)
 
 
