@@ -77,13 +77,16 @@ class LipNet(nn.Module):
         self.flat = nn.Linear(48 * 16 + 1, dim)
         self.blocks = nn.ModuleList(Block(dim, 2 * dim, d, causal=causal) for d in (1, 2, 4))
         self.norm = nn.LayerNorm(dim)
+        self.causal = causal
 
     def forward(self, mouths: Tensor, valid: Tensor) -> Tensor:
         """(N, T, 48, 48) in [0, 1] and bool (N, T) -> (N, T, dim)."""
         n, t = mouths.shape[:2]
         seen = valid.to(mouths)[..., None, None]
-        count = seen.sum(1, keepdim=True).clamp_min(1)
-        mean = (mouths * seen).sum(1, keepdim=True) / count
+        if self.causal:  # what was seen so far
+            mean = (mouths * seen).cumsum(1) / seen.cumsum(1).clamp_min(1)
+        else:
+            mean = (mouths * seen).sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp_min(1)
         spread = mean.var((-1, -2), keepdim=True).add(4e-4).sqrt()
         level = mean.mean((-1, -2), keepdim=True)
         pictures = torch.stack([(mouths - level) / spread, (mouths - mean) * 3 / spread], 2) * seen[:, :, None]
@@ -149,10 +152,9 @@ class MouthMask(Separator):
             cues = self.check(mixture, cues)
         elif mixture.ndim != 2:
             raise InvalidInput(f"MouthMask takes a mixture (B, S), not {tuple(mixture.shape)}.")
-        level = mixture.square().mean(-1, keepdim=True).add(1e-8).sqrt()
-        spec = torch.stft(mixture / level, WINDOW, HOP, window=self.window, center=True, pad_mode="constant",
+        spec = torch.stft(mixture, WINDOW, HOP, window=self.window, center=True, pad_mode="constant",
                           return_complex=True)
-        h = self.into(_features(spec))
+        h = self.into(_features(spec / self._level(mixture, spec.shape[-1])))
         for block in self.shared["blocks"]:
             h = block(h)
         h = self._steered(h, cues) if self.sees else h[:, None]
@@ -165,7 +167,15 @@ class MouthMask(Separator):
         masked = as_complex(mask) * spec[:, None]
         waves = torch.istft(masked.flatten(0, 1), WINDOW, HOP, window=self.window, center=True,
                             length=mixture.shape[-1])
-        return waves.view(b, -1, mixture.shape[-1]) * level[:, None]
+        return waves.view(b, -1, mixture.shape[-1])
+
+    def _level(self, mixture: Tensor, steps: int) -> Tensor:
+        """Return the effective value of a window, (B, 1, 1); if causal, of what each step knows, (B, 1, steps)."""
+        power = mixture.square()
+        if not self.config["causal"]:
+            return power.mean(-1, keepdim=True).add(1e-8).sqrt()[:, None]
+        known = (torch.arange(steps, device=mixture.device) * HOP + WINDOW // 2).clamp(max=mixture.shape[-1])
+        return (power.cumsum(-1)[:, known - 1] / known).add(1e-8).sqrt()[:, None]
 
     def _steered(self, h: Tensor, cues: Cues) -> Tensor:
         """Join what was heard (B, steps, dim) with each face, and with the mean of the others: (B, P, steps, dim)."""

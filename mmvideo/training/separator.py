@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmvideo.errors import RecipeError
+from mmvideo.errors import RecipeError, WeightsError
 from mmvideo.recipes import checked
 from mmvideo.registry import find, names
 from mmvideo.separation.base import Separator
@@ -34,7 +34,7 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
         voices: folder of speech without faces (LibriSpeech's .flac).
         faces: folder of clips with one talking face each (GRID); empty to do without.
         cache: folder that the mouths cut out of `faces` are kept in.
-        preset: of a registered separator.
+        preset: of a registered separator; with `init`, one whose weights have the same names and shapes.
         mixes: changes of `MixRule`.
         init: a separator's folder to go on from (such as mmvideo/embedded/separator); random weights by default.
         evaluate_every: steps between points of the curve.
@@ -44,10 +44,13 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
     Raises:
         MediaNotFound: a folder without data.
         RecipeError: unknown keys of `mixes`.
+        WeightsError: `init` does not fit the preset.
     """
     torch.manual_seed(schedule.seed)
     family = find("separators", _family(preset))
-    model = family.from_pretrained(init) if init else family.create(preset)
+    model = family.create(preset)
+    if init:
+        _begin_with(model, family.from_pretrained(init), init, preset)
     model.requires_grad_(True)
     rule = checked(MixRule, mixes or {}, "mixes")
     learned, kept = _divided(voices_bank(voices))
@@ -74,6 +77,14 @@ def _family(preset: str) -> str:
         if preset == name or preset.startswith(name + "-"):
             return name
     raise RecipeError(f"preset {preset!r} belongs to no separator; there are: {', '.join(names('separators'))}.")
+
+
+def _begin_with(model: Separator, other: Separator, init: str, preset: str) -> None:
+    """Take the weights of another separator, which may differ in what has no weights, as `causal` has none."""
+    try:
+        model.load_state_dict(other.state_dict(), strict=True)
+    except RuntimeError as error:
+        raise WeightsError(f"{init} does not fit the preset {preset!r}: {error}") from error
 
 
 def _divided(voices: list[Voice]) -> tuple[list[Voice], list[Voice]]:

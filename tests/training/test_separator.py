@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmvideo import weights
-from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError
+from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError, WeightsError
 from mmvideo.media import write_audio
 from mmvideo.separation.losses import si_sdr
 from mmvideo.separation.mouth_mask import MouthMask
@@ -133,10 +133,12 @@ def test_the_causal_network_does_not_look_ahead() -> None:
     torch.manual_seed(0)
     model = MouthMask(dim=32, hidden=64, lips=24, dilations=[1, 2, 4], shared=1, causal=True).eval()
     mixture = torch.randn(1, SAMPLES) * 0.1
-    later = torch.cat([mixture[:, :30000], mixture[:, 30000:].flip(1)], 1)  # as loud: a window's level is its own
-    cues = Cues(torch.randint(0, 255, (1, 2, FRAMES, 48, 48), dtype=torch.uint8), torch.ones(1, 2, FRAMES).bool())
+    later = torch.cat([mixture[:, :30000], 3 * mixture[:, 30000:].flip(1)], 1)
+    mouths = torch.randint(0, 255, (1, 2, FRAMES, 48, 48), dtype=torch.uint8)
+    other = torch.cat([mouths[:, :, :47], 255 - mouths[:, :, 47:] // 2], 2)
+    seen = torch.ones(1, 2, FRAMES).bool()
     with torch.no_grad():
-        a, b = model(mixture, cues), model(later, cues)
+        a, b = model(mixture, Cues(mouths, seen)), model(later, Cues(other, seen))
     torch.testing.assert_close(a[..., :29300], b[..., :29300], atol=1e-5, rtol=1e-3)
     assert (a[..., 30000:] - b[..., 30000:]).abs().max() > 1e-3
 
@@ -169,6 +171,10 @@ def test_a_run_is_resumed_and_goes_on_from_what_was_saved(tmp_path: Path) -> Non
     more = MouthMask.from_pretrained(tmp_path / "more" / "separator")
     moved = max(float((a - b).abs().max()) for a, b in zip(saved.parameters(), more.parameters(), strict=True))
     assert 0 < moved < 0.05
+    causal = {**small, "preset": "mouth-mask-xs", "init": str(tmp_path / "run" / "separator"), "first_batch": 4}
+    assert not saved.config["causal"]
+    with pytest.raises(WeightsError, match="mouth-mask-s"):
+        train(tmp_path / "wider", schedule=schedule(1), **{**causal, "preset": "mouth-mask-s-causal"})
 
 
 def test_bad_recipes_are_refused(tmp_path: Path) -> None:
