@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra, UnknownName
-from mmvideo.jobs.shards import members
+from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
+from mmvideo.jobs import tables
+from mmvideo.jobs.remote import brought, is_remote, listed
+from mmvideo.jobs.shards import is_member, members
+from mmvideo.media import MediaLimits
+from mmvideo.media.download import is_url
 
 SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".mpe", ".vob", ".flv",
@@ -70,7 +74,7 @@ def read_inputs(inputs: Any, *, questions: Iterable[str] = (), prompt: str | Non
             raise InvalidInput(f"Two items are called {item.id!r}; give each its own id, as in an 'id' column.")
         seen.add(item.id)
         if (asked and not item.text) or (prompt is not None and item.prompt is None):
-            item = Item(**{**item.__dict__, "text": item.text or asked, "prompt": item.prompt or prompt})
+            item = replace(item, text=item.text or asked, prompt=item.prompt or prompt)
         yield item
     if not seen:
         raise MediaNotFound(f"{inputs!r} holds no clip. Clips in a folder end in: {' '.join(sorted(SUFFIXES))}.")
@@ -80,108 +84,121 @@ def _expand(inputs: Any) -> Iterator[Item]:
     if isinstance(inputs, Item):
         yield inputs
     elif isinstance(inputs, Mapping):
-        yield item_from(inputs, base=Path(), where="input")
+        yield item_from(inputs, base="", where="input")
     elif isinstance(inputs, str | os.PathLike):
         yield from _from_path(os.fspath(inputs))
     elif isinstance(inputs, Iterable):
-        for entry in inputs:
-            yield from _expand(entry)
+        yield from _from_several(inputs)
     else:
         raise InvalidInput(f"A job reads paths, addresses, mappings or lists of them, not {type(inputs).__name__}.")
 
 
+def _from_several(entries: Iterable[Any]) -> Iterator[Item]:
+    """Expand entries one after another; clips of two places that share a name are called by where they are."""
+    seen: set[str] = set()
+    for entry in entries:
+        ours = isinstance(entry, str | os.PathLike) and _suffix(os.fspath(entry)) not in tables.READERS
+        for item in _expand(entry):
+            if ours and item.id in seen:
+                item = replace(item, id=item.source)
+            seen.add(item.id)
+            yield item
+
+
 def _from_path(text: str) -> Iterator[Item]:
-    if "://" in text[:16] or "::" in text:
+    if not text.strip():
+        raise InvalidInput("An input is empty; give a folder, glob, list, manifest, shard, file or address.")
+    if is_member(text):
         yield Item(text, text)
-        return
-    path = Path(text).expanduser()
-    if path.is_dir():
+    elif is_url(text):
+        yield from _from_address(text)
+    elif (path := Path(text).expanduser()).is_dir():
         yield from _from_folder(path)
     elif not path.exists() and any(mark in text for mark in "*?["):
         yield from _from_glob(text)
     elif not path.exists():
         raise MediaNotFound(f"{text}: no such file or folder.")
-    elif path.suffix.lower() in _READERS:
-        yield from _READERS[path.suffix.lower()](path)
+    elif path.suffix.lower() == ".tar":
+        yield from members(str(path), "", item_from)
+    elif path.suffix.lower() in tables.READERS:
+        yield from _from_table(path, str(path.parent), path.name)
     else:
         yield Item(path.name, str(path))
 
 
+def _from_address(url: str) -> Iterator[Item]:
+    """Read a folder, glob, manifest or shard that lies elsewhere, or name one clip."""
+    suffix = _suffix(url)
+    found = listed(url) if is_remote(url) else None
+    if found is not None:
+        for name in found:
+            if _suffix(name) in SUFFIXES:
+                yield Item(name, name)
+            elif _suffix(name) == ".tar":
+                yield from members(name, f"{name}::", item_from)
+    elif suffix == ".tar" and is_remote(url):
+        yield from members(url, "", item_from)
+    elif suffix == ".tar":
+        raise InvalidInput(f"{url}: shards are read from files, s3 and gs, where a part of them can be had; download "
+                           "this one first.")
+    elif suffix in tables.READERS:
+        path = brought(url, MediaLimits())
+        try:
+            yield from _from_table(path, url.rpartition("/")[0], url)
+        finally:
+            path.unlink(missing_ok=True)
+    else:
+        yield Item(url, url)
+
+
+def _suffix(text: str) -> str:
+    """Return the suffix of a path or address, small."""
+    return Path(urlsplit(text).path if text.startswith(("http://", "https://")) else text).suffix.lower()
+
+
 def _from_folder(folder: Path) -> Iterator[Item]:
+    seen: set[str] = set()
     for home, folders, names in os.walk(folder, followlinks=True):
-        folders.sort()
+        seen.add(os.path.realpath(home))
+        folders[:] = sorted(name for name in folders if os.path.realpath(os.path.join(home, name)) not in seen)
         for name in sorted(names):
             path = Path(home, name)
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
                 yield Item(path.relative_to(folder).as_posix(), str(path))
             elif path.suffix.lower() == ".tar":
-                yield from members(path, f"{path.relative_to(folder).as_posix()}::", item_from)
+                yield from members(str(path), f"{path.relative_to(folder).as_posix()}::", item_from)
 
 
 def _from_glob(pattern: str) -> Iterator[Item]:
-    found = sorted(glob.glob(os.path.expanduser(pattern), recursive=True))
+    """Take the clips and shards that a pattern matches; other files only where it names their suffix."""
+    found = sorted(name for name in glob.glob(os.path.expanduser(pattern), recursive=True) if Path(name).is_file())
+    wanted = Path(pattern).suffix.lower()
+    found = [name for name in found if _suffix(name) in SUFFIXES | {".tar"} or _suffix(name) == wanted]
     if not found:
-        raise MediaNotFound(f"{pattern}: no file matches.")
+        raise MediaNotFound(f"{pattern}: no clip matches.")
     for name in found:
-        if Path(name).is_file():
-            if Path(name).suffix.lower() in _READERS:
-                yield from _from_path(name)
-            else:
-                yield Item(name, name)
+        if _suffix(name) == ".tar":
+            yield from members(name, f"{name}::", item_from)
+        elif _suffix(name) in tables.READERS:
+            yield from _from_path(name)
+        else:
+            yield Item(name, name)
 
 
-def _from_list(path: Path) -> Iterator[Item]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        source = line.strip()
-        if source and not source.startswith("#"):
-            yield Item(source, located(source, path.parent))
+def _from_table(path: Path, base: str, name: str) -> Iterator[Item]:
+    """Read a list or manifest; `name` is for messages."""
+    for where, row in tables.rows(path, name):
+        if isinstance(row, str):
+            yield Item(row, located(row, base))
+        else:
+            yield item_from(row, base=base, where=where)
 
 
-def _from_table(path: Path) -> Iterator[Item]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for number, row in enumerate(csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")):
-            yield item_from(row, base=path.parent, where=f"{path.name}, row {number + 1}")
-
-
-def _from_lines(path: Path) -> Iterator[Item]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise InvalidInput(f"{path.name}, line {number} is not JSON: {error}.") from error
-            if not isinstance(row, dict):
-                raise InvalidInput(f"{path.name}, line {number} must be an object with a path or url, not {row!r}.")
-            yield item_from(row, base=path.parent, where=f"{path.name}, line {number}")
-
-
-def _from_parquet(path: Path) -> Iterator[Item]:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtra("pyarrow", "jobs", "Reading a Parquet manifest") from error
-    number = 0
-    for batch in parquet.ParquetFile(path).iter_batches(4096):
-        for row in batch.to_pylist():
-            number += 1
-            yield item_from(row, base=path.parent, where=f"{path.name}, row {number}")
-
-
-def _from_shard(path: Path) -> Iterator[Item]:
-    yield from members(path, "", item_from)
-
-
-_READERS = {".txt": _from_list, ".lst": _from_list, ".csv": _from_table, ".tsv": _from_table, ".jsonl": _from_lines,
-            ".ndjson": _from_lines, ".parquet": _from_parquet, ".tar": _from_shard}
-
-
-def item_from(row: Mapping[str, Any], *, base: Path, where: str) -> Item:
+def item_from(row: Mapping[str, Any], *, base: str, where: str) -> Item:
     """Build an item from a row of a manifest; columns that nobody knows are left alone.
 
     Args:
-        base: folder that relative paths start from.
+        base: folder or address that relative paths start from.
 
     Raises:
         InvalidInput: no column for the clip, or a value of the wrong kind.
@@ -189,30 +206,54 @@ def item_from(row: Mapping[str, Any], *, base: Path, where: str) -> Item:
     found: dict[str, Any] = {}
     for column, value in row.items():
         field = COLUMNS.get(str(column).strip().lower())
-        if field and value not in (None, ""):
+        if field and not _absent(value):
             found.setdefault(field, value)
     if "source" not in found:
         missing = UnknownName("column", "path", [str(key) for key in row])
         raise InvalidInput(f"{where} names no clip: {missing} Name it path or url (also: {', '.join(SOURCES[2:])}).")
-    source = str(found.pop("source"))
+    source = found.pop("source")
+    if not isinstance(source, str | os.PathLike):
+        raise InvalidInput(f"{where}: a clip is named by its path or address, not by {_short(source)}.")
+    source = os.fspath(source)
     seconds = {name: _seconds(found.pop(name), f"{where}: {name}") for name in ("start_seconds", "end_seconds")
                if name in found}
     start, end = seconds.get("start_seconds"), seconds.get("end_seconds")
     if start is not None and end is not None and end <= start:
         raise InvalidInput(f"{where}: the span {start:g} to {end:g} s is empty.")
-    text = found.get("text", ())
-    questions = (text,) if isinstance(text, str) else tuple(str(question) for question in text)
+    questions = _questions(found.get("text", ()), where)
     span = f"#{start or 0:g}-{'' if end is None else f'{end:g}'}" if seconds else ""
     prompt = found.get("prompt")
     return Item(str(found.get("id", source + span)), located(source, base), text=questions,
                 prompt=None if prompt is None else str(prompt), **seconds)
 
 
-def located(source: str, base: Path) -> str:
-    """Resolve a relative path of a list or manifest against the folder that holds it."""
-    if "://" in source[:16] or os.path.isabs(source):
+def located(source: str, base: str) -> str:
+    """Resolve a relative path of a list or manifest against the folder or address that holds it."""
+    if is_url(source) or os.path.isabs(source):
         return source
-    return str(base / os.path.expanduser(source))
+    return f"{base}/{source}" if is_url(base) else os.path.join(base, os.path.expanduser(source))
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value == "" or value != value  # NaN is how data frames say that there is none
+
+
+def _questions(value: Any, where: str) -> tuple[str, ...]:
+    """Return the questions of a cell: one, a list, or a list in JSON, as a table of text holds it."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise InvalidInput(f"{where}: the questions {_short(value)} are no list in JSON: {error}.") from error
+    asked = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not all(isinstance(question, str) and question.strip() for question in asked):
+        raise InvalidInput(f"{where}: questions are text, not {_short(value)}.")
+    return asked
+
+
+def _short(value: Any) -> str:
+    words = repr(value)
+    return words if len(words) < 80 else f"{words[:76]} ..."
 
 
 def _seconds(value: Any, where: str) -> float:

@@ -8,7 +8,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from mmvideo.errors import DownloadRefused, MediaNotFound
@@ -33,7 +36,7 @@ class _CountedRedirects(urllib.request.HTTPRedirectHandler):
         self.left -= 1
         if self.left < 0:
             raise DownloadRefused(f"{req.full_url} redirects more than {self.limit} times; "
-                                  "give the final address or raise MediaLimits.max_redirects.")
+                                  "give the final address or raise max_redirects.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -60,41 +63,63 @@ def download(url: str, *, limits: MediaLimits | None = None) -> Path:
         opener.add_handler(handler)
     request = urllib.request.Request(url, headers={"User-Agent": "mmvideo"})
     deadline = time.monotonic() + limits.max_seconds
-    suffix = Path(urlsplit(url).path).suffix[:10]
-    handle, name = tempfile.mkstemp(prefix="mmvideo-", suffix=suffix)
-    path = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file, opener.open(request, timeout=min(30.0, limits.max_seconds)) as response:
-            _copy(response, file, url, limits, deadline)
+        with (temporary(urlsplit(url).path) as (path, file),
+              opener.open(request, timeout=min(30.0, limits.max_seconds)) as response):
+            declared = response.headers.get("Content-Length")
+            copy_within(response.read1, file, url, limits, deadline,
+                        int(declared) if declared and declared.isdigit() else None)
     except TimeoutError as error:
-        path.unlink(missing_ok=True)
         raise DownloadRefused(f"{url} did not send data in time (limit {limits.max_seconds:g} s).") from error
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, ValueError) as error:
-        path.unlink(missing_ok=True)
         if isinstance(error, urllib.error.HTTPError) and 300 <= error.code < 400:
             raise DownloadRefused(f"{url} leads to where it may not: {error}.") from error
         reason = getattr(error, "reason", None)
         if isinstance(reason, TimeoutError):
             raise DownloadRefused(f"{url} did not answer in time (limit {limits.max_seconds:g} s).") from error
         raise MediaNotFound(f"{url} cannot be fetched: {error}.") from error
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
     return path
 
 
-def _copy(response, file, url: str, limits: MediaLimits, deadline: float) -> None:
-    declared = response.headers.get("Content-Length")
-    if declared and declared.isdigit() and int(declared) > limits.max_bytes:
-        raise DownloadRefused(f"{url} is {int(declared)} bytes, over the limit of {limits.max_bytes} "
-                              "(MediaLimits.max_bytes).")
+@contextmanager
+def temporary(name: str) -> Iterator[tuple[Path, BinaryIO]]:
+    """Give a temporary file with the suffix of a name, open for writing; it is removed if what follows fails."""
+    handle, made = tempfile.mkstemp(prefix="mmvideo-", suffix=Path(name).suffix[:10])
+    path = Path(made)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield path, file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def copy_within(read: Callable[[int], bytes], out: BinaryIO, url: str, limits: MediaLimits,
+                deadline: float, declared: int | None = None) -> None:
+    """Copy what an address sends.
+
+    Args:
+        read: returns up to so many bytes, none at the end.
+        deadline: moment of `time.monotonic()` at which it takes too long.
+        declared: bytes that the other side says it will send.
+
+    Raises:
+        DownloadRefused: over the limits on bytes or seconds.
+        MediaNotFound: it broke off before all had come.
+    """
     total = 0
-    while chunk := response.read1(_CHUNK):
+    if declared is not None and declared > limits.max_bytes:
+        raise DownloadRefused(f"{url} is {declared} bytes, over the limit of {limits.max_bytes} "
+                              "(max_bytes).")
+    while chunk := read(_CHUNK):
         total += len(chunk)
         if total > limits.max_bytes:
-            raise DownloadRefused(f"{url} is over the limit of {limits.max_bytes} bytes (MediaLimits.max_bytes).")
+            raise DownloadRefused(f"{url} is over the limit of {limits.max_bytes} bytes (max_bytes).")
         if time.monotonic() > deadline:
-            raise DownloadRefused(f"{url} took longer than {limits.max_seconds:g} s (MediaLimits.max_seconds).")
-        file.write(chunk)
-    if declared and declared.isdigit() and total < int(declared):
+            raise DownloadRefused(f"{url} took longer than {limits.max_seconds:g} s (max_seconds).")
+        out.write(chunk)
+    if declared is not None and total < declared:
         raise MediaNotFound(f"{url} broke off after {total} of {declared} bytes; try again.")
+
+
+__all__ = ["copy_within", "download", "is_url", "temporary"]

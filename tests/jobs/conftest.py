@@ -11,8 +11,9 @@ from types import ModuleType
 import pytest
 import tiny
 import torch
+from safetensors.torch import load_file, save_file
 
-from mmvideo import Pipeline
+from mmvideo import Pipeline, weights
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +29,12 @@ def load(name: str) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make_qa(tmp_path_factory.mktemp("model") / "qa")
+    """Random weights, made larger so that what is written depends on what is seen."""
+    folder = tiny.make_qa(tmp_path_factory.mktemp("model") / "qa")
+    path = folder / "language" / "model.safetensors"
+    save_file({name: 10 * t if t.ndim == 2 else t for name, t in load_file(path).items()}, path, {"format": "pt"})
+    weights.seal(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,114 @@
+"""s3, gs and other addresses through fsspec, with its errors in our words."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmvideo.errors import MediaNotFound, MissingExtra, MmvideoError
+from mmvideo.media import MediaLimits
+from mmvideo.media.download import copy_within, download, is_url, temporary
+
+_OF_CLIENTS = {"botocore.exceptions": ("BotoCoreError", "ClientError"), "aiohttp": ("ClientError",),
+               "google.auth.exceptions": ("GoogleAuthError",), "gcsfs.retry": ("HttpError",)}
+"""What the packages under fsspec raise beside OSError."""
+
+
+def is_remote(source: str) -> bool:
+    """Tell whether a source is an address that fsspec reads: any but http(s), which have limits of their own."""
+    return is_url(source) and source.partition("://")[0].lower() not in ("http", "https")
+
+
+@contextmanager
+def in_our_words(url: str) -> Iterator[None]:
+    """Turn what fsspec and its clients raise about an address into our errors.
+
+    Raises:
+        MediaNotFound: no such file, bucket or scheme, no permission, or nobody answers.
+        MissingExtra: the package for this scheme is not installed.
+    """
+    try:
+        yield
+    except MmvideoError:
+        raise
+    except FileNotFoundError as error:
+        raise MediaNotFound(f"{url}: no such file{' or bucket' * is_remote(url)}.") from error
+    except ImportError as error:
+        raise MissingExtra(f"the package for {url.partition('://')[0]} ({error})", "cloud", f"Reading {url}") from error
+    except (OSError, ValueError, *_client_errors()) as error:  # ValueError is fsspec's word for an unknown scheme
+        raise MediaNotFound(f"{url} cannot be fetched: {error or type(error).__name__}.") from error
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    return tuple(getattr(sys.modules[module], name) for module, names in _OF_CLIENTS.items() if module in sys.modules
+                 for name in names if hasattr(sys.modules[module], name))
+
+
+@contextmanager
+def opened(source: str) -> Iterator[Any]:
+    """Open a path or an address of fsspec for reading bytes; seeking is allowed.
+
+    Raises:
+        MediaNotFound: no such file or address.
+        MissingExtra: a package is not installed.
+    """
+    with ExitStack() as stack:
+        with in_our_words(source):
+            if is_remote(source):
+                system, path = _system(source)
+                file = stack.enter_context(system.open(path, "rb"))
+            else:
+                file = stack.enter_context(open(source, "rb"))
+        yield file
+
+
+def listed(url: str) -> list[str] | None:
+    """Return the files that a pattern matches or a folder holds, at any depth, sorted; None for one file.
+
+    Raises:
+        MediaNotFound: nothing is there.
+        MissingExtra: a package is not installed.
+    """
+    system, path = _system(url)
+    with in_our_words(url):
+        if any(mark in path for mark in "*?["):
+            found = system.glob(path)
+        elif url.endswith("/") or ("." not in path.rpartition("/")[2] and system.isdir(path)):
+            found = system.find(path)
+        else:
+            return None
+        if not found:
+            raise MediaNotFound(f"{url}: nothing is there.")
+        return sorted(system.unstrip_protocol(name) for name in found)
+
+
+def _system(url: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingExtra("fsspec", "cloud", f"Reading {url}") from error
+    with in_our_words(url):
+        return fsspec.core.url_to_fs(url)
+
+
+def brought(url: str, limits: MediaLimits) -> Path:
+    """Fetch an address of any kind into a temporary file, which the caller removes.
+
+    Raises:
+        MediaNotFound: no such file or address.
+        DownloadRefused: over the limits on bytes, seconds or redirects.
+        MissingExtra: s3 or gs without the package for it.
+    """
+    if not is_remote(url):
+        return download(url, limits=limits)
+    deadline = time.monotonic() + limits.max_seconds
+    with temporary(url) as (path, out), opened(url) as file, in_our_words(url):
+        copy_within(file.read, out, url, limits, deadline, file.size)
+    return path
+
+
+__all__ = ["brought", "in_our_words", "is_remote", "listed", "opened"]
