@@ -11,6 +11,7 @@ from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.load import memory_for
 from mmvideo.hub.places import Places
 from mmvideo.language import decoding
+from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.talk import Talk
 
 _PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
@@ -45,7 +46,7 @@ class Conversation(Talk):
             inputs[name] = _placed(value, self.chat.device, model.dtype)
         with self._places.watching():
             out = model(**inputs, use_cache=True, logits_to_keep=1)
-        return out["cache"] if "cache" in out else out["past_key_values"]
+        return cache_of(out)
 
     def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
         """Return the token IDs (1, L) that follow the prefix."""
@@ -57,8 +58,8 @@ class Conversation(Talk):
 
     def step(self) -> decoding.Step:
         """Return a reader that stands just after the prefix; the first tokens that it is given are the question."""
-        cache, model = decoding.copied(self._cache), self.chat.model
-        argument = "cache" if "cache" in self.chat.takes else "past_key_values"
+        model = self.chat.model
+        given = with_cache(model, decoding.copied(self._cache))
         read, shift = [self.prefix], None
 
         def go_on(ids: Tensor) -> Tensor:
@@ -71,7 +72,7 @@ class Conversation(Talk):
                         more["position_ids"], shift = found[0][..., -ids.shape[1]:], found[1]
                 if shift is not None:
                     self._places.shift(shift)
-                return model(input_ids=ids, use_cache=True, **{argument: cache}, **more).logits
+                return model(input_ids=ids, use_cache=True, **given, **more).logits
 
         return go_on
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.errors import WeightsError
+from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.prompts import embedded_prompt
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Session:
         self.language = language
         self.num_clips, self.prefix_tokens = embeddings.shape[:2]
         with torch.no_grad():
-            self._cache = language.model(inputs_embeds=embeddings.to(language.device), use_cache=True).past_key_values
+            self._cache = cache_of(language.model(inputs_embeds=embeddings.to(language.device), use_cache=True))
 
     def _prefix(self, repeats: int) -> DynamicCache:
         cache = copy.deepcopy(self._cache)
@@ -129,13 +130,13 @@ class Session:
                           padding_side="left", return_token_type_ids=False, add_special_tokens=False).to(lm.device)
         prefix = torch.ones(len(requests), self.prefix_tokens, dtype=torch.long, device=lm.device)
         mask = torch.cat((prefix, batch["attention_mask"]), 1)
-        cache = self._prefix(len(requests) // self.num_clips)
+        given = with_cache(lm.model, self._prefix(len(requests) // self.num_clips))
         ids, replies = batch["input_ids"], []
         probability, done = [], torch.zeros(len(requests), dtype=torch.bool, device=lm.device)
         for _ in range(max_new_tokens):
             position = (mask.cumsum(1) - 1)[:, -ids.shape[1]:]
-            out = lm.model(input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache,
-                           use_cache=True, logits_to_keep=1)
+            out = lm.model(input_ids=ids, attention_mask=mask, position_ids=position, use_cache=True, logits_to_keep=1,
+                           **given)
             best, ids = out.logits[:, -1].float().log_softmax(-1).max(-1, keepdim=True)
             replies.append(torch.where(done[:, None], tokenizer.pad_token_id, ids))
             probability.append(torch.where(done[:, None], torch.nan, best))

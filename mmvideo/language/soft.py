@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from mmvideo.language import decoding
+from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.prompt import Prompt
 from mmvideo.language.talk import Talk
 
@@ -34,8 +32,7 @@ class SoftTalk(Talk):
         self._before = before
         with torch.inference_mode():
             out = model(inputs_embeds=whole, use_cache=True)
-        self._cache = out["cache"] if "cache" in out else out["past_key_values"]
-        self._argument = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+        self._cache = cache_of(out)
 
     def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
         """Return the token IDs (1, L) after the video."""
@@ -45,7 +42,7 @@ class SoftTalk(Talk):
 
     def step(self) -> decoding.Step:
         """Return a reader that stands just after the soft tokens."""
-        given: dict[str, Any] = {self._argument: decoding.copied(self._cache)}
+        given = with_cache(self.model, decoding.copied(self._cache))
 
         def go_on(ids: Tensor) -> Tensor:
             with torch.inference_mode():

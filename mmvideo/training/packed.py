@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.prompt import Prompt
 
 IGNORED = -100
@@ -84,7 +84,7 @@ def loss(language: nn.Module, embeddings: Tensor, before: Sequence[int],
     words, device = language.get_input_embeddings(), embeddings.device
     lead = words(torch.tensor(list(before), dtype=torch.long, device=device))[None].expand(len(embeddings), -1, -1)
     prefix = torch.cat((lead, embeddings.to(lead.dtype)), 1)
-    read = _cache(language(inputs_embeds=prefix, use_cache=True, logits_to_keep=1))
+    read = cache_of(language(inputs_embeds=prefix, use_cache=True, logits_to_keep=1))
     layers = [(layer.keys, layer.values) for layer in read.layers]
     total, count, right = prefix.new_zeros((), dtype=torch.float32), 0, []
     for rows in batch:
@@ -106,12 +106,8 @@ def _continued(language: nn.Module, layers: list, length: int, rows: Rows, devic
         cache.update(keys[clip], values[clip], i)
     seen = torch.ones(len(clip), length, dtype=torch.long, device=device)
     mask = torch.cat((seen, rows.mask.to(device)), 1)
-    return language(input_ids=rows.ids.to(device), attention_mask=mask, past_key_values=cache, use_cache=True,
-                    ).logits.float()
-
-
-def _cache(out: Any) -> Any:
-    return out["cache"] if "cache" in out else out["past_key_values"]
+    return language(input_ids=rows.ids.to(device), attention_mask=mask, use_cache=True,
+                    **with_cache(language, cache)).logits.float()
 
 
 __all__ = ["IGNORED", "Asked", "Rows", "lay_out", "loss"]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.encoders.toybox_av import ToyboxAV
+from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.model import LanguageModel
 from mmvideo.language.tokenizer import build_tokenizer
 from mmvideo.nn import facts as nf
@@ -128,7 +129,7 @@ def answers(language: nn.Module, embeddings: Tensor, dialogues: list[Dialogue]) 
     """
     from transformers import DynamicCache
 
-    read = language(inputs_embeds=embeddings, use_cache=True, logits_to_keep=1).past_key_values
+    read = cache_of(language(inputs_embeds=embeddings, use_cache=True, logits_to_keep=1))
     prefix = [(layer.keys, layer.values) for layer in read.layers]
     total, count, right = embeddings.new_zeros((), dtype=torch.float32), 0, []
     for d in dialogues:
@@ -136,8 +137,8 @@ def answers(language: nn.Module, embeddings: Tensor, dialogues: list[Dialogue]) 
         for i, (keys, values) in enumerate(prefix):
             cache.update(keys[d.scene], values[d.scene], i)
         seen = torch.ones(len(d.scene), embeddings.shape[1], dtype=torch.long)
-        hidden = language.model(input_ids=d.ids, attention_mask=torch.cat((seen, d.mask), 1), past_key_values=cache,
-                                use_cache=True).last_hidden_state
+        hidden = language.model(input_ids=d.ids, attention_mask=torch.cat((seen, d.mask), 1), use_cache=True,
+                                **with_cache(language.model, cache)).last_hidden_state
         logits = language.lm_head(hidden).float()
         total = total + F.cross_entropy(logits.flatten(0, 1), d.targets.flatten(), ignore_index=-100, reduction="sum")
         kept = d.targets != -100

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from mmvideo.errors import WeightsError
+from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.model import LanguageModel
 from mmvideo.language.prompts import embedded_prompt
-from mmvideo.training.toybox_parts import Sizes, new_language
+from mmvideo.training.toybox_data import Dialogue
+from mmvideo.training.toybox_parts import Sizes, answers, new_language
 
 QUESTIONS = ("what color is the ball?", "what happens next?", "how many toys are there?")
 
@@ -74,3 +76,28 @@ def test_saving_and_strict_loading(language: LanguageModel, tmp_path) -> None:
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(WeightsError, match="no language model"):
         LanguageModel.from_pretrained(tmp_path)
+
+
+def test_keys_and_values_go_in_under_the_name_of_the_installed_transformers(
+        language: LanguageModel, caplog: pytest.LogCaptureFixture) -> None:
+    from transformers.utils import logging
+
+    class Older(torch.nn.Module):
+        def forward(self, input_ids=None, past_key_values=None):
+            return {"past_key_values": past_key_values}
+
+    class Wrapped(torch.nn.Module):
+        def get_base_model(self):
+            return Older()
+
+    assert with_cache(Older(), 1) == with_cache(Wrapped(), 1) == {"past_key_values": 1}
+    assert cache_of({"past_key_values": 2}) == cache_of({"cache": 2}) == 2
+    logging.warning_once.cache_clear()
+    logging.get_logger("transformers").addHandler(caplog.handler)
+    try:
+        language.open(torch.randn(1, 3, language.dim)).reply(["what color is the ball?"])
+        embeddings, ids = torch.randn(2, 3, language.dim), torch.ones(2, 4, dtype=torch.long)
+        answers(language.model, embeddings, [Dialogue(torch.tensor([0, 1]), ids, torch.ones_like(ids), ids, [])])
+    finally:
+        logging.get_logger("transformers").removeHandler(caplog.handler)
+    assert not [r.message for r in caplog.records if "deprecated" in r.message]
