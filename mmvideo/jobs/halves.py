@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mmvideo.errors import NoAudioTrack, TooShort
 from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.kept import kept
 from mmvideo.jobs.options import JobOptions
 from mmvideo.stages.base import Stage
 from mmvideo.stages.read import Given
@@ -55,7 +56,7 @@ def split(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str, Stage
 
 
 def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobOptions, *, reduce: int = 0,
-           thumbnail: bool = False) -> Decoded:
+           thumbnail: bool = False, content: str = "") -> Decoded:
     """Run the first half on one clip.
 
     Args:
@@ -64,6 +65,7 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
         needed: fields that go on.
         reduce: how many times the number of frames is halved.
         thumbnail: also make a small picture of the frames.
+        content: SHA-256 of the clip; names the files of a result that has some.
 
     Raises:
         MediaError: the clip cannot be read, or is not what the job was told to accept.
@@ -99,7 +101,8 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
             "frames": seen or 0, "warnings": list(source.warnings) if source is not None else [],
             "notes": notes, "seconds": seconds}
         picture = _thumbnail(clips) if thumbnail and isinstance(clips, Clips) else None
-        return Decoded({name: pack(fields[name]) for name in needed if name in fields}, about, picture)
+        sent = {name: kept(fields[name], item, content, about, options) for name in needed if name in fields}
+        return Decoded({name: pack(value) for name, value in sent.items()}, about, picture)
 
 
 def compute(items: Sequence[Mapping[str, Any]], tail: Stages, gives: str, *, size: int) -> tuple[

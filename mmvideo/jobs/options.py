@@ -65,6 +65,9 @@ class JobOptions:
     address: str | None = None
     """Address of a Ray cluster; None starts one on this machine."""
 
+    files: str | None = None
+    """Folder for results that are files, as separated voices are; a job sets it within its own."""
+
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise UnknownName("engine", self.engine, ENGINES)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.kept import Kept
 from mmvideo.results import Answer, Caption, Classification, Result
 
 DIGITS = 4
@@ -49,6 +50,8 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
                            "in_domain": a.in_domain.inside} for a in answers]
     if isinstance(one, Classification):
         row["labels"] = [{"name": label.name, "confidence": _round(label.confidence)} for label in one.labels]
+    if isinstance(one, Kept):
+        row["files"] = list(one.files)
     row |= {
         "spans": [{"start_seconds": round(s.start_seconds, 6), "end_seconds": round(s.end_seconds, 6), "text": s.text,
                    "confidence": _round(s.confidence)} for s in one.segments] if answers is None else [],

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from mmvideo.jobs.options import JobOptions, configuration, hash_of, versions, w
 from mmvideo.jobs.sinks import RESULTS, write_parquet, write_whole
 
 MANIFEST = "run.json"
+FILES = "files"
+"""Folder of results that are files."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
     weights_sha256 = weights_hash(pipeline.recipe)
     settings = configuration(pipeline.recipe, options, weights_sha256)
     config = hash_of(settings)
+    options = replace(options, files=str(folder.resolve() / FILES / config[:8]))
     job = {"pipeline": pipeline.recipe.name, "model": pipeline.model, "weights_sha256": weights_sha256,
            "config": config, "versions": versions()}
     if options.engine == "accelerate" and ranks.rank() > 0:  # launched beside rank 0, which holds the ledger

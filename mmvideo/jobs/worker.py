@@ -164,7 +164,8 @@ def _one(connection: Connection, item: Any, head: Any, needed: set[str], options
                 if not connection.recv():
                     connection.send(("known", content, stamp))
                     return
-            decoded = halves.decode(item, clip.media, head, needed, options, reduce=reduce, thumbnail=thumbnail)
+            decoded = halves.decode(item, clip.media, head, needed, options, reduce=reduce, thumbnail=thumbnail,
+                                    content=content)
     except MmvideoError as error:
         connection.send(("failed", type(error).__name__, _named(str(error), item), content, stamp))
         return
