@@ -20,9 +20,12 @@ from mmvideo.errors import (
     WeightsError,
 )
 from mmvideo.hooks import Hook, Hooks, SaveIntermediates, Timing
+from mmvideo.media import open_source
 from mmvideo.pipeline import choose_device
 from mmvideo.results import Answer, Caption, Classification
+from mmvideo.stages.encode import Encode
 from mmvideo.stages.speak import RULE_NEXT, RULE_SURE, pick
+from mmvideo.types import Features
 
 NEXT = "what happens next?"
 INSIDE = {"head": "test-inside"}
@@ -218,6 +221,29 @@ def test_a_sample_rate_that_the_encoder_does_not_hear_is_an_error(qa: Pipeline, 
     pipe = Pipeline("video-qa", model=_model(qa), domain=INSIDE, sample={"sample_rate": 8000})
     with pytest.raises(RecipeError, match="hears at 16000 Hz"):
         pipe(clip, NEXT)
+
+
+def test_still_places_are_not_looked_at_again(qa: Pipeline, clip: Path) -> None:
+    def features(**options: object) -> Features:
+        pipe = Pipeline("video-qa", model=_model(qa), domain=INSIDE, encode=options)
+        given = dict(pipe.stages)
+        with open_source(clip) as media:
+            looked = given["sample"](media=media)
+        with torch.inference_mode():
+            alone = given["encode"](clips=looked["clips"])["features"]
+            together = given["encode"].batch([looked, looked], size=4)
+        torch.testing.assert_close(together[1]["features"].tokens, alone.tokens)
+        return alone
+
+    all_seen, none_dropped, fewer = features(), features(drop_below=0.0), features(drop_below=1.0)
+    torch.testing.assert_close(none_dropped.tokens, all_seen.tokens)
+    assert fewer.tokens.shape == all_seen.tokens.shape
+    grid = fewer.tokens[:, :128].unflatten(1, (8, 16))
+    assert torch.equal(grid[:, 1:], grid[:, :1].expand_as(grid[:, 1:])), "nothing in the clip changes by so much"
+    with pytest.raises(RecipeError, match="0 to 1, not 2"):
+        features(drop_below=2.0)
+    with pytest.raises(RecipeError, match="c3d looks at whole frames"):
+        Encode(encoder="c3d", weights="nowhere", drop_below=0.1).load(torch.device("cpu"))
 
 
 def test_hooks_see_every_stage_and_the_end(qa: Pipeline, clip: Path) -> None:

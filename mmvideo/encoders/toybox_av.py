@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from mmvideo.encoders.preset import Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.attention import unit_init
+from mmvideo.nn.fewer import refilled
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
@@ -160,13 +161,16 @@ class ToyboxAV(Pretrained):
         """Return how many video tokens a clip gives (sound tokens come on top)."""
         return (num_frames // 2) * (height // PATCH) * (width // PATCH)
 
-    def forward(self, frames: Tensor, audio: Tensor | None = None, has_audio: Tensor | None = None) -> Features:
+    def forward(self, frames: Tensor, audio: Tensor | None = None, has_audio: Tensor | None = None,
+                gone: Tensor | None = None) -> Features:
         """Encode clips.
 
         Args:
             frames: uint8 (B, T, 3, H, W) of the configured size.
             audio: float32 (B, S) mono at the configured rate, the clip's span; None for silence without a track.
             has_audio: bool (B,); by default whether `audio` was given.
+            gone: bool (B, t * h * w), as many in every row: tokens of the picture that the layers do not see; each is
+                filled in with the one last seen at its place.
 
         Raises:
             InvalidInput: the frames have another size or number than the model was built for.
@@ -181,7 +185,9 @@ class ToyboxAV(Pretrained):
             has_audio = torch.zeros(b, dtype=torch.bool, device=frames.device)
         elif has_audio is None:
             has_audio = torch.ones(b, dtype=torch.bool, device=frames.device)
-        video = self.video(frames.float() / 127.5 - 1).last_hidden_state
+        video = self.video(frames.float() / 127.5 - 1, bool_masked_pos=gone).last_hidden_state
+        if gone is not None:
+            video = refilled(video, gone, self.grid)
         sound = self.sound(F.pad(audio, (0, max(0, samples - audio.shape[1])))[:, :samples], has_audio)
         return Features(tokens=torch.cat((video, sound.to(video.dtype)), 1), grid=self.grid, pooled=video.mean(1),
                         num_extra=sound.shape[1])

@@ -20,6 +20,7 @@ from mmvideo.encoders.base import VideoEncoder, linear_head
 from mmvideo.encoders.preset import Input, Preset, Published
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import Format
+from mmvideo.nn.fewer import refilled
 from mmvideo.types import Features
 
 INPUT = Input(16, 224, 224)
@@ -175,6 +176,22 @@ class VideoMAE(VideoEncoder):
         self.check(num_frames, height, width)
         t, h, w = self.grid
         return t * h * w
+
+    def forward(self, frames: Tensor, gone: Tensor | None = None) -> Features:
+        """Encode clips.
+
+        Args:
+            frames: (B, T, C, H, W), uint8 in [0, 255] or float in [0, 1].
+            gone: bool (B, t * h * w), as many in every row: tubelets that are not looked at; their tokens are filled
+                in with the ones last seen at their places.
+
+        Raises:
+            InvalidInput: a clip that does not fit; says what does.
+        """
+        if gone is None:
+            return super().forward(frames)
+        seen = self.tokens(patches_of(self.prepare(frames), self.tubelet, self.patch), ~gone)
+        return self.features(refilled(seen, gone, self.grid))
 
     def encode(self, frames: Tensor) -> Features:
         """Encode checked and normalised clips, float (B, T, C, H, W)."""

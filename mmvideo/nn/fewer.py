@@ -58,6 +58,27 @@ def dropped(features: Features, frames: Tensor, threshold: float) -> Features:
     return Features(kept, (0, 0, 0), features.pooled, num_extra=kept.shape[1])
 
 
+def refilled(tokens: Tensor, gone: Tensor, grid: tuple[int, int, int]) -> Tensor:
+    """Put tokens back onto their grid: a dropped one reads as the one last kept at its place.
+
+    Args:
+        tokens: float (B, K, D), those that were kept, in the order of the grid.
+        gone: bool (B, t * h * w), True where one was dropped; as many in every row, none in the first step of time.
+        grid: (t, h, w).
+
+    Returns:
+        float (B, t * h * w, D).
+    """
+    t, h, w = grid
+    kept = ~gone.view(-1, t, h * w)
+    steps = torch.arange(t, device=gone.device)[:, None]
+    last = torch.where(kept, steps, 0).cummax(1).values
+    places = last * (h * w) + torch.arange(h * w, device=gone.device)
+    rank = kept.flatten(1).cumsum(1) - 1
+    source = rank.gather(1, places.flatten(1))
+    return tokens.gather(1, source[..., None].expand(-1, -1, tokens.shape[-1]))
+
+
 def merged(tokens: Tensor, keep: float, *, rounds: int = 4) -> Tensor:
     """Merge the tokens that are most alike into their means, each weighted by how many it stands for.
 
@@ -110,4 +131,4 @@ def _round(tokens: Tensor, sizes: Tensor, places: Tensor, fewer: int) -> tuple[T
             torch.cat((picked(places[:, even], stay), places[:, odd]), 1))
 
 
-__all__ = ["dropped", "merged", "still"]
+__all__ = ["dropped", "merged", "refilled", "still"]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
 from mmvideo.errors import RecipeError
-from mmvideo.nn.fewer import merged
+from mmvideo.nn.fewer import merged, still
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
 from mmvideo.stages.remedy import remedy
@@ -31,13 +31,26 @@ class Encode(Stage):
     weights: str
     batch_size: int = 16
     """Clips at a time; bounds the memory that a long video takes."""
+    drop_below: float | None = None
+    """Do not look again at places whose pixels changed by less than this share of their range since they were last
+    looked at, as VideoLLaMA 3 (0.1 there); their tokens stay as they were. Null looks at all."""
     network: nn.Module | None = field(default=None, repr=False, init=False)
     device: torch.device | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:
-        """Load the encoder's weights."""
+        """Load the encoder's weights.
+
+        Raises:
+            RecipeError: `drop_below` is out of range, or the encoder cannot leave places out.
+        """
+        if self.drop_below is not None and not 0 <= self.drop_below <= 1:
+            raise RecipeError(f"encode: drop_below is a share of the range of a pixel, 0 to 1, not {self.drop_below}.")
+        kind = find("encoders", self.encoder)
+        if self.drop_below is not None and "gone" not in inspect.signature(kind.forward).parameters:
+            raise RecipeError(f"encode: {self.encoder} looks at whole frames and takes no drop_below; toybox-av and "
+                              "videomae do.")
         folder = weight_files.part(self.weights, "encoder")
-        self.network, self.device = find("encoders", self.encoder).from_pretrained(folder).to(device).eval(), device
+        self.network, self.device = kind.from_pretrained(folder).to(device).eval(), device
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the encoder."""
@@ -53,19 +66,27 @@ class Encode(Stage):
         if clips.audio is not None and wanted not in (None, clips.sample_rate):
             raise RecipeError(f"{self.encoder} hears at {wanted} Hz: set sample_rate: {wanted} in the sample stage, "
                               f"not {clips.sample_rate}.")
-        hears = "audio" in inspect.signature(self.network.forward).parameters
         parts = []
         for start in range(0, clips.frames.shape[0], self.batch_size):
             chosen = slice(start, start + self.batch_size)
             frames = clips.frames[chosen].to(self.device)
-            if not hears:
-                parts.append(self.network(frames))
-                continue
             sound = None if clips.audio is None else clips.audio[chosen].to(self.device)
             heard = torch.full((frames.shape[0],), clips.has_audio, device=self.device)
-            parts.append(self.network(frames, audio=sound, has_audio=heard))
+            parts.append(self._look(frames, sound, heard))
         return {"features": joined(parts)}
 
+    def _look(self, frames: Tensor, sound: Tensor | None, heard: Tensor) -> Features:
+        """Run the network on clips; where places are left out, one by one, as each clip has others."""
+        hears = "audio" in inspect.signature(self.network.forward).parameters
+        given = {"audio": sound, "has_audio": heard} if hears else {}
+        if self.drop_below is None:
+            return self.network(frames, **given)
+        rows = []
+        for row, clip in enumerate(frames):
+            mine = {name: None if x is None else x[row:row + 1] for name, x in given.items()}
+            gone = still(clip, self.network.grid, self.drop_below)
+            rows.append(self.network(clip[None], gone=gone[None], **mine))
+        return joined(rows)
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Encode the clips of several videos in passes of exactly `size` rows."""
@@ -89,12 +110,10 @@ class Encode(Stage):
     def _together(self, clips: Sequence[Clips], rows: Sequence[tuple[int, int]]) -> Features:
         """Encode rows of several videos in one pass; whether there is sound is said of each row."""
         frames = torch.stack([clips[number].frames[row] for number, row in rows]).to(self.device)
-        if "audio" not in inspect.signature(self.network.forward).parameters:
-            return self.network(frames)
         deaf = clips[rows[0][0]].audio is None
         sound = None if deaf else torch.stack([clips[number].audio[row] for number, row in rows]).to(self.device)
         heard = torch.tensor([clips[number].has_audio for number, _ in rows], device=self.device)
-        return self.network(frames, audio=sound, has_audio=heard)
+        return self._look(frames, sound, heard)
 
 
 def split(features: Features, counts: Sequence[int]) -> list[Features]:

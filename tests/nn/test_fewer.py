@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput
-from mmvideo.nn.fewer import dropped, merged, still
+from mmvideo.nn.fewer import dropped, merged, refilled, still
 from mmvideo.types import Features
 
 
@@ -62,3 +63,42 @@ def test_sizes_weigh_the_means() -> None:
     tokens = torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1]])[None]
     found = merged(tokens * torch.tensor([1.0, 2, 3, 1])[None, :, None], 0.5, rounds=2)
     assert found.tolist() == [[[2.0, 0.0], [0.0, 1.0]]]
+
+
+def test_dropped_tokens_read_as_the_last_kept_ones_of_their_places() -> None:
+    grid, gone = (4, 2, 2), still(frames(True), (4, 2, 2), 0.1)
+    tokens = torch.arange(32.0).view(2, 16, 1)
+    kept = tokens[:, ~gone]
+    back = refilled(kept, gone.expand(2, -1), grid).flatten(2)[..., 0].view(2, 4, 4)
+    for step in range(4):
+        assert back[0, step].tolist() == [4 * step, 1, 2, 3]
+    assert torch.equal(back[1], back[0] + 16)
+    gone = torch.tensor([False, False, True, False, False, True])  # (3, 1, 2): kept again after it was dropped
+    assert refilled(torch.tensor([[[0.0], [1], [3], [4]]]), gone[None], (3, 1, 2)).flatten().tolist() == [
+        0, 1, 0, 3, 4, 3]
+
+
+@pytest.mark.parametrize("name", ["toybox-av", "videomae-tiny"])
+def test_encoders_do_not_look_at_what_is_left_out(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = zoo.create(name).eval()
+    clips = torch.randint(0, 255, (2, 16, 3, 64, 64), dtype=torch.uint8)
+    gone = torch.zeros(2, 8, 4, 4, dtype=torch.bool)
+    gone[:, 3:, :2] = True
+    other = clips.clone()
+    other[:, 6:, :, :32] = 0
+    with torch.no_grad():
+        seen = encoder(clips, gone=gone.flatten(1))
+        torch.testing.assert_close(encoder(clips, gone=torch.zeros(2, 128, dtype=torch.bool)).tokens,
+                                   encoder(clips).tokens)
+    assert seen.grid == (8, 4, 4)
+    grid = seen.tokens[:, :128].view(2, 8, 16, -1)
+    assert torch.equal(grid[:, 3:, :8], grid[:, 2:3, :8].expand(-1, 5, -1, -1))
+    assert not torch.equal(grid[:, 3, 8:], grid[:, 2, 8:])
+    layers, lengths = [m for m in encoder.modules() if type(m).__name__ == "VideoMAELayer"], []
+    layers[0].register_forward_pre_hook(lambda _, given: lengths.append(given[0].shape[1]))
+    encoder(clips, gone=gone.flatten(1))
+    assert lengths == [128 - 40]
+    if name == "videomae-tiny":  # it has no convolutions, so that what was left out cannot come in from the sides
+        with torch.no_grad():
+            torch.testing.assert_close(encoder(other, gone=gone.flatten(1)).tokens, seen.tokens)
