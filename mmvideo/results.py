@@ -104,12 +104,29 @@ class Result:
         return f"confidence {self.confidence:.0%}; {looked}; {self.model or 'unnamed model'}{taken}"
 
 
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of the language model; a video seen in several windows counts every window."""
+
+    prompt_tokens: int = 0
+    """Those read: what was seen, the question and what stands around them, however much of it was read before."""
+    completion_tokens: int = 0
+    """Those written, with the ones that end a reply."""
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer(Result):
     """What the model answers to one question."""
 
     question: str
     text: str
+    usage: Usage = field(default_factory=Usage)
+    finished: bool = True
+    """False where the reply was cut at its longest length."""
 
     @property
     def headline(self) -> str:
@@ -165,4 +182,4 @@ def _plain(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
 
 
-__all__ = ["Answer", "Caption", "Classification", "Evidence", "Result"]
+__all__ = ["Answer", "Caption", "Classification", "Evidence", "Result", "Usage"]

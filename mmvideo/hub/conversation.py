@@ -34,7 +34,8 @@ class Conversation(Talk):
         self.first = first or chat.prompt("?", seen)
         self._places = Places(chat.model)
         self.prefix = self.first.tensors["input_ids"][:, :self.first.prefix_length]
-        with memory_for(f"{chat.name} reads {self.prefix.shape[1]} tokens"):
+        self.num_read = self.prefix.shape[1]
+        with memory_for(f"{chat.name} reads {self.num_read} tokens"):
             self._cache = self._read()
 
     @torch.inference_mode()

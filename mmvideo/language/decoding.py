@@ -73,9 +73,9 @@ def write(step: Step, ids: Tensor, asking: Asking, *, tokenizer: Any, ends: Sequ
             yield written
             return
         written.ids.append(token)
+        written.finished = grammar is not None and grammar.took(token)
         yield written
-        if grammar is not None and grammar.took(token):
-            written.finished = True
+        if written.finished:
             return
         ids = torch.tensor([[token]], device=device)
 

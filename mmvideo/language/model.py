@@ -28,6 +28,12 @@ class Generated:
     """Geometric mean of the probabilities of the reply's tokens, in [0, 1]."""
     unknown_words: tuple[str, ...] = ()
     """Words of the question that the model has never seen."""
+    num_read: int = 0
+    """Tokens that the reply follows: what was seen, the question and what stands around them."""
+    num_written: int = 0
+    """Tokens of the reply, with the one that ends it."""
+    finished: bool = True
+    """Whether the model ended the reply; False where it was cut at the longest length."""
 
 
 class LanguageModel(nn.Module):
@@ -145,9 +151,12 @@ class Session:
                 break
             mask = torch.cat((mask, torch.ones_like(ids)), 1)
         texts = tokenizer.batch_decode(torch.cat(replies, 1), skip_special_tokens=True)
-        confidence = torch.cat(probability, 1).nanmean(1).exp().tolist()
-        return [Generated(_tidy(text), sure, lm.unknown_words(request))
-                for text, sure, request in zip(texts, confidence, requests, strict=True)]
+        steps = torch.cat(probability, 1)
+        return [Generated(_tidy(text), sure, lm.unknown_words(request), read, written, ended)
+                for text, sure, request, read, written, ended in zip(
+                    texts, steps.nanmean(1).exp().tolist(), requests,
+                    (self.prefix_tokens + batch["attention_mask"].sum(1)).tolist(),
+                    (~steps.isnan()).sum(1).tolist(), done.tolist(), strict=True)]
 
 
 def _tidy(text: str) -> str:

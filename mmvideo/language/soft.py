@@ -29,7 +29,7 @@ class SoftTalk(Talk):
         device = words.weight.device
         lead = words(torch.tensor([before], dtype=torch.long, device=device))
         whole = torch.cat((lead, embeddings.to(device, lead.dtype)), 1)
-        self._before = before
+        self._before, self.num_read = before, whole.shape[1]
         with torch.inference_mode():
             out = model(inputs_embeds=whole, use_cache=True)
         self._cache = cache_of(out)

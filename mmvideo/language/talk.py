@@ -21,6 +21,8 @@ class Talk:
     tokenizer: Any
     ends: tuple[int, ...]
     """Token IDs that end a reply."""
+    num_read: int
+    """Tokens that were read before any question, those of the video among them."""
 
     def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
         """Return the token IDs (1, L) that follow what was read."""
@@ -46,7 +48,9 @@ class Talk:
             return
         ids = self.question(question, asking.history)
         for written in decoding.write(self.step(), ids, asking, tokenizer=self.tokenizer, ends=self.ends):
-            yield Generated(self.tokenizer.decode(written.ids, skip_special_tokens=True).strip(), written.confidence)
+            yield Generated(self.tokenizer.decode(written.ids, skip_special_tokens=True).strip(), written.confidence,
+                            num_read=self.num_read + ids.shape[1], num_written=len(written.log_probabilities),
+                            finished=written.finished)
 
     def reply(self, question: str, asking: Asking | None = None) -> Generated:
         """Return the whole reply."""
@@ -59,15 +63,18 @@ class Talk:
             InvalidInput: a choice that the tokenizer makes nothing of.
         """
         ids = self.question(question, asking.history)
-        scores = []
+        scores, lengths = [], []
         for choice in asking.choices:
             reply = self.tokenizer(choice, add_special_tokens=False)["input_ids"]
             if not reply:
                 raise InvalidInput(f"The choice {choice!r} is empty.")
-            scores.append(decoding.log_likelihood(self.step(), ids, [*reply, *self.ends[:1]]))
+            told = [*reply, *self.ends[:1]]
+            lengths.append(len(told))
+            scores.append(decoding.log_likelihood(self.step(), ids, told))
         shares = torch.tensor(scores).softmax(0).tolist()
-        ranked = sorted(zip(asking.choices, shares, strict=True), key=lambda item: -item[1])
-        return [Generated(text, share) for text, share in ranked]
+        ranked = sorted(zip(asking.choices, shares, lengths, strict=True), key=lambda item: -item[1])
+        return [Generated(text, share, num_read=self.num_read + ids.shape[1], num_written=length)
+                for text, share, length in ranked]
 
 
 __all__ = ["Talk"]

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmvideo.errors import InvalidInput, MediaError, MissingExtra, MmvideoError
 from mmvideo.pipeline import Pipeline
+from mmvideo.results import Answer
 from mmvideo.serving.request import Rules, read
 from mmvideo.serving.worker import Busy, Job, Worker
 
@@ -120,8 +121,8 @@ class Server:
                 return _failed(value)
             if kind == "done":
                 return JSONResponse(self._reply("chat.completion", {
-                    "message": {"role": "assistant", "content": value.text}, "finish_reason": "stop"}) | {
-                        "usage": self._usage(value), "mmvideo": _evidence(value)})
+                    "message": {"role": "assistant", "content": value.text}, "finish_reason": _ending(value)}) | {
+                        "usage": _usage(value), "mmvideo": _evidence(value)})
 
     async def _stream(self, told: asyncio.Queue, job: Job) -> Response:
         kind, value = await told.get()
@@ -141,8 +142,10 @@ class Server:
                 if kind == "error":
                     yield _event({"error": {"message": str(value), "type": type(value).__name__}})
                 else:
-                    last = self._reply("chat.completion.chunk", {"delta": {}, "finish_reason": "stop"}, name)
+                    last = self._reply("chat.completion.chunk", {"delta": {}, "finish_reason": _ending(value)}, name)
                     yield _event(last | {"mmvideo": _evidence(value)})
+                    if job.wanted.tells_usage:
+                        yield _event(last | {"choices": [], "usage": _usage(value)})
                 yield "data: [DONE]\n\n"
             finally:
                 job.cancelled.set()
@@ -153,19 +156,21 @@ class Server:
         return {"id": name or f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()),
                 "model": self.name, "choices": [{"index": 0, "logprobs": None, **choice}]}
 
-    def _usage(self, answer: Any) -> dict[str, int]:
-        """Return token counts where the model has a tokenizer of words; frames are told beside it."""
-        stage = self.pipe.stages[1][1]
-        chat = getattr(stage, "chat", None) or getattr(stage, "model", None)
-        count = len(chat.tokenizer(answer.text, add_special_tokens=False)["input_ids"]) if chat is not None else 0
-        return {"prompt_tokens": 0, "completion_tokens": count, "total_tokens": count}
-
 
 class TooLarge(InvalidInput):
     """A request over the limit."""
 
 
-def _evidence(answer: Any) -> dict[str, Any]:
+def _usage(answer: Answer) -> dict[str, int]:
+    return {"prompt_tokens": answer.usage.prompt_tokens, "completion_tokens": answer.usage.completion_tokens,
+            "total_tokens": answer.usage.total_tokens}
+
+
+def _ending(answer: Answer) -> str:
+    return "stop" if answer.finished else "length"
+
+
+def _evidence(answer: Answer) -> dict[str, Any]:
     """Return what OpenAI's form has no place for."""
     return {"confidence": answer.confidence, "seconds_looked_at": list(answer.seconds_looked_at),
             "in_domain": answer.in_domain.inside, "rule": answer.rule, "warnings": list(answer.warnings)}

@@ -43,6 +43,8 @@ class Wanted:
     question: str
     asking: Asking
     model: str
+    tells_usage: bool = False
+    """Whether a stream ends with the numbers of tokens."""
 
 
 def read(body: Any, rules: Rules) -> Wanted:
@@ -63,7 +65,11 @@ def read(body: Any, rules: Rules) -> Wanted:
     if body.get("n", 1) != 1:
         raise InvalidInput("'n' must be 1: ask again, with another seed, for another reply.")
     source, key = _source(videos[0], rules)
-    return Wanted(source, key, turns[-1], _asking(body, turns, rules), str(body.get("model", "")))
+    streaming = body.get("stream_options") or {}
+    if not isinstance(streaming, Mapping):
+        raise InvalidInput("'stream_options' must be an object, such as {'include_usage': true}.")
+    return Wanted(source, key, turns[-1], _asking(body, turns, rules), str(body.get("model", "")),
+                  streaming.get("include_usage") is True)
 
 
 def _turns(messages: Sequence[Any]) -> tuple[list[str], list[str]]:

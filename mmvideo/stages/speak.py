@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
 from mmvideo.language import prompts
-from mmvideo.results import Answer, Caption
+from mmvideo.results import Answer, Caption, Usage
 from mmvideo.stages.base import Stage
 from mmvideo.stages.remedy import remedy
 from mmvideo.stages.sample import Span
@@ -122,6 +122,7 @@ class AnswerQuestions(Stage):
         return Answer(
             question=question, text=said[kept].text, confidence=said[kept].confidence, in_domain=domain,
             seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {rule}", segments=segments(spans, said),
+            usage=Usage(sum(s.num_read for s in said), sum(s.num_written for s in said)), finished=said[kept].finished,
         )
 
 

@@ -15,7 +15,7 @@ from mmvideo.hub.conversation import Conversation
 from mmvideo.hub.find import find
 from mmvideo.hub.load import LoadOptions
 from mmvideo.language.talk import Talk
-from mmvideo.results import Answer, Caption
+from mmvideo.results import Answer, Caption, Usage
 from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
 from mmvideo.sampling.fps import at_fps
 from mmvideo.sampling.gather import span_of
@@ -169,7 +169,8 @@ def _answer(conversation: Talk, clips: Clips, question: str, asking: Asking) -> 
 
 def _said(reply: Any, clips: Clips, question: str, rule: str) -> Answer:
     return Answer(question=question, text=reply.text, confidence=reply.confidence, seconds_looked_at=looked_at(clips),
-                  in_domain=Domain(True), rule=f"{clips.rule}; one reading of all frames{rule}; {NOT_JUDGED}")
+                  in_domain=Domain(True), rule=f"{clips.rule}; one reading of all frames{rule}; {NOT_JUDGED}",
+                  usage=Usage(reply.num_read, reply.num_written), finished=reply.finished)
 
 
 def _pieces(conversation: Talk, clips: Clips, question: str, asking: Asking) -> Iterator[str | Answer]:

@@ -19,6 +19,8 @@ import pytest
 
 from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput
+from mmvideo.language.prompts import embedded_prompt
+from mmvideo.media import open_source
 from mmvideo.serving.request import Rules, read
 from tests.tiny import make_clip
 
@@ -87,7 +89,7 @@ def test_files_data_and_addresses_give_the_same_answer(client: Any, pipe: Pipeli
         for url in (str(clip), clip.as_uri(), data, f"http://127.0.0.1:{web.server_port}/{clip.name}"):
             reply = client.chat.completions.create(model=pipe.model, messages=about(url, "what is it?"))
             assert reply.choices[0].message.content == expected, url[:40]
-            assert reply.choices[0].finish_reason == "stop"
+            assert reply.choices[0].finish_reason in ("stop", "length")
             assert len(reply.mmvideo["seconds_looked_at"]) == 4
     finally:
         web.shutdown()
@@ -99,7 +101,7 @@ def test_streams_turns_and_options(client: Any, pipe: Pipeline, clip: Path) -> N
     chunks = list(ask(model=pipe.model, messages=about(url, "what is it?"), stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole
     assert sum(bool(chunk.choices[0].delta.content) for chunk in chunks) > 1
-    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert chunks[-1].choices[0].finish_reason in ("stop", "length")
     more = [*about(url, "what is it?"), {"role": "assistant", "content": whole},
             {"role": "user", "content": "and then?"}]
     later = ask(model=pipe.model, messages=more).choices[0].message.content
@@ -115,6 +117,33 @@ def test_streams_turns_and_options(client: Any, pipe: Pipeline, clip: Path) -> N
         "additionalProperties": False}}}
     said = ask(model=pipe.model, messages=about(url, "is it?"), response_format=form, max_tokens=40)
     assert json.loads(said.choices[0].message.content)["ok"] in (True, False)
+
+
+def test_tokens_are_counted(client: Any, pipe: Pipeline, clip: Path) -> None:
+    stage, ask = pipe.stages[1][1], client.chat.completions.create
+    with open_source(clip) as media:
+        seen = stage(media=media)["conversation"].seen
+    given = {"model": pipe.model, "messages": about(str(clip), "what is it?"), "max_tokens": 3}
+    said = ask(**given)
+    whole = stage.chat.prompt("what is it?", seen)
+    assert said.usage.prompt_tokens == whole.tensors["input_ids"].shape[1] > whole.num_seen_tokens > 0
+    assert said.usage.completion_tokens == 3
+    assert said.usage.total_tokens == said.usage.prompt_tokens + 3
+    assert said.choices[0].finish_reason == "length"
+    chunks = list(ask(**given, stream=True, stream_options={"include_usage": True}))
+    assert chunks[-1].usage == said.usage
+    assert chunks[-1].choices == []
+    assert chunks[-2].choices[0].finish_reason == "length"
+    assert not any(chunk.usage for chunk in ask(**given, stream=True))
+    chosen = ask(**given, extra_body={"choices": ["yes", "no"]})
+    assert chosen.usage.prompt_tokens == said.usage.prompt_tokens
+    assert chosen.usage.completion_tokens >= 2
+    assert chosen.choices[0].finish_reason == "stop"
+    pytest.importorskip("llguidance")
+    form = {"type": "json_schema", "json_schema": {"name": "it", "schema": {"type": "boolean"}}}
+    whole_value = ask(**{**given, "max_tokens": 20}, response_format=form)
+    assert whole_value.choices[0].message.content in ("true", "false")
+    assert whole_value.choices[0].finish_reason == "stop"
 
 
 def test_what_is_refused(client: Any, pipe: Pipeline, clip: Path, tmp_path: Path) -> None:
@@ -209,7 +238,7 @@ def test_the_command_serves_the_embedded_model(clip: Path) -> None:
     process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
     try:
         ask = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0).chat.completions
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health")
@@ -219,8 +248,14 @@ def test_the_command_serves_the_embedded_model(clip: Path) -> None:
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
         text = "what color is the ball?"
-        reply = ask.create(model="toybox-qa", messages=about(str(clip), text)).choices[0].message.content
-        assert reply == Pipeline("video-qa", device="cpu")(str(clip), text).text
+        pipe = Pipeline("video-qa", device="cpu")
+        reply, expected = ask.create(model="toybox-qa", messages=about(str(clip), text)), pipe(str(clip), text)
+        assert reply.choices[0].message.content == expected.text
+        language = next(stage for name, stage in pipe.stages if name == "prefill").language
+        words = len(language.tokenizer.tokenize(embedded_prompt(text)))
+        assert reply.usage.prompt_tokens == len(expected.segments) * (63 + words)
+        assert reply.usage.completion_tokens == sum(len(language.tokenizer.tokenize(s.text)) + 1
+                                                    for s in expected.segments)
         with pytest.raises(openai.BadRequestError, match="takes no choices"):
             ask.create(model="toybox-qa", messages=about(str(clip), text), extra_body={"choices": ["red", "blue"]})
     finally:
