@@ -18,6 +18,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, WeightsError
+from mmvideo.nn.bfloat16 import RightConv3d
 from mmvideo.training.toybox_data import ahead
 
 _IN_A_LAYER = re.compile(r"\b(?:layers?|blocks)\.(\d+)\.")
@@ -137,7 +138,7 @@ class Run:
             for _ in range(s.accumulate):
                 number, batch = next(batches)
                 torch.manual_seed(s.seed * 1_000_003 + number * processes + rank)
-                with self.accelerator.autocast():
+                with self.accelerator.autocast(), RightConv3d():
                     value, figures = loss(batch)
                 self.accelerator.backward(value / s.accumulate)
                 for name, figure in {"loss": value.detach(), **figures}.items():
