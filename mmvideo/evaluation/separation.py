@@ -31,8 +31,10 @@ from mmvideo.types import Audio
 RATE, FPS = 16000, 25
 SHIFTS = {"own": 0.0, "early-40": -0.04, "early-80": -0.08, "late-40": 0.04, "late-80": 0.08}
 """Row -> seconds by which the pictures come after the sound."""
-ROWS = (*SHIFTS, "stranger", "frozen", "no-face", "absent", "audio-only", "same-voice")
-ABOUT = {"stranger": "each face moves to words that nobody says", "frozen": "both faces keep their mouths shut",
+ROWS = (*SHIFTS, "stranger", "frozen", "blank", "shut", "no-face", "absent", "audio-only", "same-voice")
+ABOUT = {"stranger": "each face moves to words that nobody says", "frozen": "one picture stands still",
+         "blank": "grey patches hide both mouths; the faces are marked by hand",
+         "shut": "both faces keep their mouths shut while two voices are heard",
          "no-face": "grey pictures, the sound left as it is", "absent": "one voice; the other face is silent",
          "audio-only": "grey pictures, separated by sound alone, best order",
          "same-voice": "two held-out GRID clips of one talker, real faces"}
@@ -93,8 +95,10 @@ def evaluate(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str
     if not files:
         raise MediaNotFound(f"{where}: {raw['voices']!r} holds no .flac or .wav files.")
     out.mkdir(parents=True, exist_ok=True)
-    pipes = {way: Pipeline("source-separation", raw.get("weights"), separate={"without_faces": way})
-             for way in ("mixture", "sound")}
+    ways = {"mixture": {}, "sound": {}, "marked": {"faces": {"boxes": [84, 113, 236, 265, 404, 113, 556, 265]}}}
+    pipes = {way: Pipeline("source-separation", raw.get("weights"), **options,
+                           separate={"without_faces": "sound" if way == "sound" else "mixture"})
+             for way, options in ways.items()}
     real = grid_clips(raw["faces"], held_out=True) if "same-voice" in rows else []
     lists = {"voices": mixtures(files, num),
              "same-voice": mixtures(real, num, same=True) if real else []}
@@ -105,7 +109,7 @@ def evaluate(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str
         pool = {f.name: f for f in (real if row == "same-voice" else files)}
         scores, spent = [], np.zeros(2)
         for mixture in lists["same-voice" if row == "same-voice" else "voices"]:
-            pipe = pipes["sound" if row == "audio-only" else "mixture"]
+            pipe = pipes[{"audio-only": "sound", "blank": "marked"}.get(row, "mixture")]
             more, took = _measure(row, mixture, pool, pipe, judge, seconds)
             scores += more
             spent += took
@@ -137,6 +141,8 @@ def _measure(row: str, mixture: Mixture, pool: dict[str, Path], pipe: Pipeline, 
         middles = [float(np.nanmean(v.boxes[:, [0, 2]])) if v.has_face else None for v in result.tracks]
     mixed, voices = taken[0], taken[1:]
     outputs = _by_person(voices, middles, frames.shape[2], mixed, targets if row == "audio-only" else None)
+    if row == "shut":  # what a face that says nothing is given should be silence, whoever is heard
+        targets = torch.zeros_like(targets)
     return [judge(outputs[p], targets, p, mixed) for p in range(2)], spent
 
 
@@ -165,9 +171,16 @@ def _pictures(row: str, mixture: Mixture, pool: dict[str, Path], targets: Tensor
     moves = targets
     if row == "stranger":
         moves = torch.stack([_speech(pool[name], 0.3, 0.0, seconds) for name in mixture.strangers])
-    if row == "frozen":
+    if row == "shut":
         moves = torch.zeros_like(targets)
-    return np.stack(list(film(list(moves), (2 * mixture.seed, 2 * mixture.seed + 1))))[:count]
+    frames = np.stack(list(film(list(moves), (2 * mixture.seed, 2 * mixture.seed + 1))))[:count]
+    if row == "frozen":
+        frames[:] = frames[count // 3]
+    if row == "blank":
+        height, width = frames.shape[1:3]
+        for middle in (width // 4, width * 3 // 4):
+            frames[:, height - 152:height - 76, middle - 48:middle + 48] = 128
+    return frames
 
 
 def _speech(path: Path, at: float, gain_db: float, seconds: float) -> Tensor:
@@ -191,12 +204,15 @@ def _judge() -> Any:
 
     def judge(output: Tensor, targets: Tensor, person: int, mixed: Tensor) -> dict[str, float]:
         target = targets[person]
+        level = 10 * torch.log10((output.square().mean() + 1e-12) / (mixed.square().mean() + 1e-12))
         if not target.any():
-            quiet = 10 * torch.log10((output.square().mean() + 1e-12) / (mixed.square().mean() + 1e-12))
-            return {"absent_db": float(quiet)}
+            return {"absent_db": float(level)}
+        if not targets[1 - person].any():  # the mixture is this voice alone: nothing to improve
+            return {"si_sdr": float(si_sdr(output, target)), "stoi": float(stoi(target.numpy(), output.numpy(), RATE))}
         own, other = si_sdr(output, target), si_sdr(output, targets[1 - person])
         score = {"si_sdri": float(own - si_sdr(mixed, target)), "sdri": float(sdr(output, target) - sdr(mixed, target)),
-                 "stoi": float(stoi(target.numpy(), output.numpy(), RATE)), "right": float(own > other)}
+                 "stoi": float(stoi(target.numpy(), output.numpy(), RATE)), "right": float(own > other),
+                 "level_db": float(level)}
         with suppress(NoUtterancesError):  # pesq hears no speech in the output: left out of the mean
             score["pesq_wb"] = float(pesq(RATE, target.numpy(), output.numpy(), "wb"))
         return score
@@ -213,7 +229,7 @@ def _summary(scores: list[dict[str, float]]) -> dict[str, Any]:
         low, high = np.percentile(drawn, (2.5, 97.5))
         found |= {"si_sdri": gains.mean(), "low": low, "high": high, "median": np.median(gains),
                   "p10": np.percentile(gains, 10), "below_0": (gains < 0).mean()}
-    for key in ("sdri", "pesq_wb", "stoi", "right", "absent_db"):
+    for key in ("sdri", "pesq_wb", "stoi", "right", "level_db", "si_sdr", "absent_db"):
         values = [s[key] for s in scores if key in s]
         if values:
             found[key] = np.mean(values)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmvideo.faces.follow import Path, corners, cut_out
 from mmvideo.faces.spool import Spool
-from mmvideo.faces.tracks import FACE_SIDE, MOUTH_SIDE, FaceTrack
+from mmvideo.faces.tracks import FACE_SIDE, MOUTH_SIDE, FaceTrack, lips_of
 
 MOUTH_CENTRE = (0.0, 0.30)
 """Where the lips are, from the middle of a face box, in sides of the box (measured with a face mesh: 0.81 of the way
@@ -37,6 +37,8 @@ class Record:
         self._still: np.ndarray | None = None
         self._best = -1.0
         self._seen_until = 0
+        self._changed, self._contrast = array("f"), array("f")
+        self._before: np.ndarray | None = None
 
     def consider(self, seconds: float, picture: np.ndarray, grey: np.ndarray) -> None:
         """Keep a picture of the face if it is the sharpest so far; only where the face was just detected."""
@@ -66,12 +68,23 @@ class Record:
             self.first = row
         box = self.path.at(shown) if seen else np.full(3, np.nan, np.float32)
         mouth = cut_out(grey, *mouth_of(box), MOUTH_SIDE) if seen else np.zeros((MOUTH_SIDE, MOUTH_SIDE), np.uint8)
+        self._measure(mouth, box, grey, seen=seen)
         self._boxes.extend(corners(box).tolist())
         self._valid.append(seen)
         self._mouths.append(mouth[None])
         if seen:
             self.num_seen += 1
             self._seen_until = len(self._valid)
+
+    def _measure(self, mouth: np.ndarray, box: np.ndarray, grey: np.ndarray, *, seen: bool) -> None:
+        """Write down what shows whether the mouth can be read; a frame shown twice is not compared with itself."""
+        before, self._before = self._before, grey if seen else None
+        changed = np.nan
+        if seen and before is not None and before is not grey:
+            old = cut_out(before, *mouth_of(box), MOUTH_SIDE)  # at this place, so that a trembling box is no movement
+            changed = float(np.abs(lips_of(mouth).astype(np.int16) - lips_of(old)).mean())
+        self._changed.append(changed)
+        self._contrast.append(float(lips_of(mouth).std()) if seen else np.nan)
 
     def track(self, scale: float) -> FaceTrack:
         """Return the track, without what was not seen at its end; boxes in pixels of the source."""
@@ -80,7 +93,8 @@ class Record:
         pixels = float(np.median(boxes[valid, 2] - boxes[valid, 0])) * MOUTH_SHARE
         assert self.first is not None
         assert self._still is not None
-        return FaceTrack(0, self.first, boxes, valid, self._mouths, self._still, pixels)
+        return FaceTrack(0, self.first, boxes, valid, self._mouths, self._still, pixels,
+                         *(np.asarray(x, np.float32)[:self._seen_until] for x in (self._changed, self._contrast)))
 
     def close(self) -> None:
         """Forget everything."""

@@ -22,8 +22,21 @@ MOUTH_SIDE = 96
 """Pixels of a mouth picture; networks take what they need from it."""
 FACE_SIDE = 224
 """Pixels of the still face."""
+STILL = 0.15
+"""Mean change of lips between two frames, of 255, below which nothing moved. Mouths kept shut in front of a camera
+change by 0.3 and more; a picture that is repeated, by less than 0.05 after encoding."""
+FLAT = 3.0
+"""Standard deviation of lips, of 255, below which there is nothing to see. In poor light they have 6."""
+MOSTLY = 0.85
+"""Share of a stretch that must be still or flat. Ten frames a second, written as 25, stand still for 0.6."""
 MIN_MOUTH = 32
 """Pixels that the mouth region must have in the source; below, lips cannot be read."""
+
+
+def lips_of(mouths: np.ndarray) -> np.ndarray:
+    """Return the part of mouth pictures (..., H, W) in which the lips move."""
+    height, width = mouths.shape[-2:]
+    return mouths[..., height * 3 // 10:height * 8 // 10, width // 5:width * 4 // 5]
 
 
 @dataclass(repr=False)
@@ -44,6 +57,10 @@ class FaceTrack:
     """uint8 (224, 224, 3) RGB."""
     mouth_pixels: float
     """Median width of the mouth region in the source, in pixels."""
+    changed: np.ndarray
+    """float32 (N,): mean change of the lips since the frame before, at the same place; NaN where there is none."""
+    contrast: np.ndarray
+    """float32 (N,): standard deviation of the lips; NaN where they are not seen."""
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -53,6 +70,13 @@ class FaceTrack:
         edges = np.flatnonzero(np.diff(np.concatenate([[0], self.valid.astype(np.int8), [0]])))
         at = start_seconds + (self.first + edges) / RATE
         return tuple((float(a), float(b)) for a, b in at.reshape(-1, 2))
+
+    def readable(self, start: int, end: int) -> bool:
+        """Say whether a mouth can tell anything in rows start <= k < end of the clip: neither frozen nor blank."""
+        rows = slice(max(0, start - self.first), max(0, end - self.first))
+        contrast, changed = (x[rows][~np.isnan(x[rows])] for x in (self.contrast, self.changed))
+        return bool(len(contrast) and (contrast < FLAT).mean() < MOSTLY
+                    and not (len(changed) and (changed < STILL).mean() >= MOSTLY))
 
     def box_at(self, row: int) -> np.ndarray | None:
         """Return the box at a row of the clip's grid, or None where the face is not seen."""
@@ -117,4 +141,4 @@ class TrackGiven:
                                f"without), not {list(self.times_seconds)!r}.")
 
 
-__all__ = ["FACE_SIDE", "MIN_MOUTH", "MOUTH_SIDE", "RATE", "FaceTrack", "Faces", "TrackGiven"]
+__all__ = ["FACE_SIDE", "MIN_MOUTH", "MOUTH_SIDE", "RATE", "FaceTrack", "Faces", "TrackGiven", "lips_of"]

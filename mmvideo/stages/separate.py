@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -132,6 +132,11 @@ class Separate(Stage):
 
     def __call__(self, *, media: Any, heard: Heard, faces: Faces) -> dict[str, Any]:
         """Return a `SeparatedVoices`."""
+        rows = round(self.network.window_seconds * FPS)
+        if faces.tracks and not any(t.readable(k, k + rows) for t in faces.tracks
+                                    for k in range(t.first, t.first + len(t), rows)):
+            faces = replace(faces, tracks=[], refused=[*faces.refused, *faces.tracks], warnings=(
+                *faces.warnings, "no mouth moves: the picture stands still, or the faces are blank"))
         network = self.network if faces.tracks else self.twin
         run = Run(media, heard.start_seconds, heard.num_rows, faces, network)
         run.go(report)
@@ -145,6 +150,7 @@ class Separate(Stage):
             notes.append("no face that can be read was found: the sound was left as it was")
         if run.silent:
             notes.append("the sound is silent from beginning to end")
+        notes += [f"person {v.number}: {v.note}" for v in voices if v.note]
         inside = Domain(by == "faces" and not run.silent, "" if by == "faces" and not run.silent else notes[-1])
         return {"voices": SeparatedVoices(
             tracks=voices, off_screen=run.rest, mixture=run.mixture, by=by, cuts=faces.cuts,

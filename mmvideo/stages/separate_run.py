@@ -44,6 +44,9 @@ class Run:
         self._sounds: dict[int, Sound] = {}
         self._loud: dict[int, array] = {}
         self._moved: dict[int, array] = {}
+        self._unread: dict[int, int] = {}
+        """Rows of each track in which its mouth cannot be read."""
+        self._unread_now: set[int] = set()
         self._before: Tensor | None = None
 
     def _new(self, first: int) -> Sound:
@@ -70,6 +73,7 @@ class Run:
 
     def _voices(self, at: int, samples: Tensor) -> dict[int, Tensor]:
         """Return who -> (window,): by their faces, or two voices by sound alone."""
+        self._unread_now = set()
         if self.network is None:
             return {}
         if float(samples.abs().max()) < _SILENT:
@@ -80,9 +84,16 @@ class Run:
         if not present:
             return {}
         row = at // FRAME_SAMPLES - self.offset
-        cues = self.faces.cues(row, row + self.window // FRAME_SAMPLES, [self.faces.tracks[i] for i in present])
-        waves = self.network(samples[None], cues.to(samples.device))[0].cpu()
-        return dict(zip(present, waves, strict=True))
+        end = row + self.window // FRAME_SAMPLES
+        told = [i for i in present if self.faces.tracks[i].readable(row, end)]
+        voices, rest = {}, samples.cpu()
+        if told:
+            cues = self.faces.cues(row, end, [self.faces.tracks[i] for i in told])
+            waves = self.network(samples[None], cues.to(samples.device))[0].cpu()
+            voices, rest = dict(zip(told, waves, strict=True)), rest - waves.sum(0)
+        self._unread_now = set(present) - set(told)
+        # A mouth that stands still tells nothing of silence: whoever it is may have said all that nobody else did.
+        return voices | {who: rest / len(self._unread_now) for who in self._unread_now}
 
     def _present(self, at: int) -> list[int]:
         """Return the tracks that are seen in a window."""
@@ -116,7 +127,9 @@ class Run:
             power = wave[:rows * FRAME_SAMPLES].view(rows, -1).square().mean(1)
             row = at // FRAME_SAMPLES - self.offset
             self._loud[who].extend((power + 1e-8).log().tolist())
-            self._moved[who].extend(_moved(self.faces, track, row, rows))
+            unread = who in self._unread_now
+            self._moved[who].extend([float("nan")] * rows if unread else _moved(self.faces, track, row, rows))
+            self._unread[who] = self._unread.get(who, 0) + rows * unread
             gap = missing // FRAME_SAMPLES
             if gap:
                 loud, moved = self._loud[who], self._moved[who]
@@ -149,8 +162,15 @@ class Run:
             start = self.faces.start_seconds
             confidence = agreement(np.asarray(self._moved.get(who, [])), np.asarray(self._loud.get(who, [])))
             out.append(Voice(track.number, sound, 0.0 if self.silent else confidence, track.spans(start), boxes,
-                             start + track.first / 25, track.thumbnail))
+                             start + track.first / 25, track.thumbnail, self._note(who)))
         return tuple(out)
+
+    def _note(self, who: int) -> str:
+        if not self._unread.get(who):
+            return ""
+        seconds = self._unread[who] * FRAME_SAMPLES / SAMPLE_RATE
+        return (f"for {seconds:.1f} s the picture of this mouth stands still or is blank; there it was given what "
+                "nobody else said, not separated")
 
 
 def _moved(faces: Faces, track: FaceTrack, row: int, rows: int) -> list[float]:

@@ -57,6 +57,9 @@ class MixRule:
     jitter: int = 3
     """Frames by which a face may be early or late."""
     drop_out: float = 0.3
+    blind_face: float = 0.05
+    """Of a face that shows nothing of its voice: one picture repeated, a grey patch, or never seen. The target stays,
+    so that such a face is given what nobody else says rather than silence."""
     gain_db: float = 5.0
 
 
@@ -92,6 +95,7 @@ class Mixer:
         scale = 0.9 / mixture.abs().amax(-1, keepdim=True).clamp_min(0.9)
         level = scale * torch.from_numpy(10 ** (rng.uniform(-20, 0, (size, 1)) / 20)).float()
         same = torch.tensor([same for *_, same in drawn])
+        self._blind(mouths, seen, rng)
         return Mixes(mixture * level, sound * level[:, None], Cues(mouths * seen[..., None, None].byte(), seen), same,
                      real.view(size, people))
 
@@ -171,6 +175,17 @@ class Mixer:
             at = int(rng.integers(FRAMES - length + 1))
             seen[at:at + length] = False
         return seen
+
+    def _blind(self, mouths: Tensor, seen: Tensor, rng: np.random.Generator) -> None:
+        """Freeze, hide or drop some of the mouths (B, P, T, 48, 48) for the whole window."""
+        for b, p in np.argwhere(rng.random(seen.shape[:2]) < self.rule.blind_face):
+            kind = rng.integers(3)
+            if kind == 0:
+                mouths[b, p] = mouths[b, p, int(rng.integers(FRAMES))].clone()
+            elif kind == 1:
+                mouths[b, p] = int(rng.integers(256))
+            else:
+                seen[b, p], mouths[b, p] = False, 0
 
     def _noise(self, rng: np.random.Generator) -> Tensor:
         """Coloured noise, a hum, or a few people far away, 3 to 25 dB below one voice."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmvideo.faces.tracks import lips_of
+
 MAX_LAG = 3
 """Moments of 40 ms by which sound may be early or late."""
 
@@ -18,8 +20,7 @@ def movement(mouths: np.ndarray, valid: np.ndarray) -> np.ndarray:
     Returns:
         float32 (T,), NaN where the mouth is not seen; the first is 0.
     """
-    height, width = mouths.shape[1:]
-    middle = mouths[:, height * 3 // 10:height * 8 // 10, width // 5:width * 4 // 5].astype(np.float32)
+    middle = lips_of(mouths).astype(np.float32)
     change = np.abs(np.diff(middle, axis=0, prepend=middle[:1])).mean((1, 2))
     change[1:][~valid[:-1]] = 0
     return np.where(valid, change, np.nan).astype(np.float32)

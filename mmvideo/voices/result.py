@@ -85,6 +85,8 @@ class Voice:
     first_box_seconds: float
     thumbnail: np.ndarray | None
     """uint8 (224, 224, 3) RGB; None where there is no face."""
+    note: str = ""
+    """What to know before relying on this voice; empty if nothing."""
 
     @property
     def has_face(self) -> bool:
@@ -131,7 +133,7 @@ class SeparatedVoices(Result):
         for voice in self.tracks:
             when = ", ".join(f"{a:.2f}-{b:.2f}" for a, b in voice.spans[:6])
             sync = f"  lip-sync {voice.confidence:.0%}" if voice.has_face else ""
-            lines.append(f"  person {voice.number}: {when} s{sync}")
+            lines.append(f"  person {voice.number}: {when} s{sync}{f'  ({voice.note})' if voice.note else ''}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,21 @@ def test_mixtures_hold_their_targets(voices: list[Voice], faces: list[Voice]) ->
     assert (hard.targets.square().sum(-1) == 0).any()
     assert not hard.cues.valid.all(-1).any()
     assert hard.same_voice.all()
+
+
+def test_blind_faces_keep_their_targets(voices: list[Voice], faces: list[Voice]) -> None:
+    rule = MixRule(blind_face=1.0, drop_out=0.0, silent_face=0.0, three_faces=0.0)
+    batch = Mixer(voices, faces, rule).batch(0, 12)
+    still = (batch.cues.mouths.float().diff(dim=2).abs().amax((2, 3, 4)) == 0)
+    assert still.all()
+    unseen, flat = ~batch.cues.valid.any(-1), batch.cues.mouths.float().std((2, 3, 4)) == 0
+    assert unseen.any()
+    assert (flat & ~unseen).any()
+    assert not flat.all()
+    assert (batch.targets.square().sum(-1) > 0).all()
+    seeing = Mixer(voices, faces, replace(rule, blind_face=0.0)).batch(0, 12)
+    assert torch.equal(batch.mixture, seeing.mixture)
+    assert not torch.equal(batch.cues.mouths, seeing.cues.mouths)
 
 
 def test_mouths_composed_from_real_pictures_follow_the_sound(faces: list[Voice]) -> None:

@@ -189,6 +189,45 @@ def test_a_face_that_leaves(pipe: Pipeline) -> None:
     assert leaves.audio.samples[0, int(5.2 * RATE):].abs().max() == 0
 
 
+def test_a_picture_that_stands_still(pipe: Pipeline, short: torch.Tensor) -> None:
+    """A frozen picture tells nothing: the sound is not forced through it, and the result says so."""
+    still = short[40:41].expand(75, -1, -1, -1).contiguous()
+    result = pipe(still, fps=25, audio=sound())
+    assert result.by == "sound"
+    assert not result.in_domain
+    assert any("stands still" in w for w in result.warnings)
+    kept = Pipeline("source-separation", device="cpu", separate={"without_faces": "mixture"})(
+        still, fps=25, audio=sound())
+    assert torch.equal(kept.off_screen.whole().samples, kept.mixture.whole().samples)
+
+
+@pytest.mark.parametrize("how", ["frozen", "blank"])
+def test_one_face_that_cannot_be_read(heard: SeparatedVoices, how: str) -> None:
+    """The other face keeps its voice; this one is given all that is left, and its note says so."""
+    frames = read_video(CLIP, end_seconds=6.0).frames.clone()
+    x0, y0, x1, y1 = (round(v) for v in heard.tracks[1].box_at(1.0))
+    if how == "frozen":
+        frames[:, :, :, 320:] = frames[40:41, :, :, 320:].clone()
+    else:
+        frames[:, :, (y0 + y1) // 2 + 10:y1, x0:x1] = 128
+    boxes = [float(v) for track in heard.tracks for v in track.box_at(1.0)]
+    marked = Pipeline("source-separation", device="cpu", faces={"boxes": boxes})
+    result = marked(frames, fps=25, audio=sound(6.0))
+    sees, blind = result.tracks
+    assert not sees.note
+    assert blind.note.startswith("for 6.0 s the picture of this mouth stands still or is blank")
+    assert blind.note in str(result)
+    assert any(blind.note in w for w in result.warnings)
+    assert blind.confidence == 0 < sees.confidence
+    assert result.off_screen.whole().samples.abs().max() < 1e-5
+    torch.testing.assert_close(whole(result), result.mixture.whole().samples, atol=1e-5, rtol=0)
+
+
+def test_a_film_of_few_pictures_a_second_can_be_read(pipe: Pipeline, short: torch.Tensor) -> None:
+    slow = short[torch.arange(75) // 3 * 3]  # eight pictures a second, written as 25
+    assert not any(v.note for v in pipe(slow, fps=25, audio=sound()).tracks)
+
+
 def test_eight_faces(pipe: Pipeline) -> None:
     said = sound(3.0).samples[0]
     frames = np.stack(list(film([said] * 4, [5, 4, 9, 13], width=1000, side=90)))
