@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -89,11 +90,27 @@ class ChatModel:
         if found.kind != CHAT:
             raise UnsupportedModel(f"{found.name} ({found.model_type}) does not answer in words; use "
                                    f"Pipeline('video-classification', model={found.name!r}).")
+        prepared = processor(found, options)
+        return cls(load(_auto(), found, device, options, **_thinker(found)), prepared, found.name)
+
+    @classmethod
+    def without_weights(cls, found: Found, options: LoadOptions) -> ChatModel:
+        """Load what prepares the inputs, and of the model only its configuration; it cannot answer.
+
+        Raises:
+            UnsupportedModel: it is no chat model, or lacks a processor.
+        """
         import transformers
 
-        prepared = processor(found, options)
-        auto = getattr(transformers, "AutoModelForMultimodalLM", None) or transformers.AutoModelForImageTextToText
-        return cls(load(auto, found, device, options, **_thinker(found)), prepared, found.name)
+        config = _thinker(found).get("config") or transformers.AutoConfig.from_pretrained(
+            local(found.name), revision=options.revision or "main")
+        kind = _auto()._model_mapping[type(config)]
+        try:
+            generation = transformers.GenerationConfig.from_pretrained(local(found.name))
+        except OSError:
+            generation = None
+        shell = SimpleNamespace(forward=kind.forward, config=config, generation_config=generation)
+        return cls(shell, processor(found, options), found.name)
 
     @property
     def device(self) -> torch.device:
@@ -230,6 +247,12 @@ class ChatModel:
                     value = getattr(owner, name, None)
                     found |= {int(i) for i in (value if isinstance(value, list | tuple) else [value]) if i is not None}
         return found
+
+
+def _auto() -> Any:
+    import transformers
+
+    return getattr(transformers, "AutoModelForMultimodalLM", None) or transformers.AutoModelForImageTextToText
 
 
 def _thinker(found: Found) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from mmvideo.language import decoding
 from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.talk import Talk
 
-_PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
-              "position_ids")
+PER_TOKEN = frozenset(("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
+                       "position_ids"))
 """Inputs with one entry a token."""
 
 
@@ -43,8 +43,8 @@ class Conversation(Talk):
         length, model = self.prefix.shape[1], self.chat.model
         inputs = {}
         for name, value in self.first.tensors.items():
-            value = value[:, :length] if name in _PER_TOKEN else value
-            inputs[name] = _placed(value, self.chat.device, model.dtype)
+            value = value[:, :length] if name in PER_TOKEN else value
+            inputs[name] = placed(value, self.chat.device, model.dtype)
         with self._places.watching():
             out = model(**inputs, use_cache=True, logits_to_keep=1)
         return cache_of(out)
@@ -78,10 +78,11 @@ class Conversation(Talk):
         return go_on
 
 
-def _placed(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
+def placed(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Bring an input to the model's device, and numbers with a point to its precision."""
     if not isinstance(value, Tensor):
         return value
     return value.to(device, dtype) if value.is_floating_point() else value.to(device)
 
 
-__all__ = ["Conversation"]
+__all__ = ["PER_TOKEN", "Conversation", "placed"]

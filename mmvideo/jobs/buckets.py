@@ -26,11 +26,15 @@ class Ready:
     @property
     def rows(self) -> int:
         """Rows that the networks see of it."""
+        if self.decoded.bucket is not None:
+            return 1
         return max((len(values) for values in _arrays(self.decoded.fields) if values.ndim > 3), default=1)
 
     @property
     def shape(self) -> tuple:
         """What must be equal in a batch: shapes of the pictures but for the number of rows."""
+        if self.decoded.bucket is not None:
+            return self.decoded.bucket
         return tuple(values.shape[1:] for values in _arrays(self.decoded.fields) if values.ndim > 3)
 
 
@@ -75,10 +79,13 @@ class Buckets:
         return []
 
     def stale(self) -> list[Ready]:
-        """Take the batch whose first clip has waited too long."""
+        """Take the batch whose first clip has waited too long.
+
+        Never one for a costly model: filling a batch up costs it more than waiting, while there is more to decode.
+        """
         now = time.monotonic()
         for shape, kept in self._kept.items():
-            if kept and now - kept[0].since > STALE_SECONDS:
+            if kept and kept[0].decoded.bucket is None and now - kept[0].since > STALE_SECONDS:
                 return self._take(shape, len(kept))
         return []
 

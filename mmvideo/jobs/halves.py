@@ -40,15 +40,18 @@ class Decoded:
     """duration, frames seen, warnings, notes and seconds of each stage."""
     thumbnail: bytes | None = field(default=None, repr=False)
     """JPEG of a few of the frames that were seen."""
+    bucket: tuple[Any, ...] | None = None
+    """What must be equal for clips to go through a costly model together; None where their pictures tell it."""
 
 
 def split(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str, Stage]], list[tuple[str, Stage]]]:
     """Return the stages that need the opened video, with all before them, and the rest.
 
-    Where a stage that needs the opened video has a network (chat models of the hub count tokens to choose frames), all
-    stages are in the first half: each worker then has the model, and clips are not batched. Only loaded stages show
-    that, so whoever builds them anew is told by `whole`.
+    A stage may itself come in two halves, as chat models of the hub do. Where another that needs the opened video has
+    a network, all stages are in the first half: each worker then has the model, and clips are not batched. Only loaded
+    stages show that, so whoever builds them anew is told by `whole`.
     """
+    stages = [(name, part) for name, stage in stages for part in stage.halves() or (stage,)]
     last = max((number for number, (_, stage) in enumerate(stages) if _OPEN & set(stage.needs)), default=-1)
     if whole or any(stage.modules() for _, stage in stages[:last + 1]):
         return list(stages), []
@@ -101,8 +104,11 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
             "frames": seen or 0, "warnings": list(source.warnings) if source is not None else [],
             "notes": notes, "seconds": seconds}
         picture = _thumbnail(clips) if thumbnail and isinstance(clips, Clips) else None
+        if clips is not None and any(stage.pictures_done for _, stage in head):
+            fields["clips"] = dataclasses.replace(clips, frames=clips.frames[..., :1, :1])
         sent = {name: kept(fields[name], item, content, about, options) for name in needed if name in fields}
-        return Decoded({name: pack(value) for name, value in sent.items()}, about, picture)
+        bucket = next((value.bucket for value in sent.values() if hasattr(value, "bucket")), None)
+        return Decoded({name: pack(value) for name, value in sent.items()}, about, picture, bucket)
 
 
 def compute(items: Sequence[Mapping[str, Any]], tail: Stages, gives: str, *, size: int) -> tuple[
@@ -122,11 +128,18 @@ def compute(items: Sequence[Mapping[str, Any]], tail: Stages, gives: str, *, siz
     with torch.inference_mode():
         for name, stage in tail:
             start = time.perf_counter()
-            given = stage.batch([{need: one[need] for need in stage.needs} for one in fields], size=size)
+            given = stage.batch([_given(stage, one) for one in fields], size=size)
             for one, found in zip(fields, given, strict=True):
                 one.update(found)
             seconds.append((name, time.perf_counter() - start))
     return [one[gives] for one in fields], seconds
+
+
+def _given(stage: Stage, fields: Mapping[str, Any]) -> dict[str, Any]:
+    given = {need: fields[need] for need in stage.needs}
+    if fields.get("prompt") is not None and "request" in vars(stage):
+        given["request"] = fields["prompt"]
+    return given
 
 
 def needs(tail: Stages, gives: str) -> set[str]:

@@ -36,6 +36,8 @@ class Stage:
 
     needs: ClassVar[tuple[str, ...]] = ()
     gives: ClassVar[tuple[str, ...]] = ()
+    pictures_done: ClassVar[bool] = False
+    """Whether no later stage looks at the pictures of `clips`."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], where: str) -> Self:
@@ -57,6 +59,10 @@ class Stage:
     def modules(self) -> dict[str, nn.Module]:
         """Return the loaded networks by name, for counting and moving them."""
         return {}
+
+    def halves(self) -> tuple[Stage, Stage] | None:
+        """Return the part that needs the opened video and no network, and the rest; None where it is of one piece."""
+        return None
 
     def __call__(self, **fields: Any) -> dict[str, Any]:
         """Read the fields in `needs`, return those in `gives`."""

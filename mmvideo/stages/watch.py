@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +14,7 @@ from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.conversation import Conversation
 from mmvideo.hub.find import find
 from mmvideo.hub.load import LoadOptions
+from mmvideo.hub.together import Unread, reply_together
 from mmvideo.language.talk import Talk
 from mmvideo.results import Answer, Caption, Usage
 from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
@@ -70,11 +71,20 @@ class Watch(Stage):
         if self.weights is None:
             raise InvalidInput("This recipe runs a model of yours: give model=NAME or FOLDER (--model).")
         self._budget()
-        options = LoadOptions(dtype=self.dtype, device_map=self.device_map, quantize=self.quantize,
-                              attn_implementation=self.attn_implementation, adapter=self.adapter,
-                              revision=self.revision, trust_remote_code=self.trust_remote_code)
         found = find(self.weights, revision=self.revision, trust_remote_code=self.trust_remote_code)
-        self.chat = ChatModel.from_pretrained(found, device, options)
+        self.chat = ChatModel.from_pretrained(found, device, self.load_options())
+
+    def load_options(self) -> LoadOptions:
+        """Return how the weights are held."""
+        return LoadOptions(dtype=self.dtype, device_map=self.device_map, quantize=self.quantize,
+                           attn_implementation=self.attn_implementation, adapter=self.adapter,
+                           revision=self.revision, trust_remote_code=self.trust_remote_code)
+
+    def halves(self) -> tuple[Stage, Stage] | None:
+        """Return the half that prepares the video without the model, and the half that reads it."""
+        from mmvideo.stages.watch_apart import halves
+
+        return None if self.trust_remote_code else halves(self)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the model."""
@@ -100,6 +110,15 @@ class Watch(Stage):
         Raises:
             InvalidInput: limits that allow not even one frame, or a span that holds nothing.
         """
+        clips, seen, first = self.prepared(media)
+        return {"clips": clips, "conversation": self._read(seen, first)}
+
+    def prepared(self, media: Any) -> tuple[Clips, Seen, Prompt]:
+        """Return the clip that is looked at, what the model is shown of it, and how its processor prepares that.
+
+        Raises:
+            InvalidInput: limits that allow not even one frame, or a span that holds nothing.
+        """
         budget, span = self._budget(), span_of(media, self.start_seconds, self.end_seconds)
         count: int | None = budget.frames(span.seconds)
         while True:
@@ -107,7 +126,7 @@ class Watch(Stage):
             first = self.chat.prompt("?", seen)
             count = budget.fewer(len(seen.frames), first.num_seen_tokens)
             if count is None:
-                return {"clips": clips, "conversation": self._read(seen, first)}
+                return clips, seen, first
 
     def _read(self, seen: Seen, first: Prompt) -> Conversation:
         return Conversation(self.chat, seen, first)
@@ -151,11 +170,18 @@ class Reply(Stage):
             return {"answers": _pieces(conversation, clips, text[0], asking)}
         return {"answers": tuple(_answer(conversation, clips, question, asking) for question in text)}
 
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Ask videos with one question each together; one with several is read by itself, once for all of them."""
+        single = [f for f in items if _together(f["conversation"]) and len(f["text"]) == 1
+                  and not f["asking"].choices and f["asking"].schema is None and not f["asking"].temperature]
+        said = iter(reply_together([f["conversation"] for f in single], [f["text"][0] for f in single], size=size,
+                                   max_new_tokens=self.max_new_tokens))
+        return [{"answers": (_said(next(said), f["clips"], f["text"][0], ""),)} if any(f is one for one in single)
+                else self(**{**f, "conversation": _read_now(f["conversation"])}) for f in items]
+
 
 def limited(asking: Asking, longest: int) -> Asking:
     """Set the longest reply where the caller has not."""
-    from dataclasses import replace
-
     return asking if asking.max_new_tokens else replace(asking, max_new_tokens=longest)
 
 
@@ -197,10 +223,31 @@ class Narrate(Stage):
 
     def __call__(self, *, conversation: Talk, clips: Clips) -> dict[str, Any]:
         """Return one Caption of the whole video."""
-        said = conversation.reply(self.request, Asking(max_new_tokens=self.max_new_tokens))
-        return {"caption": Caption(text=said.text, confidence=said.confidence, seconds_looked_at=looked_at(clips),
-                                   in_domain=Domain(True),
-                                   rule=f"{clips.rule}; one reading of all frames; {NOT_JUDGED}")}
+        return {"caption": self._caption(conversation.reply(self.request, Asking(max_new_tokens=self.max_new_tokens)),
+                                         clips)}
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Describe several videos together; `request` among the fields of one takes the place of the usual one."""
+        single = [f for f in items if _together(f["conversation"])]
+        said = iter(reply_together([f["conversation"] for f in single],
+                                   [f.get("request") or self.request for f in single], size=size,
+                                   max_new_tokens=self.max_new_tokens))
+        return [{"caption": self._caption(next(said), f["clips"])} if any(f is one for one in single)
+                else replace(self, request=f.get("request") or self.request)(
+                    conversation=_read_now(f["conversation"]), clips=f["clips"]) for f in items]
+
+    @staticmethod
+    def _caption(said: Any, clips: Clips) -> Caption:
+        return Caption(text=said.text, confidence=said.confidence, seconds_looked_at=looked_at(clips),
+                       in_domain=Domain(True), rule=f"{clips.rule}; one reading of all frames; {NOT_JUDGED}")
+
+
+def _together(conversation: Any) -> bool:
+    return isinstance(conversation, Unread) and conversation.prepared.bucket is not None
+
+
+def _read_now(conversation: Any) -> Talk:
+    return conversation.talk() if isinstance(conversation, Unread) else conversation
 
 
 __all__ = ["NOT_JUDGED", "Narrate", "Reply", "Watch", "limited"]

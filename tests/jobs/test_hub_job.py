@@ -3,23 +3,68 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmvideo import Pipeline
 from mmvideo.jobs import JobOptions, run_job
+from mmvideo.jobs.rows import comparable
 from tests.hub import checkpoints
 
 
-@pytest.mark.slow
-def test_a_chat_model_runs_as_a_job(clips: Path, tmp_path: Path) -> None:
-    folder = checkpoints.make("smolvlm", tmp_path / "model")
-    pipe = Pipeline("video-captioning", str(folder), "cpu", num_frames=2, max_new_tokens=4)
-    summary = run_job(pipe, [clips / "clip0000.mp4", clips / "clip0001.mp4"], tmp_path / "job", JobOptions())
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.make("smolvlm", tmp_path_factory.mktemp("hub") / "model")
+
+
+def _rows(pipe: Pipeline, inputs: Any, out: Path, **options: Any) -> list[dict[str, Any]]:
+    summary = run_job(pipe, inputs, out, JobOptions(workers=1, **options))
     assert summary.failures == ()
-    for row in summary.rows():
-        assert row["text"] == pipe(row["source"]).text
+    return [comparable(row) for row in summary.rows()]
+
+
+@pytest.mark.slow
+def test_a_chat_model_reads_clips_together(folder: Path, clips: Path, tmp_path: Path,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of single calls; the same rows in another order and beside others; a prompt for each clip."""
+    pipe = Pipeline("video-captioning", str(folder), "cpu", dtype="float32", num_frames=2, max_new_tokens=4)
+    together: list[int] = []
+    generate = pipe.stages[1][1].chat.model.generate
+
+    def noting(**inputs: Any) -> Any:
+        together.append(len(inputs["input_ids"]))
+        return generate(**inputs)
+
+    monkeypatch.setattr(pipe.stages[1][1].chat.model, "generate", noting)
+    chosen = [clips / f"clip{number:04}.mp4" for number in (0, 1, 3)]
+    rows = _rows(pipe, chosen, tmp_path / "job", batch_size=2)
+    assert together == [2, 2], "three clips in two batches, the second filled up"
+    for row in rows:
+        alone = pipe(row["source"])
+        assert row["text"] == alone.text
+        assert row["confidence"] == pytest.approx(alone.confidence, abs=2e-4)
+        assert row["frame_times"] == pytest.approx(alone.seconds_looked_at)
         assert len(row["frame_times"]) == 2
-    asked = run_job(pipe, clips / "clip0000.mp4", tmp_path / "job", JobOptions(), prompt="Who moves, and where to?")
+    assert len({row["confidence"] for row in rows}) == 3
+    backwards = _rows(pipe, [*reversed(chosen), clips / "clip0004.mp4"], tmp_path / "back", batch_size=2)
+    assert backwards[:3] == rows[::-1]
+    asked = run_job(pipe, chosen[0], tmp_path / "job", JobOptions(workers=1), prompt="Who moves, and where to?")
     assert (asked.done_now, asked.reused) == (1, 0), "another prompt is another result"
-    assert next(iter(asked.rows()))["prompt"] == "Who moves, and where to?"
+    (row,) = asked.rows()
+    assert row["prompt"] == "Who moves, and where to?"
+    narrate = Pipeline("video-captioning", str(folder), "cpu", dtype="float32", num_frames=2, max_new_tokens=4,
+                       narrate={"request": "Who moves, and where to?"})
+    assert row["text"] == narrate(chosen[0]).text
+
+
+@pytest.mark.slow
+def test_one_question_and_several(folder: Path, clips: Path, tmp_path: Path) -> None:
+    pipe = Pipeline("video-qa", str(folder), "cpu", dtype="float32", num_frames=2, max_new_tokens=4)
+    given = [{"id": "one", "path": str(clips / "clip0000.mp4"), "question": "Who is it?"},
+             {"id": "two", "path": str(clips / "clip0001.mp4"), "questions": ["Who is it?", "Where?"]}]
+    for row, one in zip(_rows(pipe, given, tmp_path / "job", batch_size=2), given, strict=True):
+        asked = list(row["questions"])
+        alone = pipe(one["path"], asked)
+        assert [(a["question"], a["text"]) for a in row["answers"]] == [(a.question, a.text) for a in alone]
+        assert [a["confidence"] for a in row["answers"]] == pytest.approx([a.confidence for a in alone], abs=2e-4)

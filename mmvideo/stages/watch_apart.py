@@ -1,0 +1,71 @@
+"""The stage `watch` in two halves, for jobs: workers prepare videos, and the model reads many of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from mmvideo.hub.chat import ChatModel
+from mmvideo.hub.find import find
+from mmvideo.hub.together import Prepared, Unread
+from mmvideo.stages.base import Stage
+from mmvideo.stages.watch import Watch
+
+
+@dataclass(kw_only=True)
+class Prepare(Watch):
+    """Choose frames and let the model's processor prepare them, without the model."""
+
+    gives: ClassVar = ("clips", "prepared")
+    pictures_done: ClassVar = True
+
+    def load(self, device: torch.device) -> None:
+        """Load the processor, and of the model only what its configuration says."""
+        found = find(self.weights, revision=self.revision, trust_remote_code=self.trust_remote_code)
+        self.chat = ChatModel.without_weights(found, self.load_options())
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return none: the model is not here."""
+        return {}
+
+    def __call__(self, *, media: Any) -> dict[str, Any]:
+        """Return the one clip that was looked at, and what the model would be given."""
+        clips, seen, first = self.prepared(media)
+        if first.replacements is not None:
+            seen = replace(seen, frames=seen.frames[:, :, :1, :1])
+        return {"clips": clips, "prepared": Prepared(seen, first)}
+
+
+@dataclass(kw_only=True)
+class Read(Stage):
+    """Put what was prepared before the model."""
+
+    needs: ClassVar = ("prepared",)
+    gives: ClassVar = ("conversation",)
+
+    chat: ChatModel | None = field(default=None, repr=False)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the model."""
+        return {"model": self.chat.model} if self.chat is not None else {}
+
+    def __call__(self, *, prepared: Prepared) -> dict[str, Any]:
+        """Return a conversation about it."""
+        return {"conversation": Unread(self.chat, prepared).talk()}
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Leave the reading to the stage that asks: it knows which videos are asked one question each."""
+        return [{"conversation": Unread(self.chat, fields["prepared"])} for fields in items]
+
+
+def halves(watch: Watch) -> tuple[Stage, Stage]:
+    """Return what of a stage `watch` needs the opened video, and what needs the model."""
+    options = {name: value for name, value in vars(watch).items() if name != "chat"}
+    return Prepare(**options), Read(chat=watch.chat)
+
+
+__all__ = ["Prepare", "Read", "halves"]
