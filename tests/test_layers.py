@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "evaluation": TOOLS | MODELS | {"media", "sampling", "toybox", "faces", "talkers", "stages", "results", "hooks",
                                     "pipeline", "training"},
     "training": TOOLS | MODELS | {"hub", "media", "sampling", "toybox", "faces", "talkers"},
-    "jobs": TOOLS | {"hub", "media", "sampling", "stages", "results", "hooks", "pipeline"},
+    "jobs": TOOLS | {"hub", "media", "sampling", "stages", "results", "hooks", "pipeline", "voices"},
     "serving": BASE | {"media", "pipeline", "results"},
     "doctor": TOOLS,
     "embedded": set(),
