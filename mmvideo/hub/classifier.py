@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput, UnsupportedModel
+from mmvideo.hub.fast import hastened
 from mmvideo.hub.find import CLASSIFIER, MATCHER, Found
 from mmvideo.hub.load import LoadOptions, load, local, memory_for
 
@@ -62,7 +63,8 @@ class HubClassifier:
         if found.kind == MATCHER:
             read = transformers.AutoTokenizer.from_pretrained(local(found.name), revision=options.revision or "main")
             tokenizer = read([template.format(label=label) for label in labels], return_tensors="pt", padding=True)
-        model = load(auto, found, device, options)
+        model = hastened(load(auto, found, device, options), attention=(
+            found.kind == CLASSIFIER and options.attn_implementation is None))
         return cls(model, prepares, tokenizer, labels or _own_labels(model, found), found.name)
 
     @property

@@ -46,6 +46,19 @@ def still(frames: Tensor, grid: tuple[int, int, int], threshold: float) -> Tenso
     return torch.stack(gone).flatten()
 
 
+def evened(gone: Tensor, multiple: int) -> Tensor:
+    """Keep so many more tokens that the number kept is a multiple: clips that keep as many go through in one batch.
+
+    Args:
+        gone: bool (B, N), True where a token may be dropped; N is a multiple of `multiple`.
+
+    Returns:
+        bool (B, N): `gone` without the first few of each row.
+    """
+    lacking = -(~gone).sum(1, keepdim=True) % multiple
+    return gone & (gone.cumsum(1) > lacking)
+
+
 def dropped(features: Features, frames: Tensor, threshold: float) -> Features:
     """Leave out the still tokens of one clip (B = 1); what stands beside the grid stays.
 
@@ -131,4 +144,4 @@ def _round(tokens: Tensor, sizes: Tensor, places: Tensor, fewer: int) -> tuple[T
             torch.cat((picked(places[:, even], stay), places[:, odd]), 1))
 
 
-__all__ = ["dropped", "merged", "refilled", "still"]
+__all__ = ["dropped", "evened", "merged", "refilled", "still"]

@@ -13,11 +13,14 @@ from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
 from mmvideo.errors import RecipeError
-from mmvideo.nn.fewer import merged, still
+from mmvideo.nn.fewer import evened, merged, still
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
 from mmvideo.stages.remedy import remedy
 from mmvideo.types import Clips, Domain, Features
+
+_SIZES = 8
+"""To how many different numbers of tokens clips are brought where places are left out."""
 
 
 @dataclass(kw_only=True)
@@ -75,18 +78,30 @@ class Encode(Stage):
             parts.append(self._look(frames, sound, heard))
         return {"features": joined(parts)}
 
-    def _look(self, frames: Tensor, sound: Tensor | None, heard: Tensor) -> Features:
-        """Run the network on clips; where places are left out, one by one, as each clip has others."""
+    def _look(self, frames: Tensor, sound: Tensor | None, heard: Tensor, *, alone: bool = False) -> Features:
+        """Run the network on clips; where places are left out, on those together that keep as many.
+
+        Args:
+            alone: run each clip by itself, so that its features do not depend on its neighbours.
+        """
         hears = "audio" in inspect.signature(self.network.forward).parameters
         given = {"audio": sound, "has_audio": heard} if hears else {}
         if self.drop_below is None:
             return self.network(frames, **given)
-        rows = []
-        for row, clip in enumerate(frames):
-            mine = {name: None if x is None else x[row:row + 1] for name, x in given.items()}
-            gone = still(clip, self.network.grid, self.drop_below)
-            rows.append(self.network(clip[None], gone=gone[None], **mine))
-        return joined(rows)
+        grid = self.network.grid
+        gone = torch.stack([still(clip, grid, self.drop_below) for clip in frames])
+        gone = evened(gone, max(1, gone.shape[1] // _SIZES))
+        kinds: dict[int, list[int]] = {}
+        for row, count in enumerate(gone.sum(1).tolist()):
+            kinds.setdefault(row if alone else count, []).append(row)
+        parts, order = [], []
+        for rows in kinds.values():
+            mine = {name: None if x is None else x[rows] for name, x in given.items()}
+            parts.append(self.network(frames[rows], gone=gone[rows], **mine))
+            order += rows
+        back = torch.tensor(order).argsort()
+        whole = joined(parts)
+        return Features(whole.tokens[back], whole.grid, whole.pooled[back], whole.num_extra)
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Encode the clips of several videos in passes of exactly `size` rows."""
@@ -113,7 +128,7 @@ class Encode(Stage):
         deaf = clips[rows[0][0]].audio is None
         sound = None if deaf else torch.stack([clips[number].audio[row] for number, row in rows]).to(self.device)
         heard = torch.tensor([clips[number].has_audio for number, _ in rows], device=self.device)
-        return self._look(frames, sound, heard)
+        return self._look(frames, sound, heard, alone=True)
 
 
 def split(features: Features, counts: Sequence[int]) -> list[Features]:

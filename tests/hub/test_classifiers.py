@@ -11,6 +11,8 @@ import torch
 
 from mmvideo import Pipeline, read_video
 from mmvideo.errors import InvalidInput, UnsupportedModel
+from mmvideo.hub.fast import attend, hastened
+from mmvideo.nn import onednn
 from tests.hub.checkpoints import byte_level, qwen_tokenizer
 from tests.tiny import make_clip
 
@@ -102,6 +104,47 @@ def test_logits_are_those_of_transformers_over_the_whole_video(family: str, clip
     for i, name in LABELS.items():
         assert found[name] == pytest.approx(float(expected[i]), abs=1e-4)
     assert expected.std() > 1e-3
+
+
+def test_float32_on_a_cpu_runs_through_onednn_and_gives_the_same_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not onednn.available():
+        pytest.skip("this build of torch has no oneDNN")
+    torch.manual_seed(0)
+    model = videomae()[0].eval()
+    pixels = torch.randn(2, 8, 3, 32, 32)
+    with torch.inference_mode():
+        expected = model(pixels).logits
+    heads: list[torch.Size] = []
+    attention = onednn.attention
+
+    def noting(query: torch.Tensor, *rest: Any) -> torch.Tensor:
+        heads.append(query.shape)
+        return attention(query, *rest)
+
+    monkeypatch.setattr(onednn, "attention", noting)
+    assert hastened(model, attention=True) is model
+    assert sum(isinstance(layer, onednn.PackedLinear) for layer in model.modules()) == 2 * 6 + 1
+    with torch.inference_mode():
+        torch.testing.assert_close(model(pixels).logits, expected, rtol=1e-5, atol=1e-5)
+    assert heads == [torch.Size((2, 2, 16, 16))] * 2
+    torch.testing.assert_close(model(pixels).logits, expected, rtol=1e-5, atol=1e-5)  # with gradients
+    assert len(heads) == 2
+    query, key = torch.randn(1, 2, 500, 16), torch.randn(1, 2, 30, 16)
+    torch.testing.assert_close(
+        attention(query, key, key, 0.3), torch.nn.functional.scaled_dot_product_attention(query, key, key, scale=0.3))
+    half = hastened(videomae()[0].bfloat16().eval(), attention=True)
+    assert not any(isinstance(layer, onednn.PackedLinear) for layer in half.modules())
+
+
+def test_a_mask_or_another_kind_of_attention_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onednn, "attention", lambda *_: pytest.fail("this is not plain attention"))
+    module, x = torch.nn.Module(), torch.randn(1, 2, 6, 8)
+    mask = torch.ones(6, 6, dtype=torch.bool).tril()
+    with torch.inference_mode():
+        for given in ({"attention_mask": mask}, {"is_causal": True}):
+            found, _ = attend(module, x, x, x, **given)
+            torch.testing.assert_close(found.transpose(1, 2), torch.nn.functional.scaled_dot_product_attention(
+                x, x, x, is_causal=True))
 
 
 def test_labels_of_ones_own_with_xclip(clip: str, tmp_path: Path) -> None:

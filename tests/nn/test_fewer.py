@@ -7,7 +7,7 @@ import torch
 
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput
-from mmvideo.nn.fewer import dropped, merged, refilled, still
+from mmvideo.nn.fewer import dropped, evened, merged, refilled, still
 from mmvideo.types import Features
 
 
@@ -76,6 +76,12 @@ def test_dropped_tokens_read_as_the_last_kept_ones_of_their_places() -> None:
     gone = torch.tensor([False, False, True, False, False, True])  # (3, 1, 2): kept again after it was dropped
     assert refilled(torch.tensor([[[0.0], [1], [3], [4]]]), gone[None], (3, 1, 2)).flatten().tolist() == [
         0, 1, 0, 3, 4, 3]
+
+
+def test_as_many_are_kept_as_fill_a_batch() -> None:
+    gone = torch.tensor([[0, 0, 1, 1, 1, 1, 0, 1], [0, 1, 1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]]).bool()
+    found = evened(gone, 4)
+    assert found.int().tolist() == [[0, 0, 0, 1, 1, 1, 0, 1], [0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]]
 
 
 @pytest.mark.parametrize("name", ["toybox-av", "videomae-tiny"])
