@@ -37,7 +37,8 @@ KIND_OF = {"direction": "motion", "speed": "motion", "order": "order", "camera":
 """Task -> the kind of scene that it is asked about."""
 BAG_OF_FRAMES = {"direction": 0.5, "order": 0.5}
 """The best accuracy that frames without their order allow, by construction: a film and the same film backwards have
-the same frames. (On `direction` they show the line on which a toy moves, and not which way.)"""
+the same frames. (On `direction` they show the line on which a toy moves, and not which way. One frame alone shows some
+of it too: the middle of the way is drawn alike for all ways, so a toy near an edge has come there along its line.)"""
 NONE = -100
 """Label of a clip that a task does not ask about; cross-entropy leaves it out."""
 NUM_FRAMES = 16
@@ -86,7 +87,7 @@ def draw(indices: Sequence[int], *, tasks: Sequence[str], split: str = "train", 
     specs, labels, backwards = [], {task: [] for task in tasks}, []
     for index in indices:
         kind, number = kinds[index % len(kinds)], index // len(kinds)
-        spec, truth, flipped = _SCENES[kind](split_seed(split, number // 2), number % 2)
+        spec, truth, flipped = scene(kind, number, split)
         specs.append(spec)
         backwards.append(flipped)
         for task in tasks:
@@ -96,6 +97,11 @@ def draw(indices: Sequence[int], *, tasks: Sequence[str], split: str = "train", 
     back = torch.tensor(backwards)
     frames[back], sound[back] = frames[back].flip(1), sound[back].flip(1)
     return TaskBatch(frames, {task: torch.tensor(column) for task, column in labels.items()}, sound)
+
+
+def scene(kind: str, number: int, split: str) -> tuple[SceneSpec, dict[str, int], bool]:
+    """Return scene `number` of a kind, the labels of its tasks, and whether the film of it is played backwards."""
+    return _SCENES[kind](split_seed(split, number // 2), number % 2)
 
 
 def _toy(rng: random.Random, color: str, material: str, position, velocity=(0.0, 0.0), *, radius: float,
@@ -167,4 +173,4 @@ def _sounding(seed: int, second: int) -> tuple[SceneSpec, dict[str, int], bool]:
 _SCENES = {"motion": _motion, "order": _order, "camera": _camera, "sounding": _sounding}
 
 
-__all__ = ["BAG_OF_FRAMES", "KIND_OF", "LABELS", "NONE", "NUM_FRAMES", "TaskBatch", "draw"]
+__all__ = ["BAG_OF_FRAMES", "KIND_OF", "LABELS", "NONE", "NUM_FRAMES", "TaskBatch", "draw", "scene"]

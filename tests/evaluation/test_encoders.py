@@ -8,7 +8,7 @@ import pytest
 
 from mmvideo.errors import RecipeError, UnknownName
 from mmvideo.evaluation import encoders
-from mmvideo.evaluation.encoder_claims import ABSENT, HOLDS, OPEN, REFUTED, verdicts
+from mmvideo.evaluation.encoder_claims import ABSENT, OPEN, REFUTED, SEEN, verdicts
 from mmvideo.evaluation.intervals import difference, wilson
 
 CONFIG = {"families": ["c3d-tiny", "videomae-tiny"], "tasks": ["direction", "sounding"], "steps": 2, "batch_size": 2,
@@ -56,10 +56,14 @@ def test_verdicts_follow_from_the_intervals() -> None:
     def of(claims: dict[str, str], word: str) -> str:
         return next(v for c, v in claims.items() if word in c)
 
-    assert of(verdict(190, 100), "TSM") == HOLDS
+    assert of(verdict(190, 100), "TSM") == SEEN
     assert of(verdict(142, 100), "TSM") == OPEN
     assert of(verdict(102, 100), "TSM") == REFUTED
     assert of(verdict(190, 100, gmacs=0.3), "TSM") == REFUTED, "not at the same cost"
-    assert of(verdict(190, 105), "one by one") == HOLDS
-    assert of(verdict(190, 130), "one by one") == REFUTED
+    assert of(verdict(190, 105), "at chance (50%) on order") == SEEN
+    assert of(verdict(190, 130), "at chance (50%) on order") == REFUTED
+    assert of(verdict(190, 55), "at chance (25%) on direction") == SEEN
+    assert of(verdict(190, 83), "at chance (25%) on direction") == REFUTED
+    assert of(verdict(190, 83), "backwards allow (50%)") == SEEN
+    assert of(verdict(190, 130), "backwards allow (50%)") == REFUTED
     assert of(verdict(190, 100), "slow fusion") == ABSENT
