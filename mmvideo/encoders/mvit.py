@@ -18,8 +18,7 @@ from mmvideo.types import Features
 
 V1 = ("docs/source/model_zoo.md of github.com/facebookresearch/pytorchvideo (parameters, GFLOPs); MODEL_ZOO.md of "
       "github.com/facebookresearch/SlowFast (top-1)")
-V2 = ("Li et al. 2022, arXiv:2112.01526, comparison on Kinetics-400 (S also in MMAction2: 34.5 M, 64 G); top-1: "
-      "MODEL_ZOO.md of github.com/facebookresearch/SlowFast")
+V2 = "Li et al. 2022, arXiv:2112.01526; projects/mvitv2/README.md of github.com/facebookresearch/SlowFast"
 PYSLOWFAST = "https://github.com/facebookresearch/SlowFast"
 STRIDE = (2, 4, 4)
 """Of the first convolution, in frames and pixels."""
@@ -109,7 +108,7 @@ class MViT(VideoEncoder):
             Published(V1, 36.61, 170.37, top1=80.4, top1_on="Kinetics-400"), version=1),
         "mvit-v2-s-16x4": _preset(
             "version 2, small, 16 frames in steps of 4", _input(16, 4),
-            Published(V2, 34.5, 64.5, top1=81.0, top1_on="Kinetics-400"),
+            Published(V2, 34.5, 64, top1=81.0, top1_on="Kinetics-400"),
             weights=f"torchvision: mvit_v2_s; pyslowfast: {PYSLOWFAST}"),
         "mvit-v2-b-32x3": _preset(
             "version 2, base, 24 layers, 32 frames in steps of 3", _input(32, 3),

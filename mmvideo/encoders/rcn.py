@@ -31,9 +31,9 @@ class ConvRecurrence(nn.Module):
         r_t = sigmoid(W_r * x_t + U_r * h_{t-1})
         c_t = tanh(W * x_t + U * (r_t . h_{t-1}))
         h_t = (1 - z_t) . h_{t-1} + z_t . c_t
-    and "tanh" is h_t = tanh(W * x_t + U * h_{t-1}). A state from the layer below enters both gates of the GRU (in
-    "tanh", the sum) through convolutions of its own, not the candidate c_t. This, and that the
-    stacked network too has a classifier at every layer, is how we read the paper. h_0 = 0.
+    and "tanh" is h_t = tanh(W * x_t + U * h_{t-1}). A state from the layer below enters both gates of the GRU
+    (section 3.2; in "tanh", the sum) through convolutions of its own, not the candidate c_t. That the stacked network
+    too has a classifier at every layer is how we read the paper. h_0 = 0.
 
     Args:
         dim_in: channels of x.
