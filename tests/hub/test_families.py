@@ -150,7 +150,7 @@ TOLD = {
 """How a family writes the time of a frame, and the unit to which it rounds or cuts it."""
 
 
-@pytest.mark.parametrize("family", [*TOLD, "qwen2_5_vl", "qwen2_5_omni"])
+@pytest.mark.parametrize("family", [*TOLD, "qwen2_5_vl", "qwen2_5_omni", "qwen3_omni_moe"])
 def test_the_model_is_told_the_true_times(family: str, checkpoint: Callable[[str], Path], uneven: Path) -> None:
     keep = Keep()
     pipe = Pipeline("video-qa", model=checkpoint(family), device="cpu", dtype="float32", num_frames=6)
