@@ -119,7 +119,7 @@ def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str
     run = Run(out / "runs" / name, nn.ModuleDict({"encoder": encoder}), schedule)
     # Every seed learns from clips of its own.
     classifier.fit(run, encoder, data, evaluated=0, first_clip=seed * 10**7)
-    seconds = time.monotonic() - began
+    seconds = max(time.monotonic() - began, _logged_seconds(run))
     encoder.eval()
     counts = classifier.measure(encoder, data, num=settings.num, split="test")
     encoder.save_pretrained(out / "runs" / name / "model")
@@ -131,6 +131,14 @@ def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str
     partial.replace(path)
     (out / "runs" / name / "checkpoint.pt").unlink(missing_ok=True)
     return result
+
+
+def _logged_seconds(run: Run) -> float:
+    """Return the time of all logged steps, those before the last resume among them."""
+    log_file = run.folder / "log.jsonl"
+    lines = [json.loads(text) for text in log_file.read_text().splitlines()] if log_file.exists() else []
+    speeds = {line["step"]: line["per_second"] for line in lines if "per_second" in line}
+    return sum(run.schedule.log_every * run.schedule.batch_size / speed for speed in speeds.values())
 
 
 @torch.inference_mode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from mmvideo.errors import RecipeError, UnknownName
 from mmvideo.evaluation import encoders
@@ -31,6 +32,15 @@ def test_a_comparison_is_written_and_resumed(tmp_path, monkeypatch) -> None:
     assert list(encoders.evaluate(CONFIG, out=tmp_path, where="here")) == reports
     with pytest.raises(pytest.fail.Exception, match="trained again"):
         list(encoders.evaluate(CONFIG | {"steps": 3}, out=tmp_path, where="here"))
+
+
+def test_the_time_of_a_resumed_training_is_that_of_all_its_steps(tmp_path) -> None:
+    lines = [{"step": 50, "per_second": 8.0}, {"step": 100, "per_second": 4.0}, {"step": 100, "evaluation": {"a": 1.0}},
+             {"step": 100, "per_second": 16.0}]  # the second fifty again, after a kill
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    schedule = encoders.Schedule(steps=100, batch_size=16, learning_rate=0.1, log_every=50)
+    run = encoders.Run(tmp_path, torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2)}), schedule)
+    assert encoders._logged_seconds(run) == pytest.approx(100 + 50)
 
 
 def test_configs_are_checked_before_anything_is_trained(tmp_path) -> None:
