@@ -8,11 +8,13 @@ from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
+from starlette.middleware import Middleware
 
 import mmvideo
 from mmvideo.hooks import Hook
+from mmvideo.serving.size import SizeLimit
 
-MAX_SIZE, KEEP_SECONDS = "200mb", 1800
+MAX_SIZE, KEEP_SECONDS, CHECK_SECONDS = 200 << 20, 1800, 300
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "toybox.mp4"
 QUESTIONS = ("what happens next?", "which way does the camera move?", "what is in the video?")
 CSS = """
@@ -58,8 +60,9 @@ def ask(clip: str | None, question: str, progress: gr.Progress = gr.Progress()) 
 
 def build() -> gr.Blocks:
     """Lay out the page."""
-    with gr.Blocks(title="Ask about a video", delete_cache=(300, KEEP_SECONDS), analytics_enabled=False) as page:
-        gr.Markdown(f"# Ask about a video\nUp to {MAX_SIZE.upper()}; everything is removed after "
+    keep = (CHECK_SECONDS, KEEP_SECONDS)
+    with gr.Blocks(title="Ask about a video", delete_cache=keep, analytics_enabled=False) as page:
+        gr.Markdown(f"# Ask about a video\nUp to {MAX_SIZE >> 20} MB; everything is removed after "
                     f"{KEEP_SECONDS // 60} minutes. The embedded model knows toys that move and collide, and says so "
                     "when it is shown something else.")
         clip = gr.Video(label="Your clip", sources=["upload", "webcam"], elem_id="clip")
@@ -79,7 +82,8 @@ def main(host: str = "127.0.0.1", port: int = 7860) -> None:
     """Serve the page until Ctrl-C."""
     build().launch(server_name=host, server_port=port, max_file_size=MAX_SIZE, css=CSS, footer_links=[],
                    theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-                   allowed_paths=[str(SAMPLE.parent)], quiet=True, ssr_mode=False)
+                   allowed_paths=[str(SAMPLE.parent)], quiet=True, ssr_mode=False,
+                   app_kwargs={"middleware": [Middleware(SizeLimit, limit=MAX_SIZE)]})
 
 
 if __name__ == "__main__":

@@ -13,13 +13,15 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
+from starlette.middleware import Middleware
 
 import mmvideo
 from mmvideo.hooks import Hook
+from mmvideo.serving.size import SizeLimit
 
-MAX_PEOPLE, MAX_SECONDS, MAX_SIZE = 8, 120, "200mb"
-KEEP_SECONDS = 1800
-"""Uploads and what was made of them are removed after this."""
+MAX_PEOPLE, MAX_SECONDS, MAX_SIZE = 8, 120, 200 << 20
+KEEP_SECONDS, CHECK_SECONDS = 1800, 300
+"""Uploads and what was made of them are removed after the first; every so often it is looked what is that old."""
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "voices.mp4"
 COLOURS = ("#e4572e", "#2e86ab", "#4f9d69", "#a23b72", "#f2a541", "#6c5b7b", "#1b998b", "#8d6a9f")
 CSS = """
@@ -159,9 +161,10 @@ def remix(result: Any, *levels: float) -> str:
 
 def build() -> gr.Blocks:
     """Lay out the page."""
-    with gr.Blocks(title="Separate the voices", delete_cache=(300, KEEP_SECONDS), analytics_enabled=False) as page:
+    keep = (CHECK_SECONDS, KEEP_SECONDS)
+    with gr.Blocks(title="Separate the voices", delete_cache=keep, analytics_enabled=False) as page:
         gr.Markdown("# Separate the voices in a clip\nEach face gets its own voice. Clips of up to "
-                    f"{MAX_SECONDS // 60} minutes and {MAX_SIZE.upper()}; everything is removed after "
+                    f"{MAX_SECONDS // 60} minutes and {MAX_SIZE >> 20} MB; everything is removed after "
                     f"{KEEP_SECONDS // 60} minutes. A small model that works best on two people who face the camera.")
         clip = gr.Video(label="Your clip", sources=["upload", "webcam"], elem_id="clip")
         with gr.Row():
@@ -196,7 +199,8 @@ def main(host: str = "127.0.0.1", port: int = 7860) -> None:
     """Serve the page until Ctrl-C."""
     build().launch(server_name=host, server_port=port, max_file_size=MAX_SIZE, css=CSS, footer_links=[],
                    theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-                   allowed_paths=[str(SAMPLE.parent)], quiet=True, ssr_mode=False)
+                   allowed_paths=[str(SAMPLE.parent)], quiet=True, ssr_mode=False,
+                   app_kwargs={"middleware": [Middleware(SizeLimit, limit=MAX_SIZE)]})
 
 
 if __name__ == "__main__":

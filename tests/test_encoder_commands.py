@@ -183,3 +183,25 @@ def test_profile_refuses_what_it_cannot_measure(given: list[str], says: str) -> 
     code, out, err = _run("profile", *given)
     assert (code, out) == (2, "")
     assert says in err
+
+
+def test_separators_are_listed_and_shown() -> None:
+    code, out, _ = _run("list", "separators")
+    assert code == 0
+    assert {"visualvoice", "rtfs-net-4", "mouth-mask-s-causal"} <= {line.split()[0] for line in out.splitlines()}
+    code, out, _ = _run("show", "rtfs-net-4", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["params"] == sum(found["parts"].values())
+    assert found["published"]["params_millions"] == 0.74
+    assert abs(found["published"]["params_difference_percent"]) < 0.5
+    assert abs(found["published"]["gflops_difference_percent"]) < 2
+    assert found["licence"].startswith("MIT")
+    assert "no weights of the separator are public" in found["weights"]
+    code, out, _ = _run("show", "mouth-mask-s-deaf-to-faces")
+    assert code == 0
+    assert "sound alone" in out
+    assert "2 voices in no order" in out
+    code, _, err = _run("show", "mouth-mask-q")
+    assert code == 2
+    assert "mouth-mask-m" in err

@@ -140,13 +140,53 @@ def encoder(name: str) -> dict[str, Any]:
     return {**described, "checkpoints": {key: form.about for key, form in forms.items()}, "presets": {}}
 
 
+def separator(name: str) -> dict[str, Any]:
+    """Describe a family of separators or one of its presets: what it sees, licence, published figures, cost here.
+
+    Raises:
+        UnknownName: no such family or preset.
+    """
+    from mmvideo.encoders import zoo
+    from mmvideo.registry import find, names
+    from mmvideo.separation import costs
+
+    is_family = name in names(costs.KIND) and name not in find(costs.KIND, name).PRESETS
+    family = name if is_family else zoo.family_of(name, costs.KIND)
+    forms = {key: form.about for key, form in find(costs.KIND, family).CHECKPOINTS.items()}
+    presets = find(costs.KIND, family).PRESETS
+    if is_family:
+        return {"name": name, "about": about_family(name, costs.KIND), "checkpoints": forms,
+                "presets": {key: preset.about for key, preset in presets.items()}}
+    preset, counted, net = presets[name], costs.count(name), find(costs.KIND, family).create(name)
+    stated, left_out = preset.published, preset.published_without
+    sees = "lips and a still face" if net.needs_still else "lips" if net.sees else "nothing: sound alone"
+    described = {
+        "name": name, "about": preset.about, "family": family, "sees": sees,
+        "gives": "a voice a face" if net.sees else f"{net.num_outputs} voices in no order",
+        "window_seconds": counted.seconds, "options": dict(preset.options), "params": counted.total_params(),
+        "parts": counted.params, "gmacs_per_second": round(counted.per_second(), 3), "licence": preset.licence,
+        "weights": preset.weights or "none: train it"}
+    if stated is not None:
+        ours = (counted.total_params(left_out) / 1e6, counted.per_second(left_out) * preset.published_seconds)
+        gaps = [None if was is None else round(100 * (here / was - 1), 2)
+                for here, was in zip(ours, (stated.params_millions, stated.gflops), strict=True)]
+        without = f", without {' and '.join(left_out)}" if left_out else ""
+        described["published"] = {
+            "source": stated.source + (f"; {preset.quality}" if preset.quality else ""),
+            "params_millions": stated.params_millions, "params_difference_percent": gaps[0], "gflops": stated.gflops,
+            "unit": f"{stated.unit} for {preset.published_seconds:g} s of sound{without}",
+            "gflops_difference_percent": gaps[1], "top1": None, "top1_on": "", "difference": stated.difference}
+    return {**described, "checkpoints": forms, "presets": {}}
+
+
 def _encoder_text(described: dict[str, Any]) -> list[str]:
     """Lay out what `encoder` found."""
     lines = []
     for key, value in described.items():
         if key in ("name", "about", "presets", "checkpoints", "published") or value in (None, {}):
             continue
-        unit = {"gflops": " x 10^9 multiply-adds a clip", "params": ""}.get(key, "")
+        unit = {"gflops": " x 10^9 multiply-adds a clip", "window_seconds": " s",
+                "gmacs_per_second": " x 10^9 multiply-adds for a face and a second"}.get(key, "")
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else f"{value}{unit}"
         lines.append(f"  {key}: {shown}")
     if stated := described.get("published"):

@@ -13,7 +13,7 @@ LISTED = ("pipelines", "models", "configs")
 """What `list` knows beside the kinds of the registry."""
 
 
-ENCODERS = ("encoders", "audio-encoders")
+ENCODERS = ("encoders", "audio-encoders", "separators")
 """Kinds of the registry whose parts have presets."""
 
 
@@ -114,11 +114,12 @@ def _first_words(card: str) -> str:
 
 def show(
     name: Annotated[str, typer.Argument(metavar="RECIPE|ENCODER|PRESET",
-                                        help="A recipe (name or file.yaml), a family of encoders, or a preset.")],
+                                        help="A recipe (name or file.yaml), a family of encoders or separators, or a "
+                                        "preset.")],
     static: Annotated[bool, typer.Option("--static", help="Only what the recipe says; load and run nothing.")] = False,
     json: Json = False, debug: Debug = False,
 ) -> None:
-    """Show a recipe's stages, a family's presets, or a preset: its input, licence, published figures and cost."""
+    """Show a recipe's stages, a family of encoders or separators, or a preset: licence, published figures, cost."""
     from mmvideo import recipes
     from mmvideo.cli import describe
     from mmvideo.registry import names
@@ -129,11 +130,11 @@ def show(
     if is_recipe or kind is None:
         if not is_recipe:
             families = [f for k in ENCODERS for f in names(k)]
-            raise UnknownName("recipe, encoder or preset", name, [*recipes.names(), *families],
-                              hint="Presets: `mmvideo list encoders`.")
+            raise UnknownName("recipe, encoder, separator or preset", name, [*recipes.names(), *families],
+                              hint="Presets: `mmvideo list encoders`, `mmvideo list separators`.")
         found: Any = describe.recipe(name, run=not static)
     else:
-        found = describe.encoder(name)
+        found = describe.separator(name) if kind == "separators" else describe.encoder(name)
     say(as_json(found) if json else describe.text(found))
 
 

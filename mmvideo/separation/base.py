@@ -36,7 +36,12 @@ class SeparatorPreset:
     weights: str = ""
     """Where public weights come from and in which of the family's checkpoint formats; empty: train it yourself."""
     published: Published | None = None
-    """`gflops` is for the seconds of sound that its source names."""
+    published_seconds: float = 1.0
+    """Seconds of sound that `published.gflops` is for."""
+    published_without: tuple[str, ...] = ()
+    """Parts that the published figures leave out."""
+    quality: str = ""
+    """What its authors measured, on their own data."""
 
 
 class Separator(Loadable, Pretrained):

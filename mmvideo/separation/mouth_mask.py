@@ -111,9 +111,11 @@ class MouthMask(Separator):
     """
 
     PRESETS: ClassVar = {
-        "mouth-mask-s": SeparatorPreset("2.6 M parameters; the embedded separator", {}),
+        "mouth-mask-s": SeparatorPreset("2.7 M parameters; the embedded separator", {},
+                                        weights="in the wheel: weights: separator"),
         "mouth-mask-s-causal": SeparatorPreset("the same without a look ahead", {"causal": True}),
-        "mouth-mask-s-deaf-to-faces": SeparatorPreset("its twin without eyes: two voices in no order", {"outputs": 2}),
+        "mouth-mask-s-deaf-to-faces": SeparatorPreset("its twin without eyes: two voices in no order", {"outputs": 2},
+                                                      weights="in the wheel: weights: separator"),
         "mouth-mask-xs": SeparatorPreset("0.4 M parameters, to try things out", {
             "dim": 64, "hidden": 128, "lips": 48, "dilations": [1, 4, 16, 2, 8], "shared": 2}),
         "mouth-mask-m": SeparatorPreset("7 M parameters", {
