@@ -16,9 +16,11 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, WeightsError
 from mmvideo.nn.bfloat16 import RightConv3d
+from mmvideo.training import sharding
 from mmvideo.training.toybox_data import ahead
 
 _IN_A_LAYER = re.compile(r"\b(?:layers?|blocks)\.(\d+)\.")
@@ -52,6 +54,8 @@ class Schedule:
     """Decay of a running average of the weights, which is then what is evaluated and saved; 0 for none."""
     layer_decay: float = 1.0
     """The learning rate of layer i of L is multiplied by this to the power L - i (BEiT, Bao et al. 2022)."""
+    shard: bool = False
+    """Split the weights of layers that learn, and what the optimizer keeps of them, among the processes (FSDP)."""
     tensorboard: bool = False
     """Also write the log for TensorBoard, into `tensorboard` in the run's folder."""
 
@@ -94,7 +98,11 @@ class Run:
         s = self.schedule
         precision = ("bf16" if native_bfloat16() else "no") if s.precision == "auto" else s.precision
         AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
-        self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
+        with sharding.launched() as asked:
+            self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
+        self.sharded = (s.shard or asked) and self.accelerator.num_processes > 1
+        if self.sharded:
+            sharding.shard(self.modules, self.accelerator)
         hidden: list[dict] = []
         others: list[dict] = []
         for name, module in self.modules.items():
@@ -107,7 +115,8 @@ class Run:
                 others.append({"params": [p for _, p in trained if p.ndim > 1 and id(p) not in kept], **rate})
                 others.append({"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0, **rate})
         self.optimizers = [self.accelerator.prepare(optimizer(groups, weight_decay=s.weight_decay, **options))
-                           for groups, optimizer, options in _optimizers(hidden, others, sgd=s.optimizer == "sgd")]
+                           for groups, optimizer, options in _optimizers(
+                               hidden, others, sgd=s.optimizer == "sgd", mixed=self.sharded)]
         # Not wrapped: losses call the parts themselves, and gradients are averaged by `_average`.
         self.modules = self.accelerator.prepare_model(self.modules, evaluation_mode=True)
         self.average = ({k: x.detach().clone() for k, x in self.parts.state_dict().items()} if s.ema else None)
@@ -143,8 +152,10 @@ class Run:
                 self.accelerator.backward(value / s.accumulate)
                 for name, figure in {"loss": value.detach(), **figures}.items():
                     sums[name] = sums.get(name, 0.0) + float(figure) / s.accumulate
+            if self.sharded:
+                sharding.release(self.modules)
             self._average()
-            self.accelerator.clip_grad_norm_(self.modules.parameters(), s.clip)
+            self._clip()
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = group["rate"] * s.factor(step)
@@ -166,6 +177,8 @@ class Run:
             if evaluate and (done % evaluate_every == 0 or done == s.steps):
                 self._evaluate(evaluate, done)
         self._swap()
+        if self.sharded:
+            sharding.gather(self.parts)
         self.modules.eval()
         if self._board is not None:
             self._board.close()
@@ -174,11 +187,17 @@ class Run:
         """Average the gradients over processes, in one message."""
         if self.accelerator.num_processes == 1:
             return
-        trained = [p for p in self.modules.parameters() if p.requires_grad]
+        trained = [p for p in self.modules.parameters() if p.requires_grad and not isinstance(p, DTensor)]
         flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in trained])
         flat = self.accelerator.reduce(flat, reduction="mean")
         for p, part in zip(trained, flat.split([p.numel() for p in trained]), strict=True):
             p.grad = part.view_as(p).clone()
+
+    def _clip(self) -> None:
+        if self.sharded:
+            sharding.clip(self.modules.parameters(), self.schedule.clip, self.accelerator)
+        else:
+            self.accelerator.clip_grad_norm_(self.modules.parameters(), self.schedule.clip)
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:
@@ -195,17 +214,25 @@ class Run:
     @torch.no_grad()
     def _swap(self) -> None:
         """Exchange the weights and their average, where there is one."""
+        done: dict[tuple, str] = {}
         for name, now in self.parts.state_dict().items() if self.average is not None else ():
+            place = (sharding.local(now).data_ptr(), now.shape)
+            if now.numel() and place in done:  # tied to one that has been swapped: twice would be not at all
+                self.average[name].copy_(self.average[done[place]])
+                continue
+            done[place] = name
             kept = now.clone()
             now.copy_(self.average[name])
             self.average[name].copy_(kept)
 
     def _evaluate(self, evaluate: Callable[[], dict[str, float]], done: int) -> None:
-        if self.accelerator.is_main_process:
+        if self.accelerator.is_main_process or self.sharded:  # a split layer runs in all processes or in none
             self._swap()
             self.modules.eval()
             with torch.no_grad():
                 self._log({"step": done, "evaluation": evaluate()})
+            if self.sharded:
+                sharding.release(self.modules)
             self.modules.train()
             self._swap()
         self.accelerator.wait_for_everyone()
@@ -227,21 +254,36 @@ class Run:
     def _save(self, step: int) -> None:
         """Write the checkpoint beside the old one, then swap, so that a kill leaves one of them whole."""
         self.accelerator.wait_for_everyone()
-        if not self.accelerator.is_main_process:
+        if not self.accelerator.is_main_process and not self.sharded:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         state = {"step": step, "modules": self.parts.state_dict(),
                  "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
         if self.average is not None:
             state["average"] = self.average
+        if self.sharded:
+            state = sharding.whole(state)
+        if not self.accelerator.is_main_process:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
         torch.save(state, self.folder / "checkpoint.new")
         (self.folder / "checkpoint.new").replace(self.folder / "checkpoint.pt")
+
+    def _split(self, state: dict[str, Any]) -> None:
+        """Split what a checkpoint holds whole as the weights are split."""
+        now = self.parts.state_dict()
+        for name in {"modules", "average"} & {*state}:
+            state[name] = {key: sharding.split_as(x, now[key]) if key in now else x for key, x in state[name].items()}
+        state["optimizers"] = [sharding.split_state(kept, optimizer)
+                               for kept, optimizer in zip(state["optimizers"], self.optimizers, strict=False)]
 
     def _resume(self) -> int:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return 0
-        state = torch.load(path, map_location=self.accelerator.device, weights_only=True)
+        device = self.accelerator.device  # "cpu:0" among several processes, which torch.load does not know
+        state = torch.load(path, map_location="cpu" if device.type == "cpu" else device, weights_only=True)
+        if self.sharded:
+            self._split(state)
         try:
             self.parts.load_state_dict(state["modules"], strict=True)
         except RuntimeError as error:
@@ -275,16 +317,16 @@ def _by_layer(module: nn.Module, decay: float) -> dict[float, list[tuple[str, nn
     return groups
 
 
-def _optimizers(hidden: list[dict], others: list[dict], *, sgd: bool):
+def _optimizers(hidden: list[dict], others: list[dict], *, sgd: bool, mixed: bool):
     """Muon (Jordan et al. 2024) for matrices inside layers, AdamW for the rest, at learning rates of one scale."""
     some = [g for g in hidden if g["params"]]
     if some:
         yield some, torch.optim.Muon, {"adjust_lr_fn": "match_rms_adamw"}
     rest = [g for g in others if g["params"]]
     if sgd:
-        yield rest, torch.optim.SGD, {"lr": 1e-3, "momentum": 0.9, "nesterov": True}
+        yield rest, torch.optim.SGD, {"lr": 1e-3, "momentum": 0.9, "nesterov": True, "foreach": not mixed}
     else:
-        yield rest, torch.optim.AdamW, {"betas": (0.9, 0.98), "fused": True}
+        yield rest, torch.optim.AdamW, {"betas": (0.9, 0.98), **({"foreach": False} if mixed else {"fused": True})}
 
 
 def _board(folder: Path) -> Any:
