@@ -31,8 +31,10 @@ def test_an_answer_with_the_frames_looked_at(page: object) -> None:
     page.click("#go")
     assert "toybox-qa" in _said(page, "% sure")
     page.wait_for_function("document.querySelector('#seen img')?.naturalWidth > 300", timeout=30_000)
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/ask-desktop.png", full_page=True)
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 391
     if PICTURES:
-        page.screenshot(path=f"{PICTURES}/ask.png", full_page=True)
+        page.screenshot(path=f"{PICTURES}/ask-phone.png", full_page=True)
