@@ -58,6 +58,11 @@ def split(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str, Stage
     return list(stages[:last + 1]), list(stages[last + 1:])
 
 
+def is_costly(stages: Stages) -> bool:
+    """Say whether the networks are so large that decoding is a small part: chat models, which come in two halves."""
+    return any(stage.halves() is not None for _, stage in stages)
+
+
 def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobOptions, *, reduce: int = 0,
            thumbnail: bool = False, content: str = "") -> Decoded:
     """Run the first half on one clip.
@@ -225,4 +230,4 @@ def unpack(value: Any) -> Any:
     return value
 
 
-__all__ = ["Array", "Decoded", "Packed", "compute", "decode", "needs", "pack", "split", "unpack"]
+__all__ = ["Array", "Decoded", "Packed", "compute", "decode", "is_costly", "needs", "pack", "split", "unpack"]

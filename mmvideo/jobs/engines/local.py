@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from mmvideo.jobs import halves
 from mmvideo.jobs.coordinator import Coordinator
 from mmvideo.jobs.options import JobOptions, cores
 from mmvideo.jobs.rank import Rank
@@ -27,7 +28,7 @@ def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: C
                 raise
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(compute_threads(options))
+    torch.set_num_threads(compute_threads(pipeline, options))
     thread = threading.Thread(target=run, name="compute", daemon=True)
     thread.start()
     try:
@@ -40,6 +41,13 @@ def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: C
         raise failure[0]
 
 
-def compute_threads(options: JobOptions) -> int:
-    """Return the threads for networks, so that they and the decode workers do not fight for cores."""
-    return max(1, cores() - options.num_workers)
+def compute_threads(pipeline: Any, options: JobOptions, available: int | None = None) -> int:
+    """Return the threads for networks, so that they and the decode workers do not fight for cores.
+
+    A chat model is given all: what its workers do is a twentieth of what it does itself.
+
+    Args:
+        available: cores of this rank; None for all of this machine.
+    """
+    available = available or cores()
+    return available if halves.is_costly(pipeline.stages) else max(1, available - options.num_workers)

@@ -87,7 +87,7 @@ def _share(address: Address | None) -> Address:
 
 
 def _work_for(pipeline: Any, options: JobOptions, job: dict[str, Any], address: Address) -> None:
-    torch.set_num_threads(compute_threads(options))
+    torch.set_num_threads(compute_threads(pipeline, options, max(1, cores() // options.processes)))
     link = RemoteLink(address)
     try:
         Rank(pipeline, options, job, link).run()
