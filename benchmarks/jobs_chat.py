@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from hf_classification import FPS, write_clip
 from mmvideo import Pipeline
 from mmvideo.jobs import Item, JobOptions, halves, run_job
 from mmvideo.jobs.status import status
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.hub.checkpoints import smolvlm
 
 ASKED = "Describe what happens in this video."

@@ -19,7 +19,8 @@ from mmvideo.jobs.halves import Decoded
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.worker import Setup
 
-_READY_SECONDS = 120.0
+_READY_SECONDS = 300.0
+"""A worker may take so long to import and load on a machine that is busy with other things."""
 _NURSERY = "import sys; from mmvideo.jobs.worker import nursery; nursery(int(sys.argv[1]))"
 
 
