@@ -97,15 +97,22 @@ def _carry(before: Tensor, now: Tensor, axis: int, was: dict[str, int], to: dict
 def load_parts(folder: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:
     """Load a saved model's three parts."""
     return (ToyboxAV.from_pretrained(folder / "encoder"), Resampler.from_pretrained(folder / "projector"),
-            LanguageModel.from_pretrained(folder / "language"))
+            load_language(folder))
+
+
+def load_language(folder: Path) -> LanguageModel:
+    """Load a run's or a model's language model, to train it on."""
+    language = LanguageModel.from_pretrained(folder / "language")
+    # on a CPU the fused attention's backward takes half of a step on rows as short as these
+    language.model.set_attn_implementation("eager")
+    return language
 
 
 def compose(perception: Path, language: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:
     """Join an encoder and resampler that know the facts with a language model that speaks of them."""
     resampler = Resampler.from_pretrained(perception / "projector")
     resampler.concepts = ConceptEmbedding.from_pretrained(language / "concepts")
-    return (ToyboxAV.from_pretrained(perception / "encoder"), resampler,
-            LanguageModel.from_pretrained(language / "language"))
+    return ToyboxAV.from_pretrained(perception / "encoder"), resampler, load_language(language)
 
 
 def save_parts(folder: Path, encoder: ToyboxAV, resampler: Resampler, language: LanguageModel) -> None:
