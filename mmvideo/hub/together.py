@@ -100,7 +100,7 @@ def reply_together(clips: Sequence[Unread], questions: Sequence[str], *, size: i
             chosen = numbers[start:start + size]
             filled = chosen + [chosen[0]] * (size - len(chosen))
             said = _generate(clips[chosen[0]].chat, [given[number] for number in filled], max_new_tokens)
-            replies.update(zip(chosen, said, strict=False))
+            replies.update(zip(chosen, said[:len(chosen)], strict=True))
     return [replies[number] for number in range(len(clips))]
 
 

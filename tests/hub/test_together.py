@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def _seen(number: int, frames: int = 4) -> Seen:
     pixels = torch.randint(0, 256, (frames, 3, 8, 8), generator=torch.Generator().manual_seed(number))
     pixels = torch.nn.functional.interpolate(pixels.float(), size=(56, 84), mode="bilinear").to(torch.uint8)
     return Seen(pixels, torch.arange(frames).double() / 2, frames / 2)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("family", checkpoints.FAMILIES)
@@ -51,4 +62,8 @@ def test_a_batch_says_what_each_video_says_alone(family: str, checkpoint: Callab
         assert reply.text == before.text
         # several threads share the sums of a batch in ways that differ by a bit or two; rows are rounded far above that
         assert reply.confidence == pytest.approx(before.confidence, abs=1e-6), "other neighbours, the same digits"
+    with _one_thread():
+        said = reply_together(clips, QUESTIONS, size=2, max_new_tokens=5)
+        others = reply_together([clips[2], clips[0]], [QUESTIONS[2], QUESTIONS[0]], size=2, max_new_tokens=5)
+        assert others == [said[2], said[0]], "other neighbours, the same bits"
     assert len({reply.confidence for reply in said}) == 3
