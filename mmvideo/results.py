@@ -98,10 +98,12 @@ class Result:
         return "\n".join(lines)
 
     def _about(self) -> str:
-        seen = self.seconds_looked_at
-        looked = f"looked at {len(seen)} frames, {seen[0]:.2f}-{seen[-1]:.2f} s" if seen else "looked at no frame"
         taken = f", {self.timings.total_seconds:.2f} s" if self.timings.stages else ""
-        return f"confidence {self.confidence:.0%}; {looked}; {self.model or 'unnamed model'}{taken}"
+        return f"confidence {self.confidence:.0%}; {self._looked()}; {self.model or 'unnamed model'}{taken}"
+
+    def _looked(self) -> str:
+        seen = self.seconds_looked_at
+        return f"looked at {len(seen)} frames, {seen[0]:.2f}-{seen[-1]:.2f} s" if seen else "looked at no frame"
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,9 @@ class SeparatedVoices(Result):
             lines.append(f"  person {voice.number}: {when} s{sync}{f'  ({voice.note})' if voice.note else ''}")
         return "\n".join(lines)
 
+    def _looked(self) -> str:
+        return f"heard the whole clip, {self.mixture.num_samples / RATE:.2f} s"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; sounds by their length, boxes four times a second."""
         from mmvideo.voices.save import describe

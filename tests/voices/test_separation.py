@@ -69,6 +69,7 @@ def test_the_right_talker_is_heard(heard: SeparatedVoices) -> None:
     first, second = (v.audio.samples[0, RATE // 2:2 * RATE].square().mean() for v in heard.tracks)
     assert 10 * torch.log10(first / second) > 6
     assert min(v.confidence for v in heard.tracks) > 0.3
+    assert "heard the whole clip, 10.00 s" in str(heard)
 
 
 def test_a_folder_is_written_that_says_what_it_holds(heard: SeparatedVoices, tmp_path: Path) -> None:
