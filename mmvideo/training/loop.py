@@ -271,8 +271,9 @@ class Run:
     def _split(self, state: dict[str, Any]) -> None:
         """Split what a checkpoint holds whole as the weights are split."""
         now = self.parts.state_dict()
-        for name in {"modules", "average"} & {*state}:
-            state[name] = {key: sharding.split_as(x, now[key]) if key in now else x for key, x in state[name].items()}
+        for name in ("modules", "average"):  # no set: splitting sends messages, so all processes need one order
+            if name in state:
+                state[name] = {k: sharding.split_as(x, now[k]) if k in now else x for k, x in state[name].items()}
         state["optimizers"] = [sharding.split_state(kept, optimizer)
                                for kept, optimizer in zip(state["optimizers"], self.optimizers, strict=False)]
 

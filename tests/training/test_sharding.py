@@ -57,8 +57,10 @@ def test_split_layers_learn_as_whole_ones(tmp_path: Path) -> None:
         port = str(free.getsockname()[1])
     env = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1",
                         "CUDA_VISIBLE_DEVICES": ""}
-    ranks = [subprocess.Popen([sys.executable, "-c", RANK, str(tmp_path)], env=env | {"RANK": r, "LOCAL_RANK": r},
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for r in ("0", "1")]
+    ranks = [subprocess.Popen([sys.executable, "-c", RANK, str(tmp_path)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True,  # sets are in another order in each process
+                              env=env | {"RANK": r, "LOCAL_RANK": r, "PYTHONHASHSEED": str(int(r) + 1)})
+             for r in ("0", "1")]
     said = [process.communicate() for process in ranks]
     assert [process.returncode for process in ranks] == [0, 0], said[0][1][-3000:]
     names, mine, all_of_them = json.loads(said[0][0].splitlines()[-1])[:3]
