@@ -21,7 +21,7 @@ from mmvideo.language.prompts import CAPTION_REQUEST
 from mmvideo.projectors.resampler import Resampler
 from mmvideo.toybox.captions import caption_facts, facts
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.questions import FAMILIES, Question, ask
+from mmvideo.toybox.questions import FAMILIES, KINDS, Question, ask
 from mmvideo.toybox.render import render
 from mmvideo.toybox.sound import synthesise
 from mmvideo.toybox.spec import sample_scene, split_seed
@@ -47,6 +47,15 @@ class Score:
         """Return the share right of every type that was asked."""
         return {kind: self.right[kind] / self.asked[kind] for kind in sorted(self.asked)}
 
+    def by_need(self) -> dict[str, float]:
+        """Return the share right of the questions that cannot be answered without more than one frame, or sound."""
+        out = {}
+        for need in ("time", "sound"):
+            types = [t for t in self.asked if t in KINDS and need in KINDS[t].needs]
+            if types:
+                out[f"needs_{need}"] = sum(self.right[t] for t in types) / sum(self.asked[t] for t in types)
+        return out
+
     def by_family(self) -> dict[str, float]:
         """Return the share right of every family, over all its questions."""
         out = {}
@@ -64,7 +73,7 @@ def evaluate(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str
     `num_questions` a scene, `views` (of VIEWS).
 
     Yields:
-        One report per level and view: accuracy by family.
+        One report per level and view: accuracy by family, and over the questions that need time or sound.
 
     Raises:
         RecipeError: an unknown key.
@@ -85,7 +94,7 @@ def evaluate(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str
             out.mkdir(parents=True, exist_ok=True)
             (out / "toybox.json").write_text(json.dumps(details, indent=1) + "\n")
             yield {"level": level, "split": split, "view": view, "scenes": num,
-                   **{family: round(share, 4) for family, share in score.by_family().items()}}
+                   **{name: round(share, 4) for name, share in {**score.by_family(), **score.by_need()}.items()}}
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ def test_a_score_is_the_share_right() -> None:
         score.add(kind, right)
     assert score.by_type() == {kind: 0.75}
     assert score.by_family() == {"camera": 0.75}
+    for kind in ("hum_heard", "beep_heard", "knock_heard"):  # beeps flash and knocks are seen: only the hum needs sound
+        score.add(kind, kind != "hum_heard")
+    assert score.by_need() == {"needs_time": 0.75, "needs_sound": 0.0}
 
 
 def test_every_question_is_counted_once_per_view(folder, tmp_path) -> None:

@@ -13,7 +13,8 @@ from mmvideo.toybox.world import Event
 VIDEO = frozenset({"video"})
 TIME = frozenset({"video", "time"})
 SOUND = frozenset({"sound"})
-SIGHT_AND_SOUND = frozenset({"video", "sound"})
+EITHER: frozenset[str] = frozenset()
+"""Of a beep or a knock, which is seen as a flash or a blow and heard as well: no sense is needed by itself."""
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 MANNERS = ("on the left", "on the right", "at the top", "at the bottom")
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from mmvideo.toybox import vocabulary as v
-from mmvideo.toybox.families.fact import NUMBERS, SIGHT_AND_SOUND, SOUND, Fact, Kind, yes
+from mmvideo.toybox.families.fact import EITHER, NUMBERS, SOUND, TIME, VIDEO, Fact, Kind, yes
 from mmvideo.toybox.names import name
 from mmvideo.toybox.summary import GAP_SECONDS, Summary
 
@@ -170,29 +170,30 @@ def _heard(facts, *templates, needs=SOUND) -> Kind:
 
 KINDS = {
     "num_beeps": _heard(_num_beeps, "how many beeps are there?", "how many beeps do you hear?",
-                        "what is the number of beeps?"),
-    "beep_heard": _heard(_beep_heard, "is there a beep?", "do you hear a beep?", "is a beep heard?"),
+                        "what is the number of beeps?", needs=EITHER),
+    "beep_heard": _heard(_beep_heard, "is there a beep?", "do you hear a beep?", "is a beep heard?",
+                         needs=EITHER),
     "beeper": _heard(_beeper, "which toy beeps?", "what is the toy that beeps?", "which of the toys makes a beep?",
-                     needs=SIGHT_AND_SOUND),
+                     needs=TIME),
     "does_beep": _heard(_does_beep, "does {0} beep?", "is there a beep from {0}?", "do you hear {0} beep?",
-                        needs=SIGHT_AND_SOUND),
+                        needs=VIDEO),
     "first_beep": _heard(_first_beep, "which toy beeps first?", "which toy is the first to beep?",
-                         "the first beep is from which toy?", needs=SIGHT_AND_SOUND),
+                         "the first beep is from which toy?", needs=TIME),
     "hum_heard": _heard(_hum_heard, "is there a hum?", "do you hear a hum?", "is a motor heard?"),
     "hummer": _heard(_hummer, "which toy hums?", "what is the toy that hums?", "which of the toys has a motor?",
-                     needs=SIGHT_AND_SOUND),
+                     needs=TIME),
     "offscreen_heard": _heard(_offscreen_heard, "is anything heard from outside the picture?",
                               "is there a sound from off screen?", "do you hear anything that is not in the picture?"),
     "offscreen_what": _heard(_offscreen_what, "what is heard from outside the picture?",
                              "which sound comes from off screen?", "what do you hear that is not in the picture?"),
     "offscreen_kind": _heard(_offscreen_kind, "is there a {0}?", "do you hear a {0}?", "is a {0} heard?"),
-    "knock_heard": _heard(_knock_heard, "is there a knock?", "do you hear a knock?",
-                          "is a knock heard?"),
+    "knock_heard": _heard(_knock_heard, "is there a knock?", "do you hear a knock?", "is a knock heard?",
+                          needs=EITHER),
     "knock_material": _heard(_knock_material, "what material is struck first?", "the first knock is of what material?",
-                             "of which material is the first knock?"),
+                             "of which material is the first knock?", needs=EITHER),
     "sound_order": _heard(_sound_order, "which sound comes first, {0} or {1}?", "what is heard first: {0} or {1}?",
                           "what do you hear first, {0} or {1}?"),
     "first_sound": _heard(_first_sound, "which toy makes the first knock or beep?",
                          "the first knock or beep is from which toy?",
-                          "from which toy is the first knock or beep?", needs=SIGHT_AND_SOUND),
+                          "from which toy is the first knock or beep?", needs=TIME),
 }
