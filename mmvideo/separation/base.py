@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor
 
@@ -13,6 +13,9 @@ from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.checkpoints import Format, Loadable
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Cues
+
+if TYPE_CHECKING:
+    from mmvideo.separation.stream import SeparatorStream
 
 SAMPLE_RATE = 16000
 """Samples per second of every mixture."""
@@ -94,6 +97,18 @@ class Separator(Loadable, Pretrained):
             InvalidInput: mixture and cues do not belong together; says what does.
         """
         raise NotImplementedError
+
+    def stream(self, num_faces: int = 0) -> SeparatorStream:
+        """Begin to separate sound that is still being recorded.
+
+        Args:
+            num_faces: how many faces there will be, from beginning to end; 0 for a network without eyes.
+
+        Raises:
+            InvalidInput: this network looks ahead; or the number of faces does not fit it.
+        """
+        raise InvalidInput(f"{type(self).__name__} as it was built looks ahead, so it needs sound that has ended: use "
+                           "mmvideo.separation.separate. One that looks back only is the preset mouth-mask-s-causal.")
 
     def check(self, mixture: Tensor, cues: Cues | None) -> Cues:
         """Return the cues of a window, cut or padded to its frames.

@@ -17,11 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput
-from mmvideo.separation.base import Separator, SeparatorPreset
+from mmvideo.separation.base import FRAME_SAMPLES, Separator, SeparatorPreset
+from mmvideo.separation.past import Past
 from mmvideo.separation.spectrum import as_complex
+from mmvideo.separation.stream import SeparatorStream
 from mmvideo.types import Cues
 
 WINDOW, HOP = 640, 320
+STEPS = FRAME_SAMPLES // HOP
+"""Steps that belong to one mouth picture."""
 PIXELS = 48
 _LIMIT = 2.0
 """Bound of both parts of the mask."""
@@ -50,11 +54,11 @@ class Block(nn.Module):
         with torch.no_grad():
             self.out.weight.mul_(0.5)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, T, dim) -> (N, T, dim)."""
+    def forward(self, x: Tensor, past: Past) -> Tensor:
+        """(N, T, dim) -> (N, T, dim); if causal, going on from `past`."""
         h = F.silu(self.into(self.norm(x)))
         d, t = self.dilation, x.shape[1]
-        h = F.pad(h, (0, 0, 2 * d, 0) if self.causal else (0, 0, d, d))
+        h = past.before(self, h, 2 * d) if self.causal else F.pad(h, (0, 0, d, d))
         h = h[:, :t] * self.taps[0] + h[:, d:d + t] * self.taps[1] + h[:, 2 * d:] * self.taps[2]
         return x + self.out(self.hidden_norm(F.silu(h)))
 
@@ -79,12 +83,12 @@ class LipNet(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.causal = causal
 
-    def forward(self, mouths: Tensor, valid: Tensor) -> Tensor:
-        """(N, T, 48, 48) in [0, 1] and bool (N, T) -> (N, T, dim)."""
+    def forward(self, mouths: Tensor, valid: Tensor, past: Past) -> Tensor:
+        """(N, T, 48, 48) in [0, 1] and bool (N, T) -> (N, T, dim); if causal, going on from `past`."""
         n, t = mouths.shape[:2]
         seen = valid.to(mouths)[..., None, None]
         if self.causal:  # what was seen so far
-            mean = (mouths * seen).cumsum(1) / seen.cumsum(1).clamp_min(1)
+            mean = (past.sum("mouths", mouths * seen) / past.sum("seen", seen).clamp_min(1)).to(mouths)
         else:
             mean = (mouths * seen).sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp_min(1)
         spread = mean.var((-1, -2), keepdim=True).add(4e-4).sqrt()
@@ -93,7 +97,7 @@ class LipNet(nn.Module):
         maps = self.front(pictures.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         x = self.flat(torch.cat([maps.flatten(1).view(n, t, -1), seen[..., 0]], -1))
         for block in self.blocks:
-            x = block(x)
+            x = block(x, past)
         return self.norm(x)
 
 
@@ -116,9 +120,9 @@ class MouthMask(Separator):
         "mouth-mask-s-causal": SeparatorPreset("the same without a look ahead", {"causal": True}),
         "mouth-mask-s-deaf-to-faces": SeparatorPreset("its twin without eyes: two voices in no order", {"outputs": 2},
                                                       weights="in the wheel: weights: separator"),
-        "mouth-mask-xs": SeparatorPreset("0.4 M parameters, to try things out", {
+        "mouth-mask-xs": SeparatorPreset("0.32 M parameters, to try things out", {
             "dim": 64, "hidden": 128, "lips": 48, "dilations": [1, 4, 16, 2, 8], "shared": 2}),
-        "mouth-mask-m": SeparatorPreset("7 M parameters", {
+        "mouth-mask-m": SeparatorPreset("7.8 M parameters", {
             "dim": 320, "hidden": 640, "lips": 160, "dilations": [1, 2, 4, 8, 16, 32] * 2}),
     }
 
@@ -154,45 +158,76 @@ class MouthMask(Separator):
             cues = self.check(mixture, cues)
         elif mixture.ndim != 2:
             raise InvalidInput(f"MouthMask takes a mixture (B, S), not {tuple(mixture.shape)}.")
+        past = Past()
         spec = torch.stft(mixture, WINDOW, HOP, window=self.window, center=True, pad_mode="constant",
                           return_complex=True)
-        h = self.into(_features(spec / self._level(mixture, spec.shape[-1])))
+        steps, samples = spec.shape[-1], mixture.shape[-1]
+        if self.config["causal"]:
+            hops = F.pad(mixture, (0, steps * HOP - samples)).unflatten(1, (steps, HOP))
+            level = self.level_so_far(hops, torch.arange(1, steps + 1, device=mixture.device) * HOP, samples, past)
+        else:
+            level = mixture.square().mean(-1, keepdim=True).add(1e-8).sqrt()
+        seen = None
+        if self.sees:
+            moment = torch.arange(steps, device=mixture.device) // STEPS
+            seen = self.look(cues, past)[:, :, moment.clamp(max=cues.num_frames - 1)]
+        masked = self.masked(spec, level, seen, past)
+        waves = torch.istft(masked.flatten(0, 1), WINDOW, HOP, window=self.window, center=True, length=samples)
+        return waves.view(mixture.shape[0], -1, samples)
+
+    def stream(self, num_faces: int = 0) -> SeparatorStream:
+        """Begin to separate sound that is still being recorded; see `Separator.stream`."""
+        if not self.config["causal"]:
+            return super().stream(num_faces)
+        return SeparatorStream(self, num_faces)
+
+    def masked(self, spec: Tensor, level: Tensor, seen: Tensor | None, past: Past) -> Tensor:
+        """Return the spectra of the voices, complex (B, P, F, T).
+
+        Args:
+            spec: of the mixture, complex (B, F, T).
+            level: effective value of the mixture, (B, 1) or, at each step, (B, T).
+            seen: of each face at each step, (B, P, T, `look`'s width); None without eyes.
+            past: what went before.
+        """
+        h = self.into(_features(spec / level[:, None]))
         for block in self.shared["blocks"]:
-            h = block(h)
-        h = self._steered(h, cues) if self.sees else h[:, None]
+            h = block(h, past)
+        h = h[:, None]
+        if seen is not None:
+            h = h.expand(-1, seen.shape[1], -1, -1)
+            h = h + self.join(torch.cat([h, seen], -1))
         b, p, steps, _ = h.shape
         x = h.flatten(0, 1)
         for block in self.trunk["blocks"]:
-            x = block(x)
+            x = block(x, past)
         mask = (_LIMIT * torch.tanh(self.mask(self.norm(x)))).float()
         mask = mask.view(b, p, steps, -1, 2, spec.shape[1]).movedim(2, -1).flatten(1, 2)  # (B, outputs, 2, F, T)
-        masked = as_complex(mask) * spec[:, None]
-        waves = torch.istft(masked.flatten(0, 1), WINDOW, HOP, window=self.window, center=True,
-                            length=mixture.shape[-1])
-        return waves.view(b, -1, mixture.shape[-1])
+        return as_complex(mask) * spec[:, None]
 
-    def _level(self, mixture: Tensor, steps: int) -> Tensor:
-        """Return the effective value of a window, (B, 1, 1); if causal, of what each step knows, (B, 1, steps)."""
-        power = mixture.square()
-        if not self.config["causal"]:
-            return power.mean(-1, keepdim=True).add(1e-8).sqrt()[:, None]
-        known = (torch.arange(steps, device=mixture.device) * HOP + WINDOW // 2).clamp(max=mixture.shape[-1])
-        return (power.cumsum(-1)[:, known - 1] / known).add(1e-8).sqrt()[:, None]
+    def level_so_far(self, hops: Tensor, ends: Tensor, samples: int, past: Past) -> Tensor:
+        """Return the effective value (B, T) of all that each step knows.
 
-    def _steered(self, h: Tensor, cues: Cues) -> Tensor:
-        """Join what was heard (B, steps, dim) with each face, and with the mean of the others: (B, P, steps, dim)."""
+        Args:
+            hops: the sound that each step hears for the first time, (B, T, 320); zeros after its end.
+            ends: sample with which each of them ends, (T,).
+            samples: of the whole sound, as far as it is known.
+            past: what went before.
+        """
+        power = past.sum("power", hops.square().sum(-1)) / ends.clamp(max=samples)
+        return power.add(1e-8).sqrt().to(hops)
+
+    def look(self, cues: Cues, past: Past) -> Tensor:
+        """Return what each mouth does, beside the mean of what the others do: (B, P, frames, 2 * lips)."""
         b, p, t = cues.valid.shape
-        mouths = cues.mouths.to(h.device).float()
+        mouths = cues.mouths.to(self.window.device).float()
         if cues.mouths.dtype == torch.uint8:
             mouths = mouths / 255
-        if mouths.shape[-1] != PIXELS:
+        if mouths.shape[-2:] != (PIXELS, PIXELS):
             mouths = F.interpolate(mouths.flatten(0, 1), size=(PIXELS, PIXELS), mode="area").view(b, p, t, PIXELS, -1)
-        own = self.lips(mouths.flatten(0, 1), cues.valid.flatten(0, 1)).view(b, p, t, -1)
+        own = self.lips(mouths.flatten(0, 1), cues.valid.flatten(0, 1), past).view(b, p, t, -1)
         others = (own.sum(1, keepdim=True) - own) / max(1, p - 1)
-        moment = (torch.arange(h.shape[1], device=h.device) // 2).clamp(max=t - 1)
-        seen = torch.cat([own, others], -1)[:, :, moment]
-        heard = h[:, None].expand(-1, p, -1, -1)
-        return heard + self.join(torch.cat([heard, seen], -1))
+        return torch.cat([own, others], -1)
 
 
 def _features(spec: Tensor) -> Tensor:
