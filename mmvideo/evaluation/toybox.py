@@ -19,6 +19,7 @@ from mmvideo.errors import RecipeError, UnknownName
 from mmvideo.language.model import LanguageModel
 from mmvideo.language.prompts import CAPTION_REQUEST
 from mmvideo.projectors.resampler import Resampler
+from mmvideo.toybox import marking
 from mmvideo.toybox.captions import caption_facts, facts
 from mmvideo.toybox.physics import simulate
 from mmvideo.toybox.questions import FAMILIES, KINDS, Question, ask
@@ -29,6 +30,8 @@ from mmvideo.toybox.world import World
 
 VIEWS = ("full", "single-frame", "deaf", "blind")
 """full: as a user has it; single-frame: the middle frame repeated; deaf: no sound track; blind: the question only."""
+_CAPTIONS = ("caption", "caption_clear")
+"""Every fact that of the reference; every clear fact told and nothing false (`mmvideo.toybox.marking`)."""
 _BATCH = 32
 
 
@@ -59,7 +62,7 @@ class Score:
     def by_family(self) -> dict[str, float]:
         """Return the share right of every family, over all its questions."""
         out = {}
-        for family, types in {**FAMILIES, "caption": ("caption",)}.items():
+        for family, types in {**FAMILIES, **{name: (name,) for name in _CAPTIONS}}.items():
             asked = sum(self.asked[t] for t in types)
             if asked:
                 out[family] = sum(self.right[t] for t in types) / asked
@@ -150,6 +153,7 @@ def measure(model: Model, *, level: str, split: str, num: int, view: str = "full
         captions = model.reply(frames, audio, [[CAPTION_REQUEST]] * len(world), longest=96)
         for b, (said,) in enumerate(captions):
             score.add("caption", caption_facts(said) == facts(world.scene(b)))
+            score.add("caption_clear", marking.is_right(said, world.scene(b)))
     return score
 
 

@@ -58,7 +58,7 @@ def caption(scene: Scene, rng: random.Random | None = None, *, has_sound: bool =
     order = sorted(s.seen, key=lambda i: s.toys[i].position[0])
     toys = [_toy_clause(s, i) for i in order]
     told = told_events(s)
-    rest = [f"{'then ' if i else ''}{_event_clause(s, e)}" for i, e in enumerate(told)]
+    rest = [f"{'then ' if i else ''}{event_clause(s, e)}" for i, e in enumerate(told)]
     if not s.still_camera:
         rest.append(CAMERA_ANSWERS[s.spec.camera_motion].replace("it", "the camera", 1))
     if has_sound:
@@ -91,7 +91,8 @@ def spins(s: Summary, toy: int) -> bool:
     return bool(spec.spin) and s.rotation[toy] > _SPINS and spec.shape not in v.ROUND
 
 
-def _event_clause(s: Summary, event: Event) -> str:
+def event_clause(s: Summary, event: Event) -> str:
+    """Return an event in words: "the red ball hits the blue box"."""
     return f"{name(s, event.toy)} {deed(s, event)}"
 
 

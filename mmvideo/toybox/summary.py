@@ -32,6 +32,8 @@ _STRIDE = v.STEPS_PER_SECOND // GRID
 _END = round(END_SECONDS * GRID)
 _NOTABLE = frozenset(("hit", "bounce", "leave", "enter", "stop", "start"))
 _SEEN_FRAMES = 5
+_SLANT = 1.7
+"""A direction is clear where one part of the velocity is so many times the other."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class Summary:
     end_direction: list[str | None]
     caption_direction: list[str]
     """As start_direction, but always one of the five."""
+    possible_directions: list[frozenset[str]]
+    """All that caption_direction could as well be called: more than one where a toy sets out slantwise or turns."""
     path: list[float]
     """Frame widths travelled within the clip."""
     rotation: list[float]
@@ -140,6 +144,7 @@ def _summary(spec, events, screen, visible, frames, starts, ends, path, rotation
     summary = Summary(
         spec=spec, screen=screen, visible=visible, frames=frames, start_direction=begin, end_direction=end,
         caption_direction=[_main_direction(*starts[1][i]) for i in range(count)],
+        possible_directions=[_possible_directions([s[i] for s in starts]) for i in range(count)],
         path=path, rotation=rotation, moving_seconds=moving, roll=roll, events=[], unclear=[], hidden=[], future=[],
     )
     summary.seen = [i for i in range(count) if frames[i] >= _SEEN_FRAMES]
@@ -156,9 +161,22 @@ def _direction(velocities: list[list[float]]) -> str | None:
 def _clear_direction(x: float, y: float) -> str | None:
     if abs(x) < 0.02 and abs(y) < 0.02:
         return "still"
-    if max(abs(x), abs(y)) < 0.1 or (abs(x) < 1.7 * abs(y) and abs(y) < 1.7 * abs(x)):
+    if max(abs(x), abs(y)) < 0.1 or (abs(x) < _SLANT * abs(y) and abs(y) < _SLANT * abs(x)):
         return None
     return _main_direction(x, y)
+
+
+def _possible_directions(velocities: list[list[float]]) -> frozenset[str]:
+    """Return the directions that are not clearly wrong at one of the moments given."""
+    found = set()
+    for x, y in velocities:
+        found.add(_main_direction(x, y))
+        if max(abs(x), abs(y)) < 0.1:
+            found.add("still")
+        for part, other, ways in ((x, y, ("right", "left")), (y, x, ("down", "up"))):
+            if abs(part) >= 0.02 and abs(part) * _SLANT > abs(other):
+                found.add(ways[part < 0])
+    return frozenset(found)
 
 
 def _main_direction(x: float, y: float) -> str:

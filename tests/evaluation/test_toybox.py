@@ -39,7 +39,7 @@ def test_every_question_is_counted_once_per_view(folder, tmp_path) -> None:
     assert [r["view"] for r in reports] == ["full", "deaf", "blind"]
     model = Model.load(str(folder))
     score = toybox.measure(model, level="easy", split="test", num=5, num_questions=4)
-    assert score.asked.total() == 5 * 4 + 5, "four questions and a caption for each scene"
+    assert score.asked.total() == 5 * (4 + 2), "four questions for each scene, and a caption marked in two ways"
     assert sum(score.right.values()) < 5, "an untrained model knows next to nothing"
     assert (tmp_path / "toybox.json").exists()
 
