@@ -52,7 +52,7 @@ def _print(lines: list[Any]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("preset", no_wrap=True)
     for title in ("M params", "published", "%", "G mult-adds", "published", "%", "tokens", "frames seen", "pixels seen",
-                  "ms", "MiB"):
+                  "ms", "CPU ms", "MiB"):
         table.add_column(title, justify="right")
     for line in lines:
         stated = line.published or {}
@@ -61,7 +61,8 @@ def _print(lines: list[Any]) -> None:
             line.name, f"{line.counted.params / 1e6:.2f}", _number(stated.get("params_millions")),
             _percent(line.params_difference), f"{line.counted.gflops:.2f}", _number(stated.get("gflops"), unit),
             _percent(line.gflops_difference), str(line.counted.tokens), str(line.receptive["time"] or "-"),
-            str(line.receptive["space"] or "-"), _number(line.milliseconds), _number(line.peak_mib))
+            str(line.receptive["space"] or "-"), _number(line.milliseconds),
+            _number(line.cpu_milliseconds), _number(line.peak_mib))
     Console(width=None if _is_terminal() else 160).print(table)
     for line in lines:
         if line.skipped:

@@ -1,7 +1,7 @@
 """The process that times one preset: `python -m mmvideo.evaluation.bench JOB`, started by `mmvideo.evaluation.profile`.
 
-It builds the preset, runs it once, says that it is ready, and then does what it reads: `run` (gives seconds), `memory`
-(gives bytes). One line of JSON each.
+It builds the preset, runs it once, says that it is ready and how long that took, and then does what it reads: `run`
+(gives seconds, of the clock and of the processor), `memory` (gives bytes). One line of JSON each.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,15 @@ def say(**values: Any) -> None:
     sys.stdout.flush()
 
 
+def timed(run: Callable[[], object], device: torch.device) -> dict[str, float]:
+    """Run once; return seconds and the seconds of all threads on the CPU."""
+    start, start_cpu = time.perf_counter(), time.process_time()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - start_cpu}
+
+
 def main(job: dict[str, Any]) -> None:
     """Serve one preset until the input ends."""
     if job["threads"] is not None:
@@ -49,18 +59,13 @@ def main(job: dict[str, Any]) -> None:
         scores = getattr(network, "num_classes", 0) and hasattr(network, "logits")
         run = network.logits if scores else network
         with torch.inference_mode():
-            run(given)
-            say(ready=True)
+            say(ready=True, **timed(lambda: run(given), device))
             for line in sys.stdin:
                 if line.strip() == "memory":
                     cuda = device.type == "cuda"
                     say(bytes=torch.cuda.max_memory_allocated(device) if cuda else peak_bytes() - before)
                     continue
-                start = time.perf_counter()
-                run(given)
-                if device.type == "cuda":
-                    torch.cuda.synchronize(device)
-                say(seconds=time.perf_counter() - start)
+                say(**timed(lambda: run(given), device))
     except (MemoryError, torch.OutOfMemoryError) as error:
         say(error=f"not enough memory: {error}")
     except RuntimeError as error:

@@ -29,8 +29,10 @@ from mmvideo.pipeline import choose_device
 from mmvideo.types import Features
 
 KINDS = ("encoders", "audio-encoders")
-TOGETHER = 4
-"""Processes that take turns; each holds a network."""
+TOGETHER, TOGETHER_BYTES = 4, 2 << 30
+"""Processes that take turns, each with a network, and what their weights may take; a larger one is measured alone."""
+SLOW_SECONDS = 60.0
+"""A first run that takes longer is the only one: what a first run does besides is little beside it."""
 RESERVE_BYTES = 1 << 30
 """What is left to the rest of the machine."""
 
@@ -68,6 +70,8 @@ class Profile:
     threads: int | None
     milliseconds: float | None = None
     """Median over the repeats, a batch."""
+    cpu_milliseconds: float | None = None
+    """The same in processor time, all threads together; what else the machine does counts less in it."""
     repeats: tuple[float, ...] = ()
     peak_mib: float | None = None
     """Weights and all else: the largest size of the process above that before the network was built; on a GPU, the
@@ -192,10 +196,12 @@ def profile(names: Sequence[str], *, batch: int = 1, device: str = "cpu", thread
 
 def _profiles(names: Sequence[str], batch: int, device: str, threads: int | None, repeats: int, receptive: bool,
               note: Callable[[str], None]) -> Iterator[Profile]:
-    for start in range(0, len(names), TOGETHER):
+    done = 0
+    for together in _groups(names):
         group = []
-        for offset, name in enumerate(names[start:start + TOGETHER]):
-            note(f"{start + offset + 1}/{len(names)} {name}")
+        for name in together:
+            done += 1
+            note(f"{done}/{len(names)} {name}")
             preset, counted = zoo.preset_of(name, kind_of(name)), count(name)
             field = receptive_field(name) if receptive else {"time": None, "space": None}
             published = asdict(preset.published) if preset.published else None
@@ -204,6 +210,18 @@ def _profiles(names: Sequence[str], batch: int, device: str, threads: int | None
                                  batch, device, threads))
         _measure(group, repeats)
         yield from group
+
+
+def _groups(names: Sequence[str]) -> Iterator[list[str]]:
+    """Divide names into those that are measured in turns."""
+    group: list[str] = []
+    for name in names:
+        if group and (len(group) == TOGETHER or sum(4 * count(n).params for n in (*group, name)) > TOGETHER_BYTES):
+            yield group
+            group = []
+        group.append(name)
+    if group:
+        yield group
 
 
 def _measure(group: list[Profile], repeats: int) -> None:
@@ -220,18 +238,21 @@ def _measure(group: list[Profile], repeats: int) -> None:
             running.append((line, bench))
         else:
             line.skipped = bench.reason()
-    times: dict[str, list[float]] = {line.name: [] for line, _ in running}
+    runs: dict[str, list[dict[str, float]]] = {
+        line.name: [bench.reply] if bench.reply["seconds"] > SLOW_SECONDS else [] for line, bench in running}
+    again = [(line, bench) for line, bench in running if not runs[line.name]]
     for _ in range(repeats):
-        for line, bench in running:
+        for line, bench in again:
             if not line.skipped and "seconds" in bench.ask("run"):
-                times[line.name].append(bench.reply["seconds"])
+                runs[line.name].append(bench.reply)
             elif not line.skipped:
                 line.skipped = bench.reason()
     for line, bench in running:
         if not line.skipped:
             line.peak_mib = round(bench.ask("memory")["bytes"] / 2**20, 1)
-            line.repeats = tuple(round(1000 * t, 3) for t in times[line.name])
+            line.repeats = tuple(round(1000 * run["seconds"], 3) for run in runs[line.name])
             line.milliseconds = round(statistics.median(line.repeats), 3)
+            line.cpu_milliseconds = round(statistics.median(1000 * run["cpu_seconds"] for run in runs[line.name]), 3)
         bench.close()
 
 
