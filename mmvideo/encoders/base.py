@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmvideo.encoders.preset import AudioInput, Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn import checkpoints
+from mmvideo.nn.flat_conv import flatten
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
@@ -62,7 +63,7 @@ class Encoder(checkpoints.Loadable, Pretrained):
             raise UnknownName(f"preset of {cls.__name__}", preset, cls.PRESETS)
         found = cls.PRESETS[preset]
         classes = len(labels) or (found.num_classes if num_classes is None else num_classes)
-        encoder = cls(input=input or found.input, num_classes=classes, **{**found.options, **options})
+        encoder = flatten(cls(input=input or found.input, num_classes=classes, **{**found.options, **options}))
         encoder.preset, encoder.labels = preset, tuple(labels)
         if found.averages:
             encoder.averages = found.averages

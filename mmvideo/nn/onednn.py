@@ -21,7 +21,13 @@ def available() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def takes(x: Tensor) -> bool:
+    """Whether a tensor is one that these products are for."""
+    return x.dtype == torch.float32 and x.device.type == "cpu" and available() and not torch.is_autocast_enabled("cpu")
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Multiply (..., in) by (out, in), transposed, and add (out); without gradients."""
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
@@ -34,7 +40,7 @@ class PackedLinear(nn.Linear):
         """Map (..., in) to (..., out)."""
         if torch.is_grad_enabled() or x.dtype != torch.float32 or x.device.type != "cpu":
             return super().forward(x)
-        return _product(x, self.packed, self.bias)
+        return product(x, self.packed, self.bias)
 
 
 def pack(network: nn.Module) -> nn.Module:
@@ -74,8 +80,8 @@ def attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor
             keys, values = key[b, h].contiguous(), value[b, h].t().contiguous()
             for first in range(0, query.shape[2], _ROWS):
                 rows = slice(first, first + _ROWS)
-                out[b, h, rows] = _product(_product(query[b, h, rows] * scale, keys).softmax(-1), values)
+                out[b, h, rows] = product(product(query[b, h, rows] * scale, keys).softmax(-1), values)
     return out
 
 
-__all__ = ["PackedLinear", "attention", "available", "pack"]
+__all__ = ["PackedLinear", "attention", "available", "pack", "product", "takes"]

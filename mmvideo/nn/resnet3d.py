@@ -61,7 +61,8 @@ class Bottleneck3d(nn.Module):
         y = F.relu(self.norm_a(self.conv_a(x)), inplace=True)
         y = F.relu(self.norm_b(self.conv_b(y)), inplace=True)
         y = self.norm_c(self.conv_c(y))
-        return F.relu(y + (self.norm_skip(self.conv_skip(x)) if self.projects else x), inplace=True)
+        y += self.norm_skip(self.conv_skip(x)) if self.projects else x
+        return F.relu(y, inplace=True)
 
 
 class Stage3d(nn.Sequential):
