@@ -6,8 +6,10 @@ the pooled queries to what attention gives. The network is torchvision's.
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from mmvideo.encoders.base import VideoEncoder, linear_head
@@ -20,6 +22,7 @@ V1 = ("docs/source/model_zoo.md of github.com/facebookresearch/pytorchvideo (par
       "github.com/facebookresearch/SlowFast (top-1)")
 V2 = "Li et al. 2022, arXiv:2112.01526; projects/mvitv2/README.md of github.com/facebookresearch/SlowFast"
 PYSLOWFAST = "https://github.com/facebookresearch/SlowFast"
+PYTORCHVIDEO = "https://github.com/facebookresearch/pytorchvideo"
 STRIDE = (2, 4, 4)
 """Of the first convolution, in frames and pixels."""
 
@@ -67,6 +70,24 @@ SLOWFAST_NAMES = (
 """PySlowFast's names -> ours."""
 
 
+PYTORCHVIDEO_NAMES = (
+    (r"\._attention_pool_", None),  # the same tensors once more
+    (r"^patch_embed\.patch_model\.", "patch_embed.proj."), (r"^cls_positional_encoding\.", ""),
+    (r"^norm_embed\.", "norm."), (r"^head\.proj\.", "head.projection."), *SLOWFAST_NAMES,
+)
+"""pytorchvideo's names -> ours, but for what `_joined` joins."""
+
+
+def _joined(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Join the projections to queries, keys and values, which pytorchvideo holds apart."""
+    found = {name: tensor for name, tensor in tensors.items() if not re.search(r"\.attn\.[qkv]\.", name)}
+    for name in tensors:
+        if ".attn.q." in name:
+            parts = [tensors[name.replace(".attn.q.", f".attn.{part}.")] for part in "qkv"]
+            found[name.replace(".attn.q.", ".attn.qkv.")] = torch.cat(parts)
+    return _squeezed(found)
+
+
 def _squeezed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Drop the batch axis that PySlowFast's positions have."""
     return {name: tensor.flatten(0, -2) if name.endswith("_pos") and "class" not in name
@@ -102,10 +123,11 @@ class MViT(VideoEncoder):
         "mvit-v1-b-16x4": _preset(
             "version 1, base, 16 frames in steps of 4", _input(16, 4),
             Published(V1, 36.61, 70.80, top1=78.4, top1_on="Kinetics-400"), version=1,
-            weights=f"torchvision: mvit_v1_b; pyslowfast: {PYSLOWFAST}"),
+            weights=f"torchvision: mvit_v1_b; pyslowfast: {PYSLOWFAST}; pytorchvideo: {PYTORCHVIDEO}"),
         "mvit-v1-b-32x3": _preset(
             "version 1, base, 32 frames in steps of 3", _input(32, 3),
-            Published(V1, 36.61, 170.37, top1=80.4, top1_on="Kinetics-400"), version=1),
+            Published(V1, 36.61, 170.37, top1=80.4, top1_on="Kinetics-400"), version=1,
+            weights=f"pyslowfast: {PYSLOWFAST}; pytorchvideo: {PYTORCHVIDEO}"),
         "mvit-v2-s-16x4": _preset(
             "version 2, small, 16 frames in steps of 4", _input(16, 4),
             Published(V2, 34.5, 64, top1=81.0, top1_on="Kinetics-400"),
@@ -125,6 +147,7 @@ class MViT(VideoEncoder):
                               rename=((r"^(?!head\.)", "trunk."),)),
         "pyslowfast": Format(f"{PYSLOWFAST}: MVIT_B_16x4_CONV, MVITv2_S_16x4, MVITv2_B_32x3", rename=SLOWFAST_NAMES,
                              convert=_squeezed),
+        "pytorchvideo": Format(f"{PYTORCHVIDEO}: MVIT_B_16x4, MVIT_B_32x3", rename=PYTORCHVIDEO_NAMES, convert=_joined),
     }
 
     def __init__(self, *, input: Input, num_classes: int = 0, version: int = 2, depth: int = 16,

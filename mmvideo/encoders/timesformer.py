@@ -35,13 +35,26 @@ def _input(num_frames: int, size: int, stride: int) -> Input:
 
 def _base(about: str, attention: str, input: Input, published: Published) -> Preset:
     return Preset(about, input, {"attention": attention}, views=(1, 3), licence=LICENCE,
-                  weights=f"timesformer: {RELEASE}", published=published)
+                  weights=f"timesformer: {RELEASE}; transformers: the same, converted", published=published)
 
 
 def _tiny(attention: str) -> Preset:
     return Preset(f"small enough to train in minutes, with {attention} attention", Input(16, 64, 64),
                   {"attention": attention, "dim": 192, "depth": 4 if attention == "divided" else 5, "heads": 4},
                   num_classes=10, views=(1, 1))
+
+
+HUB_NAMES = (
+    (r"^classifier\.", "head."), (r"^timesformer\.(embeddings\.|encoder\.)?", ""),
+    (r"^position_embeddings$", "pos_embed"), (r"^time_embeddings$", "time_embed"),
+    (r"^patch_embeddings\.projection\.", "patch_embed."), (r"^layernorm\.", "norm."), (r"^layer\.", "layers."),
+    (r"\.layernorm_before\.", ".norm1."), (r"\.layernorm_after\.", ".norm2."),
+    (r"\.temporal_layernorm\.", ".temporal_norm1."), (r"\.temporal_dense\.", ".temporal_fc."),
+    (r"\.(temporal_)?attention\.attention\.", lambda found: f".{found[1] or ''}attn."),
+    (r"\.(temporal_)?attention\.output\.dense\.", lambda found: f".{found[1] or ''}attn.proj."),
+    (r"\.intermediate\.dense\.", ".mlp.fc1."), (r"\.output\.dense\.", ".mlp.fc2."),
+)
+"""transformers' names -> ours."""
 
 
 class DividedLayer(Layer):
@@ -112,6 +125,8 @@ class TimeSformer(VideoEncoder):
     CHECKPOINTS: ClassVar = {
         "timesformer": Format(RELEASE, rename=(
             (r"^model\.", ""), (r"^patch_embed\.proj\.", "patch_embed."), (r"^blocks\.", "layers."))),
+        "transformers": Format(
+            "TimesformerForVideoClassification of https://github.com/huggingface/transformers", rename=HUB_NAMES),
     }
 
     def __init__(self, *, input: Input, num_classes: int = 0,
