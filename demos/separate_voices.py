@@ -128,7 +128,7 @@ def separate(clip: str | None, progress: gr.Progress = gr.Progress()) -> list[An
     names = [f"{'Person' if v.has_face else 'Voice'} {v.number}" for v in people]
     shown = len(people)
     rest = MAX_PEOPLE - shown
-    titles = [gr.update(label=f"{name} · lip-sync {v.confidence:.0%}" if v.has_face else name, value=sound)
+    titles = [gr.update(label=f"{name} · {v.lip_sync}" if v.has_face else name, value=sound)
               for name, v, sound in zip(names, people, sounds, strict=True)]
     return [gr.update(value=message, visible=True), result, gr.update(value=picture, visible=picture is not None),
             gr.update(visible=shown > 0), *[gr.update(visible=n < shown) for n in range(MAX_PEOPLE)],

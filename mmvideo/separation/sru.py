@@ -38,7 +38,8 @@ class _Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         t, b, _ = x.shape
-        products = (x @ self.weight).view(t, b, 2, self.width, self.parts)
+        products = (x @ self.weight).to(self.bias).view(t, b, 2, self.width, self.parts)
+        x = x.to(self.bias)  # in mixed precision too a cell's state is carried in full
         skip = x.view(t, b, 2, self.width) if self.parts == 3 else products[..., 3]
         forget_c, reset_c = self.weight_c.view(2, 2, self.width)
         forget_b, reset_b = self.bias.view(2, 2, self.width)

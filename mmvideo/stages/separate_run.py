@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from mmvideo.faces import Faces, FaceTrack
 from mmvideo.faces.spool import Spool
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
 from mmvideo.separation.lanes import Lanes
-from mmvideo.voices.lipsync import agreement, movement
+from mmvideo.voices.lipsync import Follows, loudness, movement
 from mmvideo.voices.result import Sound, Voice
 
 _SILENT = 1e-5
@@ -42,8 +41,7 @@ class Run:
         self.silent = True
         self.mixture, self.rest = self._new(0), self._new(0)
         self._sounds: dict[int, Sound] = {}
-        self._loud: dict[int, array] = {}
-        self._moved: dict[int, array] = {}
+        self._follows: dict[int, Follows] = {}
         self._unread: dict[int, int] = {}
         """Rows of each track in which its mouth cannot be read."""
         self._unread_now: set[int] = set()
@@ -66,7 +64,7 @@ class Run:
             rest = heard.clone()
             for who, wave in given.items():
                 rest -= wave[:count]
-                self._write(who, at, wave[:count])
+                self._write(who, at, wave[:count], heard)
             self.mixture.spool.append(heard.numpy())
             self.rest.spool.append(rest.numpy())
             on_progress(min(1.0, (at + count) / self.total))
@@ -112,29 +110,22 @@ class Run:
         self._before = waves[:, self.window // 2:]
         return waves
 
-    def _write(self, who: int, at: int, wave: Tensor) -> None:
+    def _write(self, who: int, at: int, wave: Tensor, heard: Tensor) -> None:
+        """Append what `who` says from sample `at` on, while `heard` is heard."""
         if who not in self._sounds:
-            self._sounds[who] = self._new(at)
-            self._loud[who], self._moved[who] = array("f"), array("f")
+            self._sounds[who], self._follows[who] = self._new(at), Follows()
         sound = self._sounds[who]
         missing = at - sound.first - len(sound.spool)
         sound.spool.append(np.zeros(missing, np.float32))
         sound.spool.append(wave.numpy())
-        if not self.faces.tracks:
+        rows = len(wave) // FRAME_SAMPLES
+        if not self.faces.tracks or not rows:
             return
-        track, rows = self.faces.tracks[who], len(wave) // FRAME_SAMPLES
-        if rows:
-            power = wave[:rows * FRAME_SAMPLES].view(rows, -1).square().mean(1)
-            row = at // FRAME_SAMPLES - self.offset
-            self._loud[who].extend((power + 1e-8).log().tolist())
-            unread = who in self._unread_now
-            self._moved[who].extend([float("nan")] * rows if unread else _moved(self.faces, track, row, rows))
-            self._unread[who] = self._unread.get(who, 0) + rows * unread
-            gap = missing // FRAME_SAMPLES
-            if gap:
-                loud, moved = self._loud[who], self._moved[who]
-                loud[-rows:-rows] = array("f", [float("nan")] * gap)
-                moved[-rows:-rows] = array("f", [float("nan")] * gap)
+        row, unread = at // FRAME_SAMPLES - self.offset, who in self._unread_now
+        self._unread[who] = self._unread.get(who, 0) + rows * unread
+        self._follows[who].skip(missing // FRAME_SAMPLES)
+        moved = [float("nan")] * rows if unread else _moved(self.faces, self.faces.tracks[who], row, rows)
+        self._follows[who].add(moved, *(loudness(x.numpy(), rows).tolist() for x in (wave, heard)))
 
     def _samples(self) -> Iterator[Tensor]:
         """Yield mono sound from `start` on, without gaps; silence where the track has not begun."""
@@ -160,9 +151,9 @@ class Run:
             sound = self._sounds.get(who) or self._new(0)
             boxes = np.where(track.valid[:, None], track.boxes, np.nan)
             start = self.faces.start_seconds
-            confidence = agreement(np.asarray(self._moved.get(who, [])), np.asarray(self._loud.get(who, [])))
-            out.append(Voice(track.number, sound, 0.0 if self.silent else confidence, track.spans(start), boxes,
-                             start + track.first / 25, track.thumbnail, self._note(who)))
+            follows = Follows() if self.silent else self._follows.get(who, Follows())
+            out.append(Voice(track.number, sound, follows.voice, track.spans(start), boxes, start + track.first / 25,
+                             track.thumbnail, self._note(who), follows.mixture))
         return tuple(out)
 
     def _note(self, who: int) -> str:

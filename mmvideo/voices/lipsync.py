@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
+
 import numpy as np
 
 from mmvideo.faces.tracks import lips_of
 
 MAX_LAG = 3
 """Moments of 40 ms by which sound may be early or late."""
+_ROW = 640
 
 
 def movement(mouths: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -52,4 +56,37 @@ def agreement(moved: np.ndarray, loud: np.ndarray) -> float:
     return best
 
 
-__all__ = ["MAX_LAG", "agreement", "movement"]
+class Follows:
+    """What is compared with the movement of one mouth, moment by moment of 40 ms."""
+
+    def __init__(self) -> None:
+        self._moved, self._voice, self._mixture = array("f"), array("f"), array("f")
+
+    def skip(self, count: int) -> None:
+        """Leave out moments in which there is nothing to compare."""
+        for kept in (self._moved, self._voice, self._mixture):
+            kept.extend([float("nan")] * count)
+
+    def add(self, moved: Sequence[float], voice: Sequence[float], mixture: Sequence[float]) -> None:
+        """Take moments: how much the mouth moved, and the loudness (`loudness`) of its voice and of everything."""
+        self._moved.extend(moved)
+        self._voice.extend(voice)
+        self._mixture.extend(mixture)
+
+    @property
+    def voice(self) -> float:
+        """How well the voice follows the mouth (`agreement`)."""
+        return agreement(np.asarray(self._moved), np.asarray(self._voice))
+
+    @property
+    def mixture(self) -> float:
+        """How well the sound of the clip, as it was, follows the same mouth in the same moments."""
+        return agreement(np.asarray(self._moved), np.asarray(self._mixture))
+
+
+def loudness(samples: np.ndarray, rows: int) -> np.ndarray:
+    """Return the logarithm of the power of each of the first `rows` stretches of 640 samples, float (rows,)."""
+    return np.log(np.square(samples[:rows * _ROW].reshape(rows, _ROW)).mean(1) + 1e-8)
+
+
+__all__ = ["MAX_LAG", "Follows", "agreement", "loudness", "movement"]

@@ -30,7 +30,7 @@ def draw(result: SeparatedVoices, path: str | Path | None = None) -> Any:
         face.axis("off")
         if voice is not None and voice.thumbnail is not None:
             face.imshow(voice.thumbnail)
-            face.set_title(f"{name}, lip-sync {voice.confidence:.0%}", fontsize=8, color=colour)
+            face.set_title(f"{name}, {voice.lip_sync}", fontsize=8, color=colour)
         else:
             face.text(0.5, 0.5, name, ha="center", va="center", color=colour, fontsize=10)
         _wave(figure.add_subplot(grid[index, 1]), sound, colour, voice, peak, last=index == len(rows) - 1)

@@ -87,10 +87,17 @@ class Voice:
     """uint8 (224, 224, 3) RGB; None where there is no face."""
     note: str = ""
     """What to know before relying on this voice; empty if nothing."""
+    confidence_of_mixture: float = 0.0
+    """The same for the sound as it was, before it was separated: what `confidence` is to be compared with."""
 
     @property
     def has_face(self) -> bool:
         return self.thumbnail is not None
+
+    @property
+    def lip_sync(self) -> str:
+        """Both figures in words: how well the voice follows the mouth, and how well the untouched sound does."""
+        return f"lip-sync {self.confidence:.0%} (the mixture {self.confidence_of_mixture:.0%})"
 
     @property
     def audio(self) -> Audio:
@@ -132,7 +139,7 @@ class SeparatedVoices(Result):
         lines = [f"{len(self.tracks)} {what}{'s' * (len(self.tracks) != 1 and self.by == 'faces')}"]
         for voice in self.tracks:
             when = ", ".join(f"{a:.2f}-{b:.2f}" for a, b in voice.spans[:6])
-            sync = f"  lip-sync {voice.confidence:.0%}" if voice.has_face else ""
+            sync = f"  {voice.lip_sync}" if voice.has_face else ""
             lines.append(f"  person {voice.number}: {when} s{sync}{f'  ({voice.note})' if voice.note else ''}")
         return "\n".join(lines)
 

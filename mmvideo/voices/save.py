@@ -37,6 +37,7 @@ def _describe(voice: Voice) -> dict[str, Any]:
     rows = np.flatnonzero(~np.isnan(voice.boxes[:, 0]))[::6] if len(voice.boxes) else []
     return {
         "number": voice.number, "face": voice.has_face, "confidence": round(voice.confidence, 4),
+        "confidence_of_mixture": round(voice.confidence_of_mixture, 4),
         "note": voice.note,
         "spans": [[round(a, 3), round(b, 3)] for a, b in voice.spans],
         "boxes": [[round(voice.first_box_seconds + int(r) / 25, 3), *(round(float(v), 1) for v in voice.boxes[r])]

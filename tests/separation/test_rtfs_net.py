@@ -72,3 +72,17 @@ def test_training_lowers_the_loss_and_leaves_frozen_lips_alone() -> None:
     assert all(torch.equal(value, before[name]) for name, value in net.lips.state_dict().items())
     silent = [name for name, p in net.named_parameters() if p.requires_grad and p.grad is None]
     assert not silent
+
+
+def test_it_learns_in_bfloat16_too() -> None:
+    """The trainer takes bfloat16 where the hardware has it; the state of the recurrent units stays float32."""
+    torch.manual_seed(0)
+    net = RTFSNet(repeats=2, channels=16, width=16).eval()
+    waves, cues = voices.talkers(1, 10)
+    whole = net(waves.sum(1), cues)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = net(waves.sum(1), cues)
+    assert (half - whole).norm() < 0.15 * whole.norm()
+    negative_snr(half, waves).mean().backward()
+    learning = [p for p in net.parameters() if p.requires_grad]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in learning)

@@ -18,6 +18,7 @@ from mmvideo.media import probe, read_audio, read_video, write_audio, write_vide
 from mmvideo.talkers import film
 from mmvideo.types import Audio
 from mmvideo.voices import SeparatedVoices
+from mmvideo.voices.lipsync import Follows, loudness
 from mmvideo.weights import root
 
 CLIP = root() / "demo" / "voices.mp4"
@@ -70,6 +71,27 @@ def test_the_right_talker_is_heard(heard: SeparatedVoices) -> None:
     assert 10 * torch.log10(first / second) > 6
     assert min(v.confidence for v in heard.tracks) > 0.3
     assert "heard the whole clip, 10.00 s" in str(heard)
+
+
+def test_each_voice_follows_its_mouth_better_than_the_mixture_did(heard: SeparatedVoices) -> None:
+    for voice in heard.tracks:
+        assert voice.confidence > voice.confidence_of_mixture + 0.1 > 0.2
+        assert f"(the mixture {voice.confidence_of_mixture:.0%})" in str(heard)
+    told = heard.to_dict()["tracks"]
+    assert [t["confidence_of_mixture"] for t in told] == [round(v.confidence_of_mixture, 4) for v in heard.tracks]
+
+
+def test_what_a_mouth_is_compared_with() -> None:
+    """A voice that moves with the mouth, in a mixture that also moves otherwise; moments left out count for nothing."""
+    rng = np.random.default_rng(0)
+    mouth, other = (np.convolve(rng.random(400), np.ones(8) / 8, "same") for _ in range(2))
+    follows = Follows()
+    follows.add(mouth[:200], 5 * mouth[:200], 5 * mouth[:200] + 8 * other[:200])
+    follows.skip(50)
+    follows.add(mouth[200:], 5 * mouth[200:], 5 * mouth[200:] + 8 * other[200:])
+    assert follows.voice > 0.95 > 0.75 > follows.mixture > 0.2
+    assert Follows().voice == Follows().mixture == 0
+    np.testing.assert_allclose(loudness(np.full(1500, 0.1, np.float32), 2), np.log(0.01), atol=1e-4)
 
 
 def test_a_folder_is_written_that_says_what_it_holds(heard: SeparatedVoices, tmp_path: Path) -> None:
