@@ -30,7 +30,7 @@ def draw(result: SeparatedVoices, path: str | Path | None = None) -> Any:
         face.axis("off")
         if voice is not None and voice.thumbnail is not None:
             face.imshow(voice.thumbnail)
-            face.set_title(f"{name}, {voice.lip_sync}", fontsize=8, color=colour)
+            face.set_title(name, fontsize=9, color=colour)
         else:
             face.text(0.5, 0.5, name, ha="center", va="center", color=colour, fontsize=10)
         _wave(figure.add_subplot(grid[index, 1]), sound, colour, voice, peak, last=index == len(rows) - 1)
@@ -48,6 +48,8 @@ def _wave(axes: Axes, sound: Sound, colour: str, voice: Any, peak: float, *, las
     for start, end in voice.spans if voice is not None and voice.has_face else ():
         axes.axvspan(start, end, color=colour, alpha=0.08, lw=0)
     axes.fill_between(times, lows, highs, color=colour if colour != INK else WAVE, lw=0.4)
+    if voice is not None and voice.has_face:
+        axes.set_title(voice.lip_sync, loc="left", fontsize=8, color=colour)
     axes.set(xlim=(begin, begin + max(length, 1e-3)), ylim=(-peak, peak), yticks=[])
     axes.tick_params(labelbottom=last, colors=QUIET, labelsize=8)
     for side in ("top", "right", "left"):
