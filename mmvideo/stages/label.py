@@ -10,25 +10,21 @@ from torch import nn
 
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.hub.classifier import TEMPLATE, HubClassifier
-from mmvideo.hub.find import find
-from mmvideo.hub.load import LoadOptions
-from mmvideo.registry import find as registered
+from mmvideo.registry import find
 from mmvideo.results import Classification
-from mmvideo.stages.base import Stage
+from mmvideo.stages.checkpoint import NOT_JUDGED, CheckpointStage
 from mmvideo.stages.recognise import AVERAGES
 from mmvideo.stages.speak import looked_at
-from mmvideo.stages.watch import NOT_JUDGED
 from mmvideo.types import Domain, Label
 
 
 @dataclass(kw_only=True)
-class LabelVideo(Stage):
+class LabelVideo(CheckpointStage):
     """Score clips over the whole video with the checkpoint's own preprocessing, and average."""
 
     needs: ClassVar = ("media",)
     gives: ClassVar = ("clips", "classification")
 
-    weights: str | None = None
     num_clips: int = 3
     """Clips over the whole video, so that the end is seen as well as the start."""
     clip_seconds: float | None = None
@@ -43,17 +39,6 @@ class LabelVideo(Stage):
     average: str = "logits"
     batch_size: int = 4
     """Clips at a time; bounds the memory."""
-    size: int | list[int] | None = None
-    """Pixels to which frames are brought before the model's own preprocessing; null leaves them as they are."""
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-    dtype: str | None = None
-    device_map: str | None = None
-    attn_implementation: str | None = None
-    quantize: str | None = None
-    adapter: str | None = None
-    revision: str | None = None
-    trust_remote_code: bool = False
     classifier: HubClassifier | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:
@@ -65,17 +50,12 @@ class LabelVideo(Stage):
             UnsupportedModel: it is no classifier.
             OutOfMemory: it does not fit into memory.
         """
-        if self.weights is None:
-            raise InvalidInput("This recipe runs a classifier of yours: give model=NAME or FOLDER (--model).")
         if self.average not in AVERAGES:
             raise UnknownName("average", self.average, AVERAGES)
         if min(self.num_clips, self.batch_size, self.top or 1) < 1:
             raise InvalidInput("label: num_clips, batch_size and top must be 1 or more.")
-        options = LoadOptions(dtype=self.dtype, device_map=self.device_map, quantize=self.quantize,
-                              attn_implementation=self.attn_implementation, adapter=self.adapter,
-                              revision=self.revision, trust_remote_code=self.trust_remote_code)
-        found = find(self.weights, revision=self.revision, trust_remote_code=self.trust_remote_code)
-        self.classifier = HubClassifier.from_pretrained(found, device, options, self.labels or (), self.template)
+        self.classifier = HubClassifier.from_pretrained(self.found("classifier"), device, self.load_options(),
+                                                        self.labels or (), self.template)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the network."""
@@ -85,10 +65,9 @@ class LabelVideo(Stage):
         """Return the clips that were looked at, and the labels of the video."""
         sampler, more = ("segments", {}) if self.clip_seconds is None else (
             "dense", {"clip_seconds": self.clip_seconds})
-        clips = registered("samplers", sampler)(
+        clips = find("samplers", sampler)(
             media, num_clips=self.num_clips, num_frames=self.num_frames or self.classifier.num_frames,
-            size=tuple(self.size) if isinstance(self.size, list) else self.size, start_seconds=self.start_seconds,
-            end_seconds=self.end_seconds, **more)
+            **self.asked_view(), **more)
         logits = torch.cat([self.classifier.logits(part) for part in clips.frames.split(self.batch_size)])
         shares = logits.mean(0).softmax(-1) if self.average == "logits" else logits.softmax(-1).mean(0)
         ranked = shares.topk(min(self.top or len(shares), len(shares)))

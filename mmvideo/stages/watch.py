@@ -12,8 +12,6 @@ from torch import nn
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.conversation import Conversation
-from mmvideo.hub.find import find
-from mmvideo.hub.load import LoadOptions
 from mmvideo.hub.together import Unread, reply_together
 from mmvideo.language.talk import Talk
 from mmvideo.results import Answer, Caption, Usage
@@ -22,20 +20,18 @@ from mmvideo.sampling.fps import at_fps
 from mmvideo.sampling.gather import span_of
 from mmvideo.sampling.uniform import uniform
 from mmvideo.stages.base import Stage
+from mmvideo.stages.checkpoint import NOT_JUDGED, CheckpointStage
 from mmvideo.stages.speak import looked_at
 from mmvideo.types import Asking, Clips, Domain
 
-NOT_JUDGED = "whether it is known ground is not judged"
-
 
 @dataclass(kw_only=True)
-class Watch(Stage):
+class Watch(CheckpointStage):
     """Choose frames within every given limit, and let the model read them once."""
 
     needs: ClassVar = ("media",)
     gives: ClassVar = ("clips", "conversation")
 
-    weights: str | None = None
     num_frames: int | None = None
     """Alone: so many frames, spread evenly. With fps: no more than so many."""
     fps: float | None = None
@@ -43,19 +39,8 @@ class Watch(Stage):
     max_frames: int | None = None
     max_tokens: int | None = None
     """Most tokens that the frames may take up; fewer frames are taken until they fit."""
-    size: int | list[int] | None = None
-    """Pixels to which frames are brought before the model's own preprocessing; null leaves them as they are."""
     sound: bool = True
     """Whether a model that can hear is given the sound."""
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-    dtype: str | None = None
-    device_map: str | None = None
-    attn_implementation: str | None = None
-    quantize: str | None = None
-    adapter: str | None = None
-    revision: str | None = None
-    trust_remote_code: bool = False
     chat: ChatModel | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:
@@ -68,17 +53,8 @@ class Watch(Stage):
             WeightsError: its weights do not fit.
             OutOfMemory: it does not fit into memory.
         """
-        if self.weights is None:
-            raise InvalidInput("This recipe runs a model of yours: give model=NAME or FOLDER (--model).")
         self._budget()
-        found = find(self.weights, revision=self.revision, trust_remote_code=self.trust_remote_code)
-        self.chat = ChatModel.from_pretrained(found, device, self.load_options())
-
-    def load_options(self) -> LoadOptions:
-        """Return how the weights are held."""
-        return LoadOptions(dtype=self.dtype, device_map=self.device_map, quantize=self.quantize,
-                           attn_implementation=self.attn_implementation, adapter=self.adapter,
-                           revision=self.revision, trust_remote_code=self.trust_remote_code)
+        self.chat = ChatModel.from_pretrained(self.found("model"), device, self.load_options())
 
     def halves(self) -> tuple[Stage, Stage] | None:
         """Return the half that prepares the video without the model, and the half that reads it."""
@@ -133,9 +109,7 @@ class Watch(Stage):
 
     def _look(self, media: Any, budget: Budget, count: int, seconds: float) -> tuple[Clips, Seen]:
         """Take so many frames, without those that only repeat another, and the sound."""
-        rest = {"size": tuple(self.size) if isinstance(self.size, list) else self.size,
-                "start_seconds": self.start_seconds, "end_seconds": self.end_seconds,
-                "sample_rate": self.chat.sample_rate if self.sound else None}
+        rest = {**self.asked_view(), "sample_rate": self.chat.sample_rate if self.sound else None}
         if budget.fps is not None:
             clips = at_fps(media, fps=budget.fps, max_frames=count, **rest)
         else:
@@ -250,4 +224,4 @@ def _read_now(conversation: Any) -> Talk:
     return conversation.talk() if isinstance(conversation, Unread) else conversation
 
 
-__all__ = ["NOT_JUDGED", "Narrate", "Reply", "Watch", "limited"]
+__all__ = ["Narrate", "Reply", "Watch", "limited"]

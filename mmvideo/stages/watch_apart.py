@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from mmvideo.hub.chat import ChatModel
-from mmvideo.hub.find import find
 from mmvideo.hub.together import Prepared, Unread
 from mmvideo.stages.base import Stage
 from mmvideo.stages.watch import Watch
@@ -25,8 +24,7 @@ class Prepare(Watch):
 
     def load(self, device: torch.device) -> None:
         """Load the processor, and of the model only what its configuration says."""
-        found = find(self.weights, revision=self.revision, trust_remote_code=self.trust_remote_code)
-        self.chat = ChatModel.without_weights(found, self.load_options())
+        self.chat = ChatModel.without_weights(self.found("model"), self.load_options())
 
     def modules(self) -> dict[str, nn.Module]:
         """Return none: the model is not here."""
