@@ -123,6 +123,7 @@ class AudioVisual(VideoEncoder):
         Raises:
             InvalidInput: frames or sound that do not fit.
         """
+        self.need_clips(frames)
         b, device = len(frames), frames.device
         if has_audio is None:
             has_audio = torch.full((b,), audio is not None, device=device)

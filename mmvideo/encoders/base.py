@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from inspect import signature
 from typing import Any, ClassVar, Self
 
 import torch
@@ -15,6 +16,12 @@ from mmvideo.nn import checkpoints
 from mmvideo.nn.flat_conv import flatten
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
+
+
+def keywords(of: Callable) -> list[str]:
+    """Return the names of the options of a class or function: of what it takes, all but `input` and `num_classes`."""
+    return [name for name, p in signature(of).parameters.items()
+            if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and name not in ("input", "num_classes")]
 
 
 class Encoder(checkpoints.Loadable, Pretrained):
@@ -45,6 +52,11 @@ class Encoder(checkpoints.Loadable, Pretrained):
         return self.dim
 
     @classmethod
+    def option_names(cls, options: Mapping[str, Any]) -> list[str]:
+        """Return the names of the options that go with those that are given."""
+        return keywords(cls)
+
+    @classmethod
     def create(cls, preset: str, *, num_classes: int | None = None, input: Input | AudioInput | None = None,
                labels: Sequence[str] = (), **options: Any) -> Self:
         """Build a preset with random weights.
@@ -58,11 +70,18 @@ class Encoder(checkpoints.Loadable, Pretrained):
 
         Raises:
             UnknownName: no such preset, or no such option.
+            InvalidInput: a number of classes that cannot be.
         """
         if preset not in cls.PRESETS:
             raise UnknownName(f"preset of {cls.__name__}", preset, cls.PRESETS)
         found = cls.PRESETS[preset]
+        known = cls.option_names({**found.options, **options})
+        for name in options:
+            if name not in known:
+                raise UnknownName(f"option of {preset}", name, known)
         classes = len(labels) or (found.num_classes if num_classes is None else num_classes)
+        if not isinstance(classes, int) or classes < 0:
+            raise InvalidInput(f"num_classes is 0 (no classifier) or more, not {classes!r}.")
         encoder = flatten(cls(input=input or found.input, num_classes=classes, **{**found.options, **options}))
         encoder.preset, encoder.labels = preset, tuple(labels)
         if found.averages:
@@ -138,6 +157,15 @@ class VideoEncoder(Encoder):
             raise InvalidInput(f"{self.preset or type(self).__name__} was built without a classifier; "
                                "build it with num_classes or labels.")
 
+    def need_clips(self, frames: Tensor) -> None:
+        """Raise InvalidInput unless these are clips of five axes, as many channels as are normalised, none empty."""
+        name, channels = self.preset or type(self).__name__, len(self.input.mean)
+        if not isinstance(frames, Tensor):
+            raise InvalidInput(f"{name} takes a tensor of clips (B, T, C, H, W), not a {type(frames).__name__}.")
+        if frames.ndim != 5 or frames.shape[2] != channels or 0 in frames.shape:
+            raise InvalidInput(f"{name} takes clips (B, T, C, H, W) with C = {channels} and all else 1 or more, "
+                               f"not {tuple(frames.shape)}.")
+
     def num_tokens(self, num_frames: int, height: int, width: int) -> int:
         """Return N for a clip, without running.
 
@@ -165,10 +193,8 @@ class VideoEncoder(Encoder):
         Raises:
             InvalidInput: wrong rank, channels, dtype or geometry.
         """
-        name, channels = self.preset or type(self).__name__, len(self.input.mean)
-        if frames.ndim != 5 or frames.shape[2] != channels or frames.shape[1] == 0:
-            raise InvalidInput(f"{name} takes clips (B, T, C, H, W) with C = {channels} and T of 1 or more, "
-                               f"not {tuple(frames.shape)}.")
+        self.need_clips(frames)
+        name = self.preset or type(self).__name__
         if frames.dtype != torch.uint8 and not frames.is_floating_point():
             raise InvalidInput(f"{name} takes uint8 in [0, 255] or float in [0, 1], not {frames.dtype}.")
         shortest = self.min_frames if self.any_length else self.input.num_frames

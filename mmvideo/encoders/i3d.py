@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head
+from mmvideo.encoders.base import VideoEncoder, features_of_map, keywords, linear_head
 from mmvideo.encoders.preset import KINETICS_MEAN, KINETICS_STD, Input, Preset, Published
 from mmvideo.errors import UnknownName
 from mmvideo.nn.checkpoints import Format
@@ -148,6 +148,14 @@ class I3D(VideoEncoder):
         self.head = linear_head(self.dim, num_classes, dropout=dropout)
         if num_classes:
             nn.init.normal_(next(m for m in self.head.modules() if isinstance(m, nn.Linear)).weight, std=0.01)
+
+    @classmethod
+    def option_names(cls, options: Mapping[str, Any]) -> list[str]:
+        """Return the class's own and those of the trunk."""
+        makers = {"inception": Inception3d, "resnet": ResNet3d, "inflated": _inflated}
+        made_by = makers.get(options.get("trunk", "resnet"))
+        of_trunk = keywords(made_by) if made_by else list(options)
+        return [*keywords(cls), *(name for name in of_trunk if name not in ("in_channels", "channels"))]
 
     def num_tokens(self, num_frames: int, height: int, width: int) -> int:
         """Return N: a token for 8 frames of the Inception, 2 or 1 of the others, and 32x32 pixels."""

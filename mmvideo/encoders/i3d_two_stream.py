@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -49,6 +50,11 @@ class TwoStreamI3D(VideoEncoder):
             I3D(input=Input(input.num_frames, input.height, input.width, input.mean[part], input.std[part]),
                 num_classes=num_classes, **options) for part in (slice(COLOURS), slice(COLOURS, None)))
         self.dim = self.colour.dim + self.flow.dim
+
+    @classmethod
+    def option_names(cls, options: Mapping[str, Any]) -> list[str]:
+        """Return those of each stream."""
+        return I3D.option_names(options)
 
     def num_tokens(self, num_frames: int, height: int, width: int) -> int:
         """Return N, as of one stream."""

@@ -122,6 +122,16 @@ def test_what_does_not_fit_is_refused_with_what_does(name: str, tmp_path) -> Non
         encoder(torch.cat((good, good), 2))
     with pytest.raises(InvalidInput, match="uint8"):
         encoder(good.long())
+    with pytest.raises(InvalidInput, match="a list"):
+        encoder([good])
+    for nothing in (good[:0], good[:, :0], good[..., :0, :]):
+        with pytest.raises(InvalidInput, match="1 or more"):
+            encoder(nothing)
+    with pytest.raises(UnknownName, match="option of"):
+        zoo.create(name, nonsense=3)
+    for wrong in (-1, 2.5):
+        with pytest.raises(InvalidInput, match="num_classes is 0"):
+            zoo.create(name, num_classes=wrong)
     if not encoder.any_size:
         with pytest.raises(InvalidInput, match=f"{encoder.input.height}x{encoder.input.width}"):
             encoder(good[..., :-1])
