@@ -6,21 +6,14 @@ import os
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
-from starlette.middleware import Middleware
 
 import mmvideo
 from mmvideo.hooks import Hook
-from mmvideo.serving.size import SizeLimit
+from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, serve
 
-MAX_SIZE, KEEP_SECONDS, CHECK_SECONDS = 200 << 20, 1800, 300
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "toybox.mp4"
 QUESTIONS = ("what happens next?", "which way does the camera move?", "what is in the video?")
-CSS = """
-.gradio-container {max-width: 860px !important; margin: auto}
-@media (max-width: 640px) {.gradio-container {padding: 8px !important} h1 {font-size: 1.4rem !important}}
-"""
 
 
 class _Bar(Hook):
@@ -81,10 +74,7 @@ def build() -> gr.Blocks:
 
 def main(host: str = "127.0.0.1", port: int = 7860) -> None:
     """Serve the page until Ctrl-C."""
-    build().launch(server_name=host, server_port=port, max_file_size=MAX_SIZE, css=CSS, footer_links=[],
-                   theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-                   allowed_paths=[str(SAMPLE.parent)], quiet=True, ssr_mode=False,
-                   app_kwargs={"middleware": [Middleware(SizeLimit, limit=MAX_SIZE)]})
+    serve(build(), host, port, sample=SAMPLE)
 
 
 if __name__ == "__main__":

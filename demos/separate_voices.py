@@ -7,28 +7,19 @@ import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
-from starlette.middleware import Middleware
 
 import mmvideo
 from mmvideo.hooks import Hook
-from mmvideo.serving.size import SizeLimit
+from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, serve
 
-MAX_PEOPLE, MAX_SECONDS, MAX_SIZE = 8, 120, 200 << 20
-KEEP_SECONDS, CHECK_SECONDS = 1800, 300
-"""Uploads and what was made of them are removed after the first; every so often it is looked what is that old."""
+MAX_PEOPLE, MAX_SECONDS = 8, 120
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "voices.mp4"
 COLOURS = ("#e4572e", "#2e86ab", "#4f9d69", "#a23b72", "#f2a541", "#6c5b7b", "#1b998b", "#8d6a9f")
-CSS = """
-.gradio-container {max-width: 860px !important; margin: auto}
-#message {font-weight: 600}
-@media (max-width: 640px) {.gradio-container {padding: 8px !important} h1 {font-size: 1.4rem !important}}
-"""
 
 
 class _Bar(Hook):
@@ -197,10 +188,7 @@ def build() -> gr.Blocks:
 
 def main(host: str = "127.0.0.1", port: int = 7860) -> None:
     """Serve the page until Ctrl-C."""
-    build().launch(server_name=host, server_port=port, max_file_size=MAX_SIZE, css=CSS, footer_links=[],
-                   theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-                   allowed_paths=[str(SAMPLE.parent)], quiet=True, ssr_mode=False,
-                   app_kwargs={"middleware": [Middleware(SizeLimit, limit=MAX_SIZE)]})
+    serve(build(), host, port, sample=SAMPLE)
 
 
 if __name__ == "__main__":
