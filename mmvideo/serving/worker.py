@@ -13,8 +13,9 @@ from typing import Any
 
 from mmvideo.errors import MmvideoError
 from mmvideo.media.limits import MediaLimits
-from mmvideo.pipeline import Pipeline, Session, Stream
+from mmvideo.pipeline import Pipeline
 from mmvideo.serving.request import Rules, Wanted
+from mmvideo.session import Session, Stream
 
 Told = Callable[[str, Any], None]
 """Called from the worker's thread with ("text", piece), ("done", Answer) or ("error", exception)."""
