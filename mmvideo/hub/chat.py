@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput, UnsupportedModel
 from mmvideo.hub import clock
+from mmvideo.hub.fast import hastened
 from mmvideo.hub.find import CHAT, Found
 from mmvideo.hub.load import LoadOptions, load, local, processor
 
@@ -91,7 +92,8 @@ class ChatModel:
             raise UnsupportedModel(f"{found.name} ({found.model_type}) does not answer in words; use "
                                    f"Pipeline('video-classification', model={found.name!r}).")
         prepared = processor(found, options)
-        return cls(load(_auto(), found, device, options, **_thinker(found)), prepared, found.name)
+        model = load(_auto(), found, device, options, **_thinker(found))
+        return cls(hastened(model, attention=options.attn_implementation is None), prepared, found.name)
 
     @classmethod
     def without_weights(cls, found: Found, options: LoadOptions) -> ChatModel:

@@ -1,4 +1,4 @@
-"""Make a classifier of transformers fast on this machine, at the same precision."""
+"""Make a model of transformers fast on this machine's processor, at the same precision."""
 
 from __future__ import annotations
 
@@ -10,25 +10,32 @@ from torch import Tensor, nn
 from mmvideo.nn import onednn
 
 NAME = "mmvideo-onednn"
+_FEWEST_SCORES = 128 * 128
+"""Fewer of them go faster through torch's own kernel."""
 
 
 def hastened(model: nn.Module, *, attention: bool) -> nn.Module:
-    """Send the float32 products of a model on the CPU through oneDNN; others stay as they are.
+    """Send the products of a model on the CPU through oneDNN; models elsewhere stay as they are.
 
     Args:
         model: of transformers, for inference.
-        attention: whether its attention too; for models without masks whose kind of attention nobody chose.
+        attention: whether that of the part that sees too; for models whose kind of attention nobody chose. Only what
+            has no mask is changed.
     """
-    if model.dtype != torch.float32 or model.device.type != "cpu" or not onednn.available():
+    if model.device.type != "cpu" or not onednn.precise(model.dtype):
         return model
     onednn.pack(model)
-    if attention and getattr(model.config, "_attn_implementation", None) == "sdpa":
+    for layer in model.modules():  # patches come out in the order in which the layers after them read
+        if type(layer) is nn.Conv2d and layer.kernel_size == layer.stride and layer.groups == 1:
+            layer.to(memory_format=torch.channels_last)
+    eyes = getattr(model.config, "vision_config", model.config)
+    if attention and getattr(eyes, "_attn_implementation", None) == "sdpa":
         from transformers import AttentionInterface, AttentionMaskInterface
         from transformers.masking_utils import sdpa_mask
 
         AttentionInterface.register(NAME, attend)
         AttentionMaskInterface.register(NAME, sdpa_mask)
-        model.set_attn_implementation(NAME)
+        model.set_attn_implementation(NAME if eyes is model.config else {"vision_config": NAME})
     return model
 
 
@@ -39,7 +46,9 @@ def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attenti
     causal = getattr(module, "is_causal", False) if causal is None else causal
     extras = any(value is not None and value is not False for name, value in more.items() if name != "is_causal")
     plain = attention_mask is None and not dropout and not causal and not extras
-    if not plain or query.dtype != torch.float32 or torch.is_grad_enabled() or key.shape[1] != query.shape[1]:
+    few = query.shape[2] * key.shape[2] < _FEWEST_SCORES
+    if not plain or few or torch.is_grad_enabled() or key.shape[1] != query.shape[1] or (
+            query.device.type != "cpu" or query.dtype not in (torch.float32, torch.bfloat16)):
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,

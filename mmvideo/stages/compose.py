@@ -10,6 +10,7 @@ from torch import nn
 
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.composed import Composed
+from mmvideo.hub.fast import hastened
 from mmvideo.language.soft import SoftTalk
 from mmvideo.sampling.windows import windows
 from mmvideo.stages.base import Stage
@@ -45,6 +46,7 @@ class Converse(Stage):
         if self.weights is None:
             raise InvalidInput("This recipe runs a composed model of yours: give model=FOLDER (--model FOLDER).")
         self.model = Composed.from_pretrained(self.weights, device=device)
+        hastened(self.model.language, attention=False)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the parts."""

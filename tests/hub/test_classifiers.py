@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmvideo import Pipeline, read_video
 from mmvideo.errors import InvalidInput, UnsupportedModel
+from mmvideo.hub import fast
 from mmvideo.hub.fast import attend, hastened
 from mmvideo.nn import onednn
 from tests.hub.checkpoints import byte_level, qwen_tokenizer
@@ -122,18 +125,33 @@ def test_float32_on_a_cpu_runs_through_onednn_and_gives_the_same_logits(monkeypa
         return attention(query, *rest)
 
     monkeypatch.setattr(onednn, "attention", noting)
+    monkeypatch.setattr(fast, "_FEWEST_SCORES", 0)
+    with FlopCounterMode(display=False) as counted, sdpa_kernel(SDPBackend.MATH), torch.inference_mode():
+        model(pixels)  # torch does not count its fast attention on a CPU
+    parameters = sum(p.numel() for p in model.parameters())
     assert hastened(model, attention=True) is model
     assert sum(isinstance(layer, onednn.PackedLinear) for layer in model.modules()) == 2 * 6 + 1
     with torch.inference_mode():
         torch.testing.assert_close(model(pixels).logits, expected, rtol=1e-5, atol=1e-5)
     assert heads == [torch.Size((2, 2, 16, 16))] * 2
+    assert sum(p.numel() for p in model.parameters()) == parameters, "the weights are held once"
+    with FlopCounterMode(display=False) as again, torch.inference_mode():
+        model(pixels)
+    assert again.get_total_flops() == counted.get_total_flops() > 0
+    del heads[2:]
     torch.testing.assert_close(model(pixels).logits, expected, rtol=1e-5, atol=1e-5)  # with gradients
     assert len(heads) == 2
     query, key = torch.randn(1, 2, 500, 16), torch.randn(1, 2, 30, 16)
     torch.testing.assert_close(
         attention(query, key, key, 0.3), torch.nn.functional.scaled_dot_product_attention(query, key, key, scale=0.3))
-    half = hastened(videomae()[0].bfloat16().eval(), attention=True)
-    assert not any(isinstance(layer, onednn.PackedLinear) for layer in half.modules())
+    with torch.inference_mode():
+        query, key = query.bfloat16(), key.bfloat16()
+        exact = torch.nn.functional.scaled_dot_product_attention(query.double(), key.double(), key.double(), scale=0.3)
+        torch.testing.assert_close(attention(query, key, key, 0.3).double(), exact, rtol=2 ** -8, atol=1e-5)
+        half = videomae()[0].bfloat16().eval()
+        expected = half(pixels.bfloat16()).logits
+        hastened(half, attention=True)
+        torch.testing.assert_close(half(pixels.bfloat16()).logits, expected, rtol=0.02, atol=0.02)
 
 
 def test_a_mask_or_another_kind_of_attention_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
