@@ -94,10 +94,13 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     Raises:
         JobIncomplete: clips failed; the exit code tells it.
     """
-    from mmvideo.jobs import JobOptions, run_job
+    from mmvideo.jobs import JobOptions, nursery, run_job
     from mmvideo.pipeline import Pipeline
+    from mmvideo.stages.watch import Watch
 
     checked = JobOptions(progress=True, **options)
+    if checked.engine == "local":
+        nursery.early(Watch.imports if model else ())
     pipe = Pipeline(recipe, model, device, **overrides(changes))
     summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
     if json:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import struct
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,11 +13,8 @@ from multiprocessing.connection import Connection, wait
 from mmvideo.errors import InvalidInput, MmvideoError
 from mmvideo.jobs.halves import Decoded
 from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.nursery import READY_SECONDS, Nursery, imports_of, take
 from mmvideo.jobs.worker import Setup
-
-_READY_SECONDS = 300.0
-"""A worker may take so long to import and load on a machine that is busy with other things."""
-_NURSERY = "import sys; from mmvideo.jobs.worker import nursery; nursery(int(sys.argv[1]))"
 
 
 @dataclass(frozen=True)
@@ -81,13 +74,12 @@ class Pool:
     """Seconds that workers have worked, all together."""
     _workers: list[_Worker] = field(default_factory=list)
     _early: int = 0
-    _nursery: subprocess.Popen | None = None
-    _control: socket.socket | None = None
+    _nursery: Nursery | None = None
 
     def __enter__(self) -> Pool:
         if not hasattr(os, "fork"):
             raise InvalidInput("Batch jobs need Linux or macOS; on Windows run them in WSL.")
-        self._start_nursery()
+        self._nursery = take(imports_of(self.setup.recipe))
         for _ in range(self.size):
             self._workers.append(self._fork())
         return self
@@ -97,11 +89,8 @@ class Pool:
             worker.connection.close()
             self._kill(worker.pid)
         self._workers.clear()
-        if self._control is not None:
-            self._control.close()
         if self._nursery is not None:
-            self._nursery.kill()
-            self._nursery.wait()
+            self._nursery.close()
 
     @property
     def pids(self) -> list[int]:
@@ -121,8 +110,8 @@ class Pool:
     def give(self, task: Task) -> None:
         """Hand a task to a worker without work."""
         worker = next(worker for worker in self._workers if worker.task is None)
-        worker.task, worker.since, worker.last_words = task, time.monotonic(), ""
-        if worker.ready:
+        worker.task, worker.last_words = task, ""
+        if worker.ready:  # else it is sent, and its time begins, when the worker is
             self._send(worker)
 
     def _send(self, worker: _Worker) -> None:
@@ -145,9 +134,10 @@ class Pool:
                 yield event
         now = time.monotonic()
         for worker in list(self._workers):
-            limit = self.timeout_seconds if worker.ready else _READY_SECONDS
-            if worker.task is not None and now - worker.since > limit:
+            if worker.ready and worker.task is not None and now - worker.since > self.timeout_seconds:
                 yield self._out_of_time(worker)
+            elif not worker.ready and now - worker.since > READY_SECONDS:
+                self._never_ready(worker)
 
     def _understand(self, worker: _Worker, message: tuple) -> Event | None:
         kind, *rest = message
@@ -174,10 +164,8 @@ class Pool:
 
     def _ended(self, worker: _Worker) -> Iterator[Event]:
         """Replace a worker that has ended; its task is told as a crash."""
-        how = worker.last_words or self._how(worker.pid)
-        self._early = 0 if worker.ready else self._early + 1
-        if self._early > 3 * self.size:
-            raise MmvideoError(f"Decode workers keep ending before they can begin: {how}.")
+        how = worker.last_words or self._nursery.how(worker.pid)
+        self._count_early(worker, how)
         task, seconds = worker.task, time.monotonic() - worker.since
         fresh = self._replace(worker)
         if task is not None and not worker.ready:  # it had not even been sent
@@ -187,11 +175,23 @@ class Pool:
             yield Event(task, error=("WorkerCrashed", f"{task.item.source}: the decode worker ended: {how}."),
                         crashed=True, seconds=seconds)
 
+    def _count_early(self, worker: _Worker, how: str) -> None:
+        self._early = 0 if worker.ready else self._early + 1
+        if self._early > 3 * self.size:
+            raise MmvideoError(f"Decode workers keep ending before they can begin: {how}.")
+
+    def _never_ready(self, worker: _Worker) -> None:
+        """Replace a worker that does not come to its work; its task is not to blame and waits for the next."""
+        self._kill(worker.pid)
+        self._nursery.how(worker.pid)
+        self._count_early(worker, f"one was not ready after {READY_SECONDS:g} s")
+        self._replace(worker).task = worker.task
+
     def _out_of_time(self, worker: _Worker) -> Event:
         task, seconds = worker.task, time.monotonic() - worker.since
         self.busy_seconds += seconds
         self._kill(worker.pid)
-        self._how(worker.pid)
+        self._nursery.how(worker.pid)
         self._replace(worker)
         return Event(task, error=("WorkerTimeout", f"{task.item.source} was not decoded in {self.timeout_seconds:g} s "
                                   "(--timeout); its worker was ended."), seconds=seconds)
@@ -202,56 +202,10 @@ class Pool:
         self._workers[self._workers.index(worker)] = fresh
         return fresh
 
-    def _start_nursery(self, tries: int = 3) -> None:
-        ours, theirs = socket.socketpair()
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        self._nursery = subprocess.Popen([sys.executable, "-c", _NURSERY, str(theirs.fileno())],
-                                         pass_fds=[theirs.fileno()], env=environment)
-        theirs.close()
-        ours.settimeout(_READY_SECONDS)
-        if ours.recv(1) != b"R":
-            ours.close()
-            self._nursery.wait()
-            if tries == 1:
-                raise MmvideoError("The process that starts decode workers ends before it can begin; see above.")
-            self._start_nursery(tries - 1)
-            return
-        self._control = ours
-
-    def _fork(self, *, again: bool = True) -> _Worker:
-        ours, theirs = socket.socketpair()
-        try:
-            socket.send_fds(self._control, [b"F"], [theirs.fileno()])
-            answer = self._control.recv(8)
-        except OSError:
-            answer = b""
-        theirs.close()
-        if len(answer) < 8:  # the nursery itself was ended, and its workers with it
-            ours.close()
-            if not again:
-                raise MmvideoError("The process that starts decode workers keeps ending; is there memory left?")
-            self._control.close()
-            self._nursery.wait()
-            self._start_nursery()
-            return self._fork(again=False)
-        worker = _Worker(Connection(ours.detach()), struct.unpack("<q", answer)[0], since=time.monotonic())
+    def _fork(self) -> _Worker:
+        worker = _Worker(*self._nursery.fork(), since=time.monotonic())
         worker.connection.send(self.setup)
         return worker
-
-    def _how(self, pid: int) -> str:
-        """Ask the nursery how a worker ended."""
-        try:
-            self._control.sendall(b"W" + struct.pack("<q", pid))
-            answer = self._control.recv(8)
-        except OSError:
-            answer = b""
-        if len(answer) < 8:
-            return "with all others"
-        status = struct.unpack("<q", answer)[0]
-        if os.WIFSIGNALED(status):
-            number = os.WTERMSIG(status)
-            return f"by signal {signal.Signals(number).name}"
-        return f"with exit code {os.waitstatus_to_exitcode(status)}"
 
     @staticmethod
     def _kill(pid: int) -> None:

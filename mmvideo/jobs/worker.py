@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -60,8 +62,12 @@ def die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def nursery(handle: int) -> None:
+def nursery(handle: int, imports: Sequence[str] = ()) -> None:
     """Fork workers on demand until the other side is closed.
+
+    Args:
+        handle: of the connection over which they are asked for.
+        imports: modules to import first, so that no worker has to; those that are absent are left out.
 
     Each message is either one byte `F` with the descriptor of a connection (answered by the worker's process number) or
     `W` and a process number (answered by how it ended, as `os.waitpid` says it).
@@ -72,6 +78,9 @@ def nursery(handle: int) -> None:
     import mmvideo.sampling
     import mmvideo.stages.build  # noqa: F401
 
+    for name in imports:
+        with contextlib.suppress(ImportError):  # whoever needs it tells
+            importlib.import_module(name)
     control = socket.socket(fileno=handle)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # whoever asked has gone
         control.sendall(b"R")

@@ -38,6 +38,8 @@ class Stage:
     gives: ClassVar[tuple[str, ...]] = ()
     pictures_done: ClassVar[bool] = False
     """Whether no later stage looks at the pictures of `clips`."""
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Modules that take long to import and that the stage will need; whoever forks workers imports them once."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], where: str) -> Self:

@@ -31,6 +31,9 @@ class Watch(CheckpointStage):
 
     needs: ClassVar = ("media",)
     gives: ClassVar = ("clips", "conversation")
+    imports: ClassVar = ("mmvideo.stages.watch_apart", "transformers.models.auto", "transformers.modeling_utils",
+                         "transformers.generation", "transformers.processing_utils",
+                         "transformers.video_processing_utils", "transformers.image_processing_backends")
 
     num_frames: int | None = None
     """Alone: so many frames, spread evenly. With fps: no more than so many."""

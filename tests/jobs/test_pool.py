@@ -1,0 +1,58 @@
+"""The pool of decode workers: one that is slow to begin costs no clip, and imports are shared by those to come."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mmvideo import Pipeline
+from mmvideo.errors import MmvideoError
+from mmvideo.jobs import nursery, pool
+from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.options import JobOptions
+from mmvideo.jobs.pool import Event, Pool, Task
+from mmvideo.jobs.worker import Setup, sys_path
+
+
+@pytest.fixture
+def setup(captioning: Pipeline) -> Setup:
+    return Setup(captioning.recipe, JobOptions(), {}, sys_path())
+
+
+def _first(workers: Pool, seconds: float = 120.0) -> Event:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        for event in workers.events(0.05):
+            return event
+    raise AssertionError("nothing came back")
+
+
+def test_a_worker_that_is_slow_to_begin_costs_no_clip(setup: Setup, clips: Path,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = str(clips / "clip0000.mp4")
+    nursery.early()
+    started = nursery._spare[0]
+    with Pool(setup, 1, timeout_seconds=120.0) as workers:
+        assert workers._nursery is started
+        assert not nursery._spare
+        first = workers.pids
+        workers.give(Task(7, Item(clip, clip)))
+        monkeypatch.setattr(pool, "READY_SECONDS", 0.0)
+        assert list(workers.events(0.0)) == [], "no clip fails for it"
+        assert workers.pids != first, "another takes its place"
+        monkeypatch.setattr(pool, "READY_SECONDS", 300.0)
+        event = _first(workers)
+        assert (event.task.num, event.error) == (7, None)
+        assert event.decoded is not None
+        assert event.seconds < 120.0
+
+
+def test_workers_that_never_begin_end_the_job(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Pool(setup, 1, timeout_seconds=120.0) as workers:
+        monkeypatch.setattr(pool, "READY_SECONDS", 0.0)
+        for _ in range(3):
+            assert list(workers.events(0.0)) == []
+        with pytest.raises(MmvideoError, match="not ready after 0 s"):
+            list(workers.events(0.0))
