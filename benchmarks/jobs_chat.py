@@ -1,20 +1,23 @@
 """A SmolVLM-256M with random weights over 720p files: the loop of transformers, that loop batched, and a job of ours.
 
-    python benchmarks/jobs_chat.py [--clips 8] [--seconds 20] [--frames 4] [--batch-size 4]
+    python benchmarks/jobs_chat.py --home FOLDER [--dtype float32] [--clips 8] [--rounds 3]
+    python benchmarks/jobs_chat.py --home FOLDER --costs [--dtype bfloat16]
 
-All three run the same checkpoint (saved in bfloat16 as the released one is, with its processor and tokenizer files) in
-one process, on the same frames of the same files, and write the same number of tokens. The first is what the
-documentation of transformers shows: `apply_chat_template` with the path of the video, which loads it, then `generate`.
-Where the time goes is printed for each. `--costs` counts instead, on one thread, the processor seconds of each step:
-figures that hold on a machine that others use as well.
+All three run the same checkpoint (with its processor and tokenizer files) in one process and one precision, on the
+same frames of the same files, and write the same number of tokens. The first is what the documentation of transformers
+shows: `apply_chat_template` with the path of the video, which loads it, then `generate`. They take turns, round after
+round; the table holds medians. What was measured is kept in FOLDER, so a run that was stopped (`--budget` seconds) goes
+on where it was when the command is given again. `--costs` counts instead, on one thread, the processor seconds of each
+step: figures that hold on a machine that others use as well.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,16 +64,45 @@ def checkpoint(folder: Path) -> Path:
     return folder
 
 
+class Parts:
+    """Where the time of a chat model goes: what it sees, the rest of the reading, and the writing of words."""
+
+    def __init__(self, model: Any, clock: Callable[[], float]):
+        self.clock, self.seconds = clock, dict.fromkeys(("see", "read", "write"), 0.0)
+        self._inside, self._looking = False, 0.0
+        model.forward = self._timed(model.forward, "")
+        model.model.get_image_features = self._timed(model.model.get_image_features, "see")
+
+    def _timed(self, call: Callable[..., Any], part: str) -> Callable[..., Any]:
+        @functools.wraps(call)
+        def timed(*arguments: Any, **named: Any) -> Any:
+            begin = self.clock()
+            self._inside = self._inside or not part
+            given = call(*arguments, **named)
+            seconds = self.clock() - begin
+            if part:  # it may be called by `generate` itself or by the forward pass
+                self.seconds[part] += seconds
+                self._looking += seconds * self._inside
+            else:
+                tokens = next(named[name] for name in ("input_ids", "inputs_embeds") if named.get(name) is not None)
+                self.seconds["read" if tokens.shape[1] > 1 else "write"] += seconds - self._looking
+                self._inside, self._looking = False, 0.0
+            return given
+
+        return timed
+
+
 class Loop:
     """transformers as its documentation shows it."""
 
-    def __init__(self, folder: Path, tokens: int, times: Sequence[float],
+    def __init__(self, folder: Path, dtype: str, tokens: int, times: Sequence[float],
                  clock: Callable[[], float] = time.perf_counter):
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         self.processor = AutoProcessor.from_pretrained(folder)
-        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype="auto").eval()
-        self.clock, self.tokens, self.seconds = clock, tokens, {"load and prepare": 0.0, "generate": 0.0}
+        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype).eval()
+        self.clock, self.tokens, self.prepared = clock, tokens, 0.0
+        self.parts = Parts(self.model, clock)
         indices = np.round(np.asarray(times) * FPS).astype(int)
         self.processor.video_processor.sample_frames = lambda metadata, **_: indices  # the frames that ours looks at
 
@@ -82,106 +114,171 @@ class Loop:
         inputs = self.processor.apply_chat_template(
             asked, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
             processor_kwargs={"padding": True}).to(self.model.dtype)
-        middle = self.clock()
+        self.prepared += self.clock() - begin
         out = self.model.generate(**inputs, do_sample=False, min_new_tokens=self.tokens, max_new_tokens=self.tokens)
-        self.seconds["load and prepare"] += middle - begin
-        self.seconds["generate"] += self.clock() - middle
         texts = self.processor.batch_decode(out[:, inputs["input_ids"].shape[1]:], skip_special_tokens=True)
         return [text.strip() for text in texts]
 
-
-def timed(name: str, count: int, work: Callable[[], Any]) -> tuple[Any, float]:
-    """Run something, print its videos a second, and return what it gave and that."""
-    begin = time.perf_counter()
-    given = work()
-    rate = count / (time.perf_counter() - begin)
-    print(f"{name}: {rate:.3f} videos/s", flush=True)
-    return given, rate
+    def over(self, paths: Sequence[Path], size: int) -> tuple[list[str], dict[str, float]]:
+        """Describe videos, so many at a time; return the texts, and the seconds of each step for a video."""
+        self.parts.seconds, self.prepared = dict.fromkeys(self.parts.seconds, 0.0), 0.0
+        begin = self.clock()
+        texts = [text for at in range(0, len(paths), size) for text in self(paths[at:at + size])]
+        return texts, steps(self.parts, self.prepared, self.clock() - begin, len(paths))
 
 
-def costs(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, times: Sequence[float]) -> None:
-    """Print the processor seconds that each step takes for a video, on one thread; median of three rounds in turn."""
+def steps(parts: Parts, prepared: float, whole: float, count: int) -> dict[str, float]:
+    """Return the seconds of each step for a video."""
+    found = {"load and prepare": prepared, **parts.seconds}
+    found["rest"] = whole - sum(found.values())
+    return {name: seconds / count for name, seconds in {**found, "together": whole}.items()}
+
+
+class Rounds:
+    """What has been measured, in a file: work that is there is not done again, and none is begun after the budget."""
+
+    def __init__(self, path: Path, budget: float):
+        self.path, self.ends = path, time.monotonic() + budget
+        self.done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def run(self, number: int, name: str, work: Callable[[], dict[str, Any]]) -> bool:
+        """Measure something, unless it has been; say whether it is there."""
+        if any((one["round"], one["name"]) == (number, name) for one in self.done):
+            return True
+        longest = max((one["wall"] for one in self.done if one["name"] == name), default=0.0)
+        if time.monotonic() + longest > self.ends:
+            return False
+        begin = time.monotonic()
+        found = {"round": number, "name": name, **work(), "wall": time.monotonic() - begin}
+        self.done.append(found)
+        with self.path.open("a") as file:
+            file.write(json.dumps(found) + "\n")
+        print({key: round(value, 2) if isinstance(value, float) else value for key, value in found.items()
+               if key != "texts"}, flush=True)
+        return True
+
+    def median(self, name: str, key: str) -> float:
+        """Return the median of a figure over the rounds."""
+        return statistics.median(one[key] for one in self.done if one["name"] == name)
+
+    def texts(self, name: str) -> list[str]:
+        """Return what was said in the first round."""
+        return next(one["texts"] for one in self.done if one["name"] == name)
+
+
+def costs(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, rounds: Rounds) -> bool:
+    """Measure the processor seconds that each step takes for a video, on one thread; say whether all are there."""
     torch.set_num_threads(1)
-    loop = Loop(folder, given.tokens, times, time.process_time)
+    loop = Loop(folder, given.dtype, given.tokens, pipe(clips[0]).seconds_looked_at, time.process_time)
     stages, options = halves.split(pipe.stages), JobOptions()
     for _, stage in stages[0]:
         stage.load(torch.device("cpu"))
     needed = halves.needs(stages[1], pipe.recipe.gives)
-    found: dict[str, list[float]] = {}
-    for _ in range(3):
-        for name, size in (("one at a time", 1), ("batched", len(clips))):
-            loop.seconds = dict.fromkeys(loop.seconds, 0.0)
-            for at in range(0, len(clips), size):
-                loop(clips[at:at + size])
-            for step, seconds in loop.seconds.items():
-                found.setdefault(f"transformers {name}: {step}", []).append(seconds / len(clips))
+    parts = Parts(pipe.stages[1][1].chat.model, time.process_time)
+
+    def job() -> dict[str, Any]:
+        parts.seconds = dict.fromkeys(parts.seconds, 0.0)
         begin = time.process_time()
         sent = [halves.decode(Item(str(clip), str(clip)), clip, stages[0], needed, options) for clip in clips]
-        middle = time.process_time()
-        halves.compute([halves.unpack(one.fields) for one in sent], stages[1], pipe.recipe.gives, size=len(clips))
-        found.setdefault("job: load and prepare (a worker)", []).append((middle - begin) / len(clips))
-        found.setdefault("job: read and write", []).append((time.process_time() - middle) / len(clips))
-        print({name: round(seconds[-1], 2) for name, seconds in found.items()}, flush=True)
-    for name, seconds in found.items():
-        print(f"{name:45} {statistics.median(seconds):6.2f} s a video")
+        prepared = time.process_time() - begin
+        said = halves.compute([halves.unpack(one.fields) for one in sent], stages[1], pipe.recipe.gives,
+                              size=len(clips))[0]
+        return {"texts": [one.text for one in said],
+                **steps(parts, prepared, time.process_time() - begin, len(clips))}
+
+    def looped(size: int) -> dict[str, Any]:
+        texts, seconds = loop.over(clips, size)
+        return {"texts": texts, **seconds}
+
+    loop(clips[:1])
+    return all([rounds.run(number, name, work) for number in range(given.rounds) for name, work in (
+        ("transformers, one at a time", lambda: looped(1)),
+        (f"transformers, batches of {len(clips)}", lambda: looped(len(clips))),
+        (f"job, batches of {len(clips)}", job))])
+
+
+def speeds(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, rounds: Rounds) -> bool:
+    """Measure videos a second, with all threads; say whether all are there."""
+    loop = Loop(folder, given.dtype, given.tokens, pipe(clips[0]).seconds_looked_at)
+    loop(clips[:1])
+    print(f"{torch.get_num_threads()} threads", flush=True)
+
+    def looped(size: int) -> dict[str, Any]:
+        texts, seconds = loop.over(clips, size)
+        return {"texts": texts, "rate": 1 / seconds["together"], "rate without start": 1 / seconds["together"]}
+
+    def job() -> dict[str, Any]:
+        options = JobOptions(batch_size=given.batch_size, workers=given.workers, thumbnails=0)
+        out = given.home / f"job-{time.time_ns()}"
+        begin = time.perf_counter()
+        summary = run_job(pipe, clips, out, options)
+        seconds = time.perf_counter() - begin
+        assert not summary.failures, summary.failures
+        run = status(out)["runs"][-1]
+        return {"texts": [row["text"] for row in summary.rows()], "rate": len(clips) / seconds,
+                "rate without start": len(clips) / (seconds - run["waiting"]), "waited": run["waiting"],
+                "networks busy": run["compute"] / run["seconds"]}
+
+    return all([rounds.run(number, name, work) for number in range(given.rounds) for name, work in (
+        ("transformers, one at a time", lambda: looped(1)),
+        (f"transformers, batches of {given.batch_size}", lambda: looped(given.batch_size)),
+        (f"job, batches of {given.batch_size}", job))])
+
+
+def table(rounds: Rounds, keys: Sequence[str], unit: str, *, more_is_better: bool) -> None:
+    """Print the medians, and how many times better the job is."""
+    names = list(dict.fromkeys(one["name"] for one in rounds.done))
+    print(f"\n| {unit} | " + " | ".join(keys) + " | job is better |\n" + "|---" * (len(keys) + 2) + "|")
+    job = next(name for name in names if name.startswith("job"))
+    for name in names:
+        ratio = rounds.median(job, keys[-1]) / rounds.median(name, keys[-1])
+        print(f"| {name} | " + " | ".join(f"{rounds.median(name, key):.2f}" for key in keys)
+              + f" | {ratio if more_is_better else 1 / ratio:.2f} x |")
+        same = sum(a == b for a, b in zip(rounds.texts(job), rounds.texts(name), strict=True))
+        print(f"|   {same} of {len(rounds.texts(job))} texts are those of the job |")
 
 
 def main() -> None:
-    """Run the three and print the ratios."""
+    """Run the three in turn and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--home", type=Path, required=True, help="Checkpoint, files and what was measured.")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--frames", type=int, default=4)
-    parser.add_argument("--tokens", type=int, default=16)
+    parser.add_argument("--frames", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--budget", type=float, default=1e9, help="Begin nothing that would end after so many seconds.")
     parser.add_argument("--source", help="A video that the files are made of; else noise that moves.")
-    parser.add_argument("--home", type=Path, help="Keep checkpoint and files here for further runs.")
     parser.add_argument("--costs", action="store_true", help="Processor seconds of each step, on one thread.")
-    parser.add_argument("--only", nargs="*", default=["single", "batched", "job"])
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as spare:
-        home = given.home or Path(spare)
-        folder, first = home / "model", home / f"{given.seconds}s-0.mp4"
-        if not folder.exists():
-            checkpoint(folder)
-        if not first.exists():
-            write_clip(first, given.seconds, given.source)
-        clips = [first]
-        for number in range(1, given.clips):
-            clips.append(home / f"{given.seconds}s-{number}.mp4")
-            _another(first, clips[-1], number)
-        pipe = Pipeline("video-captioning", str(folder), "cpu", num_frames=given.frames, max_new_tokens=given.tokens,
-                        narrate={"request": ASKED})
-        warm = pipe(first)
+    given.home.mkdir(parents=True, exist_ok=True)
+    kind = (f"{'costs' if given.costs else 'speeds'}-{given.dtype}-{given.clips}x{given.seconds}s-{given.frames}f-"
+            f"{given.tokens}t-{given.batch_size}b")
+    rounds = Rounds(given.home / f"{kind}.jsonl", given.budget)
+    folder, first = given.home / "model", given.home / f"{given.seconds}s-0.mp4"
+    if not folder.exists():
+        checkpoint(folder)
+    if not first.exists():
+        write_clip(first, given.seconds, given.source)
+    clips = [first]
+    for number in range(1, given.clips):
+        clips.append(given.home / f"{given.seconds}s-{number}.mp4")
+        _another(first, clips[-1], number)
+    pipe = Pipeline("video-captioning", str(folder), "cpu", dtype=given.dtype, num_frames=given.frames,
+                    max_new_tokens=given.tokens, narrate={"request": ASKED})
+    print(f"{len(clips)} files of {given.seconds} s, {given.frames} frames of each, {given.tokens} tokens, "
+          f"{given.dtype}")
+    if not (costs if given.costs else speeds)(pipe, folder, clips, given, rounds):
+        print("The time is up; give the command again to go on.")
+    if len({one["name"] for one in rounds.done}) == 3:
         if given.costs:
-            costs(pipe, folder, clips, given, warm.seconds_looked_at)
-            return
-        loop = Loop(folder, given.tokens, warm.seconds_looked_at)
-        loop(clips[:1])
-        print(f"{len(clips)} files of {given.seconds} s, {given.frames} frames of each, {given.tokens} tokens, "
-              f"{loop.model.dtype}, {torch.get_num_threads()} threads")
-        rates, said = {}, {}
-        loop.seconds = dict.fromkeys(loop.seconds, 0.0)
-        for name, size in (("single", 1), ("batched", given.batch_size)):
-            if name in given.only:
-                said[name], rates[name] = timed(f"transformers, {size} at a time", len(clips), lambda size=size: [
-                    text for at in range(0, len(clips), size) for text in loop(clips[at:at + size])])
-                print("  " + ", ".join(f"{key} {value / len(clips):.2f} s" for key, value in loop.seconds.items())
-                      + " a video")
-                loop.seconds = dict.fromkeys(loop.seconds, 0.0)
-        options = JobOptions(batch_size=given.batch_size, workers=given.workers, thumbnails=0)
-        summary, rates["job"] = timed("job, start included", len(clips), lambda: run_job(
-            pipe, clips, Path(spare, "job"), options))
-        assert not summary.failures, summary.failures
-        run = status(summary.folder)["runs"][-1]
-        print("  " + ", ".join(f"{key} {value / len(clips):.2f} s" for key, value in run["stages"].items())
-              + f" a video; networks busy {run['compute'] / run['seconds']:.0%}, waited {run['waiting']:.1f} s")
-        rows = [row["text"] for row in summary.rows()]
-        for name, texts in said.items():
-            same = sum(a == b for a, b in zip(rows, texts, strict=True))
-            print(f"job over transformers, {name}: {rates['job'] / rates[name]:.2f} x; {same} of {len(rows)} texts the "
-                  "same (bfloat16)")
+            table(rounds, ("load and prepare", "see", "read", "write", "rest", "together"), "processor s a video",
+                  more_is_better=False)
+        else:
+            table(rounds, ("rate without start", "rate"), "videos/s", more_is_better=True)
 
 
 def _another(first: Path, path: Path, number: int) -> None:
