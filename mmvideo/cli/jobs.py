@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,10 +100,9 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     from mmvideo.stages.watch import Watch
 
     checked = JobOptions(progress=True, **options)
-    if checked.engine == "local":
-        nursery.early(Watch.imports if model else ())
-    pipe = Pipeline(recipe, model, device, **overrides(changes))
-    summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
+    with nursery.early(Watch.imports if model else ()) if checked.engine == "local" else nullcontext():
+        pipe = Pipeline(recipe, model, device, **overrides(changes))
+        summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
     if json:
         say(as_json({"folder": str(summary.folder), "counts": summary.counts, "seconds": round(summary.seconds, 3),
                      "done_now": summary.done_now, "interrupted": summary.interrupted}))

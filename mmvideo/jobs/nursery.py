@@ -9,7 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 
 from mmvideo.errors import MmvideoError
@@ -111,10 +111,16 @@ def imports_of(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for spec in recipe.stages for name in find("stages", spec.name).imports))
 
 
-def early(imports: Sequence[str] = ()) -> None:
-    """Start one now for the pool to come, so that it imports while a model is loaded."""
+@contextlib.contextmanager
+def early(imports: Sequence[str] = ()) -> Iterator[None]:
+    """Start one now for the pool to come, so that it imports while a model is loaded; end it if none came."""
     if hasattr(os, "fork") and not _spare:
         _spare.append(Nursery(imports))
+    try:
+        yield
+    finally:
+        while _spare:
+            _spare.pop().close()
 
 
 def take(imports: Sequence[str]) -> Nursery:
