@@ -32,6 +32,11 @@ log = logging.getLogger("mmvideo.evaluation")
 _NOT_RESULTS = ("families", "seeds", "about", "evaluator", "exceptions")
 
 
+PLACES = ("A single frame is not at chance on direction and speed: the place of a toy tells on which line it moves, "
+          "and fast toys come nearer to the edges. What counts there is how far a family is above single-frame-tiny.")
+"""What a reader of the table has to know of these tasks."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What is the same for all families."""
@@ -200,6 +205,8 @@ def _markdown(reports: list[dict[str, Any]], claims, settings: Settings) -> str:
     lines += ["| " + " | ".join(str(report[c]) for c in columns) + " |" for report in reports]
     lines += ["", "| claim | verdict | why |", "|---|---|---|"]
     lines += [f"| {claim.claim} | {claim.verdict} | {claim.why} |" for claim in claims]
+    if {"direction", "speed"} & set(settings.tasks):
+        lines += ["", PLACES]
     return "\n".join(lines) + "\n"
 
 
