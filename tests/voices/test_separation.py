@@ -273,6 +273,30 @@ def test_a_corrupt_file(pipe: Pipeline, tmp_path: Path) -> None:
         pipe(tmp_path / "cut.mp4")
 
 
+def test_a_file_that_was_cut_off_gives_what_is_there(pipe: Pipeline, tmp_path: Path) -> None:
+    data = CLIP.read_bytes()
+    (tmp_path / "half.mp4").write_bytes(data[:len(data) // 2])
+    result = pipe(tmp_path / "half.mp4")
+    assert len(result.tracks) == 2
+    assert all(3 < voice.spans[-1][1] < 6 for voice in result.tracks)
+    assert any("the file is cut" in w for w in result.warnings)
+    torch.testing.assert_close(whole(result), result.mixture.whole().samples, atol=1e-5, rtol=0)
+
+
+def test_the_command_says_what_is_wrong_with_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3, one line, no traceback, and nothing is written."""
+    write_video(tmp_path / "mute.mp4", torch.full((10, 3, 64, 64), 90, dtype=torch.uint8), fps=25)
+    (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
+    for name, words in {"mute.mp4": "no sound track", "noise.mp4": "noise.mp4", "absent.mp4": "absent.mp4"}.items():
+        with pytest.raises(SystemExit) as stop:
+            main(["separate", str(tmp_path / name), "--out", str(tmp_path / "out")])
+        assert stop.value.code == 3, name
+        told = capsys.readouterr().err
+        assert words in " ".join(told.split()), told
+        assert "Traceback" not in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_face_too_small_to_read(pipe: Pipeline, short: torch.Tensor) -> None:
     small = torch.nn.functional.interpolate(short.float(), size=(90, 160), mode="area").byte()
     result = pipe(small, fps=25, audio=sound())
