@@ -84,9 +84,9 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
     notes = []
     with torch.inference_mode(), contextlib.ExitStack() as stack:
         for name, stage in head:
-            if reduce:
-                stage, note = _reduced(stage, reduce)
-                notes += note
+            if reduce and (fewer := stage.with_fewer_frames(reduce)) is not None:
+                stage = fewer[0]
+                notes.append(fewer[1])
             if item.prompt is not None and "request" in vars(stage):
                 stage = dataclasses.replace(stage, request=item.prompt)
             start = time.perf_counter()
@@ -151,18 +151,6 @@ def needs(tail: Stages, gives: str) -> set[str]:
     """Return the fields that the first half must send on."""
     made = {name for _, stage in tail for name in stage.gives}
     return ({need for _, stage in tail for need in stage.needs} | {gives}) - made
-
-
-def _reduced(stage: Stage, times: int) -> tuple[Stage, list[str]]:
-    """Halve the number of frames that a sampling stage takes."""
-    options = getattr(stage, "sampler_options", {})
-    frames = options.get("num_frames")
-    if not isinstance(frames, int) or frames < 2:
-        return stage, []
-    fewer = max(1, frames >> times)
-    copy = dataclasses.replace(stage)
-    copy.sampler_options = {**options, "num_frames": fewer}
-    return copy, [f"out of memory: {fewer} frames instead of {frames}"]
 
 
 def _distinct(clips: Clips) -> int:

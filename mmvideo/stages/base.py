@@ -66,6 +66,10 @@ class Stage:
         """Return the part that needs the opened video and no network, and the rest; None where it is of one piece."""
         return None
 
+    def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
+        """Return a copy that takes half as many frames, so many times over, and a note of it; None if it cannot."""
+        return None
+
     def __call__(self, **fields: Any) -> dict[str, Any]:
         """Read the fields in `needs`, return those in `gives`."""
         raise NotImplementedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -68,6 +68,16 @@ class Sample(Stage):
         start = media.start_seconds if self.start_seconds is None else max(self.start_seconds, media.start_seconds)
         end = media.end_seconds if self.end_seconds is None else min(self.end_seconds, media.end_seconds)
         return {"clips": clips, "spans": spans(clips, start, end)}
+
+    def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
+        """Return a copy whose clips have fewer frames, where their number is an option of the sampler."""
+        frames = self.sampler_options.get("num_frames")
+        if not isinstance(frames, int) or frames < 2:
+            return None
+        fewer = max(1, frames >> halvings)
+        copy = replace(self)
+        copy.sampler_options = {**self.sampler_options, "num_frames": fewer}
+        return copy, f"out of memory: {fewer} frames instead of {frames}"
 
     def take(self, media: Any, start_seconds: float | None, end_seconds: float | None, **changes: Any) -> Clips:
         """Sample one range of time (None: from the start, to the end), with some options of the sampler changed."""

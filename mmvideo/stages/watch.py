@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -45,6 +46,8 @@ class Watch(CheckpointStage):
     sound: bool = True
     """Whether a model that can hear is given the sound."""
     chat: ChatModel | None = field(default=None, repr=False, init=False)
+    halvings: int = field(default=0, repr=False, init=False)
+    """How many times the number of frames was halved for lack of memory."""
 
     def load(self, device: torch.device) -> None:
         """Load the model and its processor.
@@ -64,6 +67,12 @@ class Watch(CheckpointStage):
         from mmvideo.stages.watch_apart import halves
 
         return None if self.trust_remote_code else halves(self)
+
+    def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
+        """Return a copy, with the same model, that takes fewer frames than the limits allow."""
+        fewer = copy(self)
+        fewer.halvings = halvings
+        return fewer, f"out of memory: 1/{1 << halvings} of the frames"
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the model."""
@@ -99,7 +108,7 @@ class Watch(CheckpointStage):
             InvalidInput: limits that allow not even one frame, or a span that holds nothing.
         """
         budget, span = self._budget(), span_of(media, self.start_seconds, self.end_seconds)
-        count: int | None = budget.frames(span.seconds)
+        count: int | None = max(1, budget.frames(span.seconds) >> self.halvings)
         while True:
             clips, seen = self._look(media, budget, count, span.seconds)
             first = self.chat.prompt("?", seen)

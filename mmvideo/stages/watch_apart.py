@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import torch
@@ -62,7 +62,7 @@ class Read(Stage):
 
 def halves(watch: Watch) -> tuple[Stage, Stage]:
     """Return what of a stage `watch` needs the opened video, and what needs the model."""
-    options = {name: value for name, value in vars(watch).items() if name != "chat"}
+    options = {option.name: getattr(watch, option.name) for option in fields(watch) if option.init}
     return Prepare(**options), Read(chat=watch.chat)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mmvideo import Pipeline
+from mmvideo.errors import OutOfMemory
 from mmvideo.jobs import JobOptions, run_job
 from mmvideo.jobs.rows import comparable
 from tests.hub import checkpoints
@@ -56,6 +57,29 @@ def test_a_chat_model_reads_clips_together(folder: Path, clips: Path, tmp_path: 
     narrate = Pipeline("video-captioning", str(folder), "cpu", dtype="float32", num_frames=2, max_new_tokens=4,
                        narrate={"request": "Who moves, and where to?"})
     assert row["text"] == narrate(chosen[0]).text
+
+
+@pytest.mark.slow
+def test_fewer_frames_where_a_chat_model_runs_out_of_memory(folder: Path, clips: Path, tmp_path: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = Pipeline("video-captioning", str(folder), "cpu", dtype="float32", num_frames=8, max_new_tokens=2)
+    narrate, tried = pipe.stages[-1][1], []
+    describe = narrate.batch
+
+    def small(items: Any, *, size: int) -> Any:
+        frames = len(items[0]["clips"].pts_seconds[0])
+        tried.append(frames)
+        if frames > 2:
+            raise OutOfMemory(f"{frames} frames do not fit.")
+        return describe(items, size=size)
+
+    monkeypatch.setattr(narrate, "batch", small)
+    (row,) = _rows(pipe, clips / "clip0000.mp4", tmp_path / "less", batch_size=1, allow_reduce=True)
+    assert tried == [8, 4, 2]
+    assert len(row["frame_times"]) == 2
+    assert row["notes"] == ["out of memory: 1/4 of the frames"]
+    refused = run_job(pipe, clips / "clip0000.mp4", tmp_path / "as-asked", JobOptions(workers=1, batch_size=1))
+    assert [failure[2] for failure in refused.failures] == ["OutOfMemory"]
 
 
 @pytest.mark.slow
