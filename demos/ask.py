@@ -65,7 +65,7 @@ def build() -> gr.Blocks:
         go = gr.Button("Ask", variant="primary", elem_id="go")
         answer = gr.Markdown(" ", elem_id="answer", min_height=48)
         seen = gr.Image(label="What was looked at, and when", show_label=False,  # the picture has a title of its own
-                        interactive=False, elem_id="seen", type="filepath")
+                        interactive=False, elem_id="seen", type="filepath", buttons=["download", "fullscreen"])
         sample.click(lambda: str(SAMPLE), None, clip)
         gr.on([go.click, question.submit], ask, [clip, question], [answer, seen], concurrency_limit=1,
               show_progress_on=answer)

@@ -66,7 +66,7 @@ def _boxed(result: Any, clip: str) -> np.ndarray | None:
 
 def _spectrograms(result: Any, voice: Any) -> np.ndarray:
     """Draw the mixture above the voice, on the same scale."""
-    figure = Figure((7, 2.6), dpi=110, layout="constrained")
+    figure = Figure((6, 2.7), dpi=130, layout="constrained")
     for row, (name, sound) in enumerate((("before", result.mixture), ("after", voice.sound))):
         axes = figure.add_subplot(2, 1, row + 1)
         samples = sound.whole().samples[0].numpy() + 1e-6 * np.random.default_rng(0).standard_normal(sound.num_samples)
@@ -75,6 +75,8 @@ def _spectrograms(result: Any, voice: Any) -> np.ndarray:
         axes.set_yticks([])
         if row == 0:
             axes.set_xticks([])
+        else:
+            axes.set_xlabel("seconds")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -113,14 +115,14 @@ def separate(clip: str | None, progress: gr.Progress = gr.Progress()) -> list[An
     found = {"faces": f"{len(people)} {'person' if len(people) == 1 else 'people'} found.",
              "sound": "No face was found: two voices were separated by sound alone, and whose they are is not known.",
              "nothing": "No face was found: the sound is left as it was."}[result.by]
-    message = " ".join([found,
-                        *(w[0].upper() + w[1:] + "." for w in result.warnings if "no face" not in w)])
+    message = "\n\n".join([" ".join([found, *(w[0].upper() + w[1:] + "." for w in result.warnings
+                                              if "no face" not in w)]),
+                           *(f"Person {v.number}: {v.lip_sync}" for v in people if v.has_face)])
     picture = _boxed(result, clip)
     names = [f"{'Person' if v.has_face else 'Voice'} {v.number}" for v in people]
     shown = len(people)
     rest = MAX_PEOPLE - shown
-    titles = [gr.update(label=f"{name} · {v.lip_sync}" if v.has_face else name, value=sound)
-              for name, v, sound in zip(names, people, sounds, strict=True)]
+    titles = [gr.update(label=name, value=sound) for name, sound in zip(names, sounds, strict=True)]
     return [gr.update(value=message, visible=True), result, gr.update(value=picture, visible=picture is not None),
             gr.update(visible=shown > 0), *[gr.update(visible=n < shown) for n in range(MAX_PEOPLE)],
             *titles, *[None] * rest, *pictures, *[None] * rest,
@@ -163,12 +165,14 @@ def build() -> gr.Blocks:
             go = gr.Button("Separate the voices", variant="primary", elem_id="go")
         message = gr.Markdown(" ", elem_id="message", min_height=48)
         state = gr.State(time_to_live=KEEP_SECONDS)
-        faces = gr.Image(label="Who was seen", visible=False, elem_id="faces", interactive=False)
+        faces = gr.Image(label="Who was seen", visible=False, elem_id="faces", interactive=False,
+                         buttons=["download", "fullscreen"])
         groups, players, pictures, sliders = [], [], [], []
         for n in range(MAX_PEOPLE):
             with gr.Column(visible=False, elem_id=f"person-{n + 1}") as group:
-                players.append(gr.Audio(interactive=False, elem_id=f"player-{n + 1}"))
-                pictures.append(gr.Image(label="Spectrum before and after", interactive=False, show_label=False))
+                players.append(gr.Audio(interactive=False, buttons=["download"], elem_id=f"player-{n + 1}"))
+                pictures.append(gr.Image(label="Spectrum before and after", interactive=False, show_label=False,
+                                         buttons=[]))
             groups.append(group)
         with gr.Column(visible=False, elem_id="mixer") as mixer:
             gr.Markdown("## Mixer\nHow loud shall each of them be? 0 mutes.")

@@ -17,7 +17,8 @@ KEEP_SECONDS, CHECK_SECONDS = 1800, 300
 """Uploads and what was made of them are removed after the first; every so often it is looked what is that old."""
 CSS = """
 .gradio-container {max-width: 860px !important; margin: auto}
-#message {font-weight: 600}
+#clip video {max-height: 420px}
+#message p {font-weight: 600; margin: 0.2em 0}
 @media (max-width: 640px) {.gradio-container {padding: 8px !important} h1 {font-size: 1.4rem !important}}
 """
 
