@@ -59,7 +59,8 @@ class Block(nn.Module):
         h = F.silu(self.into(self.norm(x)))
         d, t = self.dilation, x.shape[1]
         h = past.before(self, h, 2 * d) if self.causal else F.pad(h, (0, 0, d, d))
-        h = h[:, :t] * self.taps[0] + h[:, d:d + t] * self.taps[1] + h[:, 2 * d:] * self.taps[2]
+        taps = self.taps.to(h.dtype)
+        h = h[:, :t] * taps[0] + h[:, d:d + t] * taps[1] + h[:, 2 * d:] * taps[2]
         return x + self.out(self.hidden_norm(F.silu(h)))
 
 
@@ -120,6 +121,8 @@ class MouthMask(Separator):
         "mouth-mask-s-causal": SeparatorPreset("the same without a look ahead", {"causal": True}),
         "mouth-mask-s-deaf-to-faces": SeparatorPreset("its twin without eyes: two voices in no order", {"outputs": 2},
                                                       weights="in the wheel: weights: separator"),
+        "mouth-mask-wide": SeparatorPreset("5.1 M parameters: mouth-mask-s with twice the width between its blocks",
+                                           {"dim": 384}),
         "mouth-mask-xs": SeparatorPreset("0.32 M parameters, to try things out", {
             "dim": 64, "hidden": 128, "lips": 48, "dilations": [1, 4, 16, 2, 8], "shared": 2}),
         "mouth-mask-m": SeparatorPreset("7.8 M parameters", {

@@ -16,9 +16,11 @@ from mmvideo.recipes import checked
 from mmvideo.registry import find, names
 from mmvideo.separation.base import Separator
 from mmvideo.separation.losses import best_permutation, separation_loss, si_sdr, silent_target
+from mmvideo.separation.mouth_mask import MouthMask
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.separator_bank import Voice, faces_bank, voices_bank
 from mmvideo.training.separator_mix import Mixer, Mixes, MixRule
+from mmvideo.training.widen import widened
 
 _EVALUATION_SEED = 977
 _FOR_EVALUATION = 12
@@ -34,7 +36,8 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
         voices: folder of speech without faces (LibriSpeech's .flac).
         faces: folder of clips with one talking face each (GRID); empty to do without.
         cache: folder that the mouths cut out of `faces` are kept in.
-        preset: of a registered separator; with `init`, one whose weights have the same names and shapes.
+        preset: of a registered separator; with `init`, one whose weights have the same names and shapes, or one that
+            is `init` made wider.
         mixes: changes of `MixRule`.
         init: a separator's folder to go on from (such as mmvideo/embedded/separator); random weights by default.
         evaluate_every: steps between points of the curve.
@@ -80,7 +83,9 @@ def _family(preset: str) -> str:
 
 
 def _begin_with(model: Separator, other: Separator, init: str, preset: str) -> None:
-    """Take the weights of another separator, which may differ in what has no weights, as `causal` has none."""
+    """Take the weights of another separator, which may be narrower, and differ in what has no weights, as `causal`."""
+    if isinstance(other, MouthMask) and other.config["dim"] < model.config.get("dim", 0):
+        other = widened(other, {**other.config, "dim": model.config["dim"]})
     try:
         model.load_state_dict(other.state_dict(), strict=True)
     except RuntimeError as error:

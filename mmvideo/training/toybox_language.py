@@ -11,7 +11,7 @@ from mmvideo.nn import facts as nf
 from mmvideo.toybox.facts import FIELDS
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw, tokenize
-from mmvideo.training.toybox_parts import Sizes, Tally, answers, grown, load_parts, new_concepts, new_language
+from mmvideo.training.toybox_parts import Sizes, Tally, answers, load_told, new_concepts, new_language
 
 BASICS = frozenset((
     "color", "shape", "size", "material", "camera", "camera_moves", "is_there", "num_toys", "num_color", "moves",
@@ -31,15 +31,15 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questi
             sooner when every step holds many cases of it.
         focus: question types that every `focus_every`-th step asks alone: to compare two facts is learned all at
             once after long nothing, and sooner when whole steps are about it.
-        init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa); new parts by default.
+        init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa), or a finished run of this trainer;
+            new parts by default.
         first_scene: where the training scenes begin: past those that `init` has seen.
     """
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
     concepts, language = new_concepts(sizes), new_language(sizes)
     if init:
-        _, resampler, language = load_parts(Path(init))
-        concepts = grown(resampler).concepts
+        concepts, language = load_told(Path(init))
     run = Run(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule)
 
     basics = {"types": BASICS, "caption_share": 0.0}

@@ -108,6 +108,13 @@ def load_language(folder: Path) -> LanguageModel:
     return language
 
 
+def load_told(folder: Path) -> tuple[ConceptEmbedding, LanguageModel]:
+    """Load what words need, the embedding of concepts and the language model, of a model or of a language run."""
+    if (folder / "concepts").is_dir():
+        return ConceptEmbedding.from_pretrained(folder / "concepts"), load_language(folder)
+    return grown(Resampler.from_pretrained(folder / "projector")).concepts, load_language(folder)
+
+
 def compose(perception: Path, language: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:
     """Join an encoder and resampler that know the facts with a language model that speaks of them."""
     resampler = Resampler.from_pretrained(perception / "projector")
