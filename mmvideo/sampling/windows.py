@@ -74,7 +74,8 @@ def _starts(span: Span, window_seconds: float, max_windows: int | None) -> tuple
     if max_windows is None and count > _MOST:
         raise BudgetExceeded(f"{span} holds {count} windows of {window_seconds:g} s; set max_windows.")
     numbers = np.arange(count) if max_windows is None or count <= max_windows else None
-    rule = f"{count} consecutive windows of {window_seconds:g} s over {span}"
+    windows = "one window" if count == 1 else f"{count} consecutive windows"
+    rule = f"{windows} of {window_seconds:g} s over {span}"
     if numbers is None:
         positive("max_windows", max_windows)
         numbers = np.floor((np.arange(max_windows) + 0.5) * count / max_windows)

@@ -140,7 +140,7 @@ class Run:
         """
         first, s = self._resume(), self.schedule
         self.modules.train()
-        began, seen, sums = time.monotonic(), 0, {}
+        began, seen, since, sums = time.monotonic(), 0, first, {}
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         batches = ahead(lambda i: make(i * processes + rank), first * s.accumulate, s.steps * s.accumulate)
         for step in range(first, s.steps):
@@ -170,8 +170,8 @@ class Run:
                                       "schedule.learning_rate, or set schedule.precision to 'no'. The last "
                                       "checkpoint is kept.")
                 rate = seen / (time.monotonic() - began)
-                self._log({"step": done, **{k: x / s.log_every for k, x in sums.items()}, "per_second": rate})
-                began, seen, sums = time.monotonic(), 0, {}
+                self._log({"step": done, **{k: x / (done - since) for k, x in sums.items()}, "per_second": rate})
+                began, seen, since, sums = time.monotonic(), 0, done, {}
             if done % s.save_every == 0 or done == s.steps:
                 self._save(done)
             if evaluate and (done % evaluate_every == 0 or done == s.steps):

@@ -17,10 +17,11 @@ from mmvideo.separation.losses import si_sdr
 from mmvideo.separation.mouth_mask import MouthMask
 from mmvideo.talkers import articulate, draw_mouths, random_looks
 from mmvideo.training.loop import Schedule
-from mmvideo.training.separator import figures, losses, train
+from mmvideo.training.separator import _begin_with, figures, losses, train
 from mmvideo.training.separator_bank import Voice, is_held_out, voices_bank
 from mmvideo.training.separator_faces import EigenMouths
 from mmvideo.training.separator_mix import FRAMES, SAMPLES, Mixer, MixRule
+from mmvideo.training.widen import widened
 from mmvideo.types import Audio, Cues
 
 RATE = 16000
@@ -191,6 +192,24 @@ def test_a_run_is_resumed_and_goes_on_from_what_was_saved(tmp_path: Path) -> Non
     assert not saved.config["causal"]
     with pytest.raises(WeightsError, match="mouth-mask-s"):
         train(tmp_path / "wider", schedule=schedule(1), **{**causal, "preset": "mouth-mask-s-causal"})
+
+
+def test_a_separator_is_widened_without_a_change_of_what_it_gives(tmp_path: Path) -> None:
+    narrow = MouthMask(dim=24, hidden=32, lips=16, dilations=[1, 4, 2], shared=2)
+    wide = widened(narrow, {**narrow.config, "dim": 72})
+    mixture = torch.randn(2, 4 * 640, generator=torch.Generator().manual_seed(1))
+    cues = Cues(torch.randint(256, (2, 2, 4, 48, 48), dtype=torch.uint8), torch.ones(2, 2, 4, dtype=torch.bool))
+    narrow.eval(), wide.eval()
+    torch.testing.assert_close(wide(mixture, cues), narrow(mixture, cues), rtol=1e-4, atol=1e-5)
+    wide(mixture, cues).square().sum().backward()
+    twins = wide.trunk["blocks"][0].out.weight.grad.chunk(3)
+    assert not torch.allclose(twins[0], twins[1], rtol=1e-2), "copies of a channel learn different things"
+    model = MouthMask(**{**narrow.config, "dim": 48}).eval()
+    _begin_with(model, narrow, "narrow", "wide")
+    torch.testing.assert_close(model(mixture, cues), narrow(mixture, cues), rtol=1e-4, atol=1e-5)
+    for other in ({"dim": 36}, {"dim": 48, "hidden": 64}):
+        with pytest.raises(WeightsError, match="nothing but dim"):
+            widened(narrow, {**narrow.config, **other})
 
 
 def test_bad_recipes_are_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from mmvideo.encoders.toybox_av import ToyboxAV
 from mmvideo.errors import UnknownName, WeightsError
 from mmvideo.heads.domain import DomainHead
+from mmvideo.language.model import LanguageModel
 from mmvideo.projectors.resampler import Resampler
 from mmvideo.training import recipes, toybox_joint, toybox_language, toybox_perception
 from mmvideo.training.loop import Schedule
@@ -86,6 +87,18 @@ def test_a_resumed_run_equals_one_that_was_not_stopped(tmp_path) -> None:
         assert torch.equal(tensor, states[1][name]), name
 
 
+def test_the_first_line_after_a_resume_is_a_mean_over_the_steps_since(tmp_path) -> None:
+    options = {"levels": LEVELS, "num_questions": 3, "sizes": TINY}
+    toybox_language.train(tmp_path / "whole", schedule=schedule(6, log_every=1), **options)
+    sparse = schedule(6, log_every=3)
+    with pytest.raises(KeyboardInterrupt):
+        _stop_after(4, lambda: toybox_language.train(tmp_path / "halves", schedule=sparse, **options))
+    toybox_language.train(tmp_path / "halves", schedule=sparse, **options)
+    each = losses(tmp_path / "whole")
+    means = {3: (each[1] + each[2] + each[3]) / 3, 6: (each[5] + each[6]) / 2}
+    assert losses(tmp_path / "halves") == pytest.approx(means, rel=1e-4)
+
+
 def _stop_after(step: int, run) -> None:
     from mmvideo.training.loop import Run
 
@@ -115,6 +128,12 @@ def test_the_three_steps_make_a_model_that_loads(tmp_path) -> None:
     whole = str(tmp_path / "joint" / "model")
     for trainer, options in ((toybox_language, {"num_questions": 2}), (toybox_perception, {})):
         trainer.train(tmp_path / trainer.__name__, schedule=schedule(2), levels=LEVELS, init=whole, **options)
+    toybox_language.train(tmp_path / "on", schedule=schedule(2), levels=LEVELS, num_questions=2,
+                          init=str(tmp_path / "language"))
+    before, after = (LanguageModel.from_pretrained(tmp_path / run / "language") for run in ("language", "on"))
+    moved = max(float((a - b).abs().max()) for a, b in zip(before.model.parameters(), after.model.parameters(),
+                                                           strict=True))
+    assert 0 < moved < 0.1, "a language run is where the next one goes on"
     again = ToyboxAV.from_pretrained(tmp_path / toybox_perception.__name__ / "encoder")
     assert torch.dist(again.sound.merge.weight, encoder.sound.merge.weight) < 0.5 * encoder.sound.merge.weight.norm()
     head = DomainHead.from_pretrained(tmp_path / "joint" / "model" / "domain")
