@@ -127,7 +127,7 @@ def pair_targets(path: Tensor, squeeze: Tensor, pairs: Tensor) -> Tensor:
     """Say how the camera moved between the frames of each pair.
 
     Args:
-        path: (B, T, 4) as in `camera_data`.
+        path: (B, T, 4) as in `camera_paths`.
         squeeze: (B,).
         pairs: int64 (N, 2).
 

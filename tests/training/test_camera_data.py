@@ -13,9 +13,10 @@ from torch import Tensor
 from mmvideo.encoders.camera_motion import LABELS as ENCODER_LABELS
 from mmvideo.encoders.camera_motion import frame_pairs
 from mmvideo.errors import RecipeError
-from mmvideo.training import camera_data, camera_motion
-from mmvideo.training.camera_data import LABELS, make_clips
+from mmvideo.training import camera_data, camera_layers, camera_motion, camera_paths
+from mmvideo.training.camera_data import make_clips
 from mmvideo.training.camera_motion import CameraTraining, augment, freeze_middle, pair_targets, read_training, train
+from mmvideo.training.camera_paths import LABELS
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,10 @@ def rendered(axis: int, amount: float, *, blank_outside: bool = False) -> tuple[
     texture = F.interpolate(coarse, size=(192, 192), mode="bicubic")[:, 0].clamp(0, 1)
     path = torch.zeros(1, 2, 4)
     path[0, 1, axis] = amount
-    layer = camera_data._Layer(torch.stack([texture, torch.ones_like(texture)], 1), torch.ones(1), torch.zeros(1, 6),
+    layer = camera_layers.Layer(torch.stack([texture, torch.ones_like(texture)], 1), torch.ones(1), torch.zeros(1, 6),
                                torch.zeros(1), torch.zeros(1, 2, 2))
     part = [path, torch.tensor([[0.0, 1.0]]), torch.ones(1), torch.full((1,), 0.3), torch.zeros(1, 2), torch.zeros(1)]
-    first, last = camera_data._render_part(part, [layer], 0.0)[0]
+    first, last = camera_layers.render_part(part, [layer], 0.0)[0]
     return first, last
 
 
@@ -64,13 +65,13 @@ def test_roll_left_turns_the_content_clockwise() -> None:
 
 def test_every_class_follows_its_own_axis(clips: camera_data.CameraClips) -> None:
     whole = clips.path[:, -1] - clips.path[:, 0]
-    for label, (axis, sign) in camera_data.AXIS_OF.items():
+    for label, (axis, sign) in camera_paths.AXIS_OF.items():
         chosen = whole[clips.labels == label]
         assert len(chosen) == 6
-        assert (chosen[:, axis] * sign > 0.6 * camera_data.SMALLEST[axis]).all(), LABELS[label]
-    still = clips.path[clips.labels == camera_data.STATIC]
-    assert (still.amax(1) - still.amin(1) <= 2.1 * torch.tensor(camera_data.STILL)).all()
-    shaken = clips.path[clips.labels == camera_data.SHAKE][..., :2]
+        assert (chosen[:, axis] * sign > 0.6 * camera_paths.SMALLEST[axis]).all(), LABELS[label]
+    still = clips.path[clips.labels == camera_paths.STATIC]
+    assert (still.amax(1) - still.amin(1) <= 2.1 * torch.tensor(camera_paths.STILL)).all()
+    shaken = clips.path[clips.labels == camera_paths.SHAKE][..., :2]
     travelled = (shaken[:, 1:] - shaken[:, :-1]).abs().sum((1, 2))
     net = (shaken[:, -1] - shaken[:, 0]).abs().amax(1)
     assert (travelled > 2 * net).all()
@@ -88,7 +89,7 @@ def test_equal_seeds_give_equal_clips_and_others_do_not() -> None:
 def test_augmentation_keeps_label_and_path_in_step(clips: camera_data.CameraClips) -> None:
     turned = augment(clips, torch.Generator().manual_seed(1))
     whole = turned.path[:, -1] - turned.path[:, 0]
-    for label, (axis, sign) in camera_data.AXIS_OF.items():
+    for label, (axis, sign) in camera_paths.AXIS_OF.items():
         assert (whole[turned.labels == label][:, axis] * sign > 0).all(), LABELS[label]
     assert not torch.equal(turned.labels, clips.labels)
 
