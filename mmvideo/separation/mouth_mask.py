@@ -116,13 +116,13 @@ class MouthMask(Separator):
     """
 
     PRESETS: ClassVar = {
-        "mouth-mask-s": SeparatorPreset("2.7 M parameters; the embedded separator", {},
-                                        weights="in the wheel: weights: separator"),
+        "mouth-mask-wide": SeparatorPreset("5.1 M parameters; the embedded separator", {"dim": 384},
+                                           weights="in the wheel: weights: separator"),
+        "mouth-mask-wide-causal": SeparatorPreset("the same without a look ahead", {"dim": 384, "causal": True}),
+        "mouth-mask-s": SeparatorPreset("2.7 M parameters: half as wide between its blocks", {}),
         "mouth-mask-s-causal": SeparatorPreset("the same without a look ahead", {"causal": True}),
-        "mouth-mask-s-deaf-to-faces": SeparatorPreset("its twin without eyes: two voices in no order", {"outputs": 2},
-                                                      weights="in the wheel: weights: separator"),
-        "mouth-mask-wide": SeparatorPreset("5.1 M parameters: mouth-mask-s with twice the width between its blocks",
-                                           {"dim": 384}),
+        "mouth-mask-s-deaf-to-faces": SeparatorPreset("mouth-mask-s without eyes: two voices in no order",
+                                                      {"outputs": 2}, weights="in the wheel: weights: separator"),
         "mouth-mask-xs": SeparatorPreset("0.32 M parameters, to try things out", {
             "dim": 64, "hidden": 128, "lips": 48, "dilations": [1, 4, 16, 2, 8], "shared": 2}),
         "mouth-mask-m": SeparatorPreset("7.8 M parameters", {
