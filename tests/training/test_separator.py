@@ -229,6 +229,6 @@ def test_the_embedded_separator_hears_who_speaks_among_unseen_voices(shared: Pat
         estimate = model(batch.mixture, batch.cues)
     own = si_sdr(estimate, batch.targets)
     other = si_sdr(estimate.flip(1), batch.targets)
-    assert (own > other).float().mean() >= 0.9
+    assert (own > other).float().mean() >= 0.95
     before = si_sdr(batch.mixture[:, None].expand_as(batch.targets), batch.targets)
-    assert (own - before).median() > 3
+    assert (own - before).median() > 5
