@@ -14,6 +14,7 @@ from mmvideo.faces.detect import LBP, Haar
 from mmvideo.faces.follow import Follower, overlap
 from mmvideo.faces.spool import Spool
 from mmvideo.media import open_source
+from mmvideo.talkers import film
 
 GREY = np.random.default_rng(0).integers(0, 255, (200, 400), np.uint8)
 
@@ -145,6 +146,19 @@ def test_rows_wait_on_disk() -> None:
 def test_overlap_of_squares() -> None:
     assert overlap(np.array([0, 0, 2.0]), np.array([1.0, 0, 2])) == pytest.approx(1 / 3)
     assert overlap(np.array([0, 0, 2.0]), np.array([5.0, 0, 2])) == 0
+
+
+@pytest.mark.parametrize("seeds", [(3, 7), (11, 15), (19, 23), (27, 31)])
+def test_dark_faces_are_found_and_each_once(seeds: tuple[int, int]) -> None:
+    try:
+        haar = Haar()
+    except MissingExtra:
+        pytest.skip("this OpenCV has no cascades")
+    picture = next(film([torch.zeros(640)] * 2, seeds))
+    boxes = haar(picture)
+    assert boxes.dtype == np.float32
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    np.testing.assert_allclose(middles[middles[:, 0].argsort()], [[160, 189], [480, 189]], atol=15)
 
 
 @pytest.mark.shared
