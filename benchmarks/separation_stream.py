@@ -2,8 +2,8 @@
 
     python benchmarks/separation_stream.py [--seconds 60] [--piece-ms 40 80 160] [--faces 2] [--threads 1]
 
-The network is the preset mouth-mask-s-causal with random weights, which cost what trained ones cost. Sound and mouths
-are noise. Faces are not searched for: mouth pictures of 96 x 96 pixels are given.
+The network is the preset mouth-mask-deep-causal with random weights, which cost what trained ones cost. Sound and
+mouths are noise. Faces are not searched for: mouth pictures of 96 x 96 pixels are given.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    net = MouthMask.create("mouth-mask-s-causal").eval()
+    net = MouthMask.create("mouth-mask-deep-causal").eval()
     print(f"{options.faces} faces, {options.threads} threads; work is CPU time")
     print(whole(net, options.faces))
     print("    piece   length   work a second  median piece  99 % of them  all delay    memory since the first quarter")

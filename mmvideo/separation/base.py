@@ -107,8 +107,9 @@ class Separator(Loadable, Pretrained):
         Raises:
             InvalidInput: this network looks ahead; or the number of faces does not fit it.
         """
-        raise InvalidInput(f"{type(self).__name__} as it was built looks ahead, so it needs sound that has ended: use "
-                           "mmvideo.separation.separate. One that looks back only is the preset mouth-mask-s-causal.")
+        raise InvalidInput(f"{type(self).__name__} as it was built looks ahead, so it needs sound that has ended: "
+                           "use mmvideo.separation.separate. One that looks back only is the preset "
+                           "mouth-mask-deep-causal.")
 
     def check(self, mixture: Tensor, cues: Cues | None) -> Cues:
         """Return the cues of a window, cut or padded to its frames.

@@ -30,6 +30,7 @@ PIXELS = 48
 _LIMIT = 2.0
 """Bound of both parts of the mask."""
 _COMPRESS = 0.3
+_DEEP = [1, 2, 4, 8, 16, 32, 1, 4, 16, 1, 2, 4, 8, 16, 32]
 
 
 class Block(nn.Module):
@@ -116,9 +117,11 @@ class MouthMask(Separator):
     """
 
     PRESETS: ClassVar = {
-        "mouth-mask-wide": SeparatorPreset("5.1 M parameters; the embedded separator", {"dim": 384},
-                                           weights="in the wheel: weights: separator"),
-        "mouth-mask-wide-causal": SeparatorPreset("the same without a look ahead", {"dim": 384, "causal": True}),
+        "mouth-mask-deep": SeparatorPreset("6.9 M parameters; the embedded separator", {
+            "dim": 384, "dilations": _DEEP}, weights="in the wheel: weights: separator"),
+        "mouth-mask-deep-causal": SeparatorPreset("the same without a look ahead", {
+            "dim": 384, "dilations": _DEEP, "causal": True}),
+        "mouth-mask-wide": SeparatorPreset("5.1 M parameters: six blocks less", {"dim": 384}),
         "mouth-mask-s": SeparatorPreset("2.7 M parameters: half as wide between its blocks", {}),
         "mouth-mask-s-causal": SeparatorPreset("the same without a look ahead", {"causal": True}),
         "mouth-mask-s-deaf-to-faces": SeparatorPreset("mouth-mask-s without eyes: two voices in no order",

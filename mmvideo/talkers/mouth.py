@@ -48,10 +48,10 @@ class MouthLook:
 
 
 def random_looks(num: int, generator: torch.Generator) -> MouthLook:
-    """Draw N looks."""
+    """Draw N looks, on the device of the generator."""
 
     def between(low: float, high: float) -> Tensor:
-        return torch.rand(num, generator=generator) * (high - low) + low
+        return torch.rand(num, generator=generator, device=generator.device) * (high - low) + low
 
     skin = between(0.22, 0.85)
     return MouthLook(
@@ -74,9 +74,9 @@ def draw_mouths(gestures: Gestures, looks: MouthLook, *, side: int = 48, moves: 
     Returns:
         float32 (N, T, side, side) grey in [0, 1].
     """
-    axis = (torch.arange(side) + 0.5) / side * 2 - 1
+    axis = (torch.arange(side, device=gestures.device) + 0.5) / side * 2 - 1
     n, t = gestures.shape[:2]
-    moves = torch.zeros(n, t, 2) if moves is None else moves
+    moves = gestures.new_zeros(n, t, 2) if moves is None else moves
 
     def each(v: Tensor) -> Tensor:
         return v.view(n, 1, 1, 1)

@@ -151,7 +151,7 @@ class Run:
                     value, figures = loss(batch)
                 self.accelerator.backward(value / s.accumulate)
                 for name, figure in {"loss": value.detach(), **figures}.items():
-                    sums[name] = sums.get(name, 0.0) + float(figure) / s.accumulate
+                    sums[name] = sums.get(name, 0.0) + figure / s.accumulate  # a number is waited for when it is logged
             if self.sharded:
                 sharding.release(self.modules)
             self._average()
@@ -165,6 +165,7 @@ class Run:
             seen += s.batch_size * s.accumulate * processes
             done = step + 1
             if done % s.log_every == 0:
+                sums = {name: float(figure) for name, figure in sums.items()}
                 if not math.isfinite(sums["loss"]):
                     raise RecipeError(f"The loss is no number any more before step {done}; lower "
                                       "schedule.learning_rate, or set schedule.precision to 'no'. The last "

@@ -17,10 +17,10 @@ from mmvideo.registry import find, names
 from mmvideo.separation.base import Separator
 from mmvideo.separation.losses import best_permutation, separation_loss, si_sdr, silent_target
 from mmvideo.separation.mouth_mask import MouthMask
+from mmvideo.training.grow import grown
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.separator_bank import Voice, faces_bank, voices_bank
 from mmvideo.training.separator_mix import Mixer, Mixes, MixRule
-from mmvideo.training.widen import widened
 
 _EVALUATION_SEED = 977
 _FOR_EVALUATION = 12
@@ -37,7 +37,7 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
         faces: folder of clips with one talking face each (GRID); empty to do without.
         cache: folder that the mouths cut out of `faces` are kept in.
         preset: of a registered separator; with `init`, one whose weights have the same names and shapes, or one that
-            is `init` made wider.
+            is `init` made wider or deeper.
         mixes: changes of `MixRule`.
         init: a separator's folder to go on from (such as mmvideo/embedded/separator); random weights by default.
         evaluate_every: steps between points of the curve.
@@ -57,9 +57,10 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
     model.requires_grad_(True)
     rule = checked(MixRule, mixes or {}, "mixes")
     learned, kept = _divided(voices_bank(voices))
-    mixer = Mixer(learned, faces_bank(faces, cache) if faces else [], rule)
-    held = Mixer(kept, faces_bank(faces, cache, held_out=True) if faces else [], rule, mixer.eigen)
     run = Run(out, nn.ModuleDict({"separator": model}), schedule)
+    device = run.accelerator.device
+    mixer = Mixer(learned, faces_bank(faces, cache) if faces else [], rule, device=device)
+    held = Mixer(kept, faces_bank(faces, cache, held_out=True) if faces else [], rule, mixer.eigen, device)
 
     def make(number: int) -> Mixes:
         return mixer.batch(first_batch + number, schedule.batch_size, seed=schedule.seed)
@@ -83,12 +84,13 @@ def _family(preset: str) -> str:
 
 
 def _begin_with(model: Separator, other: Separator, init: str, preset: str) -> None:
-    """Take the weights of another separator, which may be narrower, and differ in what has no weights, as `causal`."""
-    if isinstance(other, MouthMask) and other.config["dim"] < model.config.get("dim", 0):
-        other = widened(other, {**other.config, "dim": model.config["dim"]})
+    """Take the weights of another separator, which may be smaller, and differ in what has no weights, as `causal`."""
+    smaller = sum(p.numel() for p in other.parameters()) < sum(p.numel() for p in model.parameters())
     try:
+        if smaller and isinstance(other, MouthMask) and isinstance(model, MouthMask):
+            other = grown(other, {**other.config, "dim": model.config["dim"], "dilations": model.config["dilations"]})
         model.load_state_dict(other.state_dict(), strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, WeightsError) as error:
         raise WeightsError(f"{init} does not fit the preset {preset!r}: {error}") from error
 
 

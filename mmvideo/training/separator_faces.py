@@ -19,8 +19,6 @@ from mmvideo.training.separator_bank import FRAME, RATE, SIDE, Voice
 _BANDS = 20
 _CONTEXT = 4
 """Frames before and after that the mouth depends on."""
-_MARGIN = 8
-"""Frames around a stretch that `compose` is given."""
 
 
 @dataclass(frozen=True)
@@ -60,24 +58,30 @@ class EigenMouths:
         gain = wanted.std(0) / found.std(0).clamp_min(1e-3)
         return cls(mean, pictures, weights, gain.clamp(max=2.5))
 
-    def compose(self, sound: np.ndarray, generator: torch.Generator, *, silent: bool = False) -> Tensor:
-        """Return mouths (T, 48, 48) in [0, 1] for sound with 8 frames more on both sides.
+    def to(self, device: torch.device | str) -> EigenMouths:
+        """Return the same on a device."""
+        return EigenMouths(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+    def coefficients(self, sound: np.ndarray) -> Tensor:
+        """Return how a mouth moves to sound, float32 (T, K), 25 a second, for float32 sound of any length."""
+        return (_features(sound) @ self.weights) * self.gain
+
+    def compose(self, moved: Tensor, generator: torch.Generator) -> Tensor:
+        """Return mouths (N, T, 48, 48) in [0, 1] of N people, each of whom moves in their own way.
 
         Args:
-            sound: float32.
-            generator: draws how this person moves.
-            silent: hold the mouth still, but for small movements.
+            moved: `coefficients` (N, T, K); zeros hold a mouth still, but for small movements.
+            generator: draws how a person moves.
         """
-        num = len(sound) // FRAME - 2 * _MARGIN
-        components = len(self.gain)
-        own = 1 + 0.25 * torch.randn(components, generator=generator)
-        moved = (_features(sound)[_MARGIN:_MARGIN + num] @ self.weights) * self.gain * own
-        if silent:
-            moved = torch.zeros_like(moved)
-        drift = torch.randn(1, components, 5, generator=generator) * 0.25
-        drift = F.interpolate(drift, num, mode="linear", align_corners=True)[0].T
-        noise = torch.randn(num, components, generator=generator) * 0.12
-        return (self.mean + (moved + drift + noise) @ self.pictures).clamp(0, 1).view(num, SIDE, SIDE)
+        n, num, components = moved.shape
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator, device=moved.device)
+
+        own = 1 + 0.25 * normal(n, 1, components)
+        drift = F.interpolate(normal(n, components, 5) * 0.25, num, mode="linear", align_corners=True).transpose(1, 2)
+        moved = moved * own + drift + normal(n, num, components) * 0.12
+        return (self.mean + moved @ self.pictures).clamp(0, 1).view(n, num, SIDE, SIDE)
 
 
 def _features(sound: np.ndarray) -> Tensor:
@@ -96,42 +100,52 @@ def _features(sound: np.ndarray) -> Tensor:
     return torch.cat([stacked, torch.ones(len(stacked), 1)], 1)
 
 
-def spoil(mouths: Tensor, generator: torch.Generator) -> Tensor:
+def spoil(mouths: Tensor, generator: torch.Generator, *, turned: float = 0.0) -> Tensor:
     """Do to mouths what cameras and detectors do: another cut, light, blur, small size, trembling, noise, mirror.
 
     Args:
         mouths: float (N, T, 48, 48) in [0, 1].
+        generator: on the device of `mouths`.
+        turned: share of heads that look to one side, so that the near half of the mouth is wide and the far one narrow.
 
     Returns:
         uint8 (N, T, 48, 48).
     """
     n, t = mouths.shape[:2]
+    device = mouths.device
 
     def between(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator) * (high - low) + low
+        return torch.rand(*shape, generator=generator, device=device) * (high - low) + low
 
-    tremble = torch.randn(n, 2, t, generator=generator) * 0.012
-    wander = F.interpolate(torch.randn(n, 2, 6, generator=generator) * 0.05, t, mode="linear", align_corners=True)
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, device=device)
+
+    tremble = normal(n, 2, t) * 0.012
+    wander = F.interpolate(normal(n, 2, 6) * 0.05, t, mode="linear", align_corners=True)
     shift = (between(-0.14, 0.14, n, 2, 1) + tremble + wander).transpose(1, 2)
-    size = between(0.8, 1.3, n, 1, 1) * torch.tensor([1.0, 1.0])
-    size = size * between(0.9, 1.1, n, 1, 2)
-    flip = torch.where(torch.rand(n, 1, generator=generator) < 0.5, -1.0, 1.0)
-    turn = between(-0.2, 0.2, n, 1)
-    cos, sin = turn.cos().expand(n, t), turn.sin().expand(n, t)
-    rows = torch.stack([torch.stack([cos * size[..., 0] * flip, -sin * size[..., 1], shift[..., 0]], -1),
-                        torch.stack([sin * size[..., 0] * flip, cos * size[..., 1], shift[..., 1]], -1)], -2)
-    grid = F.affine_grid(rows.flatten(0, 1), [n * t, 1, SIDE, SIDE], align_corners=False)
+    size = between(0.8, 1.3, n, 1) * between(0.9, 1.1, n, 2)
+    flip = torch.where(between(0, 1, n) < 0.5, -1.0, 1.0)
+    roll = between(-0.2, 0.2, n)
+    away = (between(0, 1, n) < turned).float() * between(-1, 1, n)
+    axis = (torch.arange(SIDE, device=device) + 0.5) / SIDE * 2 - 1
+    x, y = axis.expand(SIDE, SIDE), axis[:, None].expand(SIDE, SIDE)
+    # a head that looks away is narrower, and one half of it more than the other
+    x = x / (1 - 0.35 * away.abs()).view(n, 1, 1) + 0.3 * away.view(n, 1, 1) * (x.square() - 0.3)
+    x, y = x * (size[:, 0] * flip).view(n, 1, 1), y * size[:, 1].view(n, 1, 1)
+    cos, sin = roll.cos().view(n, 1, 1), roll.sin().view(n, 1, 1)
+    places = torch.stack([cos * x - sin * y, sin * x + cos * y], -1)  # (N, 48, 48, 2)
+    grid = (places[:, None] + shift[:, :, None, None]).flatten(0, 1)
     x = F.grid_sample(mouths.reshape(n * t, 1, SIDE, SIDE), grid, padding_mode="border", align_corners=False)
     x = x.view(n, t, SIDE, SIDE)
     for side in (12, 20, 30):
-        small = torch.rand(n, generator=generator) < 0.12
+        small = between(0, 1, n) < 0.12
         if small.any():
             part = F.interpolate(x[small], size=(side, side), mode="area")
             x[small] = F.interpolate(part, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
     stain = F.interpolate(between(-0.12, 0.12, n, 1, 5, 5), size=(SIDE, SIDE), mode="bicubic", align_corners=True)
     x = (x + stain).clamp(0.002, 1) ** between(0.6, 1.7, n, 1, 1, 1)
     x = x * between(0.5, 1.15, n, 1, 1, 1) + between(-0.05, 0.2, n, 1, 1, 1)
-    x = x + torch.randn(x.shape, generator=generator) * between(0, 0.03, n, 1, 1, 1)
+    x = x + normal(*x.shape) * between(0, 0.03, n, 1, 1, 1)
     return x.clamp(0, 1).mul(255).round().byte()
 
 

@@ -1,8 +1,8 @@
-"""Mixtures to learn separation from: every batch is a function of its number alone.
+"""Mixtures to learn separation from: every batch is a function of its number (and of the kind of device) alone.
 
 Each mixture has the voices of its faces, perhaps voices off the screen, perhaps noise. A face is real (GRID), or a
 mouth drawn or composed from real pictures that moves as its voice would move it. Some faces are silent: their target is
-silence.
+silence. What goes into a batch is drawn on the CPU; sounds and pictures are made on the device, all at once.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmvideo.talkers import Gestures, articulate, draw_mouths, random_looks
-from mmvideo.training.separator_bank import FRAME, RATE, SIDE, Voice
+from mmvideo.talkers import Gestures, draw_mouths, random_looks
+from mmvideo.training.separator_bank import SIDE, Voice
 from mmvideo.training.separator_faces import EigenMouths, spoil
+from mmvideo.training.separator_noise import coloured_noise, hum
+from mmvideo.training.separator_store import COLOURS, FRAMES, LEAST, SAMPLES, Store, Stretches
 from mmvideo.types import Cues
 
-FRAMES = 64
-SAMPLES = FRAMES * FRAME
-_LEAST = 1e-3
-"""RMS below which a stretch counts as a pause and another is drawn."""
+_BABBLE = 5
+"""People who talk at once far away."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class MixRule:
     noise: float = 0.4
     three_faces: float = 0.15
     """Of batches whose mixtures show three faces."""
+    one_face: float = 0.0
+    """Of batches whose mixtures show one face, before noise that may be loud."""
+    loudest_noise_db: float = 3.0
+    """Most that the noise behind one face is above its voice."""
     composed_face: float = 0.5
     """Of a voice without a film: a face composed from real pictures, else a drawn one."""
     jitter: int = 3
@@ -60,7 +64,12 @@ class MixRule:
     blind_face: float = 0.05
     """Of a face that shows nothing of its voice: one picture repeated, a grey patch, or never seen. The target stays,
     so that such a face is given what nobody else says rather than silence."""
+    turned_head: float = 0.0
     gain_db: float = 5.0
+    speed: float = 0.0
+    """Most that the logarithm of a voice's speed differs from 0, for two voices in three."""
+    colour_db: float = 0.0
+    """Standard deviation by which parts of a voice's spectrum are raised or lowered."""
 
 
 class Mixer:
@@ -71,112 +80,107 @@ class Mixer:
         faces: speech with filmed mouths.
         rule: what mixtures are like.
         eigen: mouths composed from real pictures; fitted to `faces` if not given.
+        device: where batches are made.
     """
 
     def __init__(self, voices: list[Voice], faces: list[Voice], rule: MixRule | None = None,
-                 eigen: EigenMouths | None = None):
-        self.voices, self.faces, self.rule = voices, faces, rule or MixRule()
+                 eigen: EigenMouths | None = None, device: torch.device | str = "cpu"):
+        self.rule = rule or MixRule()
         self.eigen = eigen or (EigenMouths.fit(faces) if faces else None)
-        self._gestures: dict[int, Gestures] = {}
+        self.store = Store([*voices, *faces], self.eigen, device)
+        self._banks = [np.flatnonzero(self.store.filmed == filmed) for filmed in (False, True)]
 
     def batch(self, number: int, size: int, *, seed: int = 0) -> Mixes:
-        """Return batch `number` of `size` mixtures."""
-        rng = np.random.default_rng([seed, number])
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        people = 3 if rng.random() < self.rule.three_faces else 2
-        size = max(1, size * 2 // people)
-        drawn = [self._mixture(rng, people) for _ in range(size)]
-        sound = torch.stack([torch.stack([p.sound for p in people]) for people, _, _ in drawn])
-        mouths, real = self._mouths([p for people, _, _ in drawn for p in people], generator)
-        seen = torch.from_numpy(np.stack([self._seen(rng) for _ in range(size * people)]))
-        mouths, seen = mouths.view(size, people, *mouths.shape[1:]), seen.view(size, people, -1)
-        rest = torch.stack([rest for _, rest, _ in drawn])
+        """Return batch `number` of `size` mixtures; fewer if they show more than two faces."""
+        rng, rule, store = np.random.default_rng([seed, number]), self.rule, self.store
+        generator = torch.Generator(store.device).manual_seed(int(rng.integers(2**62)))
+        many = rng.random()
+        people = 3 if many < rule.three_faces else 1 if many < rule.three_faces + rule.one_face else 2
+        size = max(1, min(size, size * 2 // people))
+        persons, same = self._persons(rng, size, people)
+        gains = rng.uniform(-rule.gain_db, rule.gain_db, (size, people))
+        gains[:, 0] = 0
+        sound = store.sound(persons).view(size, people, -1) * self._factor(gains)
+        rest = self._off_screen(rng, size) + self._noise(rng, generator, size, before_one=people == 1)
         mixture = sound.sum(1) + rest
-        scale = 0.9 / mixture.abs().amax(-1, keepdim=True).clamp_min(0.9)
-        level = scale * torch.from_numpy(10 ** (rng.uniform(-20, 0, (size, 1)) / 20)).float()
-        same = torch.tensor([same for *_, same in drawn])
+        level = self._factor(rng.uniform(-20, 0, size)) * 0.9 / mixture.abs().amax(-1, keepdim=True).clamp_min(0.9)
+        mouths = self._mouths(rng, persons, generator).view(size, people, FRAMES, SIDE, SIDE)
+        seen = self._seen(rng, size * people).reshape(size, people, FRAMES)
         self._blind(mouths, seen, rng)
-        return Mixes(mixture * level, sound * level[:, None], Cues(mouths * seen[..., None, None].byte(), seen), same,
-                     real.view(size, people))
+        seen = torch.from_numpy(seen).to(store.device)
+        real = torch.from_numpy(store.filmed[persons.voice]).view(size, people)
+        return Mixes(mixture * level, sound * level[:, None], Cues(mouths * seen[..., None, None].byte(), seen),
+                     torch.from_numpy(same).to(store.device), real.to(store.device))
 
-    def _mixture(self, rng: np.random.Generator, people: int) -> tuple[list[_Person], Tensor, bool]:
+    def _persons(self, rng: np.random.Generator, size: int, people: int) -> tuple[Stretches, np.ndarray]:
+        """Draw the people of `size` mixtures, (size * people), and in which mixtures two have one voice."""
         rule = self.rule
-        persons = [self._person(rng) for _ in range(people)]
-        same = bool(rng.random() < rule.same_voice)
-        if same:
-            persons[1] = self._person(rng, like=persons[0])
-        if rng.random() < rule.silent_face * 2:
-            persons[int(rng.integers(people))].silence()
-        for person in persons[1:]:
-            person.sound *= 10 ** (rng.uniform(-rule.gain_db, rule.gain_db) / 20)
-        rest = torch.zeros(SAMPLES)
-        if rng.random() < rule.off_screen:
-            rest += self._person(rng).sound * 10 ** (rng.uniform(-10, 3) / 20)
-        if rng.random() < rule.noise:
-            rest += self._noise(rng)
-        return persons, rest, same
+        persons = self._draw(rng, size * people)
+        same = (rng.random(size) < rule.same_voice) & (people > 1)
+        if same.any():
+            first = np.flatnonzero(same) * people
+            persons.put(first + 1, self._draw(rng, len(first), like=persons[first]))
+        silent = np.flatnonzero(rng.random(size) < rule.silent_face * min(2, people))
+        persons.silent[silent * people + rng.integers(people, size=len(silent))] = True
+        return persons, same
 
-    def _person(self, rng: np.random.Generator, like: _Person | None = None) -> _Person:
-        """Draw a stretch of speech; or another one of the same voice."""
-        if like is None:
-            bank = self.faces if self.faces and (not self.voices or rng.random() < self.rule.real_face) else self.voices
-        else:
-            bank = self.faces if like.voice.mouths is not None else self.voices
+    def _draw(self, rng: np.random.Generator, num: int, like: Stretches | None = None) -> Stretches:
+        """Draw stretches of speech that are no pauses; or others of the same voices."""
+        found = self._any(rng, num, like)
         for _ in range(20):
-            index = int(rng.integers(len(bank)))
-            if like is not None and bank is self.voices:
-                index = like.index
-            voice = bank[index]
-            frames = len(voice.sound) // FRAME
-            if frames < FRAMES:
-                continue
-            at = int(rng.integers(frames - FRAMES + 1))
-            if like is not None and index == like.index and (bank is self.faces or abs(at - like.at) < FRAMES) and (
-                    bank is self.faces or frames >= 2.5 * FRAMES):
-                continue
-            sound = torch.from_numpy(voice.sound[at * FRAME:at * FRAME + SAMPLES].astype(np.float32) / 32768)
-            power = float(sound.square().mean().sqrt())
-            if power >= _LEAST:
+            poor = self.store.loudness(found) < LEAST
+            if like is not None:
+                poor |= (found.voice == like.voice) & (np.abs(found.at - like.at) < FRAMES * like.speed) & (
+                    self.store.frames[like.voice] >= 2.5 * FRAMES * like.speed)
+            poor = np.flatnonzero(poor)
+            if not len(poor):
                 break
-        else:
-            return self._person(rng)
-        return _Person(voice, index, at, sound * (0.1 / power), int(rng.integers(-self.rule.jitter,
-                                                                                 self.rule.jitter + 1)))
+            found.put(poor, self._any(rng, len(poor), None if like is None else like[poor]))
+        return found
 
-    def _mouths(self, persons: list[_Person], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return uint8 (N, T, 48, 48), and which faces were filmed."""
-        out = torch.zeros(len(persons), FRAMES, SIDE, SIDE)
-        real = torch.tensor([p.voice.mouths is not None for p in persons])
-        for i in real.nonzero().flatten().tolist():
-            out[i] = persons[i].filmed()
-        unreal = (~real).nonzero().flatten()
-        composed = torch.rand(len(unreal), generator=generator) < self.rule.composed_face
-        if self.eigen is None:
-            composed[:] = False
-        for i in unreal[composed].tolist():
-            out[i] = self.eigen.compose(persons[i].heard(), generator, silent=persons[i].silent)
-        drawn = unreal[~composed]
-        if len(drawn):
-            gestures = torch.stack([persons[i].moves(self._all_gestures(persons[i])) for i in drawn.tolist()])
-            out[drawn] = draw_mouths(_varied(gestures, generator), random_looks(len(drawn), generator))
-        return spoil(out, generator), real
+    def _any(self, rng: np.random.Generator, num: int, like: Stretches | None) -> Stretches:
+        rule, (unseen, filmed) = self.rule, self._banks
+        if like is None:
+            from_films = (rng.random(num) < (rule.real_face if len(unseen) else 1.0)) & (len(filmed) > 0)
+            voice = np.where(from_films, _pick(rng, filmed, num), _pick(rng, unseen, num))
+            changed = rng.random(num) < 2 / 3
+            speed = np.exp(rng.uniform(-rule.speed, rule.speed, num) * changed)
+            colour_db = rng.normal(0, 1, (num, COLOURS)) * rule.colour_db * (rng.random((num, 1)) < 2 / 3)
+        else:  # films are all of one person, of whom another is taken
+            voice = np.where(self.store.filmed[like.voice], _pick(rng, filmed, num), like.voice)
+            speed, colour_db = like.speed, like.colour_db
+        frames = self.store.frames[voice]
+        speed = np.minimum(speed, frames / FRAMES)
+        at = np.floor(rng.random(num) * (np.floor(frames - FRAMES * speed) + 1)).clip(0)
+        shift = rng.integers(-rule.jitter, rule.jitter + 1, num)
+        return Stretches(voice, at.astype(np.int64), speed, colour_db, shift, np.zeros(num, bool))
 
-    def _all_gestures(self, person: _Person) -> Gestures:
-        key = id(person.voice)
-        if key not in self._gestures:
-            whole = torch.from_numpy(person.voice.sound.astype(np.float32) / 32768)
-            self._gestures[key] = articulate(whole)
-        return self._gestures[key]
+    def _factor(self, decibels: np.ndarray) -> Tensor:
+        return torch.from_numpy(10 ** (decibels / 20)).float().to(self.store.device)[..., None]
 
-    def _seen(self, rng: np.random.Generator) -> np.ndarray:
-        seen = np.ones(FRAMES, bool)
-        if rng.random() < self.rule.drop_out:
+    def _mouths(self, rng: np.random.Generator, persons: Stretches, generator: torch.Generator) -> Tensor:
+        """Return uint8 (N, 64, 48, 48)."""
+        store = self.store
+        filmed = store.filmed[persons.voice]
+        composed = ~filmed & (rng.random(len(persons)) < self.rule.composed_face) & (self.eigen is not None)
+        drawn = ~filmed & ~composed
+        out = torch.empty(len(persons), FRAMES, SIDE, SIDE, device=store.device)
+        for which, make in ((filmed, store.films),
+                            (composed, lambda some: store.eigen.compose(store.moved(some), generator)),
+                            (drawn, lambda some: _drawn(store.gestures(some), generator))):
+            if which.any():
+                out[torch.from_numpy(which).to(store.device)] = make(persons[which])
+        return spoil(out, generator, turned=self.rule.turned_head)
+
+    def _seen(self, rng: np.random.Generator, num: int) -> np.ndarray:
+        seen = np.ones((num, FRAMES), bool)
+        for row in np.flatnonzero(rng.random(num) < self.rule.drop_out):
             length = int(rng.integers(4, 21))
             at = int(rng.integers(FRAMES - length + 1))
-            seen[at:at + length] = False
+            seen[row, at:at + length] = False
         return seen
 
-    def _blind(self, mouths: Tensor, seen: Tensor, rng: np.random.Generator) -> None:
+    def _blind(self, mouths: Tensor, seen: np.ndarray, rng: np.random.Generator) -> None:
         """Freeze, hide or drop some of the mouths (B, P, T, 48, 48) for the whole window."""
         for b, p in np.argwhere(rng.random(seen.shape[:2]) < self.rule.blind_face):
             kind = rng.integers(3)
@@ -185,72 +189,59 @@ class Mixer:
             elif kind == 1:
                 mouths[b, p] = int(rng.integers(256))
             else:
-                seen[b, p], mouths[b, p] = False, 0
+                seen[b, p] = False
 
-    def _noise(self, rng: np.random.Generator) -> Tensor:
-        """Coloured noise, a hum, or a few people far away, 3 to 25 dB below one voice."""
-        kind = rng.random()
-        if kind < 0.6:
-            spec = rng.standard_normal(SAMPLES // 2 + 1) + 1j * rng.standard_normal(SAMPLES // 2 + 1)
-            hertz = np.maximum(30.0, np.arange(len(spec)) * RATE / SAMPLES)
-            sound = np.fft.irfft(spec * hertz ** -rng.uniform(0, 1.1), SAMPLES)
-            sound *= 1 + 0.5 * np.sin(np.arange(SAMPLES) / RATE * 2 * np.pi * rng.uniform(0.1, 3) + rng.uniform(0, 6))
-        elif kind < 0.75:
-            time = np.arange(SAMPLES) / RATE
-            base = rng.uniform(45, 130)
-            sound = sum(rng.uniform(0, 1) / k * np.sin(2 * np.pi * base * k * time + rng.uniform(0, 6))
-                        for k in range(1, 12))
-        else:
-            sound = sum(self._person(rng).sound.numpy() for _ in range(5))
-        wanted = 0.1 * 10 ** (-rng.uniform(3, 25) / 20)
-        return torch.from_numpy(sound / (np.sqrt(np.mean(sound**2)) + 1e-9) * wanted).float()
+    def _off_screen(self, rng: np.random.Generator, size: int) -> Tensor:
+        """Return one more voice in some mixtures, (B, S)."""
+        out = torch.zeros(size, SAMPLES, device=self.store.device)
+        rows = np.flatnonzero(rng.random(size) < self.rule.off_screen)
+        if len(rows):
+            gains = self._factor(rng.uniform(-10, 3, len(rows)))
+            out[torch.from_numpy(rows).to(out.device)] = self.store.sound(self._draw(rng, len(rows))) * gains
+        return out
+
+    def _noise(self, rng: np.random.Generator, generator: torch.Generator, size: int, *, before_one: bool) -> Tensor:
+        """Return coloured noise, a hum, or a few people far away, in some mixtures, (B, S)."""
+        out = torch.zeros(size, SAMPLES, device=self.store.device)
+        rows = np.arange(size) if before_one else np.flatnonzero(rng.random(size) < self.rule.noise)
+        if not len(rows):
+            return out
+        kinds = rng.random(len(rows))
+        for which, make in ((kinds < 0.5, coloured_noise), ((kinds >= 0.5) & (kinds < 0.65), hum),
+                            (kinds >= 0.65, self._babble)):
+            if which.any():
+                sound = make(int(which.sum()), rng, generator)
+                loudest = self.rule.loudest_noise_db if before_one else -3.0
+                level = self._factor(rng.uniform(-10 if before_one else -25, loudest, len(sound))) * 0.1
+                power = sound.square().mean(-1, keepdim=True).sqrt().clamp_min(1e-9)
+                out[torch.from_numpy(rows[which]).to(out.device)] = sound / power * level
+        return out
+
+    def _babble(self, num: int, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
+        return self.store.sound(self._draw(rng, num * _BABBLE)).view(num, _BABBLE, -1).sum(1)
 
 
-class _Person:
-    """One stretch of one voice, and its face."""
+def _pick(rng: np.random.Generator, bank: np.ndarray, num: int) -> np.ndarray:
+    return bank[rng.integers(len(bank), size=num)] if len(bank) else np.zeros(num, np.int64)
 
-    def __init__(self, voice: Voice, index: int, at: int, sound: Tensor, shift: int):
-        self.voice, self.index, self.at, self.sound, self.shift = voice, index, at, sound, shift
-        self.silent = False
 
-    def silence(self) -> None:
-        self.silent = True
-        self.sound = torch.zeros_like(self.sound)
-
-    def filmed(self) -> Tensor:
-        """Return the mouths of the stretch, float (T, 48, 48) in [0, 1]; of a pause, there and back, if silent."""
-        mouths = self.voice.mouths
-        rows = np.arange(FRAMES)
-        if self.silent:
-            rest = np.concatenate([np.arange(16), np.arange(15, -1, -1)])
-            rows = rest[(rows + self.at) % len(rest)]
-        else:
-            rows = np.clip(rows + self.at + self.shift, 0, len(mouths) - 1)
-        return torch.from_numpy(mouths[rows]).float() / 255
-
-    def moves(self, gestures: Gestures) -> Gestures:
-        """Return the gestures of the stretch, shifted; a closed mouth if silent."""
-        rows = (torch.arange(FRAMES) + self.at + self.shift).clamp(0, len(gestures) - 1)
-        return gestures[rows] * (0.0 if self.silent else 1.0)
-
-    def heard(self) -> np.ndarray:
-        """Return the sound that the face moves to, with 8 frames before and after, float32."""
-        first = (self.at + self.shift - 8) * FRAME
-        last = first + SAMPLES + 16 * FRAME
-        whole = self.voice.sound
-        part = whole[max(0, first):max(0, last)].astype(np.float32) / 32768
-        return np.pad(part, (max(0, -first), max(0, last - max(first, 0) - len(part))))[:last - first]
+def _drawn(gestures: Gestures, generator: torch.Generator) -> Tensor:
+    return draw_mouths(_varied(gestures, generator), random_looks(len(gestures), generator))
 
 
 def _varied(gestures: Gestures, generator: torch.Generator) -> Gestures:
     """Let people differ: how far they open, how they hold their lips, and what else a mouth does."""
-    n, t = gestures.shape[:2]
-    gain = torch.rand(n, 1, 4, generator=generator) * 0.7 + 0.6
-    rest = torch.rand(n, 1, 4, generator=generator) * torch.tensor([0.05, 0.5, 0.3, 0.05])
-    drift = torch.randn(n, 4, 6, generator=generator) * torch.tensor([0.03, 0.12, 0.08, 0.05])[:, None]
+    (n, t), device = gestures.shape[:2], gestures.device
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, device=device)
+
+    gain = torch.rand(n, 1, 4, generator=generator, device=device) * 0.7 + 0.6
+    most = torch.tensor([0.05, 0.5, 0.3, 0.05], device=device)
+    rest = torch.rand(n, 1, 4, generator=generator, device=device) * most
+    drift = normal(n, 4, 6) * torch.tensor([0.03, 0.12, 0.08, 0.05], device=device)[:, None]
     drift = torch.nn.functional.interpolate(drift, t, mode="linear", align_corners=True).transpose(1, 2)
-    noise = torch.randn(n, t, 4, generator=generator) * 0.03
-    return (gestures * gain + rest + drift + noise).clamp(0, 1)
+    return (gestures * gain + rest + drift + normal(n, t, 4) * 0.03).clamp(0, 1)
 
 
 __all__ = ["FRAMES", "SAMPLES", "MixRule", "Mixer", "Mixes"]
