@@ -149,6 +149,14 @@ def test_mouths_composed_from_real_pictures_follow_the_sound(faces: list[Voice])
     assert moved > 1.3 * still
 
 
+@pytest.mark.gpu
+def test_batches_are_made_on_a_gpu(voices: list[Voice], faces: list[Voice]) -> None:
+    clean = MixRule(off_screen=0, noise=0, speed=0.2, colour_db=3.0)
+    batch, here = (Mixer(voices, faces, clean, device=device).batch(3, 4) for device in ("cuda", "cpu"))
+    assert batch.cues.mouths.is_cuda
+    torch.testing.assert_close(batch.mixture.cpu(), here.mixture, atol=1e-4, rtol=1e-3)
+
+
 def test_what_is_held_out_depends_on_the_name_alone() -> None:
     names = [f"clip{i}" for i in range(900)]
     held = [n for n in names if is_held_out(n + ".mkv")]
