@@ -157,7 +157,7 @@ def test_wrong_input_is_refused_and_changes_nothing(net: MouthMask) -> None:
 
 
 def test_networks_that_cannot(net: MouthMask) -> None:
-    with pytest.raises(InvalidInput, match=r"looks ahead.*mouth-mask-s-causal"):
+    with pytest.raises(InvalidInput, match=r"looks ahead.*mouth-mask-deep-causal"):
         MouthMask.create("mouth-mask-xs").eval().stream(2)
     with pytest.raises(InvalidInput, match=r"call \.eval"):
         MouthMask(**SMALL).stream(2)
