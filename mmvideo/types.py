@@ -201,8 +201,12 @@ class Asking:
     """The longest reply."""
     temperature: float = 0.0
     """0 takes the likeliest token; above, tokens are drawn, the more freely the higher."""
+    top_p: float = 1.0
+    """Tokens are drawn from the likeliest ones that together reach this probability (nucleus sampling)."""
     seed: int | None = None
     """Makes drawn replies repeatable."""
+    stop: tuple[str, ...] = ()
+    """Texts that end a reply; it is cut before the first of them."""
     choices: tuple[str, ...] = ()
     """The only replies allowed: each is scored by its likelihood, and the likeliest is given."""
     schema: Mapping[str, Any] | None = None
@@ -215,7 +219,11 @@ class Asking:
     def __post_init__(self) -> None:
         _check(self.max_new_tokens is None or self.max_new_tokens >= 1,
                f"max_new_tokens must be 1 or more, not {self.max_new_tokens}.")
-        _check(self.temperature >= 0, f"temperature must be 0 or more, not {self.temperature}.")
+        _check(0 <= self.temperature < float("inf"), f"temperature must be 0 or more, not {self.temperature}.")
+        _check(0 <= self.top_p <= 1, f"top_p must be between 0 and 1, not {self.top_p}.")
+        _check(self.seed is None or -1 << 63 <= self.seed < 1 << 64, f"seed must fit into 64 bits, not {self.seed}.")
+        _check(all(isinstance(text, str) and text for text in self.stop), "stop must hold texts, none of them empty.")
+        _check(not (self.choices and self.stop), "Give choices or stop, not both: a choice is never cut.")
         _check(not (self.choices and self.schema), "Give choices or a schema, not both.")
         _check(len(self.choices) != 1, "choices needs two or more replies to choose from.")
 
@@ -232,7 +240,9 @@ class Asking:
             if name not in known:
                 raise UnknownName("option of a question", name, known)
         given = {name: value for name, value in options.items() if value is not None}
-        for name in ("choices", "history"):
+        if isinstance(given.get("stop"), str):
+            given["stop"] = [given["stop"]]
+        for name in ("choices", "history", "stop"):
             items = given.pop(name, None) or ()
             _check(not isinstance(items, str), f"{name} must be a list, not {items!r}.")
             given[name] = tuple(tuple(item) if isinstance(item, list) else item for item in items)

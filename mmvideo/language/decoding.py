@@ -16,6 +16,8 @@ from mmvideo.types import Asking
 Step = Callable[[Tensor], Tensor]
 """Token IDs (1, L) that follow what was read -> logits (1, L, V) of each; remembers them."""
 LONGEST_WITHOUT_LIMIT = 256
+COLDEST = 1e-5
+"""Temperatures below count as 0: float32 logits divided by less overflow."""
 
 
 @dataclass
@@ -42,7 +44,7 @@ def write(step: Step, ids: Tensor, asking: Asking, *, tokenizer: Any, ends: Sequ
     Args:
         step: reads tokens and gives the logits after each.
         ids: the question, int64 (1, L).
-        asking: length, temperature, seed, schema.
+        asking: length, temperature, top_p, seed, schema.
         tokenizer: of the model; used for a schema.
         ends: token IDs that end a reply.
         longest: the limit where `asking` sets none.
@@ -63,10 +65,7 @@ def write(step: Step, ids: Tensor, asking: Asking, *, tokenizer: Any, ends: Sequ
         if grammar is not None:
             logits = grammar.masked(logits)
         log_p = logits.log_softmax(-1)
-        if asking.temperature > 0:
-            token = int(torch.multinomial((logits / asking.temperature).softmax(-1), 1, generator=generator))
-        else:
-            token = int(log_p.argmax())
+        token = int(log_p.argmax()) if asking.temperature < COLDEST else _drawn(logits, asking, generator)
         written.log_probabilities.append(float(log_p[token]))
         if token in ends:
             written.finished = True
@@ -78,6 +77,28 @@ def write(step: Step, ids: Tensor, asking: Asking, *, tokenizer: Any, ends: Sequ
         if written.finished:
             return
         ids = torch.tensor([[token]], device=device)
+
+
+def until(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """Return the text before the first of the stop texts, and whether one is in it.
+
+    Where none is, what the text ends with is left out while a stop text may begin with it.
+    """
+    found = [at for one in stop if (at := text.find(one)) >= 0]
+    if found:
+        return text[:min(found)], True
+    held = max((n for one in stop for n in range(1, len(one)) if text.endswith(one[:n])), default=0)
+    return text[:len(text) - held], False
+
+
+def _drawn(logits: Tensor, asking: Asking, generator: torch.Generator) -> int:
+    """Draw a token from logits (V,) by temperature and top_p."""
+    shares = (logits / asking.temperature).softmax(-1)
+    if asking.top_p >= 1:
+        return int(torch.multinomial(shares, 1, generator=generator))
+    ranked, order = shares.sort(descending=True, stable=True)
+    ranked[1:][ranked.cumsum(-1)[:-1] >= asking.top_p] = 0  # the likeliest token always stays
+    return int(order[torch.multinomial(ranked, 1, generator=generator)])
 
 
 def log_likelihood(step: Step, ids: Tensor, reply: Sequence[int]) -> float:
@@ -106,16 +127,29 @@ class Grammar:
         self._torch, size = llguidance.torch, len(tokenizer)
         whole = llguidance.hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=ends[0])
         compact = {"whitespace_flexible": False}  # else an unsure model writes spaces for ever
-        grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=compact)
+        try:
+            grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=compact)
+        except ValueError as error:
+            raise InvalidInput(f"This JSON schema cannot be used: {error}.") from error
         self.matcher = llguidance.LLMatcher(whole, grammar)
         if problem := self.matcher.get_error():
             raise InvalidInput(f"This JSON schema cannot be used: {problem}")
         self.mask = llguidance.torch.allocate_token_bitmask(1, size)
         self.size = size
+        self._torch.fill_next_token_bitmask(self.matcher, self.mask)
+        if self.matcher.is_stopped():
+            raise InvalidInput("This JSON schema cannot be used: it allows no value.")
 
     def masked(self, logits: Tensor) -> Tensor:
-        """Forbid the tokens that may not follow; logits (V,)."""
+        """Forbid the tokens that may not follow; logits (V,).
+
+        Raises:
+            InvalidInput: the schema is too large to follow, or allows nothing here.
+        """
         self._torch.fill_next_token_bitmask(self.matcher, self.mask)
+        if not self.mask.any():
+            problem = self.matcher.get_error().partition("\n")[0] or "nothing may follow here"
+            raise InvalidInput(f"This JSON schema cannot be used: {problem}.")
         allowed = (self.mask[0, :, None] >> torch.arange(32)) & 1
         allowed = allowed.flatten()[:logits.shape[0]].bool().to(logits.device)
         out = torch.full_like(logits, -torch.inf)
@@ -141,4 +175,4 @@ def copied(cache: Any) -> Any:
     return fresh
 
 
-__all__ = ["Grammar", "Step", "Written", "copied", "log_likelihood", "write"]
+__all__ = ["Grammar", "Step", "Written", "copied", "log_likelihood", "until", "write"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -47,10 +48,18 @@ class Talk:
             yield self.choose(question, asking)[0]
             return
         ids = self.question(question, asking.history)
+        held = False
         for written in decoding.write(self.step(), ids, asking, tokenizer=self.tokenizer, ends=self.ends):
-            yield Generated(self.tokenizer.decode(written.ids, skip_special_tokens=True).strip(), written.confidence,
-                            num_read=self.num_read + ids.shape[1], num_written=len(written.log_probabilities),
-                            finished=written.finished)
+            text = self.tokenizer.decode(written.ids, skip_special_tokens=True)
+            said, stopped = decoding.until(text, asking.stop)
+            reply = Generated(said.strip(), written.confidence, num_read=self.num_read + ids.shape[1],
+                              num_written=len(written.log_probabilities), finished=written.finished or stopped)
+            held = not stopped and said != text
+            yield reply
+            if stopped:
+                return
+        if held:  # what could have begun a stop text did not
+            yield replace(reply, text=text.strip())
 
     def reply(self, question: str, asking: Asking | None = None) -> Generated:
         """Return the whole reply."""

@@ -159,7 +159,8 @@ class Reply(Stage):
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Ask videos with one question each together; one with several is read by itself, once for all of them."""
         single = [f for f in items if _together(f["conversation"]) and len(f["text"]) == 1
-                  and not f["asking"].choices and f["asking"].schema is None and not f["asking"].temperature]
+                  and not f["asking"].choices and f["asking"].schema is None and not f["asking"].temperature
+                  and not f["asking"].stop]
         said = iter(reply_together([f["conversation"] for f in single], [f["text"][0] for f in single], size=size,
                                    max_new_tokens=self.max_new_tokens))
         return [{"answers": (_said(next(said), f["clips"], f["text"][0], ""),)} if any(f is one for one in single)

@@ -13,6 +13,7 @@ from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.language import decoding
 from mmvideo.sampling.budget import Budget
+from mmvideo.types import Asking
 from tests.tiny import make_clip
 
 
@@ -105,6 +106,19 @@ def test_temperature_and_seed(pipe: Pipeline, clip: str) -> None:
         session.ask("what?", temprature=1)
 
 
+def test_stop_texts(pipe: Pipeline, clip: str) -> None:
+    with pipe.open(clip) as session:
+        whole = session.ask("what?", max_new_tokens=12)
+        stop = whole.text[len(whole.text) // 2:][:3]
+        cut = session.ask("what?", max_new_tokens=12, stop=stop)
+        told = session.finish("what?", Asking(max_new_tokens=12, stop=(stop,), stream=True))
+        pieces = "".join(told)
+        assert cut.text == whole.text[:whole.text.index(stop)].strip() == pieces == told.result.text
+        assert cut.finished
+        assert cut.usage.completion_tokens < whole.usage.completion_tokens
+        assert session.ask("what?", max_new_tokens=12, stop=["no such text", "nor this"]).text == whole.text
+
+
 def test_choices_are_ranked_by_their_likelihood(pipe: Pipeline, clip: str) -> None:
     choices = ["a red ball", "a dog", "nothing"]
     with pipe.open(clip) as session:
@@ -136,8 +150,10 @@ def test_a_schema_is_kept_even_by_a_model_that_knows_nothing(pipe: Pipeline, cli
     said = json.loads(answer.text)
     assert said["color"] in ("red", "blue")
     assert 0 <= said["count"] <= 9
-    with pytest.raises(InvalidInput, match="JSON schema cannot be used"):
-        pipe(clip, "what?", schema={"type": "no such type"})
+    for wrong in ({"type": "no such type"}, {"$ref": "#"}, {"enum": []}, {"$ref": "#/definitions/none"},
+                  {"type": "string", "pattern": "("}, {"minimum": 10**400}, {"const": "\ud800"}, {"not": {}}):
+        with pytest.raises(InvalidInput, match="JSON schema cannot be used"):
+            pipe(clip, "what?", schema=wrong)
 
 
 def test_budgets_hold_together(checkpoint: Callable[[str], Path], clip: str) -> None:
