@@ -1,21 +1,28 @@
-"""Make a model of transformers fast on this machine's processor, at the same precision."""
+"""Make a model of transformers fast on this machine's processor, at the same precision.
+
+Which way is fastest is measured for the shapes at hand and remembered (`mmvideo.nn.autotune`).
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mmvideo.nn import onednn
+from mmvideo.nn import autotune, onednn
 
 NAME = "mmvideo-onednn"
 _FEWEST_SCORES = 128 * 128
-"""Fewer of them go faster through torch's own kernel."""
+"""Fewer of them go through torch's own kernel without being measured."""
 
 
 def hastened(model: nn.Module, *, attention: bool) -> nn.Module:
-    """Send the products of a model on the CPU through oneDNN; models elsewhere stay as they are.
+    """Let a model on the CPU use the fastest kernels; models elsewhere stay as they are.
+
+    Linear layers are packed for oneDNN where that is faster, and attention of the part that sees takes the faster of
+    torch's way and ours.
 
     Args:
         model: of transformers, for inference.
@@ -25,6 +32,8 @@ def hastened(model: nn.Module, *, attention: bool) -> nn.Module:
     if model.device.type != "cpu" or not onednn.precise(model.dtype):
         return model
     onednn.pack(model)
+    if autotune.plain_only():
+        return model
     for layer in model.modules():  # patches come out in the order in which the layers after them read
         if type(layer) is nn.Conv2d and layer.kernel_size == layer.stride and layer.groups == 1:
             layer.to(memory_format=torch.channels_last)
@@ -54,7 +63,23 @@ def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attenti
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling,
                                       **more)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return onednn.attention(query, key, value, scale).transpose(1, 2), None
+    attention = _WAYS[_fastest(query, key, value, scale)]
+    return attention(query, key, value, scale).transpose(1, 2), None
+
+
+def _torch_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    return nn.functional.scaled_dot_product_attention(query, key, value, scale=scale)
+
+
+_WAYS = {autotune.PLAIN: _torch_attention, "by-head": onednn.attention}
+"""(query, key, value, scale) -> (B, H, N, D)."""
+
+
+def _fastest(query: Tensor, key: Tensor, value: Tensor, scale: float) -> str:
+    """Name the faster way for tensors of this size, measured on the first of the batch."""
+    one = query[:1], key[:1], value[:1], scale
+    shape = (str(query.dtype).removeprefix("torch."), *one[0].shape[1:], key.shape[2])
+    return autotune.fastest("attention", shape, {name: partial(way, *one) for name, way in _WAYS.items()})
 
 
 __all__ = ["NAME", "attend", "hastened"]

@@ -3,7 +3,8 @@
 torch gives float32 products to MKL, which on other makers' processors does not use their whole width: one core of an
 AMD EPYC with AVX-512 did 100 GFLOP/s through MKL and 235 through oneDNN, both with errors below 1e-6 of the scale.
 bfloat16 products take oneDNN anyway; with weights that are in order already they did 460 instead of 415. Only the order
-of additions differs; nothing is rounded to fewer bits.
+of additions differs; nothing is rounded to fewer bits. Where packing does not pay on the processor at hand, layers stay
+as they are (`mmvideo.nn.autotune`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import register_flop_formula
 
+from mmvideo.nn import autotune
+
 _SCORES = 2**19
 """Scores of one head at a time: they stay in the cache."""
+_MANY_ROWS, _SINGLE_ROWS = 512, 8
+"""Rows on which a layer is timed: as when a video is read, and as when words are written one by one."""
 
 
 def available() -> bool:
@@ -65,7 +70,7 @@ class PackedLinear(nn.Linear):
 
 
 def pack(network: nn.Module) -> nn.Module:
-    """Let the linear layers of a network on the CPU run through oneDNN; their weights must not change any more.
+    """Run the linear layers of a network on the CPU through oneDNN where it is faster; their weights must not change.
 
     Weights that another layer shares, as an embedding does with the layer that gives logits, are then held twice;
     others once. Layers of other kinds, precisions or places stay as they are. What was packed can neither be copied
@@ -81,11 +86,24 @@ def pack(network: nn.Module) -> nn.Module:
         weight = getattr(layer, "weight", None) if type(layer) is nn.Linear else None
         if weight is not None and type(weight.data) is Tensor and weight.device.type == "cpu" and (
                 precise(weight.dtype)):
+            if _fastest(weight.detach()) == autotune.PLAIN:
+                continue
             packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
             del layer.weight
             layer.__class__ = PackedLinear
             layer.register_parameter("packed", nn.Parameter(packed, requires_grad=False))
     return network
+
+
+@torch.inference_mode()
+def _fastest(weight: Tensor) -> str:
+    """Name the faster way to multiply by a weight (out, in), on many rows and on one at a time."""
+    pack = cache(lambda: torch.ops.mkldnn._reorder_linear_weight(weight))
+    rows = [torch.zeros(count, weight.shape[1], dtype=weight.dtype) for count in (_MANY_ROWS, *[1] * _SINGLE_ROWS)]
+    shape = (str(weight.dtype).removeprefix("torch."), *weight.shape)
+    return autotune.fastest("linear", shape, {
+        autotune.PLAIN: lambda: [functional.linear(x, weight) for x in rows],
+        "packed": lambda: [product(x, pack()) for x in rows]})
 
 
 @cache

@@ -15,7 +15,7 @@ from mmvideo import Pipeline, read_video
 from mmvideo.errors import InvalidInput, UnsupportedModel
 from mmvideo.hub import fast
 from mmvideo.hub.fast import attend, hastened
-from mmvideo.nn import onednn
+from mmvideo.nn import autotune, onednn
 from tests.hub.checkpoints import byte_level, qwen_tokenizer
 from tests.tiny import make_clip
 
@@ -119,12 +119,14 @@ def test_float32_on_a_cpu_runs_through_onednn_and_gives_the_same_logits(monkeypa
         expected = model(pixels).logits
     heads: list[torch.Size] = []
     attention = onednn.attention
+    ours = {"linear": "packed", "attention": "by-head"}
+    monkeypatch.setattr(autotune, "fastest", lambda operation, *_: ours[operation])
 
     def noting(query: torch.Tensor, *rest: Any) -> torch.Tensor:
         heads.append(query.shape)
         return attention(query, *rest)
 
-    monkeypatch.setattr(onednn, "attention", noting)
+    monkeypatch.setitem(fast._WAYS, "by-head", noting)
     monkeypatch.setattr(fast, "_FEWEST_SCORES", 0)
     with FlopCounterMode(display=False) as counted, sdpa_kernel(SDPBackend.MATH), torch.inference_mode():
         model(pixels)  # torch does not count its fast attention on a CPU
@@ -155,7 +157,9 @@ def test_float32_on_a_cpu_runs_through_onednn_and_gives_the_same_logits(monkeypa
 
 
 def test_a_mask_or_another_kind_of_attention_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onednn, "attention", lambda *_: pytest.fail("this is not plain attention"))
+    monkeypatch.setattr(fast, "_FEWEST_SCORES", 0)
+    for name in fast._WAYS:
+        monkeypatch.setitem(fast._WAYS, name, lambda *_: pytest.fail("this is not plain attention"))
     module, x = torch.nn.Module(), torch.randn(1, 2, 6, 8)
     mask = torch.ones(6, 6, dtype=torch.bool).tril()
     with torch.inference_mode():
