@@ -1,6 +1,6 @@
 """One VideoMAE-base with random weights: `transformers.pipeline("video-classification")` and ours, on the same frames.
 
-    python benchmarks/hf_classification.py [--seconds 10 30 60] [--runs 2]
+    python benchmarks/hf_classification.py [--seconds 10 30 60] [--runs 2] [--beside 1]
 
 Both look at 16 frames over the whole video and run the same network in float32; the last columns are ours as it comes,
 in the precision that suits the processor. The second table says where the time goes, by part. transformers' pipeline is
@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +71,18 @@ def checkpoint(folder: Path) -> Path:
     return folder
 
 
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """Keep `count` cores busy with processes that only count."""
+    children = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
 clock = time.perf_counter
 
 
@@ -88,6 +103,7 @@ def main() -> None:
     parser.add_argument("--source", help="a real clip to make the 720p files from")
     parser.add_argument("--busy", action="store_true", help="count seconds of the processor, with one thread for the "
                         "networks, on a machine that does other things as well")
+    parser.add_argument("--beside", type=int, default=0, help="so many processes that keep a core busy run meanwhile")
     parser.add_argument("--folder", help="where the files are kept for another run")
     options = parser.parse_args()
     if options.busy:
@@ -96,7 +112,8 @@ def main() -> None:
         torch.set_num_threads(1)
     from transformers import pipeline
 
-    with nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory() as folder:
+    with (nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory() as folder,
+          busy(options.beside)):
         Path(folder).mkdir(parents=True, exist_ok=True)
         clips = {seconds: str(write_clip(Path(folder) / f"{seconds}.mp4", seconds, options.source))
                  for seconds in options.seconds}

@@ -24,6 +24,15 @@ def test_importing_mmvideo_takes_under_100_ms() -> None:
     assert statistics.median(float(_run(code)) for _ in range(5)) < 0.1
 
 
+def test_threads_that_wait_sleep_unless_told_otherwise() -> None:
+    """Threads that spin take the core from what they wait for when another process is busy."""
+    code = "import os, sys; given = os.environ.get; {}; import mmvideo; print(given('OMP_WAIT_POLICY'))"
+    for before, expected in (("os.environ.pop('OMP_WAIT_POLICY', None)", "PASSIVE"),
+                             ("os.environ['OMP_WAIT_POLICY'] = 'ACTIVE'", "ACTIVE"),
+                             ("os.environ.pop('OMP_WAIT_POLICY', None), sys.modules.update(torch=sys)", "None")):
+        assert _run(code.format(before)) == expected
+
+
 def test_list_needs_no_torch() -> None:
     code = ("import sys\nfrom mmvideo.cli import main\ntry:\n    main(['list'])\nexcept SystemExit as stop:\n"
             f"    print('EXIT', stop.code, [name for name in {HEAVY} if name in sys.modules])")

@@ -27,6 +27,8 @@ VARIABLE = "MMVIDEO_KERNELS"
 PLAIN = "torch"
 """The way that torch takes without us; taken where nothing may be measured, and where nothing is clearly faster."""
 _ROUNDS = 5
+_SECONDS = 2.0
+"""No round begins after so long."""
 _MARGIN = 0.97
 """Another way must take less than this share of the plain way's time."""
 
@@ -76,7 +78,10 @@ def _measure(ways: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
     for run in ways.values():
         run()
     seconds = dict.fromkeys(ways, float("inf"))
-    for _ in range(_ROUNDS):
+    began = time.perf_counter()
+    for number in range(_ROUNDS):
+        if number and time.perf_counter() - began > _SECONDS:
+            break
         for name, run in ways.items():
             start = time.perf_counter()
             run()
