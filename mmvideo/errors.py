@@ -7,13 +7,60 @@ class's ``exit_code``. A bug is an ``AssertionError`` or whatever Python raises,
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+MAX_MESSAGE = 16_000
+"""Characters of an error's message; the middle of a longer one is left out."""
+_LONGEST_GUESSED = 100
+"""Characters of a misspelt name that are compared with those that exist."""
+
+
+class _Short(reprlib.Repr):
+    """repr() whose work and length are bounded, whatever the value holds."""
+
+    def __init__(self, characters: int):
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother, self.maxlong = 3, characters, characters, 60
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = self.maxarray = 8
+
+    def repr_int(self, x: int, level: int) -> str:
+        if x.bit_length() > 1000:  # Python refuses to write such numbers out
+            return f"<a whole number of {x.bit_length()} bits>"
+        return super().repr_int(x, level)
+
+
+def shown(value: Any, characters: int = 160) -> str:
+    """Return repr(value), shortened to about so many characters: how error messages quote what was given."""
+    text = _Short(characters).repr(value)
+    return text if len(text) <= characters + 2 else f"{text[:characters]}..."
+
+
+def _bounded(message: Any) -> Any:
+    if not isinstance(message, str) or len(message) <= MAX_MESSAGE:
+        return message
+    half = MAX_MESSAGE // 2
+    return f"{message[:half]} ... ({len(message) - 2 * half:,} characters left out) ... {message[-half:]}"
 
 
 class MmvideoError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and mend; it can be pickled and copied."""
 
     exit_code = 1
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*map(_bounded, arguments))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[MmvideoError], arguments: tuple[Any, ...]) -> MmvideoError:
+    """Rebuild an error whose constructor takes other arguments than its message."""
+    error = kind.__new__(kind)
+    error.args = arguments
+    return error
 
 
 class InvalidInput(MmvideoError, ValueError):
@@ -25,12 +72,12 @@ class InvalidInput(MmvideoError, ValueError):
 class UnknownName(InvalidInput):
     """A name that no registry, recipe folder or vocabulary holds; guesses the one that was meant."""
 
-    def __init__(self, what: str, name: str, allowed: Iterable[str], *, hint: str = ""):
-        self.name, self.allowed = name, sorted(allowed)
-        close = difflib.get_close_matches(name, self.allowed, n=1)
+    def __init__(self, what: str, name: Any, allowed: Iterable[str], *, hint: str = ""):
+        self.name, self.allowed = name, sorted(map(str, allowed))
+        close = difflib.get_close_matches(name[:_LONGEST_GUESSED] if isinstance(name, str) else "", self.allowed, n=1)
         guess = f" Did you mean {close[0]!r}?" if close else ""
         known = ", ".join(self.allowed) or "none"
-        super().__init__(f"Unknown {what} {name!r}.{guess} Known: {known}.{' ' + hint if hint else ''}")
+        super().__init__(f"Unknown {what} {shown(name, 300)}.{guess} Known: {known}.{' ' + hint if hint else ''}")
 
 
 class RecipeError(InvalidInput):

@@ -2,13 +2,17 @@
 
 A recipe is poor on purpose: names of registered parts, scalars and flat lists. No tags, inheritance, interpolation,
 dotted imports or paths; loops and conditions are Python. Every key that nobody knows is an error that guesses.
+Configs of training and evaluation are read and checked by the same functions.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
-from collections.abc import Iterable, Mapping
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,11 +21,18 @@ from typing import Any, TypeVar
 
 import yaml
 
-from mmvideo.errors import MediaNotFound, RecipeError, UnknownName
+from mmvideo.errors import MediaNotFound, RecipeError, UnknownName, shown
 
 T = TypeVar("T")
 
 KINDS = ("pipelines", "configs")
+MAX_CHARACTERS = 200_000
+MAX_VALUES = 20_000
+"""Values and keys of a file, those that aliases repeat counted each time."""
+MAX_DEPTH = 20
+_CHARACTERS = 50
+"""A text counts as one more value for so many characters."""
+_HUGE_NUMBER = re.compile(r"[-+.]?[0-9][0-9a-fA-F_:.xo]{100,}")
 _NOT_A_NAME = re.compile(r"^[~/\\.]|^[A-Za-z]:[\\/]|://|\$\{|^[\w.]+:[A-Za-z_]\w*$")
 """Paths, addresses, interpolation and "module:attribute": what a value of a recipe may not be."""
 
@@ -48,7 +59,7 @@ def root(kind: str) -> Traversable:
 
 
 def names(kind: str = "pipelines") -> list[str]:
-    """Return the names of the recipes that come with mmvideo; those in sub-folders read "train/camera_motion"."""
+    """Return the names of the recipes that come with mmvideo; those in sub-folders read "train/camera-motion"."""
     return sorted(_walk(root(kind), ""))
 
 
@@ -68,48 +79,238 @@ def read_yaml(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]
 
     Raises:
         UnknownName: no recipe of that name.
-        MediaNotFound: a path to no file.
-        RecipeError: not a YAML mapping of plain names, scalars and flat lists.
+        MediaNotFound: a path to no file, or to one that cannot be opened.
+        RecipeError: not UTF-8, or not a mapping in plain YAML (see `parsed`).
     """
     text = str(name_or_path)
     if text.endswith((".yaml", ".yml")) or isinstance(name_or_path, Path):
-        path = Path(name_or_path)
-        if not path.is_file():
-            raise MediaNotFound(f"No recipe file {text!r}. Recipes that come with mmvideo: {', '.join(names(kind))}.")
-        content, where = path.read_text(encoding="utf-8"), text
+        content, where = _content(Path(name_or_path), kind), text
     else:
         if text not in names(kind):
             raise UnknownName("recipe", text, names(kind), hint="Give a path that ends in .yaml for one of your own.")
         file, where = root(kind).joinpath(*f"{text}.yaml".split("/")), f"{kind}/{text}.yaml"
         content = file.read_text(encoding="utf-8")
-    try:
-        raw = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where} is not plain YAML: {' '.join(str(error).split())}") from error
+    raw = parsed(content, where)
     if not isinstance(raw, dict):
-        raise RecipeError(f"{where} must hold 'key: value' lines, not {type(raw).__name__}.")
+        raise RecipeError(f"{where} must hold 'key: value' lines, not {'nothing' if raw is None else shown(raw)}.")
     return raw, where
 
 
-def checked(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
-    """Build a dataclass from a mapping; unknown and missing keys are errors that name the file and guess.
+def _content(path: Path, kind: str) -> str:
+    try:
+        if not path.is_file():
+            raise MediaNotFound(f"No recipe file {shown(str(path))}. Recipes that come with mmvideo: "
+                                f"{', '.join(names(kind))}.")
+        with path.open("rb") as file:
+            content = file.read(4 * MAX_CHARACTERS + 1)  # 4 bytes a character at most
+        if len(content) > 4 * MAX_CHARACTERS:
+            raise RecipeError(f"{path} is too long: more than {MAX_CHARACTERS:,} characters.")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}. Save it "
+                          "as UTF-8.") from error
+    except OSError as error:
+        if isinstance(error, MediaNotFound):
+            raise
+        raise MediaNotFound(f"{shown(str(path))} cannot be read: {error.strerror}.") from error
 
-    Every dataclass that is filled from YAML goes through here.
+
+def parsed(text: str, where: str) -> Any:
+    """Return what YAML text holds: mappings, lists, texts, numbers, true/false and null.
 
     Raises:
-        RecipeError: unknown or missing keys.
+        RecipeError: no YAML; a tag; a key twice in one mapping; more than MAX_CHARACTERS, MAX_VALUES or MAX_DEPTH.
     """
-    known = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    if len(text) > MAX_CHARACTERS:
+        raise RecipeError(f"{where} is too long: more than {MAX_CHARACTERS:,} characters.")
+    try:
+        _check_events(text, where)
+        return yaml.safe_load(text)
+    except RecipeError:
+        raise
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # a date that is none, a number of 5,000 digits
+        raise RecipeError(f"{where} is not plain YAML: {' '.join(str(error).split())[:500]}") from error
+
+
+@dataclass
+class _Open:
+    """A mapping or list whose end has not been read."""
+
+    anchor: str | None
+    is_mapping: bool
+    line: int
+    size: int = 1
+    keys: set[str] = field(default_factory=set)
+    at_key: bool = True
+
+
+def _check_events(text: str, where: str) -> None:
+    """Measure a text before anything is built of it: aliases are counted as what they stand for."""
+    stack: list[_Open] = [_Open(None, False, 0)]
+    sizes: dict[str, int] = {}
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1
+        if getattr(event, "tag", None) is not None:
+            raise RecipeError(f"{where} is not plain YAML: line {line} holds the tag {shown(event.tag)}; no tags are "
+                              "read.")
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise RecipeError(f"{where} is not plain YAML: line {line} repeats {shown('*' + event.anchor)}, which "
+                                  "is not given in full before it.")
+            _add(stack[-1], sizes[event.anchor])
+        elif isinstance(event, yaml.ScalarEvent):
+            _check_key(stack[-1], event.value, line, where)
+            if event.implicit[0] and _HUGE_NUMBER.fullmatch(event.value):
+                raise RecipeError(f"{where} is not plain YAML: line {line} holds a number of {len(event.value)} "
+                                  "digits.")
+            size = 1 + len(event.value) // _CHARACTERS
+            _add(stack[-1], size)
+            if event.anchor:
+                sizes[event.anchor] = size
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            stack.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent), line))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            done = stack.pop()
+            _add(stack[-1], done.size)
+            if done.anchor:
+                sizes[done.anchor] = done.size
+        if len(stack) > MAX_DEPTH or stack[-1].size > MAX_VALUES:
+            raise RecipeError(f"{where} is too large at line {line}: more than {MAX_VALUES:,} values (aliases are "
+                              f"counted as what they repeat) or {MAX_DEPTH} levels of nesting.")
+
+
+def _add(to: _Open, size: int) -> None:
+    to.size += size
+    to.at_key = not to.at_key
+
+
+def _check_key(inside: _Open, value: str, line: int, where: str) -> None:
+    """Refuse a key that a mapping already has; YAML readers would keep the last one without a word."""
+    if not inside.is_mapping or not inside.at_key:
+        return
+    if value in inside.keys and value != "<<":
+        raise RecipeError(f"{where}, line {line}: the key {shown(value)} is given twice (the mapping begins at line "
+                          f"{inside.line}).")
+    inside.keys.add(value)
+
+
+def checked(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
+    """Build a dataclass from a mapping; what does not fit is an error that names the file and guesses.
+
+    Every dataclass that is filled from YAML goes through here. A field that is a dataclass itself is filled from a
+    mapping in the same way; a list becomes a tuple where the field is one.
+
+    Raises:
+        RecipeError: unknown or missing keys, or a value of another type.
+    """
+    fields = [f for f in dataclasses.fields(cls) if f.init]
+    required = {f.name for f in fields
+                if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    hints = typing.get_type_hints(cls)
+    return cls(**_matched({f.name: hints[f.name] for f in fields}, required, raw, where))
+
+
+def keywords(function: Callable[..., Any], raw: Mapping[str, Any], where: str, *, without: Iterable[str] = ()
+             ) -> dict[str, Any]:
+    """Return keyword arguments of a function from a mapping, checked as `checked` does.
+
+    Args:
+        function: its parameters are the options; those without an annotation take any value.
+        raw: values by the names of parameters.
+        where: for messages.
+        without: parameters that are not options.
+
+    Raises:
+        RecipeError: unknown or missing keys, or a value of another type.
+    """
+    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    takes = {name: p for name, p in inspect.signature(function).parameters.items()
+             if p.kind in kinds and name not in without}
+    try:
+        hints = typing.get_type_hints(function.__init__ if isinstance(function, type) else function)
+    except NameError:  # names that only a type checker imports
+        hints = {}
+    required = {name for name, p in takes.items() if p.default is p.empty}
+    return _matched({name: hints.get(name, Any) for name in takes}, required, raw, where)
+
+
+def _matched(hints: Mapping[str, Any], required: set[str], raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise RecipeError(f"{where} must hold 'key: value' lines, not {shown(raw)}.")
     for key in raw:
-        if key not in known:
-            raise RecipeError(f"{where}: {UnknownName('key', str(key), known)}")
-    missing = [
-        name for name, f in known.items()
-        if name not in raw and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
+        if key not in hints:
+            raise RecipeError(f"{where}: {UnknownName('key', key, hints)}")
+    if missing := [name for name in hints if name in required and name not in raw]:
         raise RecipeError(f"{where}: missing {', '.join(missing)}.")
-    return cls(**raw)
+    return {name: _value(raw[name], hints[name], where, name) for name in raw}
+
+
+def _value(value: Any, hint: Any, where: str, name: str) -> Any:
+    """Return a value as its annotation has it."""
+    inner = _dataclass_of(hint)
+    if inner is not None and isinstance(value, Mapping):
+        return checked(inner, value, f"{where}: {name}")
+    if not fits(value, hint):
+        raise RecipeError(f"{where}: {name} must be {in_words(hint)}, not {shown(value)}.{_hint(value, hint)}")
+    kinds = {typing.get_origin(option) or option for option in _options(hint)}
+    return tuple(value) if isinstance(value, list) and tuple in kinds and list not in kinds else value
+
+
+def _hint(value: Any, hint: Any) -> str:
+    """Explain the number that YAML reads as text: 1e-3, where it wants 1.0e-3."""
+    if float in _options(hint) and isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value):
+        return f" YAML reads {value} as text; write {value.lower().replace('e', '.0e')}."
+    return ""
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the only one."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+
+
+def _dataclass_of(hint: Any) -> type | None:
+    return next((option for option in _options(hint) if dataclasses.is_dataclass(option)), None)
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Say whether a value is of an annotated type; a whole number is a number, true and false are none."""
+    if hint is Any:
+        return True
+    if len(_options(hint)) > 1:
+        return any(fits(value, option) for option in _options(hint))
+    plain, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if plain is typing.Literal:
+        return value in inner
+    if plain is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if plain is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if plain in (list, tuple):
+        if not isinstance(value, list | tuple) or not inner:
+            return isinstance(value, list | tuple)
+        each = inner[:1] * len(value) if plain is list or inner[1:] == (...,) else inner
+        return len(each) == len(value) and all(map(fits, value, each))
+    if isinstance(plain, type) and issubclass(plain, Mapping):
+        return isinstance(value, Mapping) and (not inner or all(
+            fits(key, inner[0]) and fits(item, inner[1]) for key, item in value.items()))
+    return isinstance(value, plain)
+
+
+def in_words(hint: Any) -> str:
+    """Say what type an annotation asks for."""
+    if len(_options(hint)) > 1:
+        return " or ".join(in_words(option) for option in _options(hint))
+    plain, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if plain is typing.Literal:
+        return " or ".join(map(repr, inner))
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null",
+             Any: "any value"}
+    if plain in (list, tuple):
+        return f"a list (of {len(inner)})" if inner and plain is tuple and ... not in inner else (
+            f"a list (each {in_words(inner[0])})" if inner else "a list")
+    if dataclasses.is_dataclass(plain) or (isinstance(plain, type) and issubclass(plain, Mapping)):
+        return f"'key: value' lines, each {in_words(inner[1])}" if inner else "'key: value' lines"
+    return names.get(plain, str(hint))
 
 
 @dataclass(frozen=True)
@@ -165,7 +366,8 @@ class Recipe:
             if name not in known:
                 raise UnknownName(f"stage of {self.name}", name, known)
             if not isinstance(options, Mapping):
-                raise RecipeError(f"{name}={options!r}: give the options as a dict, as in {name}={{'option': value}}.")
+                raise RecipeError(f"{name}={shown(options)}: give the options as a dict, as in "
+                                  f"{name}={{'option': value}}.")
         stages = tuple(StageSpec(s.name, {**s.options, **overrides.get(s.name, {})}) for s in self.stages)
         return dataclasses.replace(self, stages=stages)
 
@@ -196,13 +398,15 @@ def load(name_or_path: str | Path | Recipe) -> Recipe:
     if isinstance(name_or_path, Recipe):
         return name_or_path
     raw, where = read_yaml("pipelines", name_or_path)
+    if "where" in raw:
+        raise RecipeError(f"{where}: {UnknownName('key', 'where', [f.name for f in dataclasses.fields(Recipe)][:-1])}")
     raw = {**raw, "stages": _stages(raw.get("stages"), where), "where": where}
     for key in ("name", "about", "gives", "for_encoders", "for_hub", "for_composed"):
         if key in raw and not isinstance(raw[key], str):
-            raise RecipeError(f"{where}: {key} must be text, not {raw[key]!r}.")
+            raise RecipeError(f"{where}: {key} must be text, not {shown(raw[key])}.")
     takes = raw.get("takes", [])
     if not isinstance(takes, list) or not all(isinstance(item, str) for item in takes):
-        raise RecipeError(f"{where}: takes must be a list of names, not {takes!r}.")
+        raise RecipeError(f"{where}: takes must be a list of names, not {shown(takes)}.")
     return checked(Recipe, {**raw, "takes": tuple(takes)} if "takes" in raw else raw, where)
 
 
@@ -214,10 +418,10 @@ def _stages(raw: Any, where: str) -> tuple[StageSpec, ...]:
         if isinstance(item, str):
             item = {item: {}}
         if not isinstance(item, dict) or len(item) != 1:
-            raise RecipeError(f"{where}: each entry of stages is one 'stage: {{options}}', not {item!r}.")
+            raise RecipeError(f"{where}: each entry of stages is one 'stage: {{options}}', not {shown(item)}.")
         ((name, options),) = item.items()
         if not isinstance(options or {}, dict):
-            raise RecipeError(f"{where}: the options of {name} must be 'option: value' lines, not {options!r}.")
+            raise RecipeError(f"{where}: the options of {name} must be 'option: value' lines, not {shown(options)}.")
         for key, value in (options or {}).items():
             check_value(value, f"{where}: {name}.{key}")
         specs.append(StageSpec(str(name), dict(options or {})))
@@ -232,12 +436,13 @@ def check_value(value: Any, where: str) -> None:
     """
     for item in value if isinstance(value, list) else [value]:
         if not isinstance(item, str | int | float | bool | None):
-            raise RecipeError(f"{where}: options are scalars or flat lists, not {item!r}.")
+            raise RecipeError(f"{where}: options are scalars or flat lists, not {shown(item)}.")
         if isinstance(item, str) and _NOT_A_NAME.search(item):
             raise RecipeError(
-                f"{where}: {item!r} is not a name. Recipes hold names of registered parts; "
+                f"{where}: {shown(item)} is not a name. Recipes hold names of registered parts; "
                 "give paths in Python or on the command line (model=...)."
             )
 
 
-__all__ = ["Recipe", "StageSpec", "check_value", "checked", "load", "names", "read_yaml", "root"]
+__all__ = ["Recipe", "StageSpec", "check_value", "checked", "fits", "in_words", "keywords", "load", "names", "parsed",
+           "read_yaml", "root"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,3 +138,95 @@ def test_checked_builds_a_dataclass_and_guesses() -> None:
         checked(Options, {"step": 3}, "x.yaml")
     with pytest.raises(RecipeError, match=r"x\.yaml: missing steps"):
         checked(Options, {}, "x.yaml")
+
+
+HOSTILE = {
+    "an alias bomb": "\n".join(["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol]", *(
+                               f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)), "stages: *a8"]),
+    "a merge bomb": "\n".join(["a0: &a0 {x: 1}", *(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}"
+                                                  for i in range(1, 9)), "stages: *a8"]),
+    "a repeated long text": f"a: &a {'x' * 50_000}\nstages: [{', '.join(['*a'] * 5000)}]",
+    "a list within itself": "stages: &a [*a]",
+    "lists in lists": "stages: " + "[" * 5000 + "]" * 5000,
+    "mappings in mappings": "stages: " + "{a: " * 400 + "1" + "}" * 400,
+    "indented lists": "stages:\n" + "\n".join("  " * i + "-" for i in range(300)),
+    "a long file": "about: " + "x " * 200_000,
+    "many values": "stages: [" + "1," * 50_000 + "]",
+    "a number of 5,000 digits": "stages: " + "9" * 5000,
+    "a sexagesimal number": "stages: 1" + ":59" * 50_000,
+    "a date that is none": "stages: 2001-99-99",
+    "a control character": "stages: \x01",
+    "two documents": "stages: [read]\n---\nstages: [read]",
+    "an open bracket": "stages: [read",
+    "an alias to nothing": "stages: *nothing",
+    "a key twice": GOOD + "name: again\n",
+    "an option twice": GOOD.replace("num_frames: 4", "num_frames: 4, num_frames: 5"),
+    "a key that is a list": "[a, b]: c",
+    "a key that is a number": GOOD + "5: 6\n",
+    "the key that code sets": GOOD + "where: here\n",
+    "nothing": "", "a comment": "# nothing", "a text": "just words", "a list": "- read: {}",
+    **{f"the tag {tag}": GOOD.replace("size: 32", f"size: {tag} 32") for tag in (
+        "!!python/name:os.system", "!!python/object/apply:os.system", "!!binary", "!!str", "!mine", "!")},
+    "a set": "stages: !!set {a, b}",
+    "wide values": GOOD.replace("num_frames: 4", "num_frames: [" + ", ".join(["'" + "y" * 90 + "'"] * 200) + "]"),
+    "a long name": GOOD.replace("- read:", f"- {'r' * 100_000}:"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_recipes_are_refused_in_few_words_and_little_time(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(HOSTILE[name])
+    began = time.monotonic()
+    with pytest.raises(RecipeError) as caught:
+        build(recipes.load(path))
+    assert time.monotonic() - began < 5
+    assert len(str(caught.value)) < 2000
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(b"about: caf\xe9")
+    with pytest.raises(RecipeError, match="byte 10 is 0xe9"):
+        recipes.load(tmp_path / "mine.yaml")
+    (tmp_path / "wide.yaml").write_text(GOOD, encoding="utf-16")
+    with pytest.raises(RecipeError, match="not UTF-8"):
+        recipes.load(tmp_path / "wide.yaml")
+    (tmp_path / "marked.yaml").write_text(GOOD, encoding="utf-8-sig")
+    assert recipes.load(tmp_path / "marked.yaml").name == "mine"
+    (tmp_path / "folder.yaml").mkdir()
+    for path in (tmp_path / "folder.yaml", tmp_path / f"{'n' * 300}.yaml", "nul\0.yaml"):
+        with pytest.raises(MediaNotFound):
+            recipes.load(path)
+
+
+def test_few_aliases_are_read(tmp_path: Path) -> None:
+    text = GOOD.replace("takes: [video]", "takes: &what [video]").replace("num_frames: 4", "num_frames: &n 4")
+    assert recipes.load(_written(tmp_path, text)).takes == ("video",)
+    assert recipes.parsed("a: &x [1, 2]\nb: {<<: {c: 3}, d: *x}", "here") == {"a": [1, 2], "b": {"c": 3, "d": [1, 2]}}
+
+
+def test_values_are_checked_deeply_and_the_number_that_yaml_reads_as_text_is_explained() -> None:
+    @dataclass
+    class Inner:
+        depth: int = 1
+
+    @dataclass
+    class Options:
+        rate: float = 0.1
+        sizes: tuple[int, ...] = ()
+        pair: tuple[int, int] = (1, 2)
+        shares: dict[str, float] | None = None
+        inner: Inner | None = None
+
+    Options.__annotations__ |= {"inner": Inner | None}
+    assert checked(Options, {"sizes": [1, 2], "shares": {"a": 1}, "inner": {"depth": 3}}, "x.yaml") == Options(
+        sizes=(1, 2), shares={"a": 1}, inner=Inner(3))
+    for raw, says in [({"rate": "1e-3"}, r"write 1\.0e-3"), ({"rate": True}, "rate must be a number, not True"),
+                      ({"sizes": [1, "2"]}, "sizes must be a list"), ({"pair": [1]}, r"pair must be a list \(of 2"),
+                      ({"shares": {"a": "b"}}, "shares must be 'key: value' lines, each a number"),
+                      ({"inner": {"dept": 3}}, r"x\.yaml: inner: Unknown key 'dept'\. Did you mean 'depth'"),
+                      ({"inner": 3}, "inner must be 'key: value' lines or null"), ({5: 6}, "Unknown key 5"),
+                      ([1], "must hold 'key: value' lines")]:
+        with pytest.raises(RecipeError, match=says):
+            checked(Options, raw, "x.yaml")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from mmvideo.errors import InvalidInput, MmvideoError
+from mmvideo.errors import InvalidInput, MmvideoError, shown
+from mmvideo.recipes import parsed
 
 _STATE = {"debug": False}
 
@@ -45,14 +45,16 @@ def overrides(items: Iterable[str] | None) -> dict[str, dict[str, Any]]:
 
     Raises:
         InvalidInput: not of that form.
+        RecipeError: a value that is no YAML.
     """
     found: dict[str, dict[str, Any]] = {}
     for item in items or ():
         name, equals, value = item.partition("=")
         stage, dot, option = name.partition(".")
         if not (equals and dot and stage and option):
-            raise InvalidInput(f"--set {item!r}: write it as STAGE.OPTION=VALUE, as in --set sample.num_frames=32.")
-        found.setdefault(stage, {})[option] = yaml.safe_load(value)
+            raise InvalidInput(f"--set {shown(item)}: write it as STAGE.OPTION=VALUE, as in "
+                               "--set sample.num_frames=32.")
+        found.setdefault(stage, {})[option] = parsed(value, f"--set {name}")
     return found
 
 

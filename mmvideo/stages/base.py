@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,7 +10,6 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
-from mmvideo.errors import RecipeError
 from mmvideo.recipes import checked
 
 LISTENER: ContextVar[Callable[[float], None] | None] = ContextVar("mmvideo_progress", default=None)
@@ -48,12 +45,7 @@ class Stage:
         Raises:
             RecipeError: an unknown or missing option, or one of another type.
         """
-        stage = checked(cls, options, where)
-        hints = typing.get_type_hints(cls)
-        for name, value in options.items():
-            if not _fits(value, hints[name]):
-                raise RecipeError(f"{where}: {name} must be {_words(hints[name])}, not {value!r}.")
-        return stage
+        return checked(cls, options, where)
 
     def load(self, device: torch.device) -> None:
         """Read the weights that the stage needs and put them on a device; nothing by default."""
@@ -84,26 +76,6 @@ class Stage:
             size: rows (clips) in one forward pass of a network.
         """
         return [self(**fields) for fields in items]
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    if hint is Any:
-        return True
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return any(_fits(value, option) for option in typing.get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    plain = typing.get_origin(hint) or hint
-    return isinstance(value, (list, tuple) if plain in (list, tuple) else plain)
-
-
-def _words(hint: Any) -> str:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join(_words(option) for option in typing.get_args(hint))
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(hint, "a list" if typing.get_origin(hint) in (list, tuple) else str(hint))
 
 
 __all__ = ["LISTENER", "Stage", "report"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from mmvideo.errors import RecipeError, UnknownName
+from mmvideo.errors import RecipeError, UnknownName, shown
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
@@ -32,8 +32,8 @@ def routed(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
             continue
         owners = [s.name for s in recipe.stages if name in {f.name for f in fields(find("stages", s.name)) if f.init}]
         if len(owners) != 1:
-            raise RecipeError(f"{name}={value!r}: " + (
-                f"stages {' and '.join(owners)} both have it; say which: {owners[0]}={{{name!r}: {value!r}}}." if owners
+            raise RecipeError(f"{name}={shown(value)}: " + (
+                f"stages {' and '.join(owners)} both have it; say which: {owners[0]}={{{name!r}: ...}}." if owners
                 else f"no stage of {recipe.name} has an option of that name; its stages are {', '.join(stages)}."))
         found.setdefault(owners[0], {})[name] = value
     return found

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import torch
 
 from mmvideo.errors import RecipeError, UnknownName
+from mmvideo.recipes import keywords
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
 from mmvideo.types import Clips
@@ -49,17 +50,18 @@ class Sample(Stage):
         """Build the stage; options that are not its own go to the sampler, checked against its signature.
 
         Raises:
-            RecipeError: an option that neither the stage nor the sampler has.
+            RecipeError: an option that neither the stage nor the sampler has, or one of another type.
         """
         own = {f.name for f in fields(cls) if f.init}
         mine = {name: value for name, value in options.items() if name in own}
         rest = {name: value for name, value in options.items() if name not in own}
         stage = super().from_options(mine, where)
-        known = set(inspect.signature(find("samplers", stage.sampler)).parameters) - _PASSED_BY_THE_STAGE
+        sampler = find("samplers", stage.sampler)
+        known = set(inspect.signature(sampler).parameters) - _PASSED_BY_THE_STAGE
         for name in rest:
             if name not in known:
                 raise RecipeError(f"{where}: {UnknownName(f'option of sampler {stage.sampler!r}', name, known | own)}")
-        stage.sampler_options = rest
+        stage.sampler_options = keywords(sampler, rest, where, without=_PASSED_BY_THE_STAGE)
         return stage
 
     def __call__(self, *, media: Any) -> dict[str, Any]:
