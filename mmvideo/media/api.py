@@ -46,17 +46,19 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
         strict: raise `VideoDecodeError` at damage instead of warning.
         threads: decoder threads; None lets FFmpeg choose.
         deinterlace: keep one field of interlaced frames.
-        limits: for addresses and file objects.
+        limits: on downloads and file objects, and on the size of frames.
 
     Raises:
         InvalidInput: frames or images without a clock, or something that cannot be a source.
         MediaNotFound: no such file, address or camera.
         VideoDecodeError: empty, not media, or damaged beyond opening.
-        DownloadRefused: an address over the limits.
+        DownloadRefused: an address or file object over the limits.
+        BudgetExceeded: frames of more than `MediaLimits.max_pixels`.
     """
     if isinstance(source, Source):
         return source
-    sound = _sound(audio, sample_rate)
+    limits = limits or MediaLimits()
+    sound = _sound(audio, sample_rate, limits)
     timed = {"audio": sound, "strict": strict}
     clocked = {"fps": fps, "pts_seconds": pts_seconds, **timed}
     if isinstance(source, Video):
@@ -68,14 +70,14 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
     if isinstance(source, int) and not isinstance(source, bool):
         return WebcamSource(source, strict=strict)
     if isinstance(source, list | tuple):
-        return _list_source(source, clocked)
+        return _list_source(source, clocked, limits)
     if images := _images_in(source):
-        return image_source(images, name=str(source), **clocked)
+        return image_source(images, name=str(source), max_pixels=limits.max_pixels, **clocked)
     if fps is not None or pts_seconds is not None:
         raise InvalidInput("fps= and pts_seconds= are for frames and images; a file has its own timestamps.")
     if sound is not None:
         raise InvalidInput("audio= is for frames and images; a file has its own sound.")
-    opener, on_close = _as_opener(source, limits or MediaLimits())
+    opener, on_close = _as_opener(source, limits)
     try:
         return FileSource(opener, audio_stream=audio_stream, strict=strict, threads=threads, deinterlace=deinterlace,
                           on_close=on_close)
@@ -87,14 +89,15 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
 
 def _images_in(source: MediaLike) -> list[Path]:
     is_path = isinstance(source, str | os.PathLike) and not is_url(os.fspath(source))
-    return image_files(Path(source)) if is_path and Path(source).is_dir() else []
+    return image_files(Path(source)) if is_path and os.path.isdir(source) else []
 
 
-def _list_source(source: Sequence, clocked: dict) -> Source:
+def _list_source(source: Sequence, clocked: dict, limits: MediaLimits) -> Source:
     if not source:
         raise InvalidInput("The list of frames or image files is empty.")
     if all(isinstance(item, str | os.PathLike) for item in source):
-        return image_source([Path(item) for item in source], name=f"{len(source)} images", **clocked)
+        return image_source([Path(item) for item in source], name=f"{len(source)} images",
+                            max_pixels=limits.max_pixels, **clocked)
     if all(isinstance(item, np.ndarray | torch.Tensor) for item in source):
         if len({tuple(item.shape) for item in source}) > 1:
             raise InvalidInput("Frames in a list must all have the same shape.")
@@ -102,7 +105,7 @@ def _list_source(source: Sequence, clocked: dict) -> Source:
     raise InvalidInput("A list must hold image paths or frames, all of one kind.")
 
 
-def _sound(audio: Any, sample_rate: int | None) -> Audio | None:
+def _sound(audio: Any, sample_rate: int | None, limits: MediaLimits) -> Audio | None:
     if audio is None or isinstance(audio, Audio):
         return audio
     if isinstance(audio, np.ndarray | torch.Tensor):
@@ -110,27 +113,27 @@ def _sound(audio: Any, sample_rate: int | None) -> Audio | None:
             raise InvalidInput("Samples have no clock of their own: give sample_rate=.")
         samples = torch.as_tensor(audio, dtype=torch.float32)
         return Audio(samples[None] if samples.ndim == 1 else samples, sample_rate)
-    return read_audio(audio)
+    return read_audio(audio, limits=limits)
 
 
 def _as_opener(source: MediaLike, limits: MediaLimits):
     """Return an Opener, and what to call when it is no longer needed."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return Opener(bytes(source)), None
+        return Opener(bytes(source), limits=limits), None
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
         if isinstance(text, bytes):
             text = os.fsdecode(text)
         if is_url(text):
             path = download(text, limits=limits)
-            return Opener(path, name=text), lambda: path.unlink(missing_ok=True)
+            return Opener(path, name=text, limits=limits), lambda: path.unlink(missing_ok=True)
         if not text or "\0" in text:
             raise MediaNotFound(f"{text!r} is not a path.")
-        return Opener(text), None
+        return Opener(text, limits=limits), None
     if hasattr(source, "read"):
         path = _spool(source, limits)
         name = str(getattr(source, "name", "<file object>"))
-        return Opener(path, name=name), lambda: path.unlink(missing_ok=True)
+        return Opener(path, name=name, limits=limits), lambda: path.unlink(missing_ok=True)
     raise InvalidInput(f"A {type(source).__name__} cannot be a source. Give a path, address, bytes, binary file, "
                        "frames, image files, Video, Audio or camera index.")
 
@@ -166,25 +169,28 @@ class _Counted:
         return data
 
 
-def probe(source: MediaLike, *, count_frames: bool = False) -> MediaInfo:
+def probe(source: MediaLike, *, count_frames: bool = False, limits: MediaLimits | None = None) -> MediaInfo:
     """Describe a source: container, true duration, tracks, rotation, start offset, and what is doubtful.
 
     Args:
         source: a path, address, bytes or binary file object.
         count_frames: also read every packet (without decoding), to compare declared with found.
+        limits: as in `open_source`.
 
     Raises:
         MediaNotFound: no such file or address.
         VideoDecodeError: empty, not media, or damaged beyond opening.
+        DownloadRefused: an address or file object over the limits.
+        BudgetExceeded: frames of more than `MediaLimits.max_pixels`.
     """
     if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read"):
-        opener, on_close = _as_opener(source, MediaLimits())
+        opener, on_close = _as_opener(source, limits or MediaLimits())
         try:
             return look(opener, count_frames=count_frames)[0]
         finally:
             if on_close is not None:
                 on_close()
-    with open_source(source) as opened:
+    with open_source(source, limits=limits) as opened:
         return opened.info
 
 

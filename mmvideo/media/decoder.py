@@ -60,7 +60,7 @@ class VideoDecoder:
             container.close()
             raise VideoDecodeError(f"{self.opener.name}: this build of FFmpeg has no decoder for its video codec; "
                                    "convert the file to H.264.")
-        set_up_decoder(stream, careful=careful, threads=self.threads)
+        set_up_decoder(stream, careful=careful, threads=self.threads, max_pixels=self.opener.max_pixels)
         return container, stream
 
     def frames(self, *, seek_ticks: int | None = None) -> Iterator[tuple[av.VideoFrame, float]]:

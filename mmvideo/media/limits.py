@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """Limits on downloads and on what is read from a file object."""
+    """Limits on downloads, on what is read from a file object, and on the frames of any source."""
 
     max_bytes: int = 2 * 1024**3
     max_seconds: float = 300.0
-    """Wall-clock seconds that a download may take."""
+    """Wall-clock seconds that a download may take, from the first look-up of its name to the last byte."""
     max_redirects: int = 5
+    max_pixels: int = 8192 * 8192
+    """Largest frame (8K film has half of it), by the size that its header declares. Every decoder allocates at least
+    four bytes a pixel, and a header of a few bytes can claim anything."""
 
-
-MAX_PIXELS = 16384 * 16384
-"""Largest frame that a decoder may allocate; a damaged header can claim anything."""
 
 MAX_RESULT_BYTES = 16 * 1024**3
 """Largest tensor of frames that one call returns; longer videos are read with `Source.stream`."""

@@ -11,7 +11,15 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mmvideo.errors import InvalidInput, MediaNotFound, NoAudioTrack, NoVideoTrack, VideoDecodeError
+from mmvideo.errors import (
+    BudgetExceeded,
+    InvalidInput,
+    MediaNotFound,
+    NoAudioTrack,
+    NoVideoTrack,
+    VideoDecodeError,
+)
+from mmvideo.media.formats import IMAGES, too_large
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
 from mmvideo.media.source import EPSILON_SECONDS, Frames, Source, Take
 from mmvideo.types import Audio, Video
@@ -169,21 +177,32 @@ def _natural(path: Path) -> list[tuple[int, int | str]]:
 
 
 def image_source(paths: Sequence[Path], *, name: str, fps: float | None, pts_seconds: Sequence[float] | None,
-                 audio: Audio | None, strict: bool) -> ListSource:
+                 audio: Audio | None, strict: bool, max_pixels: int) -> ListSource:
     """Open image files as frames; each is read when it is needed, upright by its EXIF orientation."""
     paths = [Path(path) for path in paths]
     times, duration = clock(len(paths), fps, pts_seconds, "Image files")
     missing = next((path for path in paths if not path.is_file()), None)
     if missing is not None:
         raise MediaNotFound(f"{missing}: no such image file.")
-    return ListSource(name, "images", times, lambda number: _read_image(paths[number]), duration_seconds=duration,
-                      fps=fps, audio=audio, strict=strict)
+    return ListSource(name, "images", times, lambda number: read_image(paths[number], max_pixels),
+                      duration_seconds=duration, fps=fps, audio=audio, strict=strict)
 
 
-def _read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, max_pixels: int) -> np.ndarray:
+    """Read an image file as uint8 (H, W, 3), upright by its EXIF orientation.
+
+    Raises:
+        VideoDecodeError: it cannot be read as one of `IMAGES`.
+        BudgetExceeded: it declares more than `max_pixels`.
+    """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=IMAGES) as image:
+            if image.width * image.height > max_pixels:
+                raise too_large(str(path), f"{image.width} x {image.height} pixels", max_pixels)
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except BudgetExceeded:
+        raise
+    except Image.DecompressionBombError as error:
+        raise too_large(str(path), "far too many pixels", max_pixels) from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise VideoDecodeError(f"{path} is not a readable image: {error}.") from error
-

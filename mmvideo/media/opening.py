@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
+import stat
 
 import av
+from PIL import Image
 
-from mmvideo.errors import MediaNotFound, VideoDecodeError
-from mmvideo.media.limits import MAX_PIXELS
+from mmvideo.errors import BudgetExceeded, MediaNotFound, VideoDecodeError
+from mmvideo.media.formats import DEMUXERS, declared_size, reason, too_large
+from mmvideo.media.limits import MediaLimits
 
 ERRORS = (av.FFmpegError, OSError, ValueError, EOFError, IndexError)
 """What PyAV raises on bad media."""
 
-_NOT_MEDIA = {"tty", "concat", "ffmetadata", "srt", "webvtt", "ass"}
-"""Text that FFmpeg would open, the first as a moving picture of the letters."""
+_STILLS = ("_pipe", "gif", "apng", "webp")
+"""Ends of the names of image formats."""
+_MAX_STILL_BYTES = 256 * 1024**2
 
 
 class Opener:
     """Opens one path or one block of bytes as often as needed, each time from the start.
 
+    Only `DEMUXERS` read it, and nothing but the file itself can be opened: no playlist, no other protocol, and no name
+    that FFmpeg would take for an address.
+
     Args:
-        media: a path or the bytes of a whole file.
+        media: a path of a regular file, or the bytes of a whole file.
         name: how messages call it.
+        limits: `max_pixels` holds for every frame.
     """
 
-    def __init__(self, media: str | os.PathLike | bytes, *, name: str | None = None):
+    def __init__(self, media: str | os.PathLike | bytes, *, name: str | None = None, limits: MediaLimits | None = None):
         self._media = media
-        self.name = name or ("<bytes>" if isinstance(media, bytes) else str(media))
+        self.name = printable(name or ("<bytes>" if isinstance(media, bytes) else str(media)))
+        self.max_pixels = (limits or MediaLimits()).max_pixels
+        self._path = "" if isinstance(media, bytes) else absolute(media)
 
     @property
     def num_bytes(self) -> int | None:
@@ -36,7 +45,7 @@ class Opener:
         if isinstance(self._media, bytes):
             return len(self._media)
         try:
-            return os.stat(self._media).st_size
+            return os.stat(self._path).st_size
         except OSError:
             return None
 
@@ -45,68 +54,103 @@ class Opener:
 
         Raises:
             MediaNotFound: no such file.
-            VideoDecodeError: a folder, an empty file, not media, or cut before its index.
+            VideoDecodeError: a folder, pipe or empty file, not media, a playlist, or cut before its index.
+            BudgetExceeded: its frames have more than `max_pixels`.
         """
         self._check()
-        media = io.BytesIO(self._media) if isinstance(self._media, bytes) else os.fspath(self._media)
         try:
-            container = av.open(media, metadata_errors="replace")
+            try:
+                container = self._open(self._media if isinstance(self._media, bytes) else f"file:{self._path}")
+            except av.ArgumentError:
+                if not self._is_still():
+                    raise
+                # by its name FFmpeg took it for a pattern of numbered images
+                with open(self._path, "rb") as file:
+                    container = self._open(file.read(_MAX_STILL_BYTES))
         except av.FileNotFoundError as error:
             raise MediaNotFound(f"{self.name}: no such file.") from error
         except PermissionError as error:
             raise VideoDecodeError(f"{self.name} cannot be read: permission denied.") from error
         except ERRORS as error:
             raise VideoDecodeError(f"{self.name} cannot be opened: {self._reason()} ({_short(error)}).") from error
-        if container.format.name in _NOT_MEDIA:
+        try:
+            self._check_pixels(container)
+        except BudgetExceeded:
             container.close()
-            raise VideoDecodeError(f"{self.name} is not a media file ({container.format.name}: plain text or a list).")
+            raise
         return container
+
+    def _open(self, media: bytes | str) -> av.container.InputContainer:
+        options = {"format_whitelist": ",".join(sorted(DEMUXERS)), "max_pixels": str(_allocated(self.max_pixels)),
+                   "protocol_whitelist": "file" if isinstance(media, str) else "none"}
+        return av.open(io.BytesIO(media) if isinstance(media, bytes) else media, metadata_errors="replace",
+                       options=options)
 
     def _check(self) -> None:
         if isinstance(self._media, bytes):
             if not self._media:
                 raise VideoDecodeError(f"{self.name} is empty (0 bytes); give the bytes of a whole media file.")
             return
-        path = Path(self._media)
-        if path.is_dir():
+        try:
+            found = os.stat(self._path)
+        except PermissionError as error:
+            raise VideoDecodeError(f"{self.name} cannot be read: permission denied.") from error
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            raise MediaNotFound(f"{self.name}: no such file.") from error
+        if stat.S_ISDIR(found.st_mode):
             raise VideoDecodeError(f"{self.name} is a folder without image files; give a video file, or a folder of "
                                    "images with fps=.")
-        if not path.exists():
-            raise MediaNotFound(f"{self.name}: no such file.")
-        if path.is_file() and path.stat().st_size == 0:
+        if not stat.S_ISREG(found.st_mode):
+            raise VideoDecodeError(f"{self.name} is a pipe or device, which cannot be read twice; open it and give the "
+                                   "file object.")
+        if found.st_size == 0:
             raise VideoDecodeError(f"{self.name} is empty (0 bytes); copy or download it again.")
 
+    def _is_still(self) -> bool:
+        try:
+            return (not isinstance(self._media, bytes) and (self.num_bytes or 0) <= _MAX_STILL_BYTES
+                    and declared_size(self._path) is not None)
+        except Image.DecompressionBombError:
+            return True
+
+    def _check_pixels(self, container: av.container.InputContainer) -> None:
+        """Refuse large frames by what the header declares, before anything is decoded."""
+        sizes = [(stream.width, stream.height) for stream in container.streams.video
+                 if stream.codec_context is not None and not is_cover_art(stream)]
+        if (0, 0) in sizes and container.format.name.endswith(_STILLS):  # FFmpeg forgets a size that it refuses
+            try:
+                sizes.append(declared_size(self._media if isinstance(self._media, bytes) else self._path) or (0, 0))
+            except Image.DecompressionBombError as error:
+                raise too_large(self.name, "far too many pixels", self.max_pixels) from error
+        for width, height in sizes:
+            if width * height > self.max_pixels:
+                raise too_large(self.name, f"frames of {width} x {height} pixels", self.max_pixels)
+
     def _reason(self) -> str:
-        """Tell a cut ISO file from something that is no media at all."""
-        if isinstance(self._media, bytes):
-            head, boxes = self._media[:16], _top_boxes(io.BytesIO(self._media), len(self._media))
-        else:
-            with open(self._media, "rb") as file:
-                head = file.read(16)
-                boxes = _top_boxes(file, self.num_bytes or 0)
-        if head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free"):
-            if b"moov" not in boxes:
-                return "it is cut before its index (no moov atom); copy or download it again"
-            return "its index (moov atom) is damaged"
-        if head[:4] in (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"FLV\x01", b"GIF8"):
-            return "its header is damaged or cut"
-        return "it is not a media file that FFmpeg knows, or its header is damaged"
+        with io.BytesIO(self._media) if isinstance(self._media, bytes) else open(self._path, "rb") as file:
+            return reason(file, self.num_bytes or 0)
 
 
-def _top_boxes(file, num_bytes: int) -> set[bytes]:
-    """List the top-level boxes of an ISO base media file (ISO 14496-12, 4.2)."""
-    boxes, at = set(), 0
-    while at + 8 <= num_bytes and len(boxes) < 64:
-        file.seek(at)
-        header = file.read(16)
-        size = int.from_bytes(header[:4], "big")
-        if size == 1:
-            size = int.from_bytes(header[8:16], "big")
-        boxes.add(header[4:8])
-        if size < 8:
-            break
-        at += size
-    return boxes
+def absolute(path: str | os.PathLike) -> str:
+    """Return a path that does not depend on the current folder, without touching links and ``..``."""
+    text = os.fspath(path)
+    text = os.fsdecode(text) if isinstance(text, bytes) else text
+    if os.path.isabs(text):
+        return text
+    try:
+        return os.path.join(os.getcwd(), text)
+    except FileNotFoundError:  # the current folder was removed
+        return os.path.join(os.curdir, text)
+
+
+def _allocated(max_pixels: int) -> int:
+    """Return the limit for FFmpeg's decoders, which count the margins of a frame too."""
+    return max_pixels + max_pixels // 8 + 256 * 256
+
+
+def printable(name: str) -> str:
+    """Return a file's name with the bytes escaped that are no UTF-8, so that it can be printed and written."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _short(error: BaseException) -> str:
@@ -126,7 +170,7 @@ def is_cover_art(stream: av.VideoStream) -> bool:
     return bool(stream.disposition & cover)
 
 
-def set_up_decoder(stream: av.VideoStream, *, careful: bool, threads: int | None) -> None:
+def set_up_decoder(stream: av.VideoStream, *, careful: bool, threads: int | None, max_pixels: int) -> None:
     """Set threads, the pixel limit and, if `careful`, that any damage raises instead of being painted over.
 
     Damage is painted over by one thread only, so that the pictures do not depend on the number of processors: with
@@ -134,7 +178,7 @@ def set_up_decoder(stream: av.VideoStream, *, careful: bool, threads: int | None
     another picture.
     """
     context = stream.codec_context
-    options = {"max_pixels": str(MAX_PIXELS)}
+    options = {"max_pixels": str(_allocated(max_pixels))}
     if careful:
         options["err_detect"] = "explode"
     context.options = options

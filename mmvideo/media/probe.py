@@ -29,7 +29,9 @@ def look(opener: Opener, *, count_frames: bool = False) -> tuple[MediaInfo, Frac
         for message in _cut_off(container, opener):
             log.add(message)
         rates = {stream.index: _variable(stream) for stream in container.streams.video if not is_cover_art(stream)}
-        frame, step = _beginning(container, main) if main is not None and main.codec_context else (None, None)
+        frame, step = None, None
+        if main is not None and main.codec_context:
+            frame, step = _beginning(container, main, opener.max_pixels)
         if step is not None:
             log.add(STANDING_CLOCK)
         video = tuple(_video_info(stream, scan, frame if stream is main else None, origin, length, log,
@@ -95,14 +97,14 @@ class _Scan:
         self.spans[index] = (min(known[0], start), max(known[1], end))
 
 
-def _beginning(container, stream) -> tuple[av.VideoFrame | None, Fraction | None]:
+def _beginning(container, stream, max_pixels: int) -> tuple[av.VideoFrame | None, Fraction | None]:
     """Read on until the first frame: rotation, interlacing and colour are told only by frames.
 
     Returns:
         The frame, None if none comes; and the declared length of a frame in seconds if the first packets all carry the
         same time (a badly muxed file), else None.
     """
-    set_up_decoder(stream, careful=False, threads=1)
+    set_up_decoder(stream, careful=False, threads=1, max_pixels=max_pixels)
     packets, first = [], None
     try:
         for packet in itertools.islice(container.demux(stream), 64):

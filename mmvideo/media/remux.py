@@ -43,7 +43,8 @@ def with_sound(media: str | os.PathLike | bytes, path: str | os.PathLike, sound:
             raise NoVideoTrack(f"{opener.name} has no moving picture to copy.")
         path = Path(path).with_suffix(".mp4" if stream.codec_context.name in _IN_MP4 else ".mkv")
         try:
-            with _whole(path) as part, av.open(str(part), "w", format="mp4" if path.suffix == ".mp4" else "matroska",
+            kind = "mp4" if path.suffix == ".mp4" else "matroska"
+            with _whole(path) as part, av.open(f"file:{part}", "w", format=kind,
                                                options={"movflags": "+faststart"} if path.suffix == ".mp4" else {},
                                                ) as out:
                 copied = out.add_stream_from_template(stream)

@@ -31,7 +31,7 @@ def _whole(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     if not path.parent.is_dir():
         raise InvalidInput(f"The folder {path.parent} does not exist; make it first.")
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".mmvideo-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     try:
         yield Path(name)
@@ -70,7 +70,7 @@ def write_video(path: str | os.PathLike, frames: Tensor | np.ndarray | Video, *,
         raise InvalidInput(f"frames must be uint8 (T, 3, H, W), not {frames.dtype} {tuple(frames.shape)}.")
     times, duration = clock(len(frames), fps, pts_seconds, "Frames to write")
     ticks = [round((seconds - times[0]) * _CLOCK) for seconds in times]
-    with _whole(path) as part, av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+    with _whole(path) as part, av.open(f"file:{part}", "w", format="mp4", options={"movflags": "+faststart"}) as out:
         stream = _video_stream(out, frames, Fraction(len(frames) / max(duration, 1e-6)).limit_denominator(1001), crf)
         sound = None if audio is None else _sound_stream(out, audio)
         if sound is not None:
@@ -164,7 +164,7 @@ def write_audio_pieces(path: str | os.PathLike, pieces: Iterable[Audio], *, samp
     if channels not in layouts:
         raise InvalidInput(f"write_audio writes {', '.join(map(str, layouts))} channels, not {channels}.")
     container, codec, kind = kinds[suffix]
-    with _whole(path) as part, av.open(str(part), "w", format=container) as out:
+    with _whole(path) as part, av.open(f"file:{part}", "w", format=container) as out:
         stream = out.add_stream(codec, rate=sample_rate, layout=layouts[channels], format=kind)
         start = 0
         for audio in chain([first], pieces):

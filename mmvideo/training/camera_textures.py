@@ -5,6 +5,7 @@ Everything is luma only (the classifier looks at luma only), float32 in [0, 1].
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from pathlib import Path
 
 import cv2
@@ -13,8 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmvideo.errors import MediaError
+from mmvideo.media import MediaLimits, open_source
+from mmvideo.media.memory import IMAGE_SUFFIXES, read_image
+
 CANVAS = 192
 """Side of a square texture in pixels; a frame shows roughly a third of it."""
+
+_VIDEO_SUFFIXES = {".mp4", ".mkv", ".mpg", ".avi", ".mov", ".webm"}
 
 
 def octave_noise(rng: np.random.Generator, *, size: int = CANVAS) -> np.ndarray:
@@ -121,20 +128,18 @@ def load_photos(folder: str | Path | None = None, *, max_frames: int = 400) -> l
 
 def _read_pictures(path: Path) -> list[np.ndarray]:
     suffix = path.suffix.lower()
-    if suffix in {".jpg", ".jpeg", ".png", ".bmp", ".webp"}:
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        return [] if image is None else [image]
-    if suffix not in {".mp4", ".mkv", ".mpg", ".avi", ".mov", ".webm"}:
+    try:
+        if suffix in IMAGE_SUFFIXES:
+            frames = [read_image(path, MediaLimits().max_pixels)]
+        elif suffix in _VIDEO_SUFFIXES:
+            with open_source(path) as source:
+                shown = chain.from_iterable(video.frames for video in source.stream(batch=10))
+                frames = [frame.permute(1, 2, 0).numpy() for frame in islice(shown, 0, 80, 10)]
+        else:
+            return []
+    except MediaError:  # a folder of photos may hold anything
         return []
-    capture, pictures = cv2.VideoCapture(str(path)), []
-    for index in range(80):
-        seen, frame = capture.read()
-        if not seen:
-            break
-        if index % 10 == 0:
-            pictures.append(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
-    capture.release()
-    return pictures
+    return [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
 
 
 def texture_bank(rng: np.random.Generator, num: int, photos: list[np.ndarray], *, size: int = CANVAS) -> Tensor:
