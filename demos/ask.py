@@ -45,9 +45,11 @@ def ask(clip: str | None, question: str, progress: gr.Progress = gr.Progress()) 
         return str(error).replace(clip, Path(clip).name), None
     picture = Path(tempfile.mkdtemp(dir=Path(clip).parent if Path(clip) != SAMPLE else None)) / "seen.png"
     result.save(picture)
-    lines = [f"### {result.text}", f"{result.confidence:.0%} sure, by {result.model}. {result.rule}"]
-    if not result.in_domain:
-        lines.append(f"**Outside what this model knows:** {result.in_domain.reason}")
+    if result.in_domain.outside:
+        lines = [f"**Outside what this model knows:** {result.in_domain.reason}", f"### {result.text}",
+                 f"By {result.model}. {result.rule}"]
+    else:
+        lines = [f"### {result.text}", f"{result.confidence:.0%} sure, by {result.model}. {result.rule}"]
     return "\n\n".join([*lines, *result.warnings]), str(picture)
 
 

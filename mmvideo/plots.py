@@ -21,6 +21,7 @@ from mmvideo.errors import InvalidInput, MediaError
 from mmvideo.media import open_source
 from mmvideo.results import Answer, Caption, Evidence, Result
 from mmvideo.types import Segment
+from mmvideo.wording import plural, printable
 
 INK, QUIET, PAPER, WAVE = "#1d2733", "#7a8694", "#ffffff", "#4a7fb5"
 LANES = (("#dbeafe", "#1e3a8a"), ("#dcfce7", "#14532d"), ("#fef3c7", "#713f12"), ("#fce7f3", "#831843"))
@@ -130,18 +131,20 @@ def _from_clips(evidence: Evidence, seen: list[float], start: float, end: float)
 
 
 def _title(figure: Any, results: Sequence[Result]) -> None:
+    """Write the caveat if there is one, else the one answer, else the clip's name; on the right what was looked at."""
     first = results[-1] if isinstance(results[-1], Answer) else results[0]
     name = Path(first.source).name if first.source != "<memory>" else "video"
-    length = f"  {first.duration_seconds:.1f} s" if first.duration_seconds is not None else ""
+    length = f"{first.duration_seconds:.1f} s" if first.duration_seconds is not None else ""
+    caveat = next((result.caveat for result in results if result.caveat), "")
     if len(results) == 1:
-        said = first.headline.partition("\n")[0]
         asked = f"{first.question}  " if isinstance(first, Answer) else ""
-        figure.text(0.012, 0.5, textwrap.shorten(asked + said, 120), size=15, weight="bold", color=INK, va="center")
-        figure.text(0.988, 0.5, name + length, size=10, color=QUIET, va="center", ha="right")
-        return
-    figure.text(0.012, 0.5, name, size=15, weight="bold", color=INK, va="center")
-    figure.text(0.988, 0.5, f"{length}   {len(material_times(results))} frames looked at".strip(), size=10, color=QUIET,
-                va="center", ha="right")
+        left, right = caveat or asked + first.headline.partition("\n")[0], f"{name}  {length}"
+    else:
+        looked = f"{plural(len(material_times(results)), 'frame')} looked at"
+        left, right = caveat or name, f"{f'{name}  ' if caveat else ''}{length}   {looked}"
+    figure.text(0.012, 0.5, printable(textwrap.shorten(left, 120)), size=15, weight="bold", color=INK, va="center",
+                parse_math=False)
+    figure.text(0.988, 0.5, printable(right.strip()), size=10, color=QUIET, va="center", ha="right", parse_math=False)
 
 
 def material_times(results: Sequence[Result]) -> list[float]:
@@ -158,17 +161,20 @@ def _frames(figure: Any, material: _Material, rows: int, columns: int) -> None:
             axes.set_title(f"{material.seconds[index]:.2f} s", size=8.5, color=QUIET, pad=2.5)
 
 
-def _name(result: Result) -> str:
-    if isinstance(result, Answer):
-        return result.question
-    return "caption" if isinstance(result, Caption) else result.model or "class"
+def _lane_name(result: Result) -> str:
+    """Name a lane of the timeline, after what there is to say about the model's domain."""
+    name = result.question if isinstance(result, Answer) else "caption" if isinstance(result, Caption) else (
+        result.model or "class")
+    if result.in_domain.outside:
+        return f"outside what {result.model or 'the model'} knows:   {name}"
+    return name if result.in_domain.judged else f"{name}   (whether the model knows such clips is not judged)"
 
 
 def _shown(result: Result, material: _Material) -> list[Segment]:
     """Return what the lane holds: the segments, and for an answer from one of several windows only its text."""
     if isinstance(result, Answer) and len({s.text for s in result.segments}) <= 1:
         return [Segment(material.start, material.end, result.text, result.confidence)]
-    return list(result.segments) or [Segment(material.start, material.end, result.headline, result.confidence)]
+    return list(result.segments) or [Segment(material.start, material.end, result.text, result.confidence)]
 
 
 def _lane_lines(result: Result, material: _Material) -> list[list[str]]:
@@ -177,7 +183,7 @@ def _lane_lines(result: Result, material: _Material) -> list[list[str]]:
     wrapped = []
     for segment in _shown(result, material):
         room = int((segment.end_seconds - segment.start_seconds) * inches * _CHARACTERS_PER_INCH) - 2
-        sure = "" if segment.confidence is None else f"  {segment.confidence:.0%}"
+        sure = "" if segment.confidence is None or result.in_domain.outside else f"  {segment.confidence:.0%}"
         lines = textwrap.wrap(segment.text + sure, max(room, 6), max_lines=4, placeholder=" …")
         wrapped.append(lines if room >= 4 else [""])
     return wrapped
@@ -192,10 +198,10 @@ def _timeline(axes: Axes, results: Sequence[Result], lanes: list[list[list[str]]
     """Draw a lane a result: its name, a box a segment, and a tick a frame looked at."""
     y = 0.0
     for index, (result, lines) in enumerate(zip(results, lanes, strict=True)):
-        fill, ink = LANES[index % len(LANES)] if result.in_domain else OUTSIDE
+        fill, ink = OUTSIDE if result.in_domain.outside else LANES[index % len(LANES)]
         full = _lane_height(lines)
-        note = "" if result.in_domain else f"   outside what {result.model or 'the model'} knows"
-        axes.text(material.start, -y - 0.10, _name(result) + note, size=9, color=QUIET, va="center")
+        axes.text(material.start, -y - 0.10, printable(_lane_name(result)), size=9, color=QUIET, va="center",
+                  parse_math=False)
         axes.plot(result.seconds_looked_at, np.full(len(result.seconds_looked_at), -y - 0.215), "|", color=ink, ms=4)
         for segment, text in zip(_shown(result, material), lines, strict=True):
             width = segment.end_seconds - segment.start_seconds
@@ -203,8 +209,8 @@ def _timeline(axes: Axes, results: Sequence[Result], lanes: list[list[list[str]]
             axes.add_patch(FancyBboxPatch(
                 (segment.start_seconds + gap / 2, -y - full + 0.10), max(width - gap, gap / 2), full - 0.37,
                 boxstyle="round,pad=0,rounding_size=0.02", facecolor=fill, edgecolor=ink, linewidth=0.6))
-            axes.text(segment.start_seconds + 2.5 * gap, -y - (0.27 + full - 0.10) / 2, "\n".join(text), size=9.5,
-                      color=ink, va="center", linespacing=1.15, clip_on=True)
+            axes.text(segment.start_seconds + 2.5 * gap, -y - (0.27 + full - 0.10) / 2, printable("\n".join(text)),
+                      size=9.5, color=ink, va="center", linespacing=1.15, clip_on=True, parse_math=False)
         y += full
     _time_axis(axes, material)
     axes.set_ylim(-y, 0)

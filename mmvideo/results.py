@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from mmvideo.errors import InvalidInput
 from mmvideo.types import Clips, Domain, Label, Segment, Timings
+from mmvideo.wording import plural, printable
 
 PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
 
@@ -29,14 +31,15 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What every result says, whatever the task."""
+    """What every result says, whatever the task; each kind also has `text`, the answer itself in words."""
 
     confidence: float
     """Probability in [0, 1] that the model gives its own answer; not a promise outside `in_domain`."""
     seconds_looked_at: tuple[float, ...]
     """Time of each frame that the model saw, on the clock of the source, ascending."""
     in_domain: Domain
-    """False in a condition (`if not result.in_domain`) when the model was not trained for this clip or question."""
+    """True in a condition only where the model judged that it was trained for this clip and question; `.outside` where
+    it judged that it was not, `.judged` where it judged at all."""
     segments: tuple[Segment, ...] = ()
     """What was said about each span of time."""
     source: str = "<memory>"
@@ -50,14 +53,27 @@ class Result:
 
     @property
     def headline(self) -> str:
-        """The answer itself, in words."""
+        """The answer itself, in words; a line a span where there are several."""
         raise NotImplementedError
+
+    @property
+    def caveat(self) -> str:
+        """What is to be read before the answer: why it lies outside the model's domain; empty elsewhere."""
+        if not self.in_domain.outside:
+            return ""
+        return f"outside what {self.model or 'this model'} knows: {self.in_domain.reason or 'no reason is given'}"
+
+    @property
+    def body(self) -> str:
+        """All that `str()` gives after the caveat: the answer, and what it rests on."""
+        return "\n".join([self.headline, f"  {self._about()}", *(f"  warning: {text}" for text in self.warnings)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values (text, numbers, lists, dictionaries) that JSON can hold; times in seconds."""
         raw: dict[str, Any] = {"type": type(self).__name__}
         for name in (f.name for f in dataclasses.fields(self) if f.name not in ("evidence", "timings", "in_domain")):
             raw[name] = _plain(getattr(self, name))
+        raw["text"] = self.text
         raw["in_domain"] = self.in_domain.inside
         raw["domain"] = dataclasses.asdict(self.in_domain)
         raw["timings"] = {stage: round(seconds, 4) for stage, seconds in self.timings.stages}
@@ -75,7 +91,8 @@ class Result:
         if path.suffix.lower() != ".json":
             raise InvalidInput(f"Cannot save a result as {path.name!r}; use .json or {' '.join(PICTURES)}.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = printable(json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
+        path.write_text(text + "\n", encoding="utf-8")
         return path
 
     def plot(self, path: str | Path | None = None) -> Any:
@@ -89,21 +106,22 @@ class Result:
         return contact_sheet([self], path)
 
     def __str__(self) -> str:
-        lines = [f"{self.headline}", f"  {self._about()}"]
-        if not self.in_domain:
-            lines.append(f"  outside what {self.model or 'this model'} knows: {self.in_domain.reason}")
-            if self.in_domain.remedy:
-                lines.append(f"  a model that may know: {self.in_domain.remedy}")
-        lines += [f"  warning: {warning}" for warning in self.warnings]
-        return "\n".join(lines)
+        lines = [self.caveat] if self.caveat else []
+        if self.in_domain.remedy:
+            lines.append(f"  a model that may know: {self.in_domain.remedy}")
+        return "\n".join([*lines, self.body])
 
     def _about(self) -> str:
+        sure = "" if self.in_domain.outside else f"confidence {self.confidence:.0%}; "
         taken = f", {self.timings.total_seconds:.2f} s" if self.timings.stages else ""
-        return f"confidence {self.confidence:.0%}; {self._looked()}; {self.model or 'unnamed model'}{taken}"
+        judged = "" if self.in_domain.judged else "; whether it knows such clips is not judged"
+        return f"{sure}{self._looked()}; {self.model or 'unnamed model'}{taken}{judged}"
 
     def _looked(self) -> str:
         seen = self.seconds_looked_at
-        return f"looked at {len(seen)} frames, {seen[0]:.2f}-{seen[-1]:.2f} s" if seen else "looked at no frame"
+        if not seen:
+            return "looked at no frame"
+        return f"looked at {plural(len(seen), 'frame')}, {seen[0]:.2f}-{seen[-1]:.2f} s"
 
 
 @dataclass(frozen=True)
@@ -160,20 +178,25 @@ class Classification(Result):
     """Classes with their probabilities over the whole video, most likely first: all, or the first few."""
 
     @property
-    def headline(self) -> str:
-        """The label, and each shot where there is more than one."""
-        if len(self.segments) < 2:
-            return self.label
-        shots = [f"{s.start_seconds:6.2f}-{s.end_seconds:.2f} s  {s.text} ({s.confidence or 0:.0%})"
-                 for s in self.segments]
-        return "\n".join([f"{self.label} (most of the time)", *shots])
+    def text(self) -> str:
+        """The label, as every result has its answer."""
+        return self.label
 
-    def __str__(self) -> str:
-        first, _, rest = super().__str__().partition("\n")
+    @property
+    def headline(self) -> str:
+        """The label; then each shot where there are several, else the labels that come next."""
+        if len(self.segments) > 1:
+            shots = [f"{s.start_seconds:6.2f}-{s.end_seconds:.2f} s  {s.text}{self._share(s.confidence or 0, ' ({})')}"
+                     for s in self.segments]
+            return "\n".join([f"{self.label} (most of the time)", *shots])
         if self.segments or len(self.labels) < 2:
-            return f"{first}\n{rest}"
-        others = ", ".join(f"{label.name} {label.confidence:.0%}" for label in self.labels[1:])
-        return f"{first}\n  then {others}\n{rest}"
+            return self.label
+        others = ", ".join(f"{label.name}{self._share(label.confidence, ' {}')}" for label in self.labels[1:])
+        return f"{self.label}\n  then {others}"
+
+    def _share(self, confidence: float, form: str) -> str:
+        """Put a probability into words; nothing where the clip lies outside the model's domain."""
+        return "" if self.in_domain.outside else form.format(f"{confidence:.0%}")
 
 
 def _plain(value: Any) -> Any:
@@ -181,7 +204,9 @@ def _plain(value: Any) -> Any:
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(item) for item in value]
-    return round(value, 6) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None  # JSON has no word for the others
+    return value
 
 
 __all__ = ["Answer", "Caption", "Classification", "Evidence", "Result", "Usage"]

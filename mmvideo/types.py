@@ -269,18 +269,36 @@ class Label:
 
 @dataclass(frozen=True)
 class Domain:
-    """Whether the clip and the question belong to what the model was trained on."""
+    """Whether the clip and the question belong to what the model was trained on: yes, no, or not judged.
 
-    inside: bool
+    In a condition it is true only where the model judged and found them inside. `if not result.in_domain` therefore
+    holds for what was not judged too, as it does for the null of a row; `outside` is the model's own no.
+    """
+
+    inside: bool | None
+    """None where nothing was judged, because the model comes without a measure of what it knows."""
     reason: str = ""
-    """Why not, in words; empty if inside."""
+    """Why not, or why it was not judged, in words; empty if inside."""
     remedy: str = ""
-    """The line of code that names a model which does know; empty if inside."""
+    """The line of code that names a model which does know; empty if there is none, or no need."""
     score: float | None = None
 
+    @property
+    def judged(self) -> bool:
+        """Whether the model has a measure of what it knows, and used it."""
+        return self.inside is not None
+
+    @property
+    def outside(self) -> bool:
+        """Whether the model judged, and found the clip or the question outside."""
+        return self.inside is False
+
     def __bool__(self) -> bool:
-        """Return `inside`, so that `if not result.in_domain` means what it reads."""
-        return self.inside
+        return self.inside is True
+
+
+NOT_JUDGED = Domain(None, "not judged: this model comes without a measure of what it knows")
+"""The domain of an answer of any model but the embedded ones."""
 
 
 @dataclass(frozen=True)
@@ -303,4 +321,4 @@ class Size:
 
 
 # Results of pipelines (what a person sees) live in mmvideo/results.py, which may draw and save them.
-__all__ = ["Audio", "Clips", "Cues", "Domain", "Features", "Label", "Segment", "Size", "Timings", "Video"]
+__all__ = ["NOT_JUDGED", "Audio", "Clips", "Cues", "Domain", "Features", "Label", "Segment", "Size", "Timings", "Video"]

@@ -15,11 +15,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = CHECKOUT / "mmvideo"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"types", "errors", "registry"}
+BASE = {"types", "errors", "registry", "wording"}
 TOOLS = BASE | {"weights", "nn", "recipes"}
 MODELS = {"encoders", "projectors", "heads", "language", "separation"}
 MAY_IMPORT = {
-    "types": BASE, "errors": BASE, "registry": BASE,
+    "types": BASE, "errors": BASE, "registry": BASE, "wording": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"}, "toybox": BASE | {"nn", "media"},
     "flow": TOOLS, "faces": BASE | {"media", "sampling"}, "talkers": BASE,

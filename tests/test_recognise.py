@@ -54,7 +54,7 @@ def test_a_folder_of_an_encoder_runs_in_video_classification(folder: Path, clip:
     assert result.confidence == result.labels[0].confidence
     true_times = media.read_video(clip).pts_seconds.tolist()
     assert all(min(abs(t - s) for t in true_times) < 1e-6 for s in result.seconds_looked_at)
-    assert "1 clips of 16 frames over 2.000 s" in result.rule
+    assert "1 clip of 16 frames over 2.000 s, in the middle of 0.000-5.000 s" in result.rule
     assert "one view" in result.rule
     assert f"then {result.labels[1].name}" in str(result)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from PIL import Image
 
 from mmvideo.errors import InvalidInput
 from mmvideo.plots import contact_sheet
-from mmvideo.results import Answer, Caption, Classification, Evidence
+from mmvideo.results import Answer, Caption, Classification, Evidence, Result
 from mmvideo.types import Domain, Label, Segment, Timings
 
 
@@ -33,6 +35,10 @@ def _answer(clip: Path | None = None, **changes: object) -> Answer:
     return Answer(**{**given, **changes})
 
 
+def _titles(figure: Any) -> list[str]:
+    return [text.get_text() for text in figure.subfigs[0].texts]
+
+
 def test_to_dict_is_plain_json_and_holds_everything_but_the_pixels() -> None:
     raw = _answer().to_dict()
     assert json.loads(json.dumps(raw)) == raw
@@ -50,8 +56,58 @@ def test_in_domain_reads_as_a_condition_and_the_reason_is_printed() -> None:
     assert inside.in_domain
     assert not outside.in_domain
     assert "outside" not in str(inside)
-    assert "never saw a 'dog'" in str(outside)
-    assert "use(another_model)" in str(outside)
+    assert inside.caveat == ""
+    first, second, *rest = str(outside).splitlines()
+    assert first == outside.caveat == "outside what toybox-qa knows: never saw a 'dog'"
+    assert second == "  a model that may know: use(another_model)"
+    assert "\n".join(rest) == outside.body
+    assert rest[0] == "the ball leaves on the left"
+
+
+OUTSIDE = Domain(False, "never saw it", "use(another_model)")
+ABOUT: dict[str, object] = {"confidence": 0.8125, "seconds_looked_at": (0.0, 0.5), "model": "it"}
+SHOTS = (Segment(0.0, 1.0, "pan left", 0.9), Segment(1.0, 2.0, "static", 0.7))
+LABELS = (Label("pan left", 0.8125), Label("static", 0.1))
+
+
+def every_kind(domain: Domain) -> list[Result]:
+    given = {**ABOUT, "in_domain": domain}
+    return [Answer(question="what?", text="a ball", **given), Caption(text="a ball rolls", segments=SHOTS, **given),
+            Classification(label="pan left", labels=LABELS, **given),
+            Classification(label="pan left", labels=LABELS, segments=SHOTS, **given)]
+
+
+def test_outside_the_domain_the_caveat_comes_first_and_nothing_has_a_percentage() -> None:
+    for inside, outside in zip(every_kind(Domain(True)), every_kind(OUTSIDE), strict=True):
+        assert "%" in str(inside)
+        assert str(outside).startswith("outside what it knows: never saw it\n")
+        assert "%" not in str(outside)
+        assert outside.to_dict()["confidence"] == 0.8125, "figures stay in the data"
+
+
+def test_every_result_has_its_answer_as_text() -> None:
+    assert [result.text for result in every_kind(Domain(True))] == ["a ball", "a ball rolls", "pan left", "pan left"]
+    assert all(result.to_dict()["text"] == result.text for result in every_kind(OUTSIDE))
+
+
+def test_one_frame_is_one_frame_and_numbers_that_are_none_are_null() -> None:
+    result = _answer(seconds_looked_at=(0.5,), confidence=float("nan"), duration_seconds=float("inf"))
+    assert "looked at 1 frame, 0.50-0.50 s" in str(result)
+    raw = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert (raw["confidence"], raw["duration_seconds"]) == (None, None)
+
+
+def test_names_and_questions_that_fonts_and_files_do_not_take_are_escaped(tmp_path: Path) -> None:
+    clip = tmp_path / os.fsdecode(b"caf\xe9 $\\frac$.mp4")
+    try:
+        tiny.make_clip(tmp_path / "plain.mp4").rename(clip)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    result = _answer(clip, question="costs it $\\frac$ \udce9?")
+    assert json.loads(result.save(tmp_path / "a.json").read_text())["source"] == str(clip)
+    for suffix in ("png", "svg", "pdf"):
+        assert result.save(tmp_path / f"a.{suffix}").stat().st_size > 1000
+    assert "caf\\udce9 $\\frac$.mp4" in _titles(contact_sheet([result]))[1]
 
 
 def test_printing_names_answer_confidence_frames_model_time_and_warnings() -> None:
@@ -95,7 +151,10 @@ def test_the_picture_shows_the_frames_the_timeline_and_the_sound(clip: Path) -> 
     timeline, sound = subfigures[2].axes
     words = [text.get_text() for text in timeline.texts]
     assert "what happens next?" in words
-    assert any("and then?" in text and "outside what toybox-qa knows" in text for text in words)
+    assert any(text.startswith("outside what toybox-qa knows") and text.endswith("and then?") for text in words)
+    assert _titles(figure)[0] == "outside what toybox-qa knows: no"
+    said = [text for text in words if "the ball leaves" in text]
+    assert ["81%" in text for text in said] == [True, False], "no percentage outside the domain"
     assert len(timeline.patches) == 2
     assert sound.collections, "the waveform is drawn"
     assert timeline.get_xlim() == sound.get_xlim() == (0.0, 2.0)

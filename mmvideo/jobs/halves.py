@@ -24,6 +24,7 @@ from mmvideo.jobs.options import JobOptions
 from mmvideo.stages.base import Stage
 from mmvideo.stages.read import Given
 from mmvideo.types import Asking, Clips
+from mmvideo.wording import plural
 
 Stages = Sequence[tuple[str, Stage]]
 _OPEN = {"video", "media"}
@@ -102,7 +103,7 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
             raise NoAudioTrack(f"{item.source} has no sound, and the job was told to take none without.")
         seen = _distinct(clips) if isinstance(clips, Clips) else None
         if seen is not None and seen < options.min_frames:
-            raise TooShort(f"{item.source} shows {seen} frame{'s' * (seen != 1)}; the job takes clips of "
+            raise TooShort(f"{item.source} shows {plural(seen, 'frame')}; the job takes clips of "
                            f"{options.min_frames} or more (--min-frames).")
         about = {
             "duration_seconds": source.info.duration_seconds if source is not None else None,

@@ -13,6 +13,7 @@ from typing import Any
 from mmvideo.jobs.display import clock
 from mmvideo.jobs.ledger import Ledger
 from mmvideo.jobs.sinks import write_whole
+from mmvideo.wording import plural
 
 NAME = "report.html"
 _MOST_FAILURES, _MOST_CARDS, _BARS = 200, 120, 60
@@ -33,6 +34,7 @@ h1 { font-size: 26px; margin: 0 } h2 { font-size: 18px; margin: 40px 0 12px } .s
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); gap: 14px }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden }
 .card img { width: 100%; display: block; image-rendering: auto } .card p { margin: 10px 12px 4px }
+.card .caveat { color: var(--bad); margin-bottom: 0 }
 .card small { display: block; margin: 0 12px 10px; color: var(--soft); overflow-wrap: anywhere }
 table { width: 100%; border-collapse: collapse; background: var(--card); border: 1px solid var(--line) }
 th, td { text-align: left; padding: 7px 12px; border-top: 1px solid var(--line); vertical-align: top;
@@ -68,7 +70,7 @@ def _head(about: dict[str, Any], counts: dict[str, int], runs: list[dict[str, An
     made = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     return (f"<h1>{html.escape(about['pipeline'])}</h1><div class=soft>{html.escape(about['model'] or 'no model')}, "
             f"weights {about['weights_sha256'][:12]}, configuration {about['config'][:12]}<br>{html.escape(made)}; "
-            f"{len(runs)} run{'s' * (len(runs) != 1)}, the last "
+            f"{plural(len(runs), 'run')}, the last "
             f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime(runs[-1]['at'])) if runs else '-'} UTC</div>"
             f'<div class="figures">{boxes}</div>')
 
@@ -82,16 +84,25 @@ def _cards(folder: Path, ledger: Ledger) -> str:
         if row is None:
             continue
         data = base64.b64encode(picture.read_bytes()).decode()
-        sure = "" if row["confidence"] is None else f", {row['confidence']:.0%} sure"
-        outside = "" if row["in_domain"] else ", outside what the model knows"
         cards.append(f'<div class=card><img alt="frames of {html.escape(row["id"])}" '
-                     f'src="data:image/jpeg;base64,{data}"><p>{html.escape(row["text"])}</p>'
-                     f"<small>{html.escape(row['id'])}{sure}{outside}</small></div>")
+                     f'src="data:image/jpeg;base64,{data}">{_caveat(row)}<p>{html.escape(row["text"])}</p>'
+                     f"<small>{html.escape(row['id'])}{_sure(row)}</small></div>")
         if len(cards) == _MOST_CARDS:
             break
     if not cards:
         return ""
     return f"<h2>What was seen and said</h2><div class=cards>{''.join(cards)}</div>"
+
+
+def _caveat(row: dict[str, Any]) -> str:
+    """Say above the words of a row that the model does not know such clips; nothing where it does, or did not judge."""
+    return "<p class=caveat>Outside what the model knows:</p>" if row["in_domain"] is False else ""
+
+
+def _sure(row: dict[str, Any]) -> str:
+    """Say how sure the model is, which means nothing outside its domain."""
+    judged = ", not judged whether the model knows such clips" if row["in_domain"] is None else ""
+    return "" if row["confidence"] is None or row["in_domain"] is False else f", {row['confidence']:.0%} sure{judged}"
 
 
 def _failures(failures: list[tuple[str, str, str, str]]) -> str:

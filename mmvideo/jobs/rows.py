@@ -8,7 +8,7 @@ from typing import Any
 
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.kept import Kept
-from mmvideo.results import Answer, Caption, Classification, Result
+from mmvideo.results import Answer, Classification, Result
 
 DIGITS = 4
 """Decimals of a confidence: what matrix products of another library or machine agree on."""
@@ -68,9 +68,7 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
 def _text(one: Result, answers: Sequence[Answer] | None) -> str:
     if answers is not None:
         return answers[0].text if len(answers) == 1 else "\n".join(f"{a.question} {a.text}" for a in answers)
-    if isinstance(one, Caption):
-        return one.text
-    return one.headline.partition("\n")[0] if isinstance(one, Classification) else one.headline
+    return one.text
 
 
 def _round(value: float | None) -> float | None:

@@ -19,6 +19,7 @@ from mmvideo.jobs.inputs import Item, read_inputs
 from mmvideo.jobs.ledger import STATES, Ledger
 from mmvideo.jobs.options import JobOptions, configuration, hash_of, versions, weights_hash
 from mmvideo.jobs.sinks import RESULTS, write_parquet, write_whole
+from mmvideo.wording import plural
 
 MANIFEST = "run.json"
 FILES = "files"
@@ -62,9 +63,9 @@ class JobSummary:
             JobIncomplete: with the number of failures by class.
         """
         if self.failed:
-            raise JobIncomplete(f"{self.failed} of {sum(self.counts.values())} items failed ({by_class(self.failures)})"
-                                f"; they are listed in {self.folder / 'failures.jsonl'}. Mend them and run the command "
-                                "again with --retry-failed.")
+            raise JobIncomplete(f"{self.failed} of {plural(sum(self.counts.values()), 'item')} failed "
+                                f"({by_class(self.failures)}); they are listed in {self.folder / 'failures.jsonl'}. "
+                                "Mend them and run the command again with --retry-failed.")
 
     def __str__(self) -> str:
         total = sum(self.counts.values())

@@ -16,6 +16,7 @@ from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.careful import CarefulDecoder
 from mmvideo.media.opening import ERRORS, Opener, decoding_error, set_up_decoder, video_stream
 from mmvideo.media.warn import WarningLog
+from mmvideo.wording import plural
 
 EPSILON_SECONDS = 1e-6
 """Slack when a time is compared with a timestamp: less than any frame lasts, more than float rounding."""
@@ -158,7 +159,7 @@ class _Run:
                 for frame in frames:
                     yield from self._dated(frame, stream.time_base)
         if self._undated:
-            self._owner._doubt(f"{self._undated} frames carry no timestamp and were left out")
+            self._owner._doubt(f"{plural(self._undated, 'frame')} without a timestamp, left out")
 
     def _is_shown(self, packet: av.Packet) -> bool:
         """Tell whether a packet holds a frame that is due to be shown."""

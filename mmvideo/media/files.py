@@ -15,6 +15,7 @@ from mmvideo.media.seeking import CannotSeek, SparseReader
 from mmvideo.media.source import Frames, Source, Take
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio
+from mmvideo.wording import plural
 
 
 class FileSource(Source):
@@ -107,7 +108,7 @@ class FileSource(Source):
             raise NoVideoTrack(f"{self.info.source} holds no moving picture.")
         doubts = []
         if main.declared_frames and count != main.declared_frames:
-            doubts.append(f"{main.declared_frames} frames declared, {count} decoded")
+            doubts.append(f"{plural(main.declared_frames, 'frame')} declared, {count} decoded")
         usual = 1 / main.average_fps if main.average_fps else 0.04
         missing = self.end_seconds - last_seconds
         if missing > max(0.5, 5 * usual) and not main.variable_frame_rate:

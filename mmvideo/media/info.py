@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from mmvideo.wording import plural
+
 
 @dataclass(frozen=True)
 class VideoStreamInfo:
@@ -42,7 +44,7 @@ class VideoStreamInfo:
                  f"{self.pixel_format} {self.bit_depth} bit",
                  f"{self.average_fps:.6g} fps" if self.average_fps else "no frame rate"]
         if self.declared_frames is not None:
-            parts.append(f"{self.declared_frames} frames declared")
+            parts.append(f"{plural(self.declared_frames, 'frame')} declared")
         if self.found_frames is not None:
             parts.append(f"{self.found_frames} found")
         parts.append(f"{self.start_seconds:.3f}-{self.start_seconds + self.duration_seconds:.3f} s")

@@ -12,6 +12,7 @@ from mmvideo.media.convert import Turn, turn_of
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
 from mmvideo.media.opening import ERRORS, Opener, is_cover_art, set_up_decoder, video_stream
 from mmvideo.media.warn import WarningLog
+from mmvideo.wording import plural
 
 _RATES_AGREE = 1.02
 STANDING_CLOCK = "all timestamps are the same; frame times were rebuilt from the declared length of a frame"
@@ -159,7 +160,7 @@ def _video_info(stream, scan, frame, origin: float, length: float, log: WarningL
                     abs(end - first - duration) > max(0.5, 0.02 * duration):
                 start, duration = first, end - first
         if stream.frames and stream.frames != found:
-            log.add(f"the header declares {stream.frames} frames but {found} packets are there")
+            log.add(f"the header declares {plural(stream.frames, 'frame')}, and {plural(found, 'packet')} can be read")
     turn = turn_of(frame) if frame is not None else Turn()
     if frame is not None and frame.color_trc in _HDR:
         log.add(f"HDR picture ({_HDR[int(frame.color_trc)]}); converted to 8 bit without tone mapping")

@@ -10,6 +10,7 @@ from mmvideo.media.convert import Fit, Geometry, check_size
 from mmvideo.media.source import EPSILON_SECONDS, Source
 from mmvideo.sampling.gather import PADDING, SizeLike, Span, gather, positive, span_of
 from mmvideo.types import Clips, Size
+from mmvideo.wording import plural
 
 
 def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_frames: int | None = None,
@@ -47,7 +48,8 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
     valid[:, 0] = True
     times = np.where(valid, times, span.end_seconds - EPSILON_SECONDS * 2)
     spans = [Span(start, min(start + length, span.end_seconds)) for start in starts]
-    rule = f"{num_clips} clips of {num_frames} frames over {length:.3f} s, starts spread evenly over {span}"
+    rule = (f"{plural(num_clips, 'clip')} of {plural(num_frames, 'frame')} over {length:.3f} s, "
+            f"{'starts spread evenly over' if num_clips > 1 else 'in the middle of'} {span}")
     rest = {"spans": spans, "rule": rule, "sample_rate": sample_rate, "sound_seconds": length, "valid": valid}
     if crops == 1:
         return gather(source, times, size=size, fit=fit, **rest)

@@ -11,6 +11,7 @@ from mmvideo.media.convert import Fit
 from mmvideo.media.source import EPSILON_SECONDS, Source
 from mmvideo.sampling.gather import SizeLike, gather, positive, span_of
 from mmvideo.types import Clips
+from mmvideo.wording import plural
 
 _MOST = 1_000_000
 
@@ -46,7 +47,7 @@ def at_fps(source: Source, *, fps: float = 2.0, max_frames: int | None = None, s
         positive("max_frames", max_frames)
     if max_frames is not None and count > max_frames:
         ticks = np.floor((np.arange(max_frames) + 0.5) * count / max_frames)
-        rule += f", thinned evenly from {count} to {max_frames} frames"
+        rule += f", thinned evenly from {count} to {plural(max_frames, 'frame')}"
     else:
         ticks = np.arange(count)
     times = span.start_seconds + ticks / fps

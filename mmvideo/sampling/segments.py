@@ -9,6 +9,7 @@ from mmvideo.media.source import Source
 from mmvideo.sampling.dense import check_views, three_crops
 from mmvideo.sampling.gather import SizeLike, gather, span_of
 from mmvideo.types import Clips
+from mmvideo.wording import plural
 
 
 def segments(source: Source, *, num_clips: int = 1, num_frames: int = 8, crops: int = 1, size: SizeLike = None,
@@ -40,7 +41,7 @@ def segments(source: Source, *, num_clips: int = 1, num_frames: int = 8, crops: 
     span = span_of(source, start_seconds, end_seconds)
     into = (np.arange(num_clips)[:, None] + 0.5) / num_clips
     times = span.start_seconds + (np.arange(num_frames) + into) * span.seconds / num_frames
-    rule = f"{num_clips} clips of {num_frames} frames, each spread evenly over {span}"
+    rule = f"{plural(num_clips, 'clip')} of {plural(num_frames, 'frame')}, each spread evenly over {span}"
     rest = {"spans": [span] * num_clips, "rule": rule, "sample_rate": sample_rate}
     if crops == 1:
         return gather(source, times, size=size, fit=fit, **rest)

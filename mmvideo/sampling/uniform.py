@@ -33,5 +33,6 @@ def uniform(source: Source, *, num_frames: int = 16, size: SizeLike = None, fit:
     positive("num_frames", num_frames)
     span = span_of(source, start_seconds, end_seconds)
     times = span.start_seconds + (np.arange(num_frames) + 0.5) * span.seconds / num_frames
-    rule = f"{num_frames} frames at the centres of {num_frames} equal parts of {span}"
+    rule = (f"1 frame at the centre of {span}" if num_frames == 1 else
+            f"{num_frames} frames at the centres of {num_frames} equal parts of {span}")
     return gather(source, times[None], spans=[span], rule=rule, size=size, fit=fit, sample_rate=sample_rate)

@@ -12,6 +12,7 @@ from mmvideo.media.convert import Fit
 from mmvideo.media.source import EPSILON_SECONDS, Source
 from mmvideo.sampling.gather import SizeLike, Span, gather, positive, span_of
 from mmvideo.types import Clips
+from mmvideo.wording import plural
 
 _MOST = 100_000
 
@@ -60,13 +61,14 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
     rest = {"size": size, "fit": fit, "sample_rate": sample_rate, "sound_seconds": window_seconds}
     if short == "spread" and span.seconds < window_seconds - 1e-3:
         times = span.start_seconds + np.arange(num_frames) * span.seconds / num_frames
-        rule = f"{num_frames} frames spread evenly over {span}, which is shorter than a window of {window_seconds:g} s"
+        rule = (f"{plural(num_frames, 'frame')} spread evenly over {span}, which is shorter than a window of "
+                f"{window_seconds:g} s")
         return gather(source, times[None], spans=spans, rule=rule, **rest)
     times = starts[:, None] + np.arange(num_frames) * window_seconds / num_frames
     valid = times < span.end_seconds - EPSILON_SECONDS
     valid[:, 0] = True
     times = np.where(valid, times, max(span.start_seconds, span.end_seconds - 2 * EPSILON_SECONDS))
-    return gather(source, times, spans=spans, rule=f"{rule}, {num_frames} frames each", valid=valid, **rest)
+    return gather(source, times, spans=spans, rule=f"{rule}, {plural(num_frames, 'frame')} each", valid=valid, **rest)
 
 
 def _starts(span: Span, window_seconds: float, max_windows: int | None) -> tuple[np.ndarray, str]:

@@ -10,9 +10,6 @@ from mmvideo.hub.find import Found, find
 from mmvideo.hub.load import LoadOptions
 from mmvideo.stages.base import Stage
 
-NOT_JUDGED = "whether it is known ground is not judged"
-"""End of the rule of an answer: such a checkpoint comes without a border of what it knows."""
-
 
 @dataclass(kw_only=True)
 class CheckpointStage(Stage):
@@ -55,4 +52,4 @@ class CheckpointStage(Stage):
                 "start_seconds": self.start_seconds, "end_seconds": self.end_seconds}
 
 
-__all__ = ["NOT_JUDGED", "CheckpointStage"]
+__all__ = ["CheckpointStage"]

@@ -19,7 +19,7 @@ from mmvideo.stages.base import Stage
 from mmvideo.stages.remedy import remedy
 from mmvideo.stages.sample import Span
 from mmvideo.stages.speak import looked_at
-from mmvideo.types import Clips, Domain, Features, Label, Segment
+from mmvideo.types import NOT_JUDGED, Clips, Domain, Features, Label, Segment
 
 
 @dataclass(kw_only=True)
@@ -27,7 +27,7 @@ class Classify(Stage):
     """Score every clip with a head, and join neighbouring clips of one shot that agree.
 
     The model's ``config.json`` holds ``labels``, the ``temperature`` that calibrates the probabilities and the
-    ``threshold`` below which the best one counts as outside the domain.
+    ``threshold`` below which the best one counts as outside the domain; without a threshold that is not judged.
     """
 
     needs: ClassVar = ("features", "clips", "spans")
@@ -86,7 +86,9 @@ class Classify(Stage):
         return tuple(segments)
 
     def _domain(self, segments: Sequence[Segment]) -> Domain:
-        threshold = float(self.config.get("threshold", 0.0))
+        if "threshold" not in self.config:
+            return NOT_JUDGED
+        threshold = float(self.config["threshold"])
         unsure = [s for s in segments if (s.confidence or 0.0) < threshold]
         score = min(s.confidence or 0.0 for s in segments)
         total = sum(s.end_seconds - s.start_seconds for s in segments)
@@ -98,7 +100,6 @@ class Classify(Stage):
         if share <= 0.5:
             return Domain(True, score=score)
         first = unsure[0]
-        reason = (f"the motion is not clearly one of the {len(self.network.labels)} known ones: {first.text} at "
-                  f"{first.confidence or 0:.0%} in {first.start_seconds:.1f}-{first.end_seconds:.1f} s, "
-                  f"below {threshold:.0%}")
+        reason = (f"none of the {len(self.network.labels)} known motions stands out in {first.start_seconds:.1f}-"
+                  f"{first.end_seconds:.1f} s")
         return Domain(False, reason, remedy("video-classification"), score)

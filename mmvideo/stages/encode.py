@@ -1,4 +1,4 @@
-"""Stages `encode`, `project` and `domain`: clips -> features -> embeddings, and whether the clip is known ground."""
+"""Stages `encode`, `project` and `domain`: clips -> features -> embeddings, and whether a clip is in the domain."""
 
 from __future__ import annotations
 

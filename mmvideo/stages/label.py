@@ -12,10 +12,11 @@ from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.hub.classifier import TEMPLATE, HubClassifier
 from mmvideo.registry import find
 from mmvideo.results import Classification
-from mmvideo.stages.checkpoint import NOT_JUDGED, CheckpointStage
+from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.recognise import AVERAGES
 from mmvideo.stages.speak import looked_at
-from mmvideo.types import Domain, Label
+from mmvideo.types import NOT_JUDGED, Label
+from mmvideo.wording import plural
 
 
 @dataclass(kw_only=True)
@@ -75,7 +76,7 @@ class LabelVideo(CheckpointStage):
                        for i, p in zip(ranked.indices.tolist(), ranked.values.tolist(), strict=True))
         return {"clips": clips, "classification": Classification(
             label=labels[0].name, labels=labels, confidence=labels[0].confidence, seconds_looked_at=looked_at(clips),
-            in_domain=Domain(True), rule=f"{clips.rule}; {self.average} of {len(logits)} clips averaged; {NOT_JUDGED}")}
+            in_domain=NOT_JUDGED, rule=f"{clips.rule}; {self.average} of {plural(len(logits), 'clip')} averaged")}
 
 
 __all__ = ["LabelVideo"]

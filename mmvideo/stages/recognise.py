@@ -21,7 +21,7 @@ from mmvideo.registry import find
 from mmvideo.results import Classification
 from mmvideo.stages.base import Stage
 from mmvideo.stages.speak import looked_at
-from mmvideo.types import Clips, Domain, Label
+from mmvideo.types import NOT_JUDGED, Clips, Label
 
 AVERAGES = ("logits", "probabilities")
 
@@ -154,8 +154,7 @@ class Recognise(Stage):
         views = f"{self.average} of {len(logits)} views averaged" if len(logits) > 1 else "one view"
         return {"classification": Classification(
             label=labels[0].name, labels=labels, confidence=labels[0].confidence, seconds_looked_at=looked_at(clips),
-            in_domain=Domain(True), model=str(self.weights),
-            rule=f"{clips.rule}; {views}; the likeliest label; whether it is known ground is not judged",
+            in_domain=NOT_JUDGED, model=str(self.weights), rule=f"{clips.rule}; {views}; the likeliest label",
         )}
 
 

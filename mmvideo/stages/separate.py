@@ -142,20 +142,20 @@ class Separate(Stage):
         run.go(report)
         voices = run.voices()
         by = "faces" if faces.tracks else "nothing" if network is None else "sound"
-        notes = list(faces.warnings)
+        outside = []
         if by == "sound":
-            notes.append("no face that can be read was found: voices were separated by sound alone, into at most two, "
-                         "and which is whose is not known")
+            outside.append("no face that can be read was found: voices were separated by sound alone, into at most "
+                           "two, and which is whose is not known")
         if by == "nothing":
-            notes.append("no face that can be read was found: the sound was left as it was")
+            outside.append("no face that can be read was found: the sound was left as it was")
         if run.silent:
-            notes.append("the sound is silent from beginning to end")
-        notes += [f"person {v.number}: {v.note}" for v in voices if v.note]
-        inside = Domain(by == "faces" and not run.silent, "" if by == "faces" and not run.silent else notes[-1])
+            outside.append("the sound is silent from beginning to end")
+        notes = [*faces.warnings, *outside, *(f"person {v.number}: {v.note}" for v in voices if v.note)]
         return {"voices": SeparatedVoices(
             tracks=voices, off_screen=run.rest, mixture=run.mixture, by=by, cuts=faces.cuts,
             confidence=float(np.mean([v.confidence for v in voices])) if voices else 0.0,
-            seconds_looked_at=tuple(start for v in voices for start, _ in v.spans), in_domain=inside,
+            seconds_looked_at=tuple(start for v in voices for start, _ in v.spans),
+            in_domain=Domain(not outside, "; ".join(outside)),
             rule=f"faces followed at {FPS} pictures a second; windows of {run.window / SAMPLE_RATE:.2f} s that overlap "
                  "by half and fade into each other", warnings=tuple(dict.fromkeys(notes)))}
 

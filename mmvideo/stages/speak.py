@@ -110,14 +110,14 @@ class AnswerQuestions(Stage):
     def _answer(self, question: str, said: Sequence[Generated], clips: Clips, spans: Sequence[Span],
                 domains: Sequence[Domain]) -> Answer:
         """Keep one of the replies of all windows to a question."""
-        kept, rule = pick(question, [s.confidence for s in said], [d.inside for d in domains])
+        kept, rule = pick(question, [s.confidence for s in said], [bool(d) for d in domains])
         domain = domains[kept]
         if said[kept].unknown_words:
             words = ", ".join(repr(word) for word in said[kept].unknown_words)
             unknown = f"the question has words that the model never saw: {words}"
             reason = f"{domain.reason}; {unknown}" if domain.reason else unknown
             domain = Domain(False, reason, remedy(self.task, question), domain.score)
-        elif not domain:
+        elif domain.outside:
             domain = replace(domain, remedy=remedy(self.task, question))
         return Answer(
             question=question, text=said[kept].text, confidence=said[kept].confidence, in_domain=domain,
@@ -188,12 +188,12 @@ class DescribeWindows(Stage):
 
 
 def whole_domain(domains: Sequence[Domain], spans: Sequence[Span]) -> Domain:
-    """Join the verdicts of all windows: inside only if every window is."""
-    outside = [(d, s) for d, s in zip(domains, spans, strict=True) if not d.inside]
+    """Join the verdicts of all windows: outside if one window is, inside only if every window is."""
+    outside = [(d, s) for d, s in zip(domains, spans, strict=True) if d.outside]
     scores = [d.score for d in domains if d.score is not None]
     score = min(scores) if scores else None
     if not outside:
-        return Domain(True, score=score)
+        return next((d for d in domains if not d.judged), Domain(True, score=score))
     reason = outside[0][0].reason
     if len(outside) < len(domains):
         where = ", ".join(f"{s.start_seconds:.1f}-{s.end_seconds:.1f} s" for _, s in outside[:4])

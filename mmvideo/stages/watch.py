@@ -21,9 +21,9 @@ from mmvideo.sampling.fps import at_fps
 from mmvideo.sampling.gather import span_of
 from mmvideo.sampling.uniform import uniform
 from mmvideo.stages.base import Stage
-from mmvideo.stages.checkpoint import NOT_JUDGED, CheckpointStage
+from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.speak import looked_at
-from mmvideo.types import Asking, Clips, Domain
+from mmvideo.types import NOT_JUDGED, Asking, Clips
 
 
 @dataclass(kw_only=True)
@@ -182,7 +182,7 @@ def _answer(conversation: Talk, clips: Clips, question: str, asking: Asking) -> 
 
 def _said(reply: Any, clips: Clips, question: str, rule: str) -> Answer:
     return Answer(question=question, text=reply.text, confidence=reply.confidence, seconds_looked_at=looked_at(clips),
-                  in_domain=Domain(True), rule=f"{clips.rule}; one reading of all frames{rule}; {NOT_JUDGED}",
+                  in_domain=NOT_JUDGED, rule=f"{clips.rule}; one reading of all frames{rule}",
                   usage=Usage(reply.num_read, reply.num_written), finished=reply.finished)
 
 
@@ -226,7 +226,7 @@ class Narrate(Stage):
     @staticmethod
     def _caption(said: Any, clips: Clips) -> Caption:
         return Caption(text=said.text, confidence=said.confidence, seconds_looked_at=looked_at(clips),
-                       in_domain=Domain(True), rule=f"{clips.rule}; one reading of all frames; {NOT_JUDGED}")
+                       in_domain=NOT_JUDGED, rule=f"{clips.rule}; one reading of all frames")
 
 
 def _together(conversation: Any) -> bool:

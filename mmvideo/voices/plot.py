@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from mmvideo.plots import INK, PAPER, QUIET, WAVE
 from mmvideo.voices.result import RATE, SeparatedVoices, Sound
+from mmvideo.wording import printable
 
 COLOURS = ("#2563eb", "#16a34a", "#d97706", "#db2777", "#7c3aed", "#0891b2", "#65a30d", "#b91c1c")
 _COLUMNS = 1500
@@ -34,7 +35,8 @@ def draw(result: SeparatedVoices, path: str | Path | None = None) -> Any:
         else:
             face.text(0.5, 0.5, name, ha="center", va="center", color=colour, fontsize=10)
         _wave(figure.add_subplot(grid[index, 1]), sound, colour, voice, peak, last=index == len(rows) - 1)
-    figure.suptitle(f"{Path(result.source).name}: {result.headline.splitlines()[0]}", color=INK, fontsize=12)
+    lines = filter(None, (result.caveat, f"{Path(result.source).name}: {result.text}"))
+    figure.suptitle(printable("\n".join(lines)), color=INK, fontsize=12).set_parse_math(False)
     if path is None:
         return figure
     figure.savefig(path, dpi=110)

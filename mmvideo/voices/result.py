@@ -13,6 +13,7 @@ import torch
 from mmvideo.faces.spool import Spool
 from mmvideo.results import PICTURES, Result
 from mmvideo.types import Audio
+from mmvideo.wording import plural
 
 RATE = 16000
 BLOCK = 10 * RATE
@@ -131,15 +132,20 @@ class SeparatedVoices(Result):
     cuts: tuple[float, ...] = ()
 
     @property
+    def text(self) -> str:
+        """How many people were heard."""
+        return self.headline.partition("\n")[0]
+
+    @property
     def headline(self) -> str:
         """How many people were heard, one line each."""
         if self.by == "nothing":
             return "no face found: the sound is left as it was"
-        what = {"faces": "face", "sound": "voice, by sound alone"}[self.by]
-        lines = [f"{len(self.tracks)} {what}{'s' * (len(self.tracks) != 1 and self.by == 'faces')}"]
+        lines = [plural(len(self.tracks), "face") if self.by == "faces" else
+                 f"{plural(len(self.tracks), 'voice')}, by sound alone"]
         for voice in self.tracks:
             when = ", ".join(f"{a:.2f}-{b:.2f}" for a, b in voice.spans[:6])
-            sync = f"  {voice.lip_sync}" if voice.has_face else ""
+            sync = f"  {voice.lip_sync}" if voice.has_face and not self.in_domain.outside else ""
             lines.append(f"  person {voice.number}: {when} s{sync}{f'  ({voice.note})' if voice.note else ''}")
         return "\n".join(lines)
 

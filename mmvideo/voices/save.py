@@ -16,6 +16,7 @@ from mmvideo.media import read_video, write_video
 from mmvideo.media.remux import with_sound
 from mmvideo.media.write import write_audio_pieces
 from mmvideo.voices.result import RATE, Mix, SeparatedVoices, Sound, Voice
+from mmvideo.wording import printable
 
 MANIFEST = "voices.json"
 
@@ -23,10 +24,11 @@ MANIFEST = "voices.json"
 def describe(result: SeparatedVoices) -> dict[str, Any]:
     """Return the result as plain values."""
     return {
-        "type": "SeparatedVoices", "source": result.source, "duration_seconds": result.duration_seconds,
-        "by": result.by, "rule": result.rule, "model": result.model, "sample_rate": RATE,
-        "start_seconds": round(result.mixture.start_seconds, 6), "num_samples": result.mixture.num_samples,
-        "confidence": round(result.confidence, 4), "cuts": [round(c, 3) for c in result.cuts],
+        "type": "SeparatedVoices", "text": result.text, "source": result.source,
+        "duration_seconds": result.duration_seconds, "by": result.by, "rule": result.rule, "model": result.model,
+        "sample_rate": RATE, "start_seconds": round(result.mixture.start_seconds, 6),
+        "num_samples": result.mixture.num_samples, "confidence": round(result.confidence, 4),
+        "cuts": [round(c, 3) for c in result.cuts],
         "tracks": [_describe(voice) for voice in result.tracks],
         "in_domain": result.in_domain.inside, "domain": dataclasses.asdict(result.in_domain),
         "warnings": list(result.warnings), "timings": {s: round(t, 4) for s, t in result.timings.stages},
@@ -70,7 +72,8 @@ def write(result: SeparatedVoices, folder: Path, *, videos: bool) -> Path:
     manifest["mixture"] = _sound(result.mixture, folder / "mixture.wav")
     manifest["picture"] = result.plot(folder / "voices.png").name
     manifest["warnings"] += list(dict.fromkeys(notes))
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(printable(json.dumps(manifest, indent=2, ensure_ascii=False)) + "\n",
+                                   encoding="utf-8")
     return folder
 
 

@@ -1,0 +1,35 @@
+"""Numbers with their nouns, and text that every stream takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mmvideo.wording import plural, printable
+
+PACKAGE = Path(__file__).resolve().parents[1] / "mmvideo"
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ((0, "clip"), "0 clips"), ((1, "clip"), "1 clip"), ((2, "clip"), "2 clips"), ((1204, "class"), "1204 classes"),
+    ((1, "person", "people"), "1 person"), ((2, "person", "people"), "2 people"), ((3, "box"), "3 boxes")])
+def test_one_is_one_and_two_are_several(given: tuple, said: str) -> None:
+    assert plural(*given) == said
+
+
+def test_a_name_that_is_no_text_is_escaped_and_comes_back_from_json() -> None:
+    name = b"caf\xe9 \xe4\xb8.mp4".decode("utf-8", "surrogateescape")
+    assert printable(name) == "caf\\udce9 \\udce4\\udcb8.mp4"
+    assert json.loads(printable(json.dumps(name, ensure_ascii=False))) == name
+    assert printable("naïve 中", "ascii") == "na\\xefve \\u4e2d"
+    assert printable("naïve 中") == "naïve 中"
+
+
+def test_plurals_are_made_in_one_place() -> None:
+    """A noun after a counted thing goes through `plural`; no file makes its own plural with an s."""
+    own = re.compile(r"""['"]e?s['"] ?(\*|if)""")
+    found = [path.name for path in sorted(PACKAGE.rglob("*.py")) if own.search(path.read_text(encoding="utf-8"))]
+    assert found == ["wording.py"]
