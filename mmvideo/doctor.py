@@ -35,7 +35,7 @@ class Finding:
         return asdict(self)
 
     def __str__(self) -> str:
-        line = f"{'BROKEN ' if self.broken else 'ok     '}{self.name:16}{self.state}"
+        line = f"{'BROKEN ' if self.broken else 'ok     '}{self.name:15} {self.state}"
         return f"{line}\n       mend with: {self.mend}" if self.mend else line
 
 
@@ -52,7 +52,7 @@ def examine() -> list[Finding]:
         ("transformers", '"transformers>=5.0"'), ("av", '"av>=16"'), ("safetensors", "safetensors"),
         ("cv2", "opencv-python-headless"), ("matplotlib", "matplotlib"), ("yaml", "pyyaml"))]
     findings.append(_torchcodec())
-    return findings + _models() + [_settings()]
+    return findings + _models() + _parts() + [_settings()]
 
 
 def _python() -> Finding:
@@ -158,6 +158,37 @@ def _models() -> list[Finding]:
         mend = "pip install --force-reinstall mmvideo" if wrong else ""
         findings.append(Finding(name, "; ".join(wrong) or f"{size:.1f} MB, checksums match", bool(wrong), mend))
     return findings
+
+
+def _parts() -> list[Finding]:
+    """Import every registered part, those of other packages one by one."""
+    from mmvideo import registry
+    from mmvideo.errors import MmvideoError, PluginError
+
+    def finding(name: str, what: str, error: MmvideoError) -> Finding:
+        if isinstance(error, PluginError):
+            return Finding(name, f"{what}{error.reason}", True, error.mend)
+        return Finding(name, f"{what}{error}", True, "pip install --upgrade --force-reinstall mmvideo")
+
+    faults = []
+    for kind, own in registry.PARTS.items():
+        for name in own:
+            try:
+                registry.find(kind, name)
+            except MmvideoError as error:
+                faults.append(finding(name, "", error))
+    findings = faults or [Finding("parts", f"all {sum(map(len, registry.PARTS.values()))} of mmvideo can be imported")]
+    for plugin in registry.plugins():
+        what = f"{plugin.kind.removesuffix('s')} of the package {plugin.package}"
+        out = f"pip uninstall {plugin.package}"
+        if plugin.ignored:
+            findings.append(Finding(plugin.name, f"{what} is never used: {plugin.ignored}", True, out))
+        elif plugin.error is not None:
+            findings.append(finding(plugin.name, f"{what} (`{out}` takes it out): ", plugin.error))
+        else:
+            findings.append(Finding(plugin.name, what))
+    return findings + [Finding(package, why, True, f"pip install --upgrade --force-reinstall {package}")
+                       for package, why in registry.damaged()]
 
 
 def _settings() -> Finding:

@@ -84,6 +84,22 @@ class RecipeError(InvalidInput):
     """A recipe that does not fit together; the message names the file, the stage and the option."""
 
 
+class PluginError(RecipeError):
+    """A registered part that cannot be imported, or is none; the message names its package and the line that mends it.
+
+    Attributes:
+        reason: what went wrong, in one line.
+        mend: the line to type.
+    """
+
+    exit_code = 4
+
+    def __init__(self, what: str, reason: str, mend: str, *, package: str = ""):
+        self.reason, self.mend = reason, mend
+        out = f", or take it out: pip uninstall {package}" if package else ""
+        super().__init__(f"{what} cannot be used: {reason}. Mend it: {mend}{out}")
+
+
 class MediaError(MmvideoError):
     """Something about the file itself."""
 

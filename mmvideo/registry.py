@@ -1,17 +1,19 @@
 """The only registry: kind -> name -> "module:attribute".
 
 Nothing is imported until it is asked for. Another package adds a part through an entry point in the group
-``mmvideo.<kind>`` (``[project.entry-points."mmvideo.encoders"]``).
+``mmvideo.<kind>`` (``[project.entry-points."mmvideo.encoders"]``). A package that is broken breaks its own parts alone.
 """
 
 from __future__ import annotations
 
-import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any
 
-from mmvideo.errors import RecipeError, UnknownName
+from mmvideo.errors import MmvideoError, PluginError, UnknownName
 
 PARTS: dict[str, dict[str, str]] = {
     "samplers": {
@@ -115,12 +117,36 @@ PARTS: dict[str, dict[str, str]] = {
 """One line a part. Names are what recipes and the command line spell."""
 
 
+WITH_PRESETS = ("encoders", "audio-encoders", "separators")
+"""Kinds whose parts are families: their class holds PRESETS."""
+GROUP = "mmvideo."
+"""What the groups of entry points begin with."""
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OSError)
+"""What importlib.metadata raises on a damaged entry_points.txt or METADATA."""
+
+
 @cache
 def _table(kind: str) -> dict[str, str]:
     if kind not in PARTS:
         raise UnknownName("kind of part", kind, PARTS)
-    plugins = {point.name: point.value for point in entry_points(group=f"mmvideo.{kind}")}
+    plugins = {point.name: point.value for point in _points(GROUP + kind)}
     return {**plugins, **PARTS[kind]}
+
+
+def _points(group: str) -> list[EntryPoint]:
+    """Return the entry points of a group; a package whose list is damaged counts as one without any."""
+    try:
+        return list(entry_points(group=group))
+    except _MALFORMED:
+        return [point for one in distributions() for point in _points_of(one) or () if point.group == group]
+
+
+def _points_of(one: Distribution) -> list[EntryPoint] | None:
+    """Return the entry points of a package, or None where they cannot be read."""
+    try:
+        return list(one.entry_points)
+    except _MALFORMED:
+        return None
 
 
 def names(kind: str) -> list[str]:
@@ -137,13 +163,115 @@ def find(kind: str, name: str) -> Any:
 
     Raises:
         UnknownName: no such kind or name.
-        RecipeError: the entry names something that cannot be imported.
+        PluginError: the part cannot be imported, whatever its module raises; or it is not what its kind must be.
     """
     table = _table(kind)
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise UnknownName(kind.removesuffix("s"), name, table)
-    module, _, attribute = table[name].partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except AttributeError as error:
-        raise RecipeError(f"{kind} {name!r} is registered as {table[name]!r}, which does not exist.") from error
+        part = EntryPoint(name, table[name], GROUP + kind).load()
+    except MmvideoError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise broken(kind, name, _reason(table[name], error), error) from error
+    if not callable(part):
+        raise broken(kind, name, f"{table[name]!r} is no class and no function but a {type(part).__name__}")
+    if kind in WITH_PRESETS and not isinstance(getattr(part, "PRESETS", None), Mapping):
+        raise broken(kind, name, f"{table[name]!r} has no PRESETS, which name its members")
+    return part
+
+
+def broken(kind: str, name: str, reason: str, error: BaseException | None = None) -> PluginError:
+    """Return the error of a part that cannot be imported, or lacks what its kind must have."""
+    package = origin(kind, name)
+    missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
+    own = _module(kind, name).partition(".")[0]
+    if missing and missing.partition(".")[0] not in (own, "mmvideo"):
+        mend = f"pip install {missing.partition('.')[0]}"
+    else:
+        mend = f"pip install --upgrade --force-reinstall {package or 'mmvideo'}"
+    what = f"{kind.removesuffix('s')} {name!r}" + (f" of the package {package}" if package else "")
+    return PluginError(what, reason, mend, package=package)
+
+
+def _reason(value: str, error: BaseException) -> str:
+    """Say in one line why `value` could not be imported."""
+    module, _, attribute = value.partition(":")
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, AttributeError) and attribute and module in sys.modules:
+        return f"it is registered as {value!r}, which does not exist"
+    return f"{value!r} raises {type(error).__name__}" + (f": {text}" if text else "")
+
+
+def _module(kind: str, name: str) -> str:
+    """Return the name of the module that a part is in."""
+    return _table(kind)[name].partition(":")[0].strip()
+
+
+def origin(kind: str, name: str) -> str:
+    """Return the name of the package that registers a part, or an empty text for a part of mmvideo."""
+    if name in PARTS[kind]:
+        return ""
+    return next((package for package, point in _registered(kind) if point.name == name), "")
+
+
+def _registered(kind: str) -> list[tuple[str, EntryPoint]]:
+    """Return the package and entry point of every part that others register, the one that counts first."""
+    found = [(point.dist.name if point.dist is not None else "", point) for point in _points(GROUP + kind)]
+    return found[::-1]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A part that another package registers, and how it fares."""
+
+    package: str
+    kind: str
+    name: str
+    error: PluginError | MmvideoError | None = None
+    ignored: str = ""
+    """Why it is not used although it could be; empty if it is used."""
+
+
+def plugins() -> list[Plugin]:
+    """Import every part that other packages register, and say of each whether it can be used."""
+    found = []
+    for kind in PARTS:
+        seen: dict[str, str] = {}
+        for package, point in _registered(kind):
+            taken = "mmvideo" if point.name in PARTS[kind] else seen.get(point.name)
+            seen.setdefault(point.name, package)
+            if taken:
+                found.append(Plugin(package, kind, point.name, ignored=f"{taken} has a part of that name"))
+                continue
+            try:
+                find(kind, point.name)
+            except MmvideoError as error:
+                found.append(Plugin(package, kind, point.name, error))
+            else:
+                found.append(Plugin(package, kind, point.name))
+    return found
+
+
+def damaged() -> list[tuple[str, str]]:
+    """Return packages whose entry points cannot be read, or lie in a group of ours that does not exist, and why."""
+    found = []
+    for one in distributions():
+        points = _points_of(one)
+        if points is None:
+            found.append((_name_of(one), "its entry_points.txt cannot be read, so none of its parts is known"))
+        for group in sorted({point.group for point in points or () if point.group.startswith(GROUP)}):
+            if group.removeprefix(GROUP) not in PARTS:
+                found.append((_name_of(one), str(UnknownName("group of entry points", group,
+                                                             [GROUP + kind for kind in PARTS]))))
+    return found
+
+
+def _name_of(one: Distribution) -> str:
+    try:
+        return one.metadata["Name"] or "?"
+    except _MALFORMED:
+        return "?"
+
+
+__all__ = ["PARTS", "WITH_PRESETS", "Plugin", "broken", "damaged", "find", "names", "origin", "plugins"]

@@ -99,7 +99,8 @@ def about_family(name: str, kind: str = "encoders") -> str:
 
     from mmvideo.registry import find
 
-    words = sys.modules[find(kind, name).__module__].__doc__ or find(kind, name).__doc__ or ""
+    part = find(kind, name)
+    words = getattr(sys.modules.get(getattr(part, "__module__", "")), "__doc__", "") or part.__doc__ or ""
     return words.strip().split("\n")[0].removesuffix(".")
 
 
@@ -113,7 +114,7 @@ def encoder(name: str) -> dict[str, Any]:
     from mmvideo.evaluation import profile
 
     for kind in profile.KINDS:
-        if name in zoo.families(kind) and name not in (presets := zoo.find(kind, name).PRESETS):
+        if name in zoo.families(kind) and name not in (presets := zoo.members(name, kind)):
             forms = getattr(zoo.find(kind, name), "CHECKPOINTS", {})
             return {"name": name, "about": about_family(name, kind),
                     "checkpoints": {key: form.about for key, form in forms.items()},
@@ -150,10 +151,10 @@ def separator(name: str) -> dict[str, Any]:
     from mmvideo.registry import find, names
     from mmvideo.separation import costs
 
-    is_family = name in names(costs.KIND) and name not in find(costs.KIND, name).PRESETS
+    is_family = name in names(costs.KIND) and name not in zoo.members(name, costs.KIND)
     family = name if is_family else zoo.family_of(name, costs.KIND)
     forms = {key: form.about for key, form in find(costs.KIND, family).CHECKPOINTS.items()}
-    presets = find(costs.KIND, family).PRESETS
+    presets = zoo.members(family, costs.KIND)
     if is_family:
         return {"name": name, "about": about_family(name, costs.KIND), "checkpoints": forms,
                 "presets": {key: preset.about for key, preset in presets.items()}}

@@ -13,10 +13,6 @@ LISTED = ("pipelines", "models", "configs")
 """What `list` knows beside the kinds of the registry."""
 
 
-ENCODERS = ("encoders", "audio-encoders", "separators")
-"""Kinds of the registry whose parts have presets."""
-
-
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     panel = "See what there is"
@@ -54,12 +50,12 @@ def list_(
     json: Json = False, debug: Debug = False,
 ) -> None:
     """List the pipelines, models and parts that a recipe can name."""
-    from mmvideo.registry import PARTS
+    from mmvideo.registry import PARTS, WITH_PRESETS
 
     kinds = [*LISTED, *PARTS]
     if kind is not None and kind not in kinds:
         raise UnknownName("kind", kind, kinds)
-    if kind in ENCODERS:
+    if kind in WITH_PRESETS:
         families = _families(kind)
         say(as_json({kind: families}) if json else _grouped(families))
         return
@@ -70,24 +66,32 @@ def list_(
     for name, entries in shown.items():
         if kind is None:
             say(f"{name}:")
+        width = max(map(len, entries), default=0)
         for entry, about in entries.items():
-            say(f"{'  ' if kind is None else ''}{entry:24}{about}".rstrip())
+            say(f"{'  ' if kind is None else ''}{entry:{width}}  {about}".rstrip())
 
 
 def _families(kind: str) -> dict[str, Any]:
-    """Return family -> what it is and its presets with a line about each."""
+    """Return family -> what it is and its presets with a line about each; of a broken one, why it cannot be used."""
     from mmvideo.cli.describe import about_family
-    from mmvideo.registry import find, names
+    from mmvideo.encoders import zoo
 
-    return {name: {"about": about_family(name, kind),
-                   "presets": {key: preset.about for key, preset in find(kind, name).PRESETS.items()}}
-            for name in names(kind)}
+    found: dict[str, Any] = {}
+    for name in zoo.families(kind):
+        try:
+            presets = {key: str(getattr(preset, "about", "")) for key, preset in zoo.members(name, kind).items()}
+            found[name] = {"about": about_family(name, kind), "presets": presets}
+        except MmvideoError as error:
+            found[name] = {"about": "", "presets": {}, "broken": str(error)}
+    return found
 
 
 def _grouped(families: dict[str, Any]) -> str:
     lines = []
     for name, family in families.items():
-        lines += [f"{name}: {family['about']}", *(f"  {key:34} {about}" for key, about in family["presets"].items())]
+        broken = family.get("broken")
+        lines += [f"{name}: {f'BROKEN: {broken}' if broken else family['about']}",
+                  *(f"  {key:34} {about}" for key, about in family["presets"].items())]
     return "\n".join(lines)
 
 
@@ -101,7 +105,18 @@ def _named(kind: str) -> dict[str, str]:
         return {name: str(recipes.read_yaml("configs", name)[0].get("about", "")) for name in recipes.names("configs")}
     if kind == "models":
         return {name: _first_words(weights.card(weights.root() / name)) for name in weights.names()}
-    return {name: registry.PARTS[kind].get(name, "from another package") for name in registry.names(kind)}
+    return {name: registry.PARTS[kind].get(name) or _from_elsewhere(kind, name) for name in registry.names(kind)}
+
+
+def _from_elsewhere(kind: str, name: str) -> str:
+    """Name the package that a part comes from, and why it cannot be used if that is so."""
+    from mmvideo import registry
+
+    try:
+        registry.find(kind, name)
+    except MmvideoError as error:
+        return f"BROKEN: {error}"
+    return f"from the package {registry.origin(kind, name)}"
 
 
 def _first_words(card: str) -> str:
@@ -122,14 +137,14 @@ def show(
     """Show a recipe's stages, a family of encoders or separators, or a preset: licence, published figures, cost."""
     from mmvideo import recipes
     from mmvideo.cli import describe
-    from mmvideo.registry import names
+    from mmvideo.registry import WITH_PRESETS, names
 
     is_recipe = name.endswith((".yaml", ".yml")) or name in recipes.names()
-    kind = next((k for k in ENCODERS if not is_recipe and any(name == f or name.startswith(f"{f}-") for f in names(k))),
-                None)
+    fits = {k: any(name == f or name.startswith(f"{f}-") for f in names(k)) for k in WITH_PRESETS}
+    kind = next((k for k, fitting in fits.items() if fitting and not is_recipe), None)
     if is_recipe or kind is None:
         if not is_recipe:
-            families = [f for k in ENCODERS for f in names(k)]
+            families = [f for k in WITH_PRESETS for f in names(k)]
             raise UnknownName("recipe, encoder, separator or preset", name, [*recipes.names(), *families],
                               hint="Presets: `mmvideo list encoders`, `mmvideo list separators`.")
         found: Any = describe.recipe(name, run=not static)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmvideo import weights
 from mmvideo.encoders.base import Encoder
 from mmvideo.encoders.preset import Preset
-from mmvideo.errors import UnknownName, WeightsError
+from mmvideo.errors import MissingExtra, PluginError, UnknownName, WeightsError
 from mmvideo.registry import find, names
 
 
@@ -17,9 +19,23 @@ def families(kind: str = "encoders") -> list[str]:
     return names(kind)
 
 
+def members(family: str, kind: str = "encoders") -> Mapping[str, Preset]:
+    """Return the presets of a family, by name.
+
+    Raises:
+        UnknownName: no such family.
+        PluginError: a family that cannot be imported or has none.
+    """
+    return find(kind, family).PRESETS
+
+
 def presets(kind: str = "encoders") -> dict[str, Preset]:
-    """Return every preset of every family of a kind, by name; this imports all of them."""
-    return {name: preset for family in families(kind) for name, preset in find(kind, family).PRESETS.items()}
+    """Return every preset of every family of a kind that can be imported, by name; this imports all of them."""
+    found: dict[str, Preset] = {}
+    for family in families(kind):
+        with suppress(PluginError, MissingExtra):
+            found |= members(family, kind)
+    return found
 
 
 def family_of(preset: str, kind: str = "encoders") -> str:
@@ -27,11 +43,18 @@ def family_of(preset: str, kind: str = "encoders") -> str:
 
     Raises:
         UnknownName: no family holds it; guesses among all presets of the kind.
+        PluginError: none holds it, but one of that name cannot be imported.
     """
-    fitting = [f for f in families(kind) if preset == f or preset.startswith(f"{f}-")]
+    fitting = [f for f in families(kind) if isinstance(preset, str) and (preset == f or preset.startswith(f"{f}-"))]
+    faults = []
     for family in sorted(fitting, key=len, reverse=True):
-        if preset in find(kind, family).PRESETS:
-            return family
+        try:
+            if preset in members(family, kind):
+                return family
+        except PluginError as error:
+            faults.append(error)
+    if faults:
+        raise faults[0]
     raise UnknownName(f"{kind.removesuffix('s')} preset".replace("-", " "), preset, presets(kind))
 
 
@@ -41,7 +64,7 @@ def preset_of(name: str, kind: str = "encoders") -> Preset:
     Raises:
         UnknownName: there is none.
     """
-    return find(kind, family_of(name, kind)).PRESETS[name]
+    return members(family_of(name, kind), kind)[name]
 
 
 def create(preset: str, kind: str = "encoders", **options: Any) -> Encoder:
@@ -65,4 +88,4 @@ def load(folder: str | Path, kind: str = "encoders") -> Encoder:
     return find(kind, family_of(preset, kind)).from_pretrained(folder)
 
 
-__all__ = ["create", "families", "family_of", "load", "preset_of", "presets"]
+__all__ = ["create", "families", "family_of", "load", "members", "preset_of", "presets"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmvideo.errors import RecipeError, UnknownName, shown
 from mmvideo.recipes import Recipe
-from mmvideo.registry import find
+from mmvideo.registry import broken, find
 from mmvideo.stages.base import Stage
 
 TAKES = ("video", "text", "asking")
@@ -49,7 +49,10 @@ def build(recipe: Recipe) -> list[tuple[str, Stage]]:
     for spec in recipe.stages:
         where = f"{recipe.where}: stage {spec.name!r}"
         try:
-            stages.append((spec.name, find("stages", spec.name).from_options(spec.options, where)))
+            kind = find("stages", spec.name)
+            if not (isinstance(kind, type) and issubclass(kind, Stage)):
+                raise broken("stages", spec.name, "it is no subclass of mmvideo.stages.base.Stage")
+            stages.append((spec.name, kind.from_options(spec.options, where)))
         except RecipeError:
             raise
         except UnknownName as error:
