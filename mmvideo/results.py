@@ -139,14 +139,30 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer(Result):
-    """What the model answers to one question."""
+class Generation(Result):
+    """What every text of a language model says about how it ended."""
 
-    question: str
     text: str
     usage: Usage = field(default_factory=Usage)
     finished: bool = True
-    """False where the reply was cut at its longest length."""
+    """False where the text was cut at `max_new_tokens`; of several windows, that of any."""
+    looped: bool = False
+    """Whether the text was cut while it repeated the same words again and again; `warnings` then says which."""
+    finish_reason: str = field(init=False)
+    """"stop" where the model ended the text, "length" where it was cut at `max_new_tokens`; follows from `finished`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "finish_reason", "stop" if self.finished else "length")
+
+    def _about(self) -> str:
+        return super()._about() + ("" if self.finished else "; cut at max_new_tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Generation):
+    """What the model answers to one question."""
+
+    question: str
 
     @property
     def headline(self) -> str:
@@ -155,10 +171,8 @@ class Answer(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Caption(Result):
+class Caption(Generation):
     """What happens, in one or two sentences; `segments` hold a caption of each window."""
-
-    text: str
 
     @property
     def headline(self) -> str:
@@ -209,4 +223,4 @@ def _plain(value: Any) -> Any:
     return value
 
 
-__all__ = ["Answer", "Caption", "Classification", "Evidence", "Result", "Usage"]
+__all__ = ["Answer", "Caption", "Classification", "Evidence", "Generation", "Result", "Usage"]

@@ -93,6 +93,7 @@ class ChatModel:
                                    f"Pipeline('video-classification', model={found.name!r}).")
         prepared = processor(found, options)
         model = load(_auto(), found, device, options, **_thinker(found))
+        _forget_habits(model)
         return cls(hastened(model, attention=options.attn_implementation is None), prepared, found.name)
 
     @classmethod
@@ -249,6 +250,13 @@ class ChatModel:
                     value = getattr(owner, name, None)
                     found |= {int(i) for i in (value if isinstance(value, list | tuple) else [value]) if i is not None}
         return found
+
+
+def _forget_habits(model: nn.Module) -> None:
+    """Keep only the end tokens of generation_config.json, so that a batch is decoded as single replies are."""
+    from transformers import GenerationConfig
+
+    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
 
 
 def _auto() -> Any:

@@ -18,6 +18,7 @@ from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.conversation import PER_TOKEN, Conversation, placed
 from mmvideo.hub.load import memory_for
 from mmvideo.language.model import Generated
+from mmvideo.language.repetition import repeated_text
 
 _STEP = 16
 """Prompts are padded to a multiple of this many tokens."""
@@ -118,14 +119,17 @@ def _generate(chat: ChatModel, rows: Sequence[dict[str, Any]], max_new_tokens: i
     with memory_for(f"{chat.name} reads {len(rows)} x {length} tokens"):
         out = chat.model.generate(**inputs, generation_config=settings, logits_processor=LogitsProcessorList([sure]))
     said, shares = out[:, length:].tolist(), torch.stack(sure.steps, 1)
-    return [_reply(chat, ids, shares[row], ends) for row, ids in enumerate(said)]
+    num_read = inputs["attention_mask"].sum(1).tolist()
+    return [_reply(chat, ids, shares[row], ends, num_read[row]) for row, ids in enumerate(said)]
 
 
-def _reply(chat: ChatModel, ids: list[int], shares: Tensor, ends: list[int]) -> Generated:
+def _reply(chat: ChatModel, ids: list[int], shares: Tensor, ends: list[int], num_read: int) -> Generated:
     """Cut a row where the model ended it; its sureness counts the token that ends it."""
     count = next((number for number, token in enumerate(ids) if token in ends), len(ids))
     text = chat.tokenizer.decode(ids[:count], skip_special_tokens=True).strip()
-    return Generated(text, float(shares[:count + 1].mean().exp()))
+    finished = count < len(ids)
+    return Generated(text, float(shares[:count + 1].mean().exp()), num_read=num_read, num_written=count + finished,
+                     finished=finished, repeats="" if finished else repeated_text(ids, chat.tokenizer))
 
 
 class _Sureness:

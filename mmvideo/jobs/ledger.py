@@ -264,6 +264,11 @@ class Ledger:
         found = dict(self.disk.execute("select state, count(*) from items where place >= 0 group by state").fetchall())
         return {state: found.get(state, 0) for state in STATES}
 
+    def num_cut(self) -> int:
+        """Return the number of done items with a text that was cut at its longest length."""
+        return self.disk.execute("select count(*) from items join rows on rows.key = items.key where place >= 0 and "
+                                 "state = 'done' and json_extract(row, '$.finish_reason') = 'length'").fetchone()[0]
+
     def failures(self, limit: int | None = None) -> list[tuple[str, str, str, str]]:
         """Return (id, state, class, message) of items that failed or are quarantined, in the order of the inputs."""
         return self.disk.execute("select id, state, error, message from items where place >= 0 and state in "

@@ -51,7 +51,8 @@ def write(folder: Path, ledger: Ledger) -> Path:
     counts, failures = ledger.counts(), ledger.failures()
     runs = json.loads(ledger.meta("runs") or "[]")
     about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    body = [_head(about, counts, runs), _cards(folder, ledger), _failures(failures), _throughput(ledger, runs)]
+    body = [_head(about, counts, runs, ledger.num_cut()), _cards(folder, ledger), _failures(failures),
+            _throughput(ledger, runs)]
     page = (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>{html.escape(about['pipeline'])}: {counts['done']} clips</title><style>{_STYLE}</style>"
             f"<main>{''.join(body)}</main></html>\n")
@@ -59,13 +60,15 @@ def write(folder: Path, ledger: Ledger) -> Path:
     return path
 
 
-def _head(about: dict[str, Any], counts: dict[str, int], runs: list[dict[str, Any]]) -> str:
+def _head(about: dict[str, Any], counts: dict[str, int], runs: list[dict[str, Any]], num_cut: int) -> str:
     total, failed = sum(counts.values()), counts["failed"] + counts["quarantined"]
     seconds, done = sum(run["seconds"] for run in runs), sum(run["done"] for run in runs)
     figures = [("clips", f"{total:,}", ""), ("done", f"{counts['done']:,}", ""),
                ("failed", f"{failed:,}", "bad" if failed else ""),
                ("left", f"{counts['pending'] + counts['running']:,}", ""),
                ("videos/s", f"{done / max(seconds, 1e-9):.2f}", ""), ("in all", clock(seconds), "")]
+    if num_cut:
+        figures.insert(3, ("cut at max_new_tokens", f"{num_cut:,}", "bad"))
     boxes = "".join(f'<div class="{kind}"><b>{value}</b>{name}</div>' for name, value, kind in figures)
     made = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     return (f"<h1>{html.escape(about['pipeline'])}</h1><div class=soft>{html.escape(about['model'] or 'no model')}, "
@@ -84,9 +87,10 @@ def _cards(folder: Path, ledger: Ledger) -> str:
         if row is None:
             continue
         data = base64.b64encode(picture.read_bytes()).decode()
+        cut = ", cut at max_new_tokens" if row.get("finish_reason") == "length" else ""
         cards.append(f'<div class=card><img alt="frames of {html.escape(row["id"])}" '
                      f'src="data:image/jpeg;base64,{data}">{_caveat(row)}<p>{html.escape(row["text"])}</p>'
-                     f"<small>{html.escape(row['id'])}{_sure(row)}</small></div>")
+                     f"<small>{html.escape(row['id'])}{_sure(row)}{cut}</small></div>")
         if len(cards) == _MOST_CARDS:
             break
     if not cards:

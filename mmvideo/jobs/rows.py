@@ -8,7 +8,7 @@ from typing import Any
 
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.kept import Kept
-from mmvideo.results import Answer, Classification, Result
+from mmvideo.results import Answer, Classification, Generation, Result
 
 DIGITS = 4
 """Decimals of a confidence: what matrix products of another library or machine agree on."""
@@ -47,7 +47,7 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
     row: dict[str, Any] = {"text": _text(one, answers)}
     if answers is not None:
         row["answers"] = [{"question": a.question, "text": a.text, "confidence": _round(a.confidence),
-                           "in_domain": a.in_domain.inside} for a in answers]
+                           "in_domain": a.in_domain.inside, "finish_reason": a.finish_reason} for a in answers]
     if isinstance(one, Classification):
         row["labels"] = [{"name": label.name, "confidence": _round(label.confidence)} for label in one.labels]
     if isinstance(one, Kept):
@@ -60,7 +60,9 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
         "start_seconds": item.start_seconds, "end_seconds": item.end_seconds,
         "duration_seconds": about.get("duration_seconds"),
         "frame_times": [round(seconds, 6) for seconds in one.seconds_looked_at], "rule": one.rule,
-        "warnings": list(dict.fromkeys([*one.warnings, *about.get("warnings", ())])),
+        "finish_reason": _finish_reason(answers or [one]),
+        "warnings": list(dict.fromkeys([*(w for r in answers or [one] for w in r.warnings),
+                                        *about.get("warnings", ())])),
         "notes": [*about.get("notes", ()), *notes], **job}
     return row
 
@@ -69,6 +71,12 @@ def _text(one: Result, answers: Sequence[Answer] | None) -> str:
     if answers is not None:
         return answers[0].text if len(answers) == 1 else "\n".join(f"{a.question} {a.text}" for a in answers)
     return one.text
+
+
+def _finish_reason(results: Sequence[Result]) -> str | None:
+    """Return "length" if any text was cut at max_new_tokens, else "stop"; None where nothing was generated."""
+    reasons = {result.finish_reason for result in results if isinstance(result, Generation)}
+    return None if not reasons else "length" if "length" in reasons else "stop"
 
 
 def _round(value: float | None) -> float | None:

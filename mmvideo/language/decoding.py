@@ -27,7 +27,9 @@ class Written:
     ids: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
     finished: bool = False
-    """Whether the model ended it; False where it was cut at max_new_tokens."""
+    """Whether the model ended it."""
+    cut: bool = False
+    """Whether it ended at max_new_tokens."""
 
     @property
     def confidence(self) -> float:
@@ -60,7 +62,7 @@ def write(step: Step, ids: Tensor, asking: Asking, *, tokenizer: Any, ends: Sequ
         generator.seed()
     else:
         generator.manual_seed(asking.seed)
-    for _ in range(asking.max_new_tokens or longest):
+    for left in reversed(range(asking.max_new_tokens or longest)):
         logits = step(ids)[0, -1].float()
         if grammar is not None:
             logits = grammar.masked(logits)
@@ -73,6 +75,7 @@ def write(step: Step, ids: Tensor, asking: Asking, *, tokenizer: Any, ends: Sequ
             return
         written.ids.append(token)
         written.finished = grammar is not None and grammar.took(token)
+        written.cut = not written.finished and left == 0
         yield written
         if written.finished:
             return

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmvideo.errors import WeightsError
 from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.prompts import embedded_prompt
+from mmvideo.language.repetition import repeated_text
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedTokenizerFast
@@ -34,6 +35,8 @@ class Generated:
     """Tokens of the reply, with the one that ends it."""
     finished: bool = True
     """Whether the model ended the reply; False where it was cut at the longest length."""
+    repeats: str = ""
+    """The words that the reply repeated again and again when it was cut; empty where it did not."""
 
 
 class LanguageModel(nn.Module):
@@ -150,13 +153,15 @@ class Session:
             if done.all():
                 break
             mask = torch.cat((mask, torch.ones_like(ids)), 1)
-        texts = tokenizer.batch_decode(torch.cat(replies, 1), skip_special_tokens=True)
+        said = torch.cat(replies, 1)
+        texts = tokenizer.batch_decode(said, skip_special_tokens=True)
         steps = torch.cat(probability, 1)
-        return [Generated(_tidy(text), sure, lm.unknown_words(request), read, written, ended)
-                for text, sure, request, read, written, ended in zip(
+        return [Generated(_tidy(text), sure, lm.unknown_words(request), read, written, ended,
+                          "" if ended else repeated_text(tokens, tokenizer))
+                for text, sure, request, read, written, ended, tokens in zip(
                     texts, steps.nanmean(1).exp().tolist(), requests,
                     (self.prefix_tokens + batch["attention_mask"].sum(1)).tolist(),
-                    (~steps.isnan()).sum(1).tolist(), done.tolist(), strict=True)]
+                    (~steps.isnan()).sum(1).tolist(), done.tolist(), said.tolist(), strict=True)]
 
 
 def _tidy(text: str) -> str:

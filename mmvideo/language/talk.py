@@ -13,6 +13,7 @@ from torch import Tensor
 from mmvideo.errors import InvalidInput
 from mmvideo.language import decoding
 from mmvideo.language.model import Generated
+from mmvideo.language.repetition import repeated_text
 from mmvideo.types import Asking
 
 
@@ -52,8 +53,10 @@ class Talk:
         for written in decoding.write(self.step(), ids, asking, tokenizer=self.tokenizer, ends=self.ends):
             text = self.tokenizer.decode(written.ids, skip_special_tokens=True)
             said, stopped = decoding.until(text, asking.stop)
+            cut = written.cut and not stopped
             reply = Generated(said.strip(), written.confidence, num_read=self.num_read + ids.shape[1],
-                              num_written=len(written.log_probabilities), finished=written.finished or stopped)
+                              num_written=len(written.log_probabilities), finished=written.finished or stopped,
+                              repeats=repeated_text(written.ids, self.tokenizer) if cut else "")
             held = not stopped and said != text
             yield reply
             if stopped:

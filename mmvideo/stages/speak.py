@@ -122,7 +122,7 @@ class AnswerQuestions(Stage):
         return Answer(
             question=question, text=said[kept].text, confidence=said[kept].confidence, in_domain=domain,
             seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {rule}", segments=segments(spans, said),
-            usage=Usage(sum(s.num_read for s in said), sum(s.num_written for s in said)), finished=said[kept].finished,
+            **written(said, spans), finished=said[kept].finished, looped=bool(said[kept].repeats),
         )
 
 
@@ -144,6 +144,22 @@ def pick(question: str, confidences: Sequence[float], inside: Sequence[bool]) ->
 def looked_at(clips: Clips) -> tuple[float, ...]:
     """Return the time of every frame that a model saw, ascending, each once, padding left out."""
     return tuple(sorted(set(clips.pts_seconds[clips.valid].tolist())))
+
+
+def written(said: Sequence[Generated], spans: Sequence[Span] = ()) -> dict[str, Any]:
+    """Return what a result says about how the replies of one or more windows were written.
+
+    Args:
+        spans: of the windows; none where one reply is about the whole video.
+    """
+    warnings = []
+    for number, reply in enumerate(said):
+        if reply.repeats:
+            where = f" in {spans[number].start_seconds:.1f}-{spans[number].end_seconds:.1f} s" if spans else ""
+            warnings.append(f"the reply{where} repeated {reply.repeats!r} until it was cut at {reply.num_written} "
+                            "tokens")
+    return {"usage": Usage(sum(s.num_read for s in said), sum(s.num_written for s in said)),
+            "warnings": tuple(warnings)}
 
 
 def segments(spans: Sequence[Span], said: Sequence[Generated]) -> tuple[Segment, ...]:
@@ -183,7 +199,8 @@ class DescribeWindows(Stage):
             text=" ".join(dict.fromkeys(reply.text for reply in said)),
             confidence=min(reply.confidence for reply in said),
             seconds_looked_at=looked_at(clips), in_domain=whole_domain(domains, spans), segments=segments(spans, said),
-            rule=f"{clips.rule}; one caption a window",
+            rule=f"{clips.rule}; one caption a window", **written(said, spans),
+            finished=all(reply.finished for reply in said), looped=any(reply.repeats for reply in said),
         )
 
 

@@ -15,14 +15,14 @@ from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.conversation import Conversation
 from mmvideo.hub.together import Unread, reply_together
 from mmvideo.language.talk import Talk
-from mmvideo.results import Answer, Caption, Usage
+from mmvideo.results import Answer, Caption
 from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
 from mmvideo.sampling.fps import at_fps
 from mmvideo.sampling.gather import span_of
 from mmvideo.sampling.uniform import uniform
 from mmvideo.stages.base import Stage
 from mmvideo.stages.checkpoint import CheckpointStage
-from mmvideo.stages.speak import looked_at
+from mmvideo.stages.speak import looked_at, written
 from mmvideo.types import NOT_JUDGED, Asking, Clips
 
 
@@ -158,9 +158,9 @@ class Reply(Stage):
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Ask videos with one question each together; one with several is read by itself, once for all of them."""
+        plain = Asking(max_new_tokens=self.max_new_tokens)
         single = [f for f in items if _together(f["conversation"]) and len(f["text"]) == 1
-                  and not f["asking"].choices and f["asking"].schema is None and not f["asking"].temperature
-                  and not f["asking"].stop]
+                  and limited(f["asking"], self.max_new_tokens) == replace(plain, seed=f["asking"].seed)]
         said = iter(reply_together([f["conversation"] for f in single], [f["text"][0] for f in single], size=size,
                                    max_new_tokens=self.max_new_tokens))
         return [{"answers": (_said(next(said), f["clips"], f["text"][0], ""),)} if any(f is one for one in single)
@@ -183,11 +183,16 @@ def _answer(conversation: Talk, clips: Clips, question: str, asking: Asking) -> 
 def _said(reply: Any, clips: Clips, question: str, rule: str) -> Answer:
     return Answer(question=question, text=reply.text, confidence=reply.confidence, seconds_looked_at=looked_at(clips),
                   in_domain=NOT_JUDGED, rule=f"{clips.rule}; one reading of all frames{rule}",
-                  usage=Usage(reply.num_read, reply.num_written), finished=reply.finished)
+                  **written([reply]), finished=reply.finished, looped=bool(reply.repeats))
 
 
 def _pieces(conversation: Talk, clips: Clips, question: str, asking: Asking) -> Iterator[str | Answer]:
     """Yield what each token adds, whole characters only, and last the Answer."""
+    if asking.choices:
+        answer = _answer(conversation, clips, question, asking)
+        yield answer.text
+        yield answer
+        return
     told, reply = "", None
     for reply in conversation.write(question, asking):
         if reply.text.startswith(told) and len(reply.text) > len(told) and not reply.text.endswith("�"):
@@ -226,7 +231,8 @@ class Narrate(Stage):
     @staticmethod
     def _caption(said: Any, clips: Clips) -> Caption:
         return Caption(text=said.text, confidence=said.confidence, seconds_looked_at=looked_at(clips),
-                       in_domain=NOT_JUDGED, rule=f"{clips.rule}; one reading of all frames")
+                       in_domain=NOT_JUDGED, rule=f"{clips.rule}; one reading of all frames",
+                       **written([said]), finished=said.finished, looped=bool(said.repeats))
 
 
 def _together(conversation: Any) -> bool:
