@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mmvideo.errors import MediaNotFound, MissingExtra, MmvideoError
 from mmvideo.media import MediaLimits
+from mmvideo.media.deadline import Deadline
 from mmvideo.media.download import copy_within, download, is_url, temporary
 
 _OF_CLIENTS = {"botocore.exceptions": ("BotoCoreError", "ClientError"), "aiohttp": ("ClientError",),
@@ -105,9 +105,14 @@ def brought(url: str, limits: MediaLimits) -> Path:
     """
     if not is_remote(url):
         return download(url, limits=limits)
-    deadline = time.monotonic() + limits.max_seconds
-    with temporary(url) as (path, out), opened(url) as file, in_our_words(url):
-        copy_within(file.read, out, url, limits, deadline, file.size)
+    deadline = Deadline(url, limits)
+
+    def fetch(out: BinaryIO) -> None:
+        with opened(url) as file, in_our_words(url):
+            copy_within(file.read, out, url, limits, deadline, file.size)
+
+    with temporary() as (path, out):
+        deadline.run(lambda: fetch(out))
     return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +13,7 @@ import torch
 
 from mmvideo.errors import DownloadRefused, InvalidInput, MediaNotFound, VideoDecodeError
 from mmvideo.media.convert import Fit
-from mmvideo.media.download import download, is_url
+from mmvideo.media.download import download, is_url, temporary
 from mmvideo.media.files import FileSource
 from mmvideo.media.info import MediaInfo
 from mmvideo.media.limits import MediaLimits
@@ -142,14 +141,8 @@ def _spool(file: BinaryIO, limits: MediaLimits) -> Path:
     """Copy a file object from its start into a temporary file, so that several readers can seek in it."""
     if getattr(file, "seekable", lambda: False)():
         file.seek(0)
-    handle, name = tempfile.mkstemp(prefix="mmvideo-")
-    path = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            shutil.copyfileobj(_Counted(file, limits.max_bytes), out, 1024 * 1024)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    with temporary() as (path, out):
+        shutil.copyfileobj(_Counted(file, limits.max_bytes), out, 1024 * 1024)
     return path
 
 

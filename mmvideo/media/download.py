@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import http.client
 import os
+import string
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from mmvideo.errors import DownloadRefused, MediaNotFound
+from mmvideo.media.connection import WebHandler
+from mmvideo.media.deadline import Deadline
 from mmvideo.media.limits import MediaLimits
 
 _CHUNK = 256 * 1024
@@ -37,11 +39,15 @@ class _CountedRedirects(urllib.request.HTTPRedirectHandler):
         if self.left < 0:
             raise DownloadRefused(f"{req.full_url} redirects more than {self.limit} times; "
                                   "give the final address or raise max_redirects.")
+        fp.close()  # urllib would read what comes with the redirect, to its end, into memory
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _check_scheme(url: str) -> None:
-    scheme = urlsplit(url).scheme.lower()
+    try:
+        scheme = urlsplit(url).scheme.lower()
+    except ValueError as error:
+        raise MediaNotFound(f"{url} is not an address: {error}.") from error
     if scheme not in ("http", "https"):
         raise DownloadRefused(f"Cannot read {url!r}: only http and https addresses are allowed, not {scheme!r}.")
 
@@ -50,41 +56,57 @@ def download(url: str, *, limits: MediaLimits | None = None) -> Path:
     """Fetch an address into a temporary file, which the caller removes.
 
     Raises:
-        DownloadRefused: not http(s), or over the limits on bytes, seconds or redirects.
+        DownloadRefused: not http(s), a private address where only public ones are allowed, over the limits on bytes,
+            seconds or redirects, or stopped.
         MediaNotFound: the address does not answer, or answers with an error.
     """
     limits = limits or MediaLimits()
     _check_scheme(url)
-    # An own opener: only http(s) handlers, so that no redirect can reach file:// or ftp://.
-    opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), urllib.request.HTTPSHandler(),
-                    _CountedRedirects(limits.max_redirects), urllib.request.HTTPDefaultErrorHandler(),
-                    urllib.request.HTTPErrorProcessor()):
-        opener.add_handler(handler)
-    request = urllib.request.Request(url, headers={"User-Agent": "mmvideo"})
-    deadline = time.monotonic() + limits.max_seconds
+    deadline = Deadline(url, limits)
+    opener = _opener(deadline, limits)
     try:
-        with (temporary(urlsplit(url).path) as (path, file),
-              opener.open(request, timeout=min(30.0, limits.max_seconds)) as response):
+        with temporary() as (path, file), opener.open(_request(url)) as response:
             declared = response.headers.get("Content-Length")
             copy_within(response.read1, file, url, limits, deadline,
                         int(declared) if declared and declared.isdigit() else None)
     except TimeoutError as error:
-        raise DownloadRefused(f"{url} did not send data in time (limit {limits.max_seconds:g} s).") from error
-    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError) and 300 <= error.code < 400:
-            raise DownloadRefused(f"{url} leads to where it may not: {error}.") from error
-        reason = getattr(error, "reason", None)
-        if isinstance(reason, TimeoutError):
-            raise DownloadRefused(f"{url} did not answer in time (limit {limits.max_seconds:g} s).") from error
+        raise DownloadRefused(f"{url} did not send data in time.") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:  # URLError is an OSError
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+            if 300 <= error.code < 400:
+                raise DownloadRefused(f"{url} leads to where it may not: {error}.") from error
+        if isinstance(getattr(error, "reason", None), TimeoutError):
+            raise DownloadRefused(f"{url} did not answer in time.") from error
         raise MediaNotFound(f"{url} cannot be fetched: {error}.") from error
     return path
 
 
+def _opener(deadline: Deadline, limits: MediaLimits) -> urllib.request.OpenerDirector:
+    """Build an opener that knows http(s) only, so that no redirect can reach file:// or ftp://."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (urllib.request.ProxyHandler(None if limits.private_addresses else {}), WebHandler(deadline, limits),
+                    _CountedRedirects(limits.max_redirects), urllib.request.HTTPDefaultErrorHandler(),
+                    urllib.request.HTTPErrorProcessor()):
+        opener.add_handler(handler)
+    return opener
+
+
+def _request(url: str) -> urllib.request.Request:
+    """Build a request; spaces and letters beyond ASCII in the path are escaped, as browsers do."""
+    parts = urlsplit(url)
+    path, query = (quote(part, safe=string.punctuation) for part in (parts.path, parts.query))
+    return urllib.request.Request(parts._replace(path=path, query=query, fragment="").geturl(),
+                                  headers={"User-Agent": "mmvideo"})
+
+
 @contextmanager
-def temporary(name: str) -> Iterator[tuple[Path, BinaryIO]]:
-    """Give a temporary file with the suffix of a name, open for writing; it is removed if what follows fails."""
-    handle, made = tempfile.mkstemp(prefix="mmvideo-", suffix=Path(name).suffix[:10])
+def temporary() -> Iterator[tuple[Path, BinaryIO]]:
+    """Give a temporary file, open for writing; it is removed if what follows fails.
+
+    It has no suffix: what a file is, is told by its content, not by who sends it.
+    """
+    handle, made = tempfile.mkstemp(prefix="mmvideo-")
     path = Path(made)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -95,16 +117,15 @@ def temporary(name: str) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def copy_within(read: Callable[[int], bytes], out: BinaryIO, url: str, limits: MediaLimits,
-                deadline: float, declared: int | None = None) -> None:
+                deadline: Deadline, declared: int | None = None) -> None:
     """Copy what an address sends.
 
     Args:
         read: returns up to so many bytes, none at the end.
-        deadline: moment of `time.monotonic()` at which it takes too long.
         declared: bytes that the other side says it will send.
 
     Raises:
-        DownloadRefused: over the limits on bytes or seconds.
+        DownloadRefused: over the limits on bytes or seconds, or stopped.
         MediaNotFound: it broke off before all had come.
     """
     total = 0
@@ -115,8 +136,7 @@ def copy_within(read: Callable[[int], bytes], out: BinaryIO, url: str, limits: M
         total += len(chunk)
         if total > limits.max_bytes:
             raise DownloadRefused(f"{url} is over the limit of {limits.max_bytes} bytes (max_bytes).")
-        if time.monotonic() > deadline:
-            raise DownloadRefused(f"{url} took longer than {limits.max_seconds:g} s (max_seconds).")
+        deadline.wait_seconds()
         out.write(chunk)
     if declared is not None and total < declared:
         raise MediaNotFound(f"{url} broke off after {total} of {declared} bytes; try again.")

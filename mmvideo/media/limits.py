@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,11 @@ class MediaLimits:
     max_seconds: float = 300.0
     """Wall-clock seconds that a download may take, from the first look-up of its name to the last byte."""
     max_redirects: int = 5
+    private_addresses: bool = True
+    """Whether addresses may lead to this machine or its network. Where not, only hosts of the public internet are
+    connected to, at the address that was checked, and proxies are not used, since these look names up themselves."""
+    stop: Callable[[], bool] | None = field(default=None, compare=False)
+    """Asked several times a second during a download; ends it when it returns True."""
     max_pixels: int = 8192 * 8192
     """Largest frame (8K film has half of it), by the size that its header declares. Every decoder allocates at least
     four bytes a pixel, and a header of a few bytes can claim anything."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import ipaddress
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mmvideo.errors import InvalidInput
+from mmvideo.media.addresses import is_public
 from mmvideo.types import Asking
 
 
@@ -160,12 +160,12 @@ def _source(url: str, rules: Rules) -> tuple[str | bytes, str]:
 
 
 def _check_public(host: str) -> None:
-    """Refuse hosts of this machine and its network, which a caller from outside must not reach through the server."""
+    """Refuse hosts of this machine and its network early; the download checks the address that it connects to."""
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except OSError as error:
         raise InvalidInput(f"{host} has no address: {error}.") from error
-    if not all(ipaddress.ip_address(address.split("%")[0]).is_global for address in found):
+    if not all(map(is_public, found)):
         raise InvalidInput(f"{host} is on this server's own network, which is not allowed (--private-addresses).")
 
 

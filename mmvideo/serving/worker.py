@@ -121,9 +121,9 @@ class Worker:
             return self._sessions[wanted.key][0]
         while len(self._sessions) >= max(1, self.kept):
             self._sessions.popitem(last=False)[1][0].close()
-        # no redirects: the address that was checked is the one that is fetched
-        options = {"limits": MediaLimits(max_bytes=self.rules.max_bytes, max_redirects=0)}
-        session = self.pipe.open(wanted.source, **options)
+        limits = MediaLimits(max_bytes=self.rules.max_bytes, max_redirects=0,
+                             private_addresses=self.rules.private_addresses, stop=lambda: not self.alive)
+        session = self.pipe.open(wanted.source, limits=limits)
         self._sessions[wanted.key] = (session, now)
         return session
 
