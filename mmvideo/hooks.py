@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+
+from mmvideo.wording import printable
 
 
 class Hook:
@@ -68,29 +72,42 @@ class Hooks(Hook):
 
 
 class Progress(Hook):
-    """A status line on stderr that names the running stage; nothing if stderr is no terminal."""
+    """A status line on stderr that names the running stage; nothing if stderr is no terminal.
 
-    def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+    Args:
+        name: of the video, where it is one of several.
+        place: of the video among them, from 0.
+        total: how many there are; the line then begins with a bar over all.
+    """
+
+    def __init__(self, name: str = "", place: int = 0, total: int = 1) -> None:
+        self._live = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._before = f"{_bar(place / total, 16)} {place + 1}/{total} {name}: " if total > 1 else ""
 
     def before(self, stage: str) -> None:
         """Show the stage's name."""
-        if self._live:
-            sys.stderr.write(f"\r\x1b[2K{stage} ...")
-            sys.stderr.flush()
+        self._show(f"{self._before}{stage} ...")
 
     def progress(self, stage: str, share: float) -> None:
         """Show how far it is."""
-        if self._live:
-            done = round(24 * min(1.0, share))
-            sys.stderr.write(f"\r\x1b[2K{stage} [{'#' * done}{'.' * (24 - done)}] {share:.0%}")
-            sys.stderr.flush()
+        bar = "" if self._before else f"{_bar(share, 24)} "
+        self._show(f"{self._before}{stage} {bar}{share:.0%}")
 
     def end(self) -> None:
         """Wipe the line."""
+        self._show("")
+
+    def _show(self, text: str) -> None:
+        """Write over the line, cut to the width of the terminal: a longer one would go on in the next line."""
         if self._live:
-            sys.stderr.write("\r\x1b[2K")
+            width = max(1, shutil.get_terminal_size().columns - 1)
+            sys.stderr.write(f"\r\x1b[2K{printable(text, sys.stderr.encoding)[:width]}")
             sys.stderr.flush()
+
+
+def _bar(share: float, width: int) -> str:
+    done = round(width * min(1.0, max(0.0, share)))
+    return f"[{'#' * done}{'.' * (width - done)}]"
 
 
 class Timing(Hook):

@@ -49,9 +49,7 @@ class Pipeline:
 
     def __init__(self, recipe: str | Path | Recipe = "video-qa", model: str | Path | None = None,
                  device: str | torch.device | None = None, **stage_overrides: Any):
-        found = recipes.load(recipe)
-        if model is not None:
-            found = _with_model(_for_model(found, model), model)
+        found = recipe_for(recipe, model)
         self.recipe = found.with_options(routed(found, stage_overrides))
         self.stages = build(self.recipe)
         self.device = choose_device(device)
@@ -173,6 +171,17 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     return chosen
 
 
+def recipe_for(recipe: str | Path | Recipe, model: str | Path | None = None) -> Recipe:
+    """Return the recipe that a pipeline runs, with its model in it, before any weight is read.
+
+    Raises:
+        UnknownName: no such recipe or model.
+        InvalidInput: a recipe in which no model has a place.
+    """
+    found = recipes.load(recipe)
+    return found if model is None else _with_model(_for_model(found, model), model)
+
+
 def _for_model(recipe: Recipe, model: str | Path) -> Recipe:
     """Return the recipe that a model is for: the recipe itself, or the one that it names for the hub or encoders."""
     home = Path(model).expanduser()
@@ -203,4 +212,4 @@ def _short(name: str) -> str:
     return name if name in weights.names() else Path(name).name
 
 
-__all__ = ["ASKING", "Pipeline", "choose_device"]
+__all__ = ["ASKING", "Pipeline", "choose_device", "recipe_for"]

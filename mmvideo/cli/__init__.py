@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from mmvideo import __version__
 from mmvideo.cli import ask, encoders, jobs, look, make, separate, serve
-from mmvideo.cli.common import debugging
+from mmvideo.cli.common import debugging, note, say
 from mmvideo.errors import MmvideoError
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
 app = typer.Typer(
-    name="mmvideo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    rich_markup_mode="rich", help="Ask things of video: what happens, what happens next, how the camera moves.",
+    name="mmvideo", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 well, 1 failed, 2 wrong arguments, 3 unreadable media, 4 a package is missing, 5 weights, "
-           "6 training stopped, 7 out of memory, 8 clips of a batch job failed. "
-           "Add --debug to a command to see where an error came from.",
+           "6 training stopped, 7 out of memory, 8 clips of a batch job failed, 130 stopped by Ctrl-C, 141 output that "
+           "nobody reads. Add --debug to a command to see where an error came from.",
 )
 for module in (ask, separate, serve, jobs, look, encoders, make):
     module.add_to(app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"mmvideo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _mmvideo(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True,
+                                          help="Print the version.")] = False,
+) -> None:
+    """Ask things of video: what happens, what happens next, how the camera moves."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error that a user can mend becomes one line on stderr and an exit code."""
     try:
-        app(args=arguments)
-    except MmvideoError as error:
+        app(args=arguments, prog_name="mmvideo")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (MmvideoError, OSError) as error:  # what the system refuses: no space, no permission, too many files
         if debugging():
             raise
-        sys.stderr.write(f"mmvideo: {error}\n")
-        sys.exit(error.exit_code)
+        note(f"mmvideo: {error}")
+        sys.exit(error.exit_code if isinstance(error, MmvideoError) else MmvideoError.exit_code)
 
 
 __all__ = ["app", "main"]

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mmvideo.cli import jobs
-from mmvideo.cli.common import (
-    Debug,
-    Device,
-    Json,
-    Model,
-    Overrides,
-    RecipeName,
-    Save,
-    as_json,
-    note,
-    overrides,
-    say,
-)
-from mmvideo.errors import InvalidInput, MmvideoError
+from mmvideo.cli.clips import Clip, split, understood
+from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Save, overrides, say
+from mmvideo.cli.output import check_file, each
+from mmvideo.errors import InvalidInput
 
-Videos = Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, URLs, folders of images or GIFs.")]
+Videos = Annotated[list[str], typer.Argument(
+    metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with --fps), "
+    "or - for standard input.")]
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames a second, for a folder of images.")]
 
 
@@ -32,13 +25,13 @@ def add_to(app: typer.Typer) -> None:
     panel = "Ask things of video"
     app.command(epilog=_examples("mmvideo ask clip.mp4 'what happens next?'",
                                  "mmvideo ask clip.mp4 'what color is the ball?' 'does it bounce?' --json",
-                                 "mmvideo ask clip.mp4 'which toy made the sound?' --save answer.png"),
+                                 "mmvideo ask a.mp4 b.mp4 'which toy made the sound?' --save answer.png"),
                 rich_help_panel=panel)(ask)
     app.command(epilog=_examples("mmvideo caption clip.mp4", "mmvideo caption *.mp4 --json > captions.jsonl",
                                  "mmvideo caption clips/ --out captions"),
                 rich_help_panel=panel)(caption)
     app.command(epilog=_examples("mmvideo classify clip.mp4", "mmvideo classify shot1.mp4 shot2.mp4",
-                                 "mmvideo classify film.mp4 --save shots.png"),
+                                 "mmvideo classify film.mp4 --save shots.png", "mmvideo classify - < film.mp4"),
                 rich_help_panel=panel)(classify)
 
 
@@ -47,8 +40,9 @@ def _examples(*lines: str) -> str:
 
 
 def ask(
-    video: Annotated[str, typer.Argument(metavar="VIDEO", help="A file, URL, folder of images or GIF.")],
-    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="One or more questions.")],
+    words: Annotated[list[str], typer.Argument(
+        metavar="VIDEO... QUESTION...", help="One or more clips (files, http(s) addresses, folders, patterns, or - for "
+        "standard input), then one or more questions.")],
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None, fps: Fps = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the reply as it is made (chat models).")] = False,
     choices: Annotated[list[str] | None, typer.Option(
@@ -58,34 +52,33 @@ def ask(
     seed: Annotated[int | None, typer.Option("--seed", help="Makes drawn replies repeatable.")] = None,
     save: Save = None, json: Json = False, debug: Debug = False,
 ) -> None:
-    """Answer questions about a video."""
-    pipe = _pipeline(recipe or "video-qa", model, device, set_)
+    """Answer questions about one or more videos."""
+    videos, questions = split(words)
     given = {"choices": choices, "max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
     asking = {name: value for name, value in given.items() if value is not None}
-    if stream and not json:
-        answers = [_streamed(pipe, video, question, fps, asking) for question in questions]
-    else:
-        answers = pipe(video, questions, hook=_progress(), **_media(fps), **asking)
-    for index, answer in enumerate(answers):
-        if not stream or json:
-            _show(answer, json, title=answer.question if len(answers) > 1 else None)
-        if save is not None:
-            note(f"wrote {answer.save(_numbered(save, index, len(answers)))}")
+    if stream and json:
+        raise InvalidInput("--stream prints words as they are made, --json whole results: give one of them.")
+    name = recipe or "video-qa"
+    _check(name, model, save, questions, {**asking, **({"stream": True} if stream else {})})
+    changes = overrides(set_)
+    with understood(videos, fps, job="run video-qa") as clips:
+        run = _Runner(clips, name, model, device, changes)
 
+        def answers(clip: Clip, place: int) -> Sequence[Any]:
+            if stream:
+                title = "{}\n{}" if len(clips) > 1 else "{1}" if len(questions) > 1 else ""
+                return [run.streamed(clip, question, asking, title.format(clip.name, question))
+                        for question in questions]
+            return run(clip, place, questions, **asking)
 
-def _streamed(pipe: Any, video: str, question: str, fps: float | None, asking: dict[str, Any]) -> Any:
-    """Print a reply piece by piece; return the answer."""
-    pieces = pipe(video, question, stream=True, **_media(fps), **asking)
-    for piece in pieces:
-        typer.echo(piece, nl=False)
-    typer.echo()
-    typer.echo(str(pieces.result).partition("\n")[2])
-    return pieces.result
+        each(clips, answers, json=json, save=save, printed=stream,
+             command=lambda clip, outside: _command("ask", clip, fps, [answer.question for answer in outside]))
 
 
 def caption(
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, URLs, folders of images or GIFs; with "
-                                                "--out also folders of clips, globs, lists, manifests and shards.")],
+    videos: Annotated[list[str], typer.Argument(
+        metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with "
+        "--fps), or - for standard input; with --out also lists, manifests and shards.")],
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False, out: jobs.Out = None,
     prompt: jobs.Prompt = None, engine: jobs.Engine = "local", workers: jobs.Workers = None,
@@ -106,7 +99,7 @@ def caption(
                        allow_damage=allow_damage, need_audio=need_audio, min_frames=min_frames, max_bytes=max_bytes,
                        max_seconds=max_seconds, parquet=parquet, sidecar=sidecar, beside=beside))
         return
-    _each(recipe or "video-captioning", videos, model, device, set_, fps, save, json)
+    _describe("caption", recipe or "video-captioning", videos, model, device, set_, fps, save, json)
 
 
 def classify(
@@ -114,58 +107,70 @@ def classify(
     fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False,
 ) -> None:
     """Say how the camera moves in every shot of each video."""
-    _each(recipe or "video-classification", videos, model, device, set_, fps, save, json)
+    _describe("classify", recipe or "video-classification", videos, model, device, set_, fps, save, json)
 
 
-def _pipeline(recipe: str, model: str | None, device: str | None, changes: list[str] | None) -> Any:
-    from mmvideo.pipeline import Pipeline
-
-    return Pipeline(recipe, model, device, **overrides(changes))
-
-
-def _progress() -> Any:
-    from mmvideo.hooks import Progress
-
-    return Progress()
-
-
-def _media(fps: float | None) -> dict[str, Any]:
-    return {} if fps is None else {"fps": fps}
+def _describe(verb: str, recipe: str, videos: list[str], model: str | None, device: str | None,
+              set_: list[str] | None, fps: float | None, save: Path | None, json: bool) -> None:
+    """Run a pipeline that takes no question on every video."""
+    _check(recipe, model, save, None, {})
+    changes = overrides(set_)
+    with understood(videos, fps, job=f"run {recipe}") as clips:
+        run = _Runner(clips, recipe, model, device, changes)
+        each(clips, lambda clip, place: [run(clip, place)], json=json, save=save,
+             command=lambda clip, outside: _command(verb, clip, fps, []))
 
 
-def _each(recipe: str, videos: list[str], model: str | None, device: str | None, changes: list[str] | None,
-          fps: float | None, save: Path | None, json: bool) -> None:
-    """Run a pipeline on every video; a file that fails is reported, and its exit code given, after the rest."""
-    pipe = _pipeline(recipe, model, device, changes)
-    code = 0
-    for index, video in enumerate(videos):
-        try:
-            result = pipe(video, hook=_progress(), **_media(fps))
-        except MmvideoError as error:
-            if len(videos) == 1:
-                raise
-            code = code or error.exit_code
-            note(f"mmvideo: {error}")
-            if json:
-                say(as_json(error))
-            continue
-        _show(result, json, title=video if len(videos) > 1 else None)
-        if save is not None:
-            note(f"wrote {result.save(_numbered(save, index, len(videos)))}")
-    if code:
-        raise typer.Exit(code)
+class _Runner:
+    """A pipeline for clips, loaded unless it is known that none of them can be read."""
+
+    def __init__(self, clips: Sequence[Clip], recipe: str, model: str | None, device: str | None,
+                 changes: dict[str, Any]):
+        self._total, self._pipe = len(clips), None
+        if any(clip.error is None for clip in clips):
+            from mmvideo.pipeline import Pipeline
+
+            self._pipe = Pipeline(recipe, model, device, **changes)
+
+    def __call__(self, clip: Clip, place: int, *questions: Any, **asking: Any) -> Any:
+        from mmvideo.hooks import Progress
+
+        hook = Progress(clip.name, place, self._total)
+        return self._pipe(clip.path, *questions, hook=hook, **clip.options, **asking)
+
+    def streamed(self, clip: Clip, question: str, asking: dict[str, Any], title: str) -> Any:
+        """Print a reply piece by piece; return the answer."""
+        if title:
+            say(title)
+        pieces = self._pipe(clip.path, question, stream=True, **clip.options, **asking)
+        for piece in pieces:
+            say(piece, end="")
+        say()
+        say(pieces.result.body.removeprefix(f"{pieces.result.headline}\n"))
+        return pieces.result
 
 
-def _show(result: Any, json: bool, *, title: str | None = None) -> None:
-    if json:
-        say(as_json(result))
-        return
-    if title:
-        say(f"{title}")
-    say(result)
+def _check(recipe: str, model: str | None, save: Path | None, questions: list[str] | None,
+           asking: dict[str, Any]) -> None:
+    """Refuse what can be known to fail before a model is loaded.
+
+    Raises:
+        InvalidInput: a question or an option that the model does not take, or a file that cannot be written.
+        UnknownName: no such recipe or model.
+    """
+    from mmvideo.pipeline import recipe_for
+    from mmvideo.results import PICTURES
+    from mmvideo.session import check_asking, check_text
+    from mmvideo.types import Asking
+
+    check_file(save, (".json", *PICTURES))
+    found = recipe_for(recipe, model)
+    check_text(found, questions)
+    check_asking(found, asking)
+    Asking.of(asking)
 
 
-def _numbered(path: Path, index: int, count: int) -> Path:
-    if path.suffix == "":
-        raise InvalidInput(f"--save {str(path)!r}: give a suffix, .json or .png.")
-    return path if count == 1 else path.with_name(f"{path.stem}-{index + 1}{path.suffix}")
+def _command(verb: str, clip: Clip, fps: float | None, questions: list[str]) -> str:
+    from mmvideo.stages.remedy import shell_line
+
+    return shell_line(verb, [clip.argument, *questions, *(["--fps", f"{fps:g}"] if fps is not None else [])])

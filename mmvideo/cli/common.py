@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +14,10 @@ import typer
 
 from mmvideo.errors import InvalidInput, MmvideoError, shown
 from mmvideo.recipes import parsed
+from mmvideo.wording import printable
 
+BROKEN_PIPE = 141
+"""Exit code where nobody reads the output any more: 128 + SIGPIPE."""
 _STATE = {"debug": False}
 
 
@@ -59,22 +64,47 @@ def overrides(items: Iterable[str] | None) -> dict[str, dict[str, Any]]:
 
 
 def as_json(value: Any) -> str:
-    """Return one line of JSON; an error becomes {"type", "error", "exit_code"}."""
-    if isinstance(value, MmvideoError):
-        value = {"type": type(value).__name__, "error": str(value), "exit_code": value.exit_code}
-    elif hasattr(value, "to_dict"):
+    """Return one line of JSON."""
+    if hasattr(value, "to_dict"):
         value = value.to_dict()
     return json.dumps(value, ensure_ascii=False)
 
 
-def say(text: object = "") -> None:
+def say(text: object = "", end: str = "\n") -> None:
     """Print a line of the result to stdout."""
-    typer.echo(str(text))
+    _write(sys.stdout, f"{text}{end}")
 
 
 def note(text: object) -> None:
     """Print a remark to stderr."""
-    sys.stderr.write(f"{text}\n")
+    _write(sys.stderr, f"{text}\n")
+
+
+def _write(stream: Any, text: str) -> None:
+    """Write at once, whatever the stream's encoding.
+
+    Raises:
+        SystemExit: nobody reads any more, as behind `| head`; the code is the shell's for SIGPIPE.
+        MmvideoError: the text cannot be written, as on a full disk.
+    """
+    if stream is None:  # closed by the caller
+        return
+    try:
+        stream.write(printable(text, stream.encoding or "utf-8"))
+        stream.flush()
+    except OSError as error:
+        _close(stream)
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(BROKEN_PIPE) from error
+        raise MmvideoError(f"The output cannot be written: {error.strerror or error}.") from error
+
+
+def _close(stream: Any) -> None:
+    """Send what a stream still holds nowhere, so that Python does not try again, and complain, when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 __all__ = ["Debug", "Device", "Json", "Model", "Overrides", "RecipeName", "Save", "as_json", "debugging", "note",

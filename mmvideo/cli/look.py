@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.common import Debug, Json, as_json, note, say
+from mmvideo.cli.clips import understood
+from mmvideo.cli.common import Debug, Json, as_json, say
+from mmvideo.cli.output import each
 from mmvideo.errors import MmvideoError, UnknownName
 
 LISTED = ("pipelines", "models", "configs")
@@ -22,27 +24,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def probe(
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files or URLs.")],
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, http(s) addresses, folders and "
+                                                "patterns of clips, or - for standard input.")],
     json: Json = False, debug: Debug = False,
 ) -> None:
     """Say what each file holds: streams, codecs, true duration, rotation, what is damaged."""
     from mmvideo.media import probe as probe_media
 
-    code = 0
-    for video in videos:
-        try:
-            info = probe_media(video)
-        except MmvideoError as error:
-            if len(videos) == 1:
-                raise
-            code = code or error.exit_code
-            note(f"mmvideo: {error}")
-            info = error
-            if not json:
-                continue
-        say(as_json(info) if json else info)
-    if code:
-        raise typer.Exit(code)
+    with understood(videos, images=False) as clips:
+        each(clips, lambda clip, _: [probe_media(clip.path)], json=json)
 
 
 def list_(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from mmvideo.cli.clips import Clip, understood
 from mmvideo.cli.common import Debug, Device, Json, as_json, note, say
-from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError
+from mmvideo.cli.output import check_folder, each
+from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError, TrainingInterrupted
+from mmvideo.wording import plural, printable
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")]
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A config (`mmvideo list configs`) or a .yaml file.")]
@@ -54,33 +59,62 @@ def demo(
     out: Out = Path("out"),
     video: Annotated[str | None, typer.Option("--video", help="Another clip than the bundled one.")] = None,
     host: Annotated[str, typer.Option("--host", help="Address of a browser demo; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port of a browser demo.")] = 7860,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of a browser demo.")] = 7860,
     device: Device = None, json: Json = False, debug: Debug = False,
 ) -> None:
     """Caption, classify and question the bundled clip; writes demo.png and demo.json. Or open a demo in the browser."""
     if what is not None:
         _serve_demo(what, host, port)
         return
+    check_folder(out)
+    with understood([video or str(demo_clip())], images=False) as clips:
+        if len(clips) > 1:
+            raise InvalidInput(f"--video {str(video)!r} holds {plural(len(clips), 'clip')}; the demo takes one.")
+        each(clips, lambda clip, _: _demonstrated(clip, out, device, json), json=json, printed=True)
+
+
+def _demonstrated(clip: Clip, out: Path, device: str | None, json: bool) -> list[Any]:
+    """Run the three pipelines on a clip, print what they say and write demo.png and demo.json."""
     import json as json_format
 
     from mmvideo.hooks import Progress
     from mmvideo.pipeline import Pipeline
     from mmvideo.plots import contact_sheet
 
-    clip = video or str(demo_clip())
-    caption = Pipeline("video-captioning", device=device)(clip, hook=Progress())
-    motion = Pipeline("video-classification", device=device)(clip, hook=Progress())
-    answer = Pipeline("video-qa", device=device)(clip, NEXT, hook=Progress())
-    results = {"caption": caption, "camera": motion, NEXT: answer}
+    caption = Pipeline("video-captioning", device=device)(clip.path, hook=Progress())
+    motion = Pipeline("video-classification", device=device)(clip.path, hook=Progress())
+    answer = Pipeline("video-qa", device=device)(clip.path, NEXT, hook=Progress())
+    results = {title: clip.named(result) for title, result in
+               (("caption", caption), ("camera", motion), (NEXT, answer))}
     if not json:
-        say(f"{Path(clip).name}: {motion.duration_seconds:.1f} s")
+        say(f"{Path(clip.name).name}: {motion.duration_seconds:.1f} s")
+        _warn(results, clip)
     for title, result in results.items():
         say(as_json(result) if json else f"\n{title}: {_seen(result)}")
     out.mkdir(parents=True, exist_ok=True)
     picture = contact_sheet(list(results.values()), out / "demo.png")
     text = json_format.dumps([result.to_dict() for result in results.values()], indent=2, ensure_ascii=False)
-    (out / "demo.json").write_text(text + "\n", encoding="utf-8")
+    (out / "demo.json").write_text(printable(text) + "\n", encoding="utf-8")
     note(f"\nwrote {picture} and {out / 'demo.json'}")
+    return list(results.values())
+
+
+def _warn(results: dict[str, Any], clip: Clip) -> None:
+    """Say first, once, what the models do not know, and what to type instead."""
+    from mmvideo.stages.remedy import shell_line
+
+    outside = [title for title, result in results.items() if result.in_domain.outside]
+    for caveat in dict.fromkeys(results[title].caveat for title in outside):
+        say(caveat)
+    if outside:
+        verb, words = ("classify", []) if outside == ["camera"] else ("ask", [NEXT])
+        say(f"  a model that may know: {shell_line(verb, [clip.argument, *words])}")
+
+
+def _seen(result: Any) -> str:
+    """Return a result in words, with every frame that was looked at."""
+    times = " ".join(f"{seconds:.3f}" for seconds in result.seconds_looked_at)
+    return f"{result.body}\n  frames at {times} s"
 
 
 def _serve_demo(what: str, host: str, port: int) -> None:
@@ -105,19 +139,16 @@ def _serve_demo(what: str, host: str, port: int) -> None:
     runpy.run_path(str(folder / f"{DEMOS[what]}.py"))["main"](host, port)
 
 
-def _seen(result: Any) -> str:
-    """Print a result with every frame that was looked at."""
-    times = " ".join(f"{seconds:.3f}" for seconds in result.seconds_looked_at)
-    return f"{result}\n  frames at {times} s"
-
-
 def train(
     config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Another length than the config's.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Train a model; a run that was stopped continues where it was when started again."""
+    """Train a model; a run that was stopped continues where it was when started again.
+
+    Exit code 6: it was stopped, by Ctrl-C or SIGTERM, and can be continued.
+    """
     import logging
 
     from mmvideo.training import recipes as training
@@ -125,7 +156,30 @@ def train(
     _limit(threads)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     with _config(config) as path:
-        say(training.run(path, out=out, steps=steps))
+        folder = out or Path("runs") / path.stem
+        check_folder(folder)
+        with _stoppable(folder):
+            say(training.run(path, out=folder, steps=steps))
+
+
+@contextmanager
+def _stoppable(folder: Path) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into an error that says how to continue.
+
+    Raises:
+        TrainingInterrupted: it was stopped.
+    """
+    def stop(number: int, _: Any) -> None:
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        kept = "goes on from the last checkpoint" if (folder / "checkpoint.pt").exists() else "begins anew"
+        raise TrainingInterrupted(f"Training was stopped by {name}; the same command {kept} in {folder}.")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def evaluate(
@@ -138,11 +192,13 @@ def evaluate(
     from mmvideo.registry import find
 
     _limit(threads)
+    folder = out or Path("runs") / Path(config).stem
+    check_folder(folder)
     raw, where = recipes.read_yaml("configs", config)
     if "evaluator" not in raw:
         raise RecipeError(f"{where}: no 'evaluator:' key, so there is nothing to run; see `mmvideo list evaluators`.")
     run = find("evaluators", raw.pop("evaluator"))
-    for report in run(raw, out=out or Path("runs") / Path(config).stem, where=where):
+    for report in run(raw, out=folder, where=where):
         say(as_json(report) if json else "  ".join(_entry(key, value) for key, value in report.items()))
 
 
@@ -185,8 +241,7 @@ def toybox_make(
     """Write clips with sound (mp4) and everything that is true about them (JSON), to test any model with."""
     from mmvideo.toybox.make import make
 
-    if out.exists() and not out.is_dir():
-        raise InvalidInput(f"{out} is a file; give a folder.")
+    check_folder(out, "OUT")
     counter = count_on_stderr if sys.stderr.isatty() else None
     say(make(out, num=num, level=level, split=split, start=start, size=size, fps=fps, on_progress=counter))
 

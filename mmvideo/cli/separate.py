@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, as_json, note, overrides, say
+from mmvideo.cli.clips import Clip, understood
+from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, note, overrides
+from mmvideo.cli.output import check_folder, each
 from mmvideo.errors import InvalidInput
+from mmvideo.wording import plural
 
 Boxes = Annotated[list[str] | None, typer.Option(
     "--face", metavar="X0,Y0,X1,Y1", help="Mark a face by hand, in pixels, brow to chin; may be given again. Then none "
@@ -24,24 +27,33 @@ def add_to(app: typer.Typer) -> None:
 
 
 def separate(
-    video: Annotated[str, typer.Argument(metavar="VIDEO", help="A file or URL with sound.")],
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="A file or http(s) address with sound, or - for "
+                                         "standard input.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")],
     videos: Annotated[bool, typer.Option("--videos/--no-videos", help="Also write a video a person.")] = True,
     face: Boxes = None, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     json: Json = False, debug: Debug = False,
 ) -> None:
     """Separate the voices of a clip by the faces that speak: a sound and a video for each person."""
-    from mmvideo.hooks import Progress
-    from mmvideo.pipeline import Pipeline
-
-    if out.exists() and not out.is_dir():
-        raise InvalidInput(f"--out {str(out)!r} is a file; give a folder.")
+    check_folder(out)
     changes = overrides(set_)
     if face:
         changes["faces"] = {**changes.get("faces", {}), "boxes": [n for text in face for n in _box(text)]}
-    result = Pipeline(recipe or "source-separation", model, device, **changes)(video, hook=Progress())
-    result.save(out, videos=videos)
-    say(as_json(result) if json else result)
+    name = recipe or "source-separation"
+    with understood([video], job=f"run {name}", images=False) as clips:
+        if len(clips) > 1:
+            raise InvalidInput(f"{video} holds {plural(len(clips), 'clip')}, and separate takes one; for all of them: "
+                               f"mmvideo run {name} {video} --out {out}")
+
+        def answers(clip: Clip, _: int) -> list[Any]:
+            from mmvideo.hooks import Progress
+            from mmvideo.pipeline import Pipeline
+
+            result = Pipeline(name, model, device, **changes)(clip.path, hook=Progress())
+            clip.named(result).save(out, videos=videos)
+            return [result]
+
+        each(clips, answers, json=json)
     note(f"wrote {out}/voices.json and what it names")
 
 

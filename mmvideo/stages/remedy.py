@@ -1,6 +1,9 @@
-"""The line of code that names a model which does know, for answers from outside an embedded model's domain."""
+"""The line of Python or of a shell that names a model which does know, for answers from outside a model's domain."""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
 
 CHAT_MODEL = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
 CLASSIFIER = "MCG-NJU/videomae-base-finetuned-kinetics"
@@ -27,3 +30,16 @@ def remedy(task: str, question: str = "What happens in this video?") -> str:
 def with_clip(line: str, path: str) -> str:
     """Put the path of the clip into a line that `remedy` gave."""
     return line.replace(repr(_CLIP), repr(path), 1)
+
+
+def shell_line(verb: str, words: Sequence[str]) -> str:
+    """Return the command to type instead, with the same clip and questions.
+
+    Args:
+        verb: ask, caption or classify.
+        words: what followed it.
+    """
+    return shlex.join(["mmvideo", verb, *words, "--model", CLASSIFIER if verb == "classify" else CHAT_MODEL])
+
+
+__all__ = ["CHAT_MODEL", "CLASSIFIER", "remedy", "shell_line", "with_clip"]
