@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmvideo import weights
-from mmvideo.errors import MediaNotFound, VideoDecodeError
+from mmvideo.errors import DownloadRefused, MediaNotFound, VideoDecodeError
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.remote import brought, in_our_words, opened
 from mmvideo.jobs.shards import is_member, place_of
 from mmvideo.media import MediaLimits
+from mmvideo.media.deadline import Deadline
 from mmvideo.media.download import is_url
 
 
@@ -41,14 +42,15 @@ def fetched(item: Item, options: JobOptions) -> Iterator[Fetched]:
         VideoDecodeError: a pipe, device or folder.
         MissingExtra: s3 or gs without the package for it.
     """
+    limits = MediaLimits(options.max_bytes, options.max_seconds, options.max_redirects)
     if is_member(item.source):
-        yield _member(item)
+        yield _member(item, limits)
         return
     if not is_url(item.source):
         path = Path(item.source)
         yield Fetched(path, _digest(path), path.stat().st_size, stamp(item))
         return
-    path = brought(item.source, MediaLimits(options.max_bytes, options.max_seconds, options.max_redirects))
+    path = brought(item.source, limits)
     try:
         yield Fetched(path, _digest(path), path.stat().st_size, "")
     finally:
@@ -77,18 +79,29 @@ def _digest(path: Path) -> str:
         raise VideoDecodeError(f"{path} cannot be read: permission denied.") from error
 
 
-def _member(item: Item) -> Fetched:
+def _member(item: Item, limits: MediaLimits) -> Fetched:
     """Read one member of a shard; where a list named it, it is looked up by its name."""
+    shard = item.source.partition("::")[0]
+    if is_url(shard):
+        data = Deadline(item.source, limits).run(lambda: _bytes_of(item, limits.max_bytes))
+    else:
+        data = _bytes_of(item, limits.max_bytes)
+    return Fetched(data, hashlib.sha256(data).hexdigest(), len(data), stamp(item))
+
+
+def _bytes_of(item: Item, max_bytes: int) -> bytes:
     shard, _, name = item.source.partition("::")
     offset, num_bytes = item.offset, item.num_bytes
     with opened(shard) as file, in_our_words(item.source):
         if offset is None:
             offset, num_bytes = place_of(file, shard, name)
+        if num_bytes > max_bytes:
+            raise DownloadRefused(f"{item.source} is {num_bytes} bytes, over the limit of {max_bytes} (max_bytes).")
         file.seek(offset)
         data = file.read(num_bytes)
     if len(data) < num_bytes:
         raise VideoDecodeError(f"{item.source}: the shard ends {num_bytes - len(data)} bytes too early.")
-    return Fetched(data, hashlib.sha256(data).hexdigest(), len(data), stamp(item))
+    return data
 
 
 __all__ = ["Fetched", "fetched", "stamp"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
 from mmvideo.jobs import tables
-from mmvideo.jobs.remote import brought, is_remote, listed
+from mmvideo.jobs.remote import SCHEMES, brought, is_remote, listed, scheme_of
 from mmvideo.jobs.shards import is_member, members
 from mmvideo.media import MediaLimits
 from mmvideo.media.download import is_url
@@ -112,16 +112,16 @@ def _from_path(text: str) -> Iterator[Item]:
         yield Item(text, text)
     elif is_url(text):
         yield from _from_address(text)
-    elif (path := Path(text).expanduser()).is_dir():
+    elif os.path.isdir(path := Path(os.path.expanduser(text))):
         yield from _from_folder(path)
-    elif not path.exists() and any(mark in text for mark in "*?["):
+    elif not (exists := os.path.exists(path)) and "\0" not in text and any(mark in text for mark in "*?["):
         yield from _from_glob(text)
-    elif not path.exists():
+    elif not exists:
         raise MediaNotFound(f"{text}: no such file or folder.")
     elif path.suffix.lower() == ".tar":
         yield from members(str(path), "", item_from)
     elif path.suffix.lower() in tables.READERS:
-        yield from _from_table(path, str(path.parent), path.name)
+        yield from _from_table(path, str(path.parent), path.name, path.suffix.lower())
     else:
         yield Item(path.name, str(path))
 
@@ -144,7 +144,7 @@ def _from_address(url: str) -> Iterator[Item]:
     elif suffix in tables.READERS:
         path = brought(url, MediaLimits())
         try:
-            yield from _from_table(path, url.rpartition("/")[0], url)
+            yield from _from_table(path, _plain(url).rpartition("/")[0], url, suffix)
         finally:
             path.unlink(missing_ok=True)
     else:
@@ -153,7 +153,12 @@ def _from_address(url: str) -> Iterator[Item]:
 
 def _suffix(text: str) -> str:
     """Return the suffix of a path or address, small."""
-    return Path(urlsplit(text).path if text.startswith(("http://", "https://")) else text).suffix.lower()
+    return Path(_plain(text)).suffix.lower()
+
+
+def _plain(text: str) -> str:
+    """Return an http address without its query, such as a signature; anything else as it is."""
+    return re.split("[?#]", text, maxsplit=1)[0] if is_url(text) and not is_remote(text) else text
 
 
 def _from_folder(folder: Path) -> Iterator[Item]:
@@ -185,36 +190,38 @@ def _from_glob(pattern: str) -> Iterator[Item]:
             yield Item(name, name)
 
 
-def _from_table(path: Path, base: str, name: str) -> Iterator[Item]:
+def _from_table(path: Path, base: str, name: str, suffix: str) -> Iterator[Item]:
     """Read a list or manifest; `name` is for messages."""
-    for where, row in tables.rows(path, name):
+    for where, row in tables.rows(path, name, suffix):
         if isinstance(row, str):
-            yield Item(row, located(row, base))
+            yield Item(row, located(row, base, where))
         else:
             yield item_from(row, base=base, where=where)
 
 
-def item_from(row: Mapping[str, Any], *, base: str, where: str) -> Item:
+def item_from(row: Mapping[str, Any], *, base: str, where: str, source: str | None = None,
+              name: str | None = None) -> Item:
     """Build an item from a row of a manifest; columns that nobody knows are left alone.
 
     Args:
         base: folder or address that relative paths start from.
+        where: what messages call the row.
+        source: where the clip is, whatever the row says about that; None takes it from the row.
+        name: the id of a row that brings none; None takes what the row names as its clip, and the span.
 
     Raises:
-        InvalidInput: no column for the clip, or a value of the wrong kind.
+        InvalidInput: no column for the clip, a value of the wrong kind, or a list from elsewhere that names what is
+            here.
     """
     found: dict[str, Any] = {}
     for column, value in row.items():
-        field = COLUMNS.get(str(column).strip().lower())
+        field = COLUMNS.get(str(column).strip().casefold())
         if field and not _absent(value):
             found.setdefault(field, value)
-    if "source" not in found:
-        missing = UnknownName("column", "path", [str(key) for key in row])
-        raise InvalidInput(f"{where} names no clip: {missing} Name it path or url (also: {', '.join(SOURCES[2:])}).")
-    source = found.pop("source")
-    if not isinstance(source, str | os.PathLike):
-        raise InvalidInput(f"{where}: a clip is named by its path or address, not by {_short(source)}.")
-    source = os.fspath(source)
+    named = found.pop("source", None)
+    if source is None:
+        named = _named(named, row, where)
+        source = located(named, base, where)
     seconds = {name: _seconds(found.pop(name), f"{where}: {name}") for name in ("start_seconds", "end_seconds")
                if name in found}
     start, end = seconds.get("start_seconds"), seconds.get("end_seconds")
@@ -223,15 +230,42 @@ def item_from(row: Mapping[str, Any], *, base: str, where: str) -> Item:
     questions = _questions(found.get("text", ()), where)
     span = f"#{start or 0:g}-{'' if end is None else f'{end:g}'}" if seconds else ""
     prompt = found.get("prompt")
-    return Item(str(found.get("id", source + span)), located(source, base), text=questions,
+    return Item(str(found.get("id", name or f"{named}{span}")), source, text=questions,
                 prompt=None if prompt is None else str(prompt), **seconds)
 
 
-def located(source: str, base: str) -> str:
-    """Resolve a relative path of a list or manifest against the folder or address that holds it."""
-    if is_url(source) or os.path.isabs(source):
-        return source
-    return f"{base}/{source}" if is_url(base) else os.path.join(base, os.path.expanduser(source))
+def _named(value: Any, row: Mapping[str, Any], where: str) -> str:
+    """Return what a row names as its clip."""
+    if value is None:
+        missing = UnknownName("column", "path", [str(key) for key in row])
+        raise InvalidInput(f"{where} names no clip: {missing} Name it path or url (also: {', '.join(SOURCES[2:])}).")
+    if not isinstance(value, str | os.PathLike):
+        raise InvalidInput(f"{where}: a clip is named by its path or address, not by {_short(value)}.")
+    return os.fspath(value)
+
+
+def located(source: str, base: str, where: str) -> str:
+    """Resolve a name of a list or manifest against the folder or address that holds it.
+
+    Raises:
+        InvalidInput: a list from elsewhere names a file of this machine, an address made of several, or one of a kind
+            that is not in `SCHEMES`.
+    """
+    if not is_url(base):
+        return source if is_url(source) or os.path.isabs(source) else os.path.join(base, os.path.expanduser(source))
+    source = source.strip()
+    if "::" in source:
+        raise InvalidInput(f"{where} names {_short(source)}: a list from elsewhere may not name addresses made of "
+                           "several (::).")
+    if os.path.isabs(source) or re.match(r"[~/\\]|[A-Za-z]:[/\\]", source):
+        raise InvalidInput(f"{where} names {_short(source)}: a list from elsewhere may not name files of this machine; "
+                           "use addresses, or names relative to the list.")
+    if not is_url(source):
+        return f"{base}/{source}"
+    if scheme_of(source) not in (*SCHEMES, scheme_of(base)):
+        raise InvalidInput(f"{where} names {_short(source)}: a list from elsewhere may name addresses of the kinds "
+                           f"{', '.join(SCHEMES)}.")
+    return source
 
 
 def _absent(value: Any) -> bool:
@@ -243,7 +277,7 @@ def _questions(value: Any, where: str) -> tuple[str, ...]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidInput(f"{where}: the questions {_short(value)} are no list in JSON: {error}.") from error
     asked = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (value,)
     if not all(isinstance(question, str) and question.strip() for question in asked):

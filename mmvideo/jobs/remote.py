@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mmvideo.errors import MediaNotFound, MissingExtra, MmvideoError
+from mmvideo.errors import DownloadRefused, MediaNotFound, MissingExtra, MmvideoError
 from mmvideo.media import MediaLimits
 from mmvideo.media.deadline import Deadline
 from mmvideo.media.download import copy_within, download, is_url, temporary
@@ -17,10 +17,21 @@ _OF_CLIENTS = {"botocore.exceptions": ("BotoCoreError", "ClientError"), "aiohttp
                "google.auth.exceptions": ("GoogleAuthError",), "gcsfs.retry": ("HttpError",)}
 """What the packages under fsspec raise beside OSError."""
 
+SCHEMES = ("abfs", "abfss", "az", "gcs", "gs", "hf", "http", "https", "s3", "s3a")
+"""Kinds of addresses that a job reads. Of fsspec's others, some name files of this machine (`file`, `local`), some are
+made of other addresses (`reference`, `zip`, anything with ``::``)."""
+_OWN = "memory"
+"""Files in the memory of this process, which a caller may name and a list may not."""
+
+
+def scheme_of(url: str) -> str:
+    """Return what stands before ``://``, small."""
+    return url.partition("://")[0].strip().casefold()
+
 
 def is_remote(source: str) -> bool:
     """Tell whether a source is an address that fsspec reads: any but http(s), which have limits of their own."""
-    return is_url(source) and source.partition("://")[0].lower() not in ("http", "https")
+    return is_url(source) and scheme_of(source) not in ("http", "https")
 
 
 @contextmanager
@@ -71,6 +82,7 @@ def listed(url: str) -> list[str] | None:
 
     Raises:
         MediaNotFound: nothing is there.
+        DownloadRefused: not one of `SCHEMES`.
         MissingExtra: a package is not installed.
     """
     system, path = _system(url)
@@ -91,6 +103,12 @@ def _system(url: str) -> tuple[Any, str]:
         import fsspec
     except ImportError as error:
         raise MissingExtra("fsspec", "cloud", f"Reading {url}") from error
+    if scheme_of(url) not in (*SCHEMES, _OWN):
+        known = scheme_of(url) in fsspec.available_protocols()
+        raise (DownloadRefused if known else MediaNotFound)(
+            f"Cannot read {url!r}: a job reads paths, and addresses of the kinds {', '.join(SCHEMES)}.")
+    if "::" in url:
+        raise DownloadRefused(f"Cannot read {url!r}: addresses made of several (::) are not read.")
     with in_our_words(url):
         return fsspec.core.url_to_fs(url)
 
@@ -100,7 +118,7 @@ def brought(url: str, limits: MediaLimits) -> Path:
 
     Raises:
         MediaNotFound: no such file or address.
-        DownloadRefused: over the limits on bytes, seconds or redirects.
+        DownloadRefused: over the limits on bytes, seconds or redirects, or not one of `SCHEMES`.
         MissingExtra: s3 or gs without the package for it.
     """
     if not is_remote(url):
@@ -116,4 +134,4 @@ def brought(url: str, limits: MediaLimits) -> Path:
     return path
 
 
-__all__ = ["brought", "in_our_words", "is_remote", "listed", "opened"]
+__all__ = ["SCHEMES", "brought", "in_our_words", "is_remote", "listed", "opened", "scheme_of"]

@@ -13,19 +13,20 @@ from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
 Rows = Iterator[tuple[int, Any]]
 
 
-def rows(path: Path, name: str) -> Iterator[tuple[str, Any]]:
+def rows(path: Path, name: str, suffix: str) -> Iterator[tuple[str, Any]]:
     """Yield (where it stands, in words; a mapping, or for a text list the name of a clip).
 
     Args:
-        path: a file with one of the suffixes in `READERS`.
+        path: a list or manifest.
         name: what messages call it.
+        suffix: one of `READERS`.
 
     Raises:
         InvalidInput: it cannot be read as what its suffix says.
         MediaNotFound: it cannot be opened.
         MissingExtra: Parquet without pyarrow.
     """
-    read, unit = READERS[Path(name).suffix.lower()]
+    read, unit = READERS[suffix]
     try:
         for number, row in read(path):
             yield f"{name}, {unit} {number}", row
@@ -59,7 +60,7 @@ def _lines(path: Path) -> Rows:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InvalidInput(f"{path.name}, line {number} is not JSON: {error}.") from error
             if not isinstance(row, dict):
                 raise InvalidInput(f"{path.name}, line {number} must be an object with a path or url, not {row!r}.")

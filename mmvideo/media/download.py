@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import string
 import tempfile
 import urllib.error
@@ -23,8 +24,8 @@ _CHUNK = 256 * 1024
 
 
 def is_url(text: str) -> bool:
-    """Tell whether a string is an address rather than a path (``scheme://``)."""
-    return "://" in text[:16]
+    """Tell whether a string is an address rather than a path: it begins with ``scheme://`` (RFC 3986, 3.1)."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
 
 
 class _CountedRedirects(urllib.request.HTTPRedirectHandler):
