@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo test lint tree clean
+.PHONY: help install demo test test-fast lowest lint tree clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -23,7 +23,16 @@ demo: install    ## caption, classify and question the bundled clip; writes a pi
 	$(BIN)/mmvideo demo --out out
 
 test: install    ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=10
+
+test-fast: install  ## the tests that take less than ten seconds each
+	$(BIN)/python -m pytest -m "not slow"
+
+lowest:          ## core tests against the lowest supported versions of the dependencies, in .venv-lowest
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python --resolution lowest-direct -e ".[dev]"
+	.venv-lowest/bin/python -m pytest -m "not slow" tests/media tests/sampling tests/language tests/hub tests/nn tests/test_*.py
 
 lint: install    ## ruff
 	$(BIN)/ruff check .
