@@ -13,12 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmvideo import checks
 from mmvideo.errors import InvalidInput, UnknownName
 
 
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise InvalidInput(message)
+
+
+def _is_tensor(value: Any, ndim: int, dtype: torch.dtype) -> bool:
+    return isinstance(value, Tensor) and value.ndim == ndim and value.dtype == dtype and not value.is_meta
+
+
+def _set(instance: Any, name: str, value: Any) -> None:
+    """Set a field of a frozen dataclass to its checked value, within `__post_init__`."""
+    object.__setattr__(instance, name, value)
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,10 +50,17 @@ class Video:
     """What is missing or doubtful: damage, disagreeing counts, padding."""
 
     def __post_init__(self) -> None:
-        _check(self.frames.ndim == 4 and self.frames.dtype == torch.uint8,
-               f"Video.frames must be uint8 (T, C, H, W), not {self.frames.dtype} {tuple(self.frames.shape)}.")
-        _check(self.pts_seconds.shape == self.frames.shape[:1],
-               f"Video has {self.frames.shape[0]} frames but pts_seconds of shape {tuple(self.pts_seconds.shape)}.")
+        _check(_is_tensor(self.frames, 4, torch.uint8),
+               f"Video.frames must be a uint8 tensor (T, C, H, W), not {checks.shown(self.frames)}.")
+        _check(isinstance(self.pts_seconds, Tensor) and self.pts_seconds.shape == self.frames.shape[:1],
+               f"Video.pts_seconds must be a tensor with a time for each of {self.frames.shape[0]} frames, not "
+               f"{checks.shown(self.pts_seconds)}.")
+        _check(not self.pts_seconds.is_complex() and bool(torch.isfinite(self.pts_seconds).all()),
+               "Video.pts_seconds must be finite numbers.")
+        _set(self, "duration_seconds", checks.number("Video.duration_seconds", self.duration_seconds, low=0))
+        _set(self, "start_seconds", checks.time("Video.start_seconds", self.start_seconds))
+        if self.fps is not None:
+            _set(self, "fps", checks.number("Video.fps", self.fps, above=0))
 
     def __len__(self) -> int:
         return self.frames.shape[0]
@@ -71,9 +88,10 @@ class Audio:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.samples.ndim == 2 and self.samples.dtype == torch.float32,
-               f"Audio.samples must be float32 (channels, S), not {self.samples.dtype} {tuple(self.samples.shape)}.")
-        _check(self.sample_rate > 0, f"Audio.sample_rate must be positive, not {self.sample_rate}.")
+        _check(_is_tensor(self.samples, 2, torch.float32) and self.samples.shape[0] > 0,
+               f"Audio.samples must be a float32 tensor (channels, S), not {checks.shown(self.samples)}.")
+        _set(self, "sample_rate", checks.sample_rate(self.sample_rate, "Audio.sample_rate"))
+        _set(self, "start_seconds", checks.time("Audio.start_seconds", self.start_seconds))
 
     @property
     def duration_seconds(self) -> float:
@@ -217,11 +235,16 @@ class Asking:
     """Give the reply in pieces, as it is made."""
 
     def __post_init__(self) -> None:
-        _check(self.max_new_tokens is None or self.max_new_tokens >= 1,
-               f"max_new_tokens must be 1 or more, not {self.max_new_tokens}.")
-        _check(0 <= self.temperature < float("inf"), f"temperature must be 0 or more, not {self.temperature}.")
-        _check(0 <= self.top_p <= 1, f"top_p must be between 0 and 1, not {self.top_p}.")
-        _check(self.seed is None or -1 << 63 <= self.seed < 1 << 64, f"seed must fit into 64 bits, not {self.seed}.")
+        if self.max_new_tokens is not None:
+            _set(self, "max_new_tokens", checks.whole("max_new_tokens", self.max_new_tokens, low=1))
+        _set(self, "temperature", checks.number("temperature", self.temperature, low=0))
+        _check(0 <= checks.number("top_p", self.top_p) <= 1, f"top_p must be between 0 and 1, not {self.top_p}.")
+        if self.seed is not None:
+            _check(-1 << 63 <= checks.whole("seed", self.seed, low=-1 << 80, high=1 << 80) < 1 << 64,
+                   f"seed must fit into 64 bits, not {self.seed}.")
+        checks.flag("stream", self.stream)
+        _check(all(isinstance(choice, str) for choice in self.choices),
+               f"choices must be texts, not {checks.shown(self.choices)}.")
         _check(all(isinstance(text, str) and text for text in self.stop), "stop must hold texts, none of them empty.")
         _check(not (self.choices and self.stop), "Give choices or stop, not both: a choice is never cut.")
         _check(not (self.choices and self.schema), "Give choices or a schema, not both.")
@@ -244,7 +267,7 @@ class Asking:
             given["stop"] = [given["stop"]]
         for name in ("choices", "history", "stop"):
             items = given.pop(name, None) or ()
-            _check(not isinstance(items, str), f"{name} must be a list, not {items!r}.")
+            _check(isinstance(items, list | tuple), f"{name} must be a list, not {checks.shown(items)}.")
             given[name] = tuple(tuple(item) if isinstance(item, list) else item for item in items)
         return cls(**given)
 

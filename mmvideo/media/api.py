@@ -11,15 +11,17 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from mmvideo import checks
 from mmvideo.errors import DownloadRefused, InvalidInput, MediaNotFound, VideoDecodeError
 from mmvideo.media.convert import Fit
 from mmvideo.media.download import download, is_url, temporary
 from mmvideo.media.files import FileSource
 from mmvideo.media.info import MediaInfo
 from mmvideo.media.limits import MediaLimits
-from mmvideo.media.memory import array_source, audio_source, image_files, image_source, video_source
+from mmvideo.media.memory import array_source, audio_source, image_files, image_source, pixels, video_source
 from mmvideo.media.opening import Opener
 from mmvideo.media.probe import look
+from mmvideo.media.samples import as_audio
 from mmvideo.media.source import Source, check_budget
 from mmvideo.media.webcam import WebcamSource
 from mmvideo.types import Audio, Size, Video
@@ -56,10 +58,20 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
     """
     if isinstance(source, Source):
         return source
-    limits = limits or MediaLimits()
+    if fps is not None and pts_seconds is not None:
+        raise InvalidInput("Give fps= or pts_seconds=, not both.")
+    strict, deinterlace = checks.flag("strict", strict), checks.flag("deinterlace", deinterlace)
+    threads = None if threads is None else checks.whole("threads", threads, low=0, high=1024)
+    if audio_stream is not None:
+        audio_stream = checks.whole("audio_stream", audio_stream)
+    limits = MediaLimits() if limits is None else limits
+    if not isinstance(limits, MediaLimits):
+        raise InvalidInput(f"limits must be a MediaLimits, not {checks.shown(limits)}.")
     sound = _sound(audio, sample_rate, limits)
     timed = {"audio": sound, "strict": strict}
     clocked = {"fps": fps, "pts_seconds": pts_seconds, **timed}
+    if isinstance(source, Video | Audio) and (fps is not None or pts_seconds is not None):
+        raise InvalidInput(f"fps= and pts_seconds= are for frames and images; a {type(source).__name__} has its times.")
     if isinstance(source, Video):
         return video_source(source, **timed)
     if isinstance(source, Audio):
@@ -98,9 +110,9 @@ def _list_source(source: Sequence, clocked: dict, limits: MediaLimits) -> Source
         return image_source([Path(item) for item in source], name=f"{len(source)} images",
                             max_pixels=limits.max_pixels, **clocked)
     if all(isinstance(item, np.ndarray | torch.Tensor) for item in source):
-        if len({tuple(item.shape) for item in source}) > 1:
-            raise InvalidInput("Frames in a list must all have the same shape.")
-        return array_source(np.stack([np.asarray(item) for item in source]), **clocked)
+        if len({(tuple(item.shape), str(item.dtype).removeprefix("torch.")) for item in source}) > 1:
+            raise InvalidInput("Frames in a list must all have the same shape and type.")
+        return array_source(np.stack([pixels(item[None])[0] for item in source]), **clocked)
     raise InvalidInput("A list must hold image paths or frames, all of one kind.")
 
 
@@ -108,11 +120,11 @@ def _sound(audio: Any, sample_rate: int | None, limits: MediaLimits) -> Audio | 
     if audio is None or isinstance(audio, Audio):
         return audio
     if isinstance(audio, np.ndarray | torch.Tensor):
-        if sample_rate is None:
-            raise InvalidInput("Samples have no clock of their own: give sample_rate=.")
-        samples = torch.as_tensor(audio, dtype=torch.float32)
-        return Audio(samples[None] if samples.ndim == 1 else samples, sample_rate)
-    return read_audio(audio, limits=limits)
+        return as_audio(audio, sample_rate)
+    if isinstance(audio, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(audio, "read"):
+        return read_audio(audio, limits=limits)
+    raise InvalidInput(f"audio= must be an Audio, samples with sample_rate=, a path, bytes or a binary file, not "
+                       f"{checks.shown(audio)}.")
 
 
 def _as_opener(source: MediaLike, limits: MediaLimits):

@@ -8,8 +8,10 @@ import av
 import numpy as np
 import torch
 
+from mmvideo import checks
 from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
 from mmvideo.media.opening import ERRORS, Opener, decoding_error
+from mmvideo.media.samples import NOT_FINITE, Mixer
 from mmvideo.media.seeking import SEEKABLE
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio
@@ -43,7 +45,7 @@ class AudioReader:
         if not streams:
             raise NoAudioTrack(f"{self.opener.name} has no sound track.")
         if self.track is not None:
-            if not 0 <= self.track < len(streams):
+            if not 0 <= checks.whole("audio_stream", self.track) < len(streams):
                 raise InvalidInput(f"audio_stream={self.track}, but {self.opener.name} has {len(streams)} sound "
                                    f"tracks: choose 0 to {len(streams) - 1}.")
             return streams[self.track]
@@ -72,11 +74,16 @@ class AudioReader:
     def chunks(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
                end_seconds: float | None = None) -> Iterator[tuple[np.ndarray, float, int]]:
         """Yield float32 (channels, S) pieces without gaps, each with the time of its first sample and the rate."""
+        start_seconds, end_seconds = checks.span(start_seconds, end_seconds)
+        sample_rate, mono = None if sample_rate is None else checks.sample_rate(sample_rate), checks.flag("mono", mono)
         with self.opener() as container:
             stream = self._choose(container)
             context = stream.codec_context
             if context is None or not context.sample_rate:
                 raise VideoDecodeError(f"{self.opener.name}: its sound track cannot be decoded (unknown codec).")
+            if not checks.LOWEST_RATE <= context.sample_rate <= checks.HIGHEST_RATE:
+                raise VideoDecodeError(f"{self.opener.name}: its header gives the sound {context.sample_rate} samples "
+                                       f"a second; {checks.LOWEST_RATE} to {checks.HIGHEST_RATE} can be read.")
             rate = sample_rate or context.sample_rate
             if start_seconds is not None and container.format.name in SEEKABLE:
                 base = stream.time_base
@@ -92,7 +99,7 @@ class AudioReader:
 
     def _resampled(self, container, stream, layout: str, rate: int) -> Iterator[tuple[np.ndarray, float]]:
         """Decode and resample; the clock runs on by sample count unless the file's own jumps."""
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        mixer = Mixer(layout, rate)
         begin, taken, given = None, 0, 0
         for frame in self._decoded(container, stream):
             seconds = float(frame.pts * frame.time_base) if frame.pts is not None else None
@@ -100,21 +107,28 @@ class AudioReader:
                 begin = _on_grid(seconds, stream, frame) if seconds is not None else 0.0
             expected = begin + taken / frame.sample_rate
             if seconds is not None and abs(seconds - expected) > _GAP_SECONDS:
-                for out in resampler.resample(None):
-                    yield _clipped(out), begin + given / rate
-                    given += out.samples
-                resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+                for samples in mixer.rest():
+                    yield samples, begin + given / rate
+                    given += samples.shape[1]
                 self._jump(expected, seconds)
                 begin, taken, given = seconds, 0, 0
             taken += frame.samples
             frame.pts = None
-            for out in resampler.resample(frame):
-                yield _clipped(out), begin + given / rate
-                given += out.samples
+            for samples in mixer.take(frame):
+                yield samples, begin + given / rate
+                given += samples.shape[1]
+            if mixer.num_not_finite:
+                self._not_finite(begin + taken / frame.sample_rate)
         if begin is not None:
-            for out in resampler.resample(None):
-                yield _clipped(out), begin + given / rate
-                given += out.samples
+            for samples in mixer.rest():
+                yield samples, begin + given / rate
+                given += samples.shape[1]
+
+    def _not_finite(self, seconds: float) -> None:
+        if self.strict:
+            raise VideoDecodeError(f"{self.opener.name}: the sound before {seconds:.3f} s holds samples that are not "
+                                   "finite numbers. Read it with strict=False to hear silence in their place.")
+        self.log.add(NOT_FINITE)
 
     def _jump(self, expected: float, seconds: float) -> None:
         text = (f"no sound from {expected:.3f} to {seconds:.3f} s (filled with silence)" if seconds > expected else
@@ -154,10 +168,6 @@ def _on_grid(seconds: float, stream: av.AudioStream, frame: av.AudioFrame) -> fl
     start, length = float(stream.start_time * stream.time_base), frame.samples / frame.sample_rate
     snapped = start + round((seconds - start) / length) * length
     return snapped if abs(snapped - seconds) < _ROUNDING_SECONDS else seconds
-
-
-def _clipped(frame: av.AudioFrame) -> np.ndarray:
-    return np.clip(frame.to_ndarray(), -1.0, 1.0)
 
 
 class _Cut:

@@ -14,11 +14,14 @@ import torch
 from av.video.reformatter import VideoReformatter
 from torch import Tensor
 
+from mmvideo import checks
 from mmvideo.errors import InvalidInput
 from mmvideo.types import Size
 
 Fit = Literal["crop", "pad", "squash"]
 FITS = ("crop", "pad", "squash")
+MAX_SIDE = 16384
+"""Most rows or columns of a result."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,14 @@ def check_size(size: Size | int | tuple[int, int] | None) -> Size | None:
     Raises:
         InvalidInput: not positive whole numbers.
     """
-    if size is None or isinstance(size, Size):
-        checked = size
-    elif isinstance(size, int):
-        checked = Size(size, size)
-    elif isinstance(size, tuple | list) and len(size) == 2:
-        checked = Size(int(size[0]), int(size[1]))
-    else:
-        raise InvalidInput(f"size must be an int, (height, width), Size or None, not {size!r}.")
-    if checked is not None and not (0 < checked.height <= 16384 and 0 < checked.width <= 16384):
-        raise InvalidInput(f"size must lie between 1 and 16384 pixels, not {checked}.")
-    return checked
+    if size is None:
+        return None
+    if isinstance(size, Size):
+        size = (size.height, size.width)
+    sides = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2:
+        raise InvalidInput(f"size must be an int, (height, width), Size or None, not {checks.shown(size)}.")
+    return Size(*(checks.whole("size", side, low=1, high=MAX_SIDE) for side in sides))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Geometry:
     @staticmethod
     def plan(height: int, width: int, size: Size | None, fit: Fit) -> Geometry:
         """Plan the way from an upright picture of (height, width) pixels to `size`."""
-        if fit not in FITS:
+        if not isinstance(fit, str) or fit not in FITS:
             raise InvalidInput(f"fit must be one of {', '.join(FITS)}, not {fit!r}.")
         if size is None:
             size = Size(height, width)

@@ -24,5 +24,8 @@ class MediaLimits:
     four bytes a pixel, and a header of a few bytes can claim anything."""
 
 
+MAX_BATCH = 1_000_000
+"""Most frames in one batch of `Source.stream`."""
+
 MAX_RESULT_BYTES = 16 * 1024**3
 """Largest tensor of frames that one call returns; longer videos are read with `Source.stream`."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mmvideo import checks
 from mmvideo.errors import (
     BudgetExceeded,
     InvalidInput,
@@ -21,11 +23,12 @@ from mmvideo.errors import (
 )
 from mmvideo.media.formats import IMAGES, too_large
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
+from mmvideo.media.samples import NOT_FINITE, bounded, mixed
 from mmvideo.media.source import EPSILON_SECONDS, Frames, Source, Take
 from mmvideo.types import Audio, Video
 
+_FRAMES = "uint8 with values 0-255, (T, H, W, 3) or (T, 3, H, W)"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 class ListSource(Source):
@@ -39,6 +42,9 @@ class ListSource(Source):
 
     def __init__(self, name: str, container: str, pts_seconds: Sequence[float], frame, *, duration_seconds: float,
                  fps: float | None, audio: Audio | None = None, strict: bool = False, warnings: Sequence[str] = ()):
+        audio = None if audio is None else bounded(audio)
+        if strict and audio is not None and any(NOT_FINITE in warning for warning in audio.warnings):
+            raise InvalidInput(f"{name}: {audio.warnings[-1]}; strict=True does not accept that.")
         self._pts, self._frame, self._sound = [float(t) for t in pts_seconds], frame, audio
         video = ()
         if self._pts:
@@ -53,7 +59,8 @@ class ListSource(Source):
             audio.start_seconds, audio.duration_seconds),)
         spans = [(s.start_seconds, s.start_seconds + s.duration_seconds) for s in (*video, *sounds)]
         start, end = min(a for a, _ in spans), max(b for _, b in spans)
-        super().__init__(MediaInfo(name, container, start, end - start, video, sounds, tuple(warnings)), strict=strict)
+        notes = (*warnings, *(() if audio is None else audio.warnings))
+        super().__init__(MediaInfo(name, container, start, end - start, video, sounds, notes), strict=strict)
 
     def _frames(self, start_seconds: float | None = None) -> Frames:
         self._need_frames()
@@ -86,20 +93,15 @@ class ListSource(Source):
 def convert_audio(audio: Audio, *, sample_rate: int | None = None, mono: bool = False,
                   start_seconds: float | None = None, end_seconds: float | None = None) -> Audio:
     """Cut, mix down and resample sound that is in memory; see `Source.audio` for the rules."""
+    start_seconds, end_seconds = checks.span(start_seconds, end_seconds)
+    sample_rate, mono = None if sample_rate is None else checks.sample_rate(sample_rate), checks.flag("mono", mono)
     rate, samples = audio.sample_rate, audio.samples
     first = 0 if start_seconds is None else max(0, round((start_seconds - audio.start_seconds) * rate))
     last = samples.shape[1] if end_seconds is None else max(0, round((end_seconds - audio.start_seconds) * rate))
     samples, begins = samples[:, first:last], audio.start_seconds + first / rate
-    channels = samples.shape[0]
-    layout = "mono" if mono or channels == 1 else "stereo"
-    if samples.shape[1] and (sample_rate not in (None, rate) or _LAYOUTS.get(channels) != layout):
-        if channels not in _LAYOUTS:
-            samples, channels = samples.mean(0, keepdim=True), 1
-        frame = av.AudioFrame.from_ndarray(samples.contiguous().numpy(), format="fltp", layout=_LAYOUTS[channels])
-        frame.sample_rate = rate
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate or rate)
-        pieces = [out.to_ndarray() for out in (*resampler.resample(frame), *resampler.resample(None))]
-        samples = torch.from_numpy(np.concatenate(pieces, axis=1)).clamp(-1, 1)
+    layout = "mono" if mono or samples.shape[0] == 1 else "stereo"
+    if samples.shape[1] and (sample_rate not in (None, rate) or samples.shape[0] != (1 if layout == "mono" else 2)):
+        samples = torch.from_numpy(mixed(samples.numpy(), rate, layout=layout, to_rate=sample_rate or rate))
     return Audio(samples, sample_rate or rate, start_seconds=begins, source=audio.source, warnings=audio.warnings)
 
 
@@ -114,12 +116,12 @@ def clock(count: int, fps: float | None, pts_seconds: Sequence[float] | None, wh
     if count == 0:
         raise InvalidInput(f"{what}: there is not one frame.")
     if fps is not None:
-        if not 0 < fps < 1e6:
-            raise InvalidInput(f"fps must be positive, not {fps}.")
+        fps = checks.number("fps", fps, low=1 / checks.LONGEST_SECONDS, high=1e6)
         return [number / fps for number in range(count)], count / fps
-    times = [float(t) for t in pts_seconds]
-    if len(times) != count or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-        raise InvalidInput(f"pts_seconds must be {count} increasing numbers, one per frame; {len(times)} given.")
+    times = checks.numbers("pts_seconds", pts_seconds)
+    if len(times) != count or (np.diff(times) <= 0).any() or np.abs(times).max() > checks.LONGEST_SECONDS:
+        raise InvalidInput(f"pts_seconds must be {count} increasing numbers of seconds, one per frame; {len(times)} "
+                           f"given, from {min(times, default=0):g} to {max(times, default=0):g}.")
     step = float(np.median(np.diff(times))) if count > 1 else 0.0
     return times, times[-1] - times[0] + step
 
@@ -127,24 +129,36 @@ def clock(count: int, fps: float | None, pts_seconds: Sequence[float] | None, wh
 def array_source(frames, *, fps: float | None, pts_seconds: Sequence[float] | None, audio: Audio | None,
                  strict: bool) -> ListSource:
     """Open uint8 frames (T, H, W, 3) or (T, 3, H, W), numpy or torch; grey (1 channel) is repeated."""
-    array = frames.detach().cpu().numpy() if isinstance(frames, torch.Tensor) else np.asarray(frames)
-    if array.ndim != 4 or array.dtype != np.uint8:
-        raise InvalidInput("frames must be uint8 with values 0-255, (T, H, W, 3) or (T, 3, H, W), not "
-                           f"{array.dtype} {array.shape}.")
-    if array.shape[-1] not in (1, 3):
-        if array.shape[1] not in (1, 3):
-            raise InvalidInput(f"frames need 1 or 3 colour channels first or last, not the shape {array.shape}.")
-        array = array.transpose(0, 2, 3, 1)
-    array = np.broadcast_to(array, (*array.shape[:3], 3))
+    array = pixels(frames)
     times, duration = clock(len(array), fps, pts_seconds, "Frames")
     return ListSource("<frames>", "array", times, array.__getitem__, duration_seconds=duration, fps=fps, audio=audio,
                       strict=strict)
 
 
+def pixels(frames: Any) -> np.ndarray:
+    """Return frames as uint8 (T, H, W, 3), without copying them."""
+    if isinstance(frames, torch.Tensor):
+        if frames.is_meta or frames.layout != torch.strided or frames.dtype != torch.uint8:
+            raise InvalidInput(f"frames must be {_FRAMES}, not {checks.shown(frames)}.")
+        frames = frames.detach().cpu().numpy()
+    array = np.asarray(frames)
+    if array.ndim != 4 or array.dtype != np.uint8:
+        raise InvalidInput(f"frames must be {_FRAMES}, not {array.dtype} {array.shape}.")
+    if array.shape[-1] not in (1, 3):
+        if array.shape[1] not in (1, 3):
+            raise InvalidInput(f"frames need 1 or 3 colour channels first or last, not the shape {array.shape}.")
+        array = array.transpose(0, 2, 3, 1)
+    if 0 in array.shape[1:3]:
+        raise InvalidInput(f"frames must have at least one pixel, not {array.shape[1]} x {array.shape[2]}.")
+    return np.broadcast_to(array, (*array.shape[:3], 3))
+
+
 def video_source(video: Video, *, audio: Audio | None, strict: bool) -> ListSource:
     """Open one of our own videos; its frames keep their times."""
-    if not len(video):
-        raise InvalidInput("The Video holds no frame.")
+    if not video.frames.numel():
+        raise InvalidInput(f"The Video holds no frame with pixels: {tuple(video.frames.shape)} (T, C, H, W).")
+    if video.frames.shape[1] != 3:
+        raise InvalidInput(f"The Video must have 3 colour channels (RGB), not {tuple(video.frames.shape)}.")
     frames, times = video.frames.permute(0, 2, 3, 1).numpy(), video.pts_seconds.tolist()
     if any(b <= a for a, b in pairwise(times)):
         raise InvalidInput("The Video's pts_seconds must increase to be read as a source.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -12,11 +11,12 @@ import av
 import numpy as np
 import torch
 
+from mmvideo import checks
 from mmvideo.errors import BudgetExceeded, InvalidInput, NoAudioTrack
 from mmvideo.media.convert import Converter, Fit, as_tensor
 from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.info import MediaInfo
-from mmvideo.media.limits import MAX_RESULT_BYTES
+from mmvideo.media.limits import MAX_BATCH, MAX_RESULT_BYTES
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio, Size, Video
 
@@ -56,6 +56,7 @@ class Source:
         Raises:
             InvalidInput: nothing of the source lies between them.
         """
+        start_seconds, end_seconds = checks.span(start_seconds, end_seconds)
         if start_seconds is None and end_seconds is None:
             return
         first, last = self.start_seconds, self.end_seconds
@@ -126,9 +127,9 @@ class Source:
             VideoDecodeError: nothing can be decoded, or damage with ``strict=True``.
             BudgetExceeded: the result would not fit in `MAX_RESULT_BYTES`.
         """
-        times = [float(seconds) for seconds in times_seconds]
-        if not times or not all(math.isfinite(seconds) for seconds in times):
-            raise InvalidInput("times_seconds must be one or more finite numbers.")
+        times = checks.numbers("times_seconds", times_seconds)
+        if not times:
+            raise InvalidInput("times_seconds must be one or more times; the list is empty.")
         converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace)
         stamps: list[float] = []
         pictures: list[np.ndarray] = []
@@ -160,9 +161,10 @@ class Source:
         Raises:
             NoVideoTrack: there is no moving picture.
             VideoDecodeError: nothing can be decoded, or damage with ``strict=True``.
+            BudgetExceeded: a batch would not fit in `MAX_RESULT_BYTES`.
         """
-        if batch < 1:
-            raise InvalidInput(f"batch must be at least 1, not {batch}.")
+        batch = checks.whole("batch", batch, low=1, high=MAX_BATCH)
+        start_seconds, end_seconds = checks.span(start_seconds, end_seconds)
         converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace)
         buffers = _Buffers()
         rows: np.ndarray | None = None
@@ -174,6 +176,7 @@ class Source:
                 break
             if rows is None:
                 shape = converter.result_size(frame)
+                check_budget(shape.height * shape.width * 3, batch)
                 rows = buffers.take((batch, shape.height, shape.width, 3))
             converter.into(frame, rows[len(stamps)])
             stamps.append(seconds)
@@ -257,7 +260,7 @@ class Source:
     def _video(self, frames: np.ndarray, stamps: list[float]) -> Video:
         main = self.info.main_video
         return Video(as_tensor(frames), torch.tensor(stamps, dtype=torch.float64),
-                     duration_seconds=self.end_seconds - self.start_seconds, start_seconds=self.start_seconds,
+                     duration_seconds=max(0.0, self.end_seconds - self.start_seconds), start_seconds=self.start_seconds,
                      fps=main.average_fps if main else None, source=self.info.source, warnings=self._log.tuple())
 
 

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmvideo import checks
 from mmvideo.errors import InvalidInput
+from mmvideo.media.convert import MAX_SIDE
 from mmvideo.media.memory import clock, convert_audio
 from mmvideo.types import Audio, Video
 
@@ -23,6 +25,31 @@ _CLOCK = 90000
 """Ticks per second of written timestamps: whole numbers for 24, 25, 30, 50 and 60 fps, and 11 us otherwise."""
 _AAC_FRAME = 1024
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+
+def _suffix(path: str | os.PathLike) -> str:
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidInput(f"The path to write must be a string or a path, not {checks.shown(path)}.")
+    return Path(path).suffix.lower()
+
+
+def _tensor(frames: Tensor | np.ndarray) -> Tensor:
+    fits = isinstance(frames, Tensor | np.ndarray) and frames.ndim == 4 and frames.shape[1] == 3 and all(frames.shape)
+    if not fits or frames.dtype not in (torch.uint8, np.dtype(np.uint8)) or getattr(frames, "is_meta", False):
+        raise InvalidInput(f"frames must be uint8 (T, 3, H, W) with at least one pixel, not {checks.shown(frames)}.")
+    if max(frames.shape[2:]) > MAX_SIDE:
+        raise InvalidInput(f"H.264 holds at most {MAX_SIDE} rows and columns, not {tuple(frames.shape[2:])} (H, W).")
+    return torch.as_tensor(frames).detach().cpu()
+
+
+def _check_sound(audio: Audio) -> None:
+    """Refuse what is no sound, or holds numbers that no file can hold."""
+    if not isinstance(audio, Audio):
+        raise InvalidInput(f"The sound to write must be an Audio, not {checks.shown(audio)}; make one with "
+                           "Audio(samples, sample_rate).")
+    if not bool(torch.isfinite(audio.samples).all()):
+        raise InvalidInput("The sound to write holds samples that are not finite numbers (NaN or infinite); replace "
+                           "them, for example with torch.nan_to_num.")
 
 
 @contextmanager
@@ -59,15 +86,16 @@ def write_video(path: str | os.PathLike, frames: Tensor | np.ndarray | Video, *,
     Raises:
         InvalidInput: no clock, wrong shape or suffix.
     """
-    if Path(path).suffix.lower() not in (".mp4", ".mov", ".m4v"):
-        raise InvalidInput(f"write_video writes .mp4, not {Path(path).suffix!r}.")
+    if _suffix(path) not in (".mp4", ".mov", ".m4v"):
+        raise InvalidInput(f"write_video writes .mp4, not {_suffix(path)!r}.")
     if isinstance(frames, Video):
         if fps is None and pts_seconds is None:
             pts_seconds = frames.pts_seconds.tolist()
         frames = frames.frames
-    frames = torch.as_tensor(frames)
-    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8:
-        raise InvalidInput(f"frames must be uint8 (T, 3, H, W), not {frames.dtype} {tuple(frames.shape)}.")
+    frames = _tensor(frames)
+    crf = checks.whole("crf", crf, low=0, high=51)
+    if audio is not None:
+        _check_sound(audio)
     times, duration = clock(len(frames), fps, pts_seconds, "Frames to write")
     ticks = [round((seconds - times[0]) * _CLOCK) for seconds in times]
     with _whole(path) as part, av.open(f"file:{part}", "w", format="mp4", options={"movflags": "+faststart"}) as out:
@@ -142,6 +170,7 @@ def write_audio(path: str | os.PathLike, audio: Audio) -> None:
     Raises:
         InvalidInput: another suffix, or a number of channels other than 1, 2, 6 or 8.
     """
+    _check_sound(audio)
     write_audio_pieces(path, [audio], sample_rate=audio.sample_rate)
 
 
@@ -152,7 +181,7 @@ def write_audio_pieces(path: str | os.PathLike, pieces: Iterable[Audio], *, samp
         InvalidInput: as `write_audio`; or no piece.
     """
     kinds = {".wav": ("wav", "pcm_f32le", "flt"), ".flac": ("flac", "flac", "s32")}
-    suffix = Path(path).suffix.lower()
+    suffix = _suffix(path)
     if suffix not in kinds:
         raise InvalidInput(f"write_audio writes {' or '.join(kinds)}, not {suffix!r}.")
     layouts = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
@@ -168,6 +197,7 @@ def write_audio_pieces(path: str | os.PathLike, pieces: Iterable[Audio], *, samp
         stream = out.add_stream(codec, rate=sample_rate, layout=layouts[channels], format=kind)
         start = 0
         for audio in chain([first], pieces):
+            _check_sound(audio)
             for at in range(0, audio.samples.shape[1], 4096):
                 piece = audio.samples[:, at:at + 4096].clamp(-1, 1).t().contiguous().numpy()
                 if kind == "s32":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mmvideo import checks
 from mmvideo.errors import InvalidInput
 
 DEFAULT_FPS, DEFAULT_MOST = 1.0, 64
@@ -27,10 +28,10 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("num_frames", "max_frames", "max_tokens"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InvalidInput(f"{name} must be 1 or more, not {value}.")
-        if self.fps is not None and not (self.fps > 0 and math.isfinite(self.fps)):
-            raise InvalidInput(f"fps must be a positive number, not {self.fps}.")
+            if value is not None:
+                checks.whole(name, value, low=1)
+        if self.fps is not None:
+            checks.number("fps", self.fps, above=0)
 
     def frames(self, seconds: float) -> int:
         """Return how many frames a span gets, before tokens are counted."""

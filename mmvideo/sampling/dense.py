@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mmvideo.errors import InvalidInput
-from mmvideo.media.convert import Fit, Geometry, check_size
+from mmvideo import checks
+from mmvideo.errors import BudgetExceeded, InvalidInput
+from mmvideo.media.convert import MAX_SIDE, Fit, Geometry, check_size
 from mmvideo.media.source import EPSILON_SECONDS, Source
-from mmvideo.sampling.gather import PADDING, SizeLike, Span, gather, positive, span_of
+from mmvideo.sampling.gather import MOST_FRAMES, PADDING, SizeLike, Span, count, gather, span_of
 from mmvideo.types import Clips, Size
 from mmvideo.wording import plural
 
@@ -38,7 +39,7 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
         InvalidInput: an option out of range, or a span that holds nothing.
         NoVideoTrack: the source has no moving picture.
     """
-    check_views(num_clips, num_frames, crops, size)
+    num_clips, num_frames, crops = check_views(num_clips, num_frames, crops, size)
     span = span_of(source, start_seconds, end_seconds)
     length, half = _length(source, num_frames, stride_frames, clip_seconds)
     room = max(0.0, span.seconds - length)
@@ -56,12 +57,19 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
     return three_crops(source, times, check_size(size), rest)
 
 
-def check_views(num_clips: int, num_frames: int, crops: int, size: SizeLike) -> None:
-    """Raise InvalidInput unless so many clips, frames and crops can be taken."""
-    for name, value in (("num_clips", num_clips), ("num_frames", num_frames)):
-        positive(name, value)
-    if crops not in (1, 3) or (crops == 3 and size is None):
-        raise InvalidInput(f"crops must be 1, or 3 together with size=; not {crops} with size={size}.")
+def check_views(num_clips: int, num_frames: int, crops: int, size: SizeLike) -> tuple[int, int, int]:
+    """Return numbers of clips, frames and crops that can be taken.
+
+    Raises:
+        InvalidInput: these cannot.
+    """
+    num_clips, num_frames = count("num_clips", num_clips), count("num_frames", num_frames)
+    crops = checks.whole("crops", crops, low=1, high=3)
+    if crops == 2 or (crops == 3 and size is None):
+        raise InvalidInput(f"crops must be 1, or 3 together with size=; not {crops} with size={checks.shown(size)}.")
+    if num_clips * num_frames > MOST_FRAMES:
+        raise BudgetExceeded(f"{num_clips} clips of {num_frames} frames are over {MOST_FRAMES} frames; ask for fewer.")
+    return num_clips, num_frames, crops
 
 
 def _length(source: Source, num_frames: int, stride_frames: int | None, clip_seconds: float | None):
@@ -69,10 +77,8 @@ def _length(source: Source, num_frames: int, stride_frames: int | None, clip_sec
     if clip_seconds is not None:
         if stride_frames is not None:
             raise InvalidInput("Give stride_frames or clip_seconds, not both.")
-        positive("clip_seconds", clip_seconds)
-        return float(clip_seconds), 0.0
-    stride = 2 if stride_frames is None else stride_frames
-    positive("stride_frames", stride)
+        return checks.number("clip_seconds", clip_seconds, above=0, high=checks.LONGEST_SECONDS), 0.0
+    stride = 2.0 if stride_frames is None else checks.number("stride_frames", stride_frames, above=0, high=1e6)
     fps = source.info.main_video.average_fps
     if not fps:
         raise InvalidInput(f"{source.info.source} has no frame rate to count frames by; give clip_seconds=.")
@@ -85,6 +91,9 @@ def three_crops(source: Source, times: np.ndarray, size: Size, rest: dict) -> Cl
     main = source.info.main_video
     upright = (main.width, main.height) if main.rotation % 180 else (main.height, main.width)
     scaled = Geometry.plan(*upright, size, "crop").scaled
+    if max(scaled.height, scaled.width) > MAX_SIDE:
+        raise InvalidInput(f"{source.info.source} is {upright[1]} x {upright[0]} pixels, too thin for three crops of "
+                           f"{size.width} x {size.height}; use crops=1.")
     whole = gather(source, times, size=scaled, fit="squash", **rest)
     tops, lefts = ([round(part * (side - asked) / 2) for part in range(3)]
                    for side, asked in ((scaled.height, size.height), (scaled.width, size.width)))

@@ -6,14 +6,13 @@ import math
 
 import numpy as np
 
+from mmvideo import checks
 from mmvideo.errors import InvalidInput
 from mmvideo.media.convert import Fit
 from mmvideo.media.source import EPSILON_SECONDS, Source
-from mmvideo.sampling.gather import SizeLike, gather, positive, span_of
+from mmvideo.sampling.gather import MOST_FRAMES, SizeLike, count, gather, span_of
 from mmvideo.types import Clips
 from mmvideo.wording import plural
-
-_MOST = 1_000_000
 
 
 def at_fps(source: Source, *, fps: float = 2.0, max_frames: int | None = None, size: SizeLike = None,
@@ -37,18 +36,17 @@ def at_fps(source: Source, *, fps: float = 2.0, max_frames: int | None = None, s
         InvalidInput: an option out of range, or a span that holds nothing.
         NoVideoTrack: the source has no moving picture.
     """
-    positive("fps", fps)
+    fps = checks.number("fps", fps, above=0)
     span = span_of(source, start_seconds, end_seconds)
-    count = max(1, math.ceil((span.seconds - EPSILON_SECONDS) * fps))
-    if max_frames is None and count > _MOST:
-        raise InvalidInput(f"{span} at {fps:g} fps are {count} frames; set max_frames.")
+    num_ticks = max(1, math.ceil(min((span.seconds - EPSILON_SECONDS) * fps, 1e15)))
+    if max_frames is None and num_ticks > MOST_FRAMES:
+        raise InvalidInput(f"{span} at {fps:g} fps are {num_ticks} frames; set max_frames.")
     rule = f"a frame every {1 / fps:.4g} s of {span}"
-    if max_frames is not None:
-        positive("max_frames", max_frames)
-    if max_frames is not None and count > max_frames:
-        ticks = np.floor((np.arange(max_frames) + 0.5) * count / max_frames)
-        rule += f", thinned evenly from {count} to {plural(max_frames, 'frame')}"
+    if max_frames is not None and num_ticks > count("max_frames", max_frames):
+        max_frames = int(max_frames)
+        ticks = np.floor((np.arange(max_frames) + 0.5) * num_ticks / max_frames)
+        rule += f", thinned evenly from {num_ticks} to {plural(max_frames, 'frame')}"
     else:
-        ticks = np.arange(count)
+        ticks = np.arange(num_ticks)
     times = span.start_seconds + ticks / fps
     return gather(source, times[None], spans=[span], rule=rule, size=size, fit=fit, sample_rate=sample_rate)

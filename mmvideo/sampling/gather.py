@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmvideo.errors import InvalidInput, NoVideoTrack
+from mmvideo import checks
+from mmvideo.errors import BudgetExceeded, InvalidInput, NoVideoTrack
 from mmvideo.media.convert import Fit
+from mmvideo.media.limits import MAX_RESULT_BYTES
 from mmvideo.media.source import EPSILON_SECONDS, Source
 from mmvideo.types import Clips, Size
+
+MOST_FRAMES = 1_000_000
+"""Most frames that one call looks at."""
 
 SizeLike = Size | int | tuple[int, int] | None
 PADDING = "the last frame is repeated, marked as not valid, where the source has no more"
@@ -43,25 +49,25 @@ def span_of(source: Source, start_seconds: float | None, end_seconds: float | No
     """
     if source.info.main_video is None:
         raise NoVideoTrack(f"{source.info.source} holds no moving picture to sample.")
+    start_seconds, end_seconds = checks.span(start_seconds, end_seconds)
     first, last = source.start_seconds, source.end_seconds
-    start = first if start_seconds is None else max(first, float(start_seconds))
-    end = last if end_seconds is None else min(last, float(end_seconds))
-    asked = [seconds for seconds in (start_seconds, end_seconds) if seconds is not None]
-    unusable = any(math.isnan(seconds) for seconds in asked) or not math.isfinite(end - start)
-    if unusable or end < start or (end == start and asked):
+    start = first if start_seconds is None else max(first, start_seconds)
+    end = last if end_seconds is None else min(last, end_seconds)
+    asked = start_seconds is not None or end_seconds is not None
+    if not math.isfinite(end - start) or end < start or (end == start and asked):
         raise InvalidInput(f"The span {start_seconds} to {end_seconds} s holds nothing of {source.info.source}, which "
                            f"runs from {first:.3f} to {last:.3f} s.")
     return Span(start, end)
 
 
-def positive(name: str, value: float) -> None:
-    """Refuse an option that is not a positive number.
+def count(name: str, value: Any) -> int:
+    """Return a number of frames, clips or windows.
 
     Raises:
-        InvalidInput: it is not.
+        InvalidInput: not a whole number from 1 to `MOST_FRAMES`.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or not math.isfinite(value):
-        raise InvalidInput(f"{name} must be a positive number, not {value!r}.")
+    return checks.whole(name, value, low=1, high=MOST_FRAMES,
+                        wanted=f"a positive number without a fraction, at most {MOST_FRAMES}")
 
 
 def gather(source: Source, times: np.ndarray, *, spans: list[Span], rule: str, size: SizeLike, fit: Fit,
@@ -74,6 +80,9 @@ def gather(source: Source, times: np.ndarray, *, spans: list[Span], rule: str, s
         valid: bool (B, T); None marks a frame that repeats the one before it in its clip as not valid.
         sound_seconds: length of each clip's sound, filled with zeros; None takes the longest span.
     """
+    if times.size > MOST_FRAMES:
+        raise BudgetExceeded(f"{times.shape[0]} clips of {times.shape[1]} frames are over {MOST_FRAMES} frames; ask "
+                             "for fewer.")
     video = source.frames_at(times.ravel().tolist(), size=size, fit=fit)
     pts = video.pts_seconds.reshape(times.shape)
     frames = video.frames.reshape(*times.shape, *video.frames.shape[1:])
@@ -90,8 +99,12 @@ def gather(source: Source, times: np.ndarray, *, spans: list[Span], rule: str, s
 
 def sound_of(source: Source, spans: list[Span], sample_rate: int, sound_seconds: float | None = None) -> Tensor:
     """Return the mono waveform of each span, float32 (B, S); zero where the source has no sound."""
+    sample_rate = checks.sample_rate(sample_rate)
     seconds = max(span.seconds for span in spans) if sound_seconds is None else sound_seconds
     samples = max(1, round(seconds * sample_rate))
+    if 4 * len(spans) * samples > MAX_RESULT_BYTES:
+        raise BudgetExceeded(f"The sound of {len(spans)} clips of {seconds:g} s at {sample_rate} Hz is over "
+                             f"{MAX_RESULT_BYTES} bytes; take fewer or shorter clips, or a lower sample_rate.")
     out = torch.zeros(len(spans), samples)
     if not source.has_audio:
         return out

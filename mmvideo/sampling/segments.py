@@ -37,7 +37,7 @@ def segments(source: Source, *, num_clips: int = 1, num_frames: int = 8, crops: 
         InvalidInput: an option out of range, or a span that holds nothing.
         NoVideoTrack: the source has no moving picture.
     """
-    check_views(num_clips, num_frames, crops, size)
+    num_clips, num_frames, crops = check_views(num_clips, num_frames, crops, size)
     span = span_of(source, start_seconds, end_seconds)
     into = (np.arange(num_clips)[:, None] + 0.5) / num_clips
     times = span.start_seconds + (np.arange(num_frames) + into) * span.seconds / num_frames

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvideo.errors import InvalidInput
+from mmvideo import checks
 from mmvideo.types import Video
 
 FRAME_SIZE = (48, 64)
@@ -110,8 +110,7 @@ def find_cuts(source: _Streams | Iterable[Video], *, threshold: float = 0.10, ra
     Raises:
         InvalidInput: `threshold` or `ratio` is not positive.
     """
-    if threshold <= 0 or ratio <= 0:
-        raise InvalidInput(f"threshold and ratio must be positive, not {threshold} and {ratio}.")
+    threshold, ratio = checks.number("threshold", threshold, above=0), checks.number("ratio", ratio, above=0)
     batches = source.stream(size=FRAME_SIZE, fit="squash", batch=64) if hasattr(source, "stream") else source
     seconds: list[float] = []
     rows: list[Tensor] = []

@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from mmvideo import checks
 from mmvideo.errors import BudgetExceeded, InvalidInput
 from mmvideo.media.convert import Fit
 from mmvideo.media.source import EPSILON_SECONDS, Source
-from mmvideo.sampling.gather import SizeLike, Span, gather, positive, span_of
+from mmvideo.sampling.gather import SizeLike, Span, count, gather, span_of
 from mmvideo.types import Clips
 from mmvideo.wording import plural
 
@@ -51,9 +52,11 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
         BudgetExceeded: so many windows that the header must be wrong; set `max_windows`.
         NoVideoTrack: the source has no moving picture.
     """
-    for name, value in (("window_seconds", window_seconds), ("num_frames", num_frames)):
-        positive(name, value)
-    if short not in ("repeat", "spread"):
+    window_seconds = checks.number("window_seconds", window_seconds, above=0, high=checks.LONGEST_SECONDS)
+    num_frames = count("num_frames", num_frames)
+    if max_windows is not None:
+        max_windows = count("max_windows", max_windows)
+    if not isinstance(short, str) or short not in ("repeat", "spread"):
         raise InvalidInput(f"short must be repeat or spread, not {short!r}.")
     span = span_of(source, start_seconds, end_seconds)
     starts, rule = _starts(span, window_seconds, max_windows)
@@ -72,18 +75,17 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
 
 
 def _starts(span: Span, window_seconds: float, max_windows: int | None) -> tuple[np.ndarray, str]:
-    count = max(1, math.ceil((span.seconds - 1e-3) / window_seconds))
-    if max_windows is None and count > _MOST:
-        raise BudgetExceeded(f"{span} holds {count} windows of {window_seconds:g} s; set max_windows.")
-    numbers = np.arange(count) if max_windows is None or count <= max_windows else None
-    windows = "one window" if count == 1 else f"{count} consecutive windows"
+    num = max(1, math.ceil(min((span.seconds - 1e-3) / window_seconds, 1e15)))
+    if max_windows is None and num > _MOST:
+        raise BudgetExceeded(f"{span} holds {num} windows of {window_seconds:g} s; set max_windows.")
+    numbers = np.arange(num) if max_windows is None or num <= max_windows else None
+    windows = "one window" if num == 1 else f"{num} consecutive windows"
     rule = f"{windows} of {window_seconds:g} s over {span}"
     if numbers is None:
-        positive("max_windows", max_windows)
-        numbers = np.floor((np.arange(max_windows) + 0.5) * count / max_windows)
+        numbers = np.floor((np.arange(max_windows) + 0.5) * num / max_windows)
         rule += f", thinned evenly to {max_windows}"
     starts = span.start_seconds + numbers * window_seconds
     latest = max(span.start_seconds, span.end_seconds - window_seconds)
-    if starts[-1] > latest and count > 1:
+    if starts[-1] > latest and num > 1:
         rule += ", the last shifted back to end with it"
     return np.minimum(starts, latest), rule

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from mmvideo.errors import UnknownName
 from mmvideo.media import open_source
 from mmvideo.stages.base import Stage
+
+_OPTIONS = tuple(name for name in inspect.signature(open_source).parameters if name != "source")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,15 @@ class Read(Stage):
     """Which sound track, counted from 0; None for the default one."""
 
     def __call__(self, *, video: Given) -> dict[str, Any]:
-        """Return the opened source, a context manager that the pipeline closes."""
+        """Return the opened source, a context manager that the pipeline closes.
+
+        Raises:
+            UnknownName: an option that `open_source` does not have.
+            MediaError: the video cannot be opened.
+        """
+        for name in video.options:
+            if name not in _OPTIONS:
+                raise UnknownName("option of a video", name, _OPTIONS)
         options = {"strict": self.strict, "audio_stream": self.audio_stream, **video.options}
         media = open_source(video.source, **options)
         media.narrow(*video.span)

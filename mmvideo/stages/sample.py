@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 
+from mmvideo import checks
 from mmvideo.errors import RecipeError, UnknownName
 from mmvideo.recipes import keywords
 from mmvideo.registry import find
@@ -116,6 +117,7 @@ class Shots(Stage):
         """Return (start, end) of every shot, in seconds, covering the whole source."""
         from mmvideo.sampling.shots import find_cuts
 
+        checks.number("min_seconds", self.min_seconds, low=0)
         start, end = media.start_seconds, media.end_seconds
         edges = [start]
         for cut in find_cuts(media):
@@ -139,9 +141,12 @@ class SampleShots(Sample):
         """Return the clips of all shots, in order, and the span and shot that each stands for."""
         taken, where = [], []
         window = self.sampler_options.get("window_seconds")
+        if window is not None:
+            window = checks.number("window_seconds", window, above=0)
+        shortest = checks.number("min_window_seconds", self.min_window_seconds, above=0)
         for index, (start, end) in enumerate(shots):
             short = window is not None and end - start < window
-            changes = {"window_seconds": max(end - start, self.min_window_seconds)} if short else {}
+            changes = {"window_seconds": max(end - start, shortest)} if short else {}
             clips = self.take(media, start, end, **changes)
             taken.append(clips)
             where += spans(clips, start, end, shot=index)

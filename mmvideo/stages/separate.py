@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from mmvideo import checks
 from mmvideo import weights as weight_files
 from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
 from mmvideo.faces import FaceFinder, Faces, TrackGiven
@@ -53,6 +54,8 @@ class Hear(Stage):
         if not media.has_audio:
             raise NoAudioTrack(f"{media.info.source} has no sound track, so there are no voices to separate; give a "
                                "clip with sound.")
+        if self.max_seconds is not None:
+            checks.number("max_seconds", self.max_seconds, above=0)
         start, end = media.start_seconds, media.end_seconds
         for track in media.info.audio[:1]:
             early = np.ceil(max(0.0, start - track.start_seconds) * FPS - 1e-6) / FPS

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mmvideo import checks
 from mmvideo.errors import InvalidInput, MediaError
 from mmvideo.media import read_video, write_video
 from mmvideo.media.remux import with_sound
@@ -86,8 +87,7 @@ def remix(result: SeparatedVoices, path: Path, gains: tuple[float, ...], off_scr
     """Write what `SeparatedVoices.remix` says."""
     if len(gains) != len(result.tracks):
         raise InvalidInput(f"{len(gains)} gains for {len(result.tracks)} voices; give one a voice.")
-    if min(*gains, off_screen, 0.0) < 0:
-        raise InvalidInput(f"A gain is a factor of 0 or more, not {min(*gains, off_screen)}.")
+    *gains, off_screen = (checks.number("A gain", gain, low=0) for gain in (*gains, off_screen))
     mix = Mix((*(voice.sound for voice in result.tracks), result.off_screen), (*gains, off_screen))
     if path.suffix.lower() in (".wav", ".flac"):
         write_audio_pieces(path, mix.pieces(), sample_rate=RATE)
