@@ -11,6 +11,8 @@ import reprlib
 from collections.abc import Iterable
 from typing import Any
 
+from mmvideo.redaction import clean
+
 MAX_MESSAGE = 16_000
 """Characters of an error's message; the middle of a longer one is left out."""
 _LONGEST_GUESSED = 100
@@ -45,12 +47,18 @@ def _bounded(message: Any) -> Any:
 
 
 class MmvideoError(Exception):
-    """Base of every error that a user can cause and mend; it can be pickled and copied."""
+    """Base of every error that a user can cause and mend; it can be pickled and copied.
+
+    Its text holds no password and no signature of an address.
+    """
 
     exit_code = 1
 
     def __init__(self, *arguments: Any):
         super().__init__(*map(_bounded, arguments))
+
+    def __str__(self) -> str:
+        return clean(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.args), self.__dict__
@@ -175,6 +183,12 @@ class WorkerTimeout(MediaError):
 
 class WorkerCrashed(MediaError):
     """Reading a clip ended its worker process, every time it was tried."""
+
+
+class OutputError(MmvideoError, OSError):
+    """A file of results cannot be written: the disk is full, read-only or out of reach."""
+
+    exit_code = 9
 
 
 class JobIncomplete(MmvideoError):

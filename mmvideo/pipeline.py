@@ -102,10 +102,10 @@ class Pipeline:
         """Run on many videos; one that cannot be read does not stop the rest.
 
         Args:
-            videos: anything that a call takes; with `out`, also a folder, glob, list or manifest.
+            videos: anything that a call takes, or a folder of clips; with `out`, also a glob, list or manifest.
             out: the folder of a batch job (`mmvideo.jobs`): rows are written to it as they come, and what is there
                 already is not done again. Further options are those of `mmvideo.jobs.JobOptions`.
-            text: one question for all of the videos, or one question a video.
+            text: one question for all of the videos, or one question a video; with `out` all are asked of every video.
             progress: show a counter on stderr.
 
         Returns:
@@ -113,11 +113,15 @@ class Pipeline:
             `mmvideo.jobs.JobSummary`.
 
         Raises:
-            InvalidInput: the question is missing, or there are more or fewer questions than videos.
+            InvalidInput: the question is missing, there are more or fewer questions than videos, or an option or input
+                that only a job understands.
         """
         if out is not None:
+            if hook is not None:
+                raise InvalidInput("hook= watches single videos; a job (out=) works in other processes, and shows how "
+                                   "far it is with progress=True.")
             return _batch_job(self, videos, text, out, progress, media_options)
-        videos = list(videos)
+        videos = find("runners", "job").videos(videos, media_options)
         check_text(self.recipe, text)
         texts = [text] * len(videos) if text is None or isinstance(text, str) else list(text)
         if len(texts) != len(videos):

@@ -15,6 +15,7 @@ import torch
 from mmvideo.errors import InvalidInput
 from mmvideo.hooks import Hook
 from mmvideo.recipes import Recipe
+from mmvideo.redaction import clean
 from mmvideo.results import Answer, Evidence, Result
 from mmvideo.stages.base import LISTENER, Stage
 from mmvideo.stages.read import Given
@@ -115,7 +116,7 @@ class Session:
         media = fields.get("media")
         domain = result.in_domain
         if domain.remedy and isinstance(self._given.source, str | os.PathLike):
-            domain = dataclasses.replace(domain, remedy=with_clip(domain.remedy, str(self._given.source)))
+            domain = dataclasses.replace(domain, remedy=with_clip(domain.remedy, clean(self._given.source)))
         extra: dict[str, Any] = {
             "in_domain": domain, "timings": Timings(tuple(seconds)), "model": self._model or result.model,
             "evidence": _evidence(self._given, fields),
@@ -213,7 +214,7 @@ def _evidence(given: Given, fields: dict[str, Any]) -> Evidence:
 
 
 def _source_name(source: Any) -> str:
-    return str(source) if isinstance(source, str | os.PathLike) else "<memory>"
+    return clean(source) if isinstance(source, str | os.PathLike) else "<memory>"
 
 
 __all__ = ["Session", "Stream", "check_asking", "check_text"]

@@ -76,6 +76,7 @@ def ask(
 
 
 def caption(
+    context: typer.Context,
     videos: Annotated[list[str], typer.Argument(
         metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with "
         "--fps), or - for standard input; with --out also lists, manifests and shards.")],
@@ -83,10 +84,11 @@ def caption(
     fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False, out: jobs.Out = None,
     prompt: jobs.Prompt = None, engine: jobs.Engine = "local", workers: jobs.Workers = None,
     batch_size: jobs.Batch = 8, processes: jobs.Processes = 2, address: jobs.Address = None,
-    retry_failed: jobs.Retry = False, allow_reduce: jobs.Reduce = False, timeout: jobs.Timeout = 120.0,
+    retry_failed: jobs.Retry = False, retry: jobs.RetryClass = None, dry_run: jobs.DryRun = False,
+    allow_reduce: jobs.Reduce = False, timeout: jobs.Timeout = 120.0,
     allow_damage: jobs.Damaged = False, need_audio: jobs.NeedAudio = False, min_frames: jobs.MinFrames = 1,
     max_bytes: jobs.MaxBytes = 2 * 1024**3, max_seconds: jobs.MaxSeconds = 300.0, parquet: jobs.Parquet = False,
-    sidecar: jobs.Sidecar = None, beside: jobs.Beside = False,
+    sidecar: jobs.Sidecar = None, beside: jobs.Beside = False, overwrite: jobs.Overwrite = False,
 ) -> None:
     """Say what happens in each video, in words; with --out as a batch job that survives crashes."""
     if out is not None:
@@ -95,10 +97,12 @@ def caption(
         jobs.batch(recipe or "video-captioning", videos, out, model, device, set_, json, prompt=prompt,
                    **jobs.options_of(
                        engine=engine, workers=workers, batch_size=batch_size, processes=processes, address=address,
-                       retry_failed=retry_failed, allow_reduce=allow_reduce, timeout=timeout,
-                       allow_damage=allow_damage, need_audio=need_audio, min_frames=min_frames, max_bytes=max_bytes,
-                       max_seconds=max_seconds, parquet=parquet, sidecar=sidecar, beside=beside))
+                       retry_failed=retry_failed, retry=retry, dry_run=dry_run, allow_reduce=allow_reduce,
+                       timeout=timeout, allow_damage=allow_damage, need_audio=need_audio, min_frames=min_frames,
+                       max_bytes=max_bytes, max_seconds=max_seconds, parquet=parquet, sidecar=sidecar, beside=beside,
+                       overwrite=overwrite))
         return
+    jobs.refuse_without_out(context)
     _describe("caption", recipe or "video-captioning", videos, model, device, set_, fps, save, json)
 
 

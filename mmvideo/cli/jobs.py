@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, as_json, note, overrides, say
+from mmvideo.errors import InvalidInput
 
 _JOB, _CARE, _OUT = "Batch job", "Batch job: which clips are taken", "Batch job: files"
 Out = Annotated[Path | None, typer.Option(
@@ -26,6 +27,11 @@ Address = Annotated[str | None, typer.Option("--address", help="Address of a run
                                              rich_help_panel=_JOB)]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Try clips again that failed or were quarantined.",
                                      rich_help_panel=_JOB)]
+RetryClass = Annotated[list[str] | None, typer.Option(
+    "--retry", metavar="CLASS", help="Try only clips again that failed by this class, as in --retry VideoDecodeError; "
+    "rows that are there stay, whatever the options. May be given again.", rich_help_panel=_JOB)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many clips would be done, kept, done anew and "
+                                      "why.", rich_help_panel=_JOB)]
 Reduce = Annotated[bool, typer.Option("--allow-reduce", help="Where a clip does not fit into memory, look at fewer "
                                       "frames; its row says so.", rich_help_panel=_JOB)]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="What to ask a chat model for, instead of a description.",
@@ -47,6 +53,8 @@ Sidecar = Annotated[list[str] | None, typer.Option("--sidecar", metavar="KIND", 
                                                    rich_help_panel=_OUT)]
 Beside = Annotated[bool, typer.Option("--beside", help="Write sidecars beside the clips, not below the job's folder.",
                                       rich_help_panel=_OUT)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that the job has not written where its own "
+                                         "would go.", rich_help_panel=_OUT)]
 Question = Annotated[list[str] | None, typer.Option("--question", help="Ask this of every clip that brings no "
                                                     "question; may be given again.", rich_help_panel=_JOB)]
 
@@ -70,22 +78,42 @@ def run(
     out: Out = None, model: Model = None, device: Device = None, set_: Overrides = None,
     question: Question = None, prompt: Prompt = None, engine: Engine = "local", workers: Workers = None,
     batch_size: Batch = 8, processes: Processes = 2, address: Address = None, retry_failed: Retry = False,
-    allow_reduce: Reduce = False, timeout: Timeout = 120.0, allow_damage: Damaged = False,
-    need_audio: NeedAudio = False, min_frames: MinFrames = 1, max_bytes: MaxBytes = 2 * 1024**3,
-    max_seconds: MaxSeconds = 300.0, parquet: Parquet = False, sidecar: Sidecar = None, beside: Beside = False,
-    json: Json = False, debug: Debug = False,
+    retry: RetryClass = None, dry_run: DryRun = False, allow_reduce: Reduce = False, timeout: Timeout = 120.0,
+    allow_damage: Damaged = False, need_audio: NeedAudio = False, min_frames: MinFrames = 1,
+    max_bytes: MaxBytes = 2 * 1024**3, max_seconds: MaxSeconds = 300.0, parquet: Parquet = False,
+    sidecar: Sidecar = None, beside: Beside = False, overwrite: Overwrite = False, json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """Run any pipeline over many clips, as a job that survives crashes and goes on where it stopped."""
-    batch(recipe, inputs, out or Path("job"), model, device, set_, json, question=question, prompt=prompt, **options_of(
+    if out is None:
+        raise InvalidInput(f"A job is kept in a folder: add --out FOLDER, as in `mmvideo run {recipe} "
+                           f"{inputs[0]} --out job`.")
+    batch(recipe, inputs, out, model, device, set_, json, question=question, prompt=prompt, **options_of(
         engine=engine, workers=workers, batch_size=batch_size, processes=processes, address=address,
-        retry_failed=retry_failed, allow_reduce=allow_reduce, timeout=timeout, allow_damage=allow_damage,
-        need_audio=need_audio, min_frames=min_frames, max_bytes=max_bytes, max_seconds=max_seconds, parquet=parquet,
-        sidecar=sidecar, beside=beside))
+        retry_failed=retry_failed, retry=retry, dry_run=dry_run, allow_reduce=allow_reduce, timeout=timeout,
+        allow_damage=allow_damage, need_audio=need_audio, min_frames=min_frames, max_bytes=max_bytes,
+        max_seconds=max_seconds, parquet=parquet, sidecar=sidecar, beside=beside, overwrite=overwrite))
 
 
-def options_of(*, timeout: float, allow_damage: bool, sidecar: list[str] | None, **same: Any) -> dict[str, Any]:
+def options_of(*, timeout: float, allow_damage: bool, sidecar: list[str] | None, retry: list[str] | None,
+               **same: Any) -> dict[str, Any]:
     """Turn options of the command into those of a job."""
-    return {**same, "timeout_seconds": timeout, "strict": not allow_damage, "sidecars": tuple(sidecar or ())}
+    return {**same, "timeout_seconds": timeout, "strict": not allow_damage, "sidecars": tuple(sidecar or ()),
+            "retry": tuple(retry or ())}
+
+
+def refuse_without_out(context: typer.Context) -> None:
+    """Refuse options that only a job understands, where none runs.
+
+    Raises:
+        InvalidInput: any was given.
+    """
+    given = [option.opts[0] for option in context.command.params
+             if getattr(option, "rich_help_panel", None) in (_JOB, _CARE, _OUT) and option.name != "out"
+             and context.get_parameter_source(option.name).name != "DEFAULT"]
+    if given:
+        raise InvalidInput(f"{', '.join(given)}: only a batch job understands {'this' if len(given) == 1 else 'these'};"
+                           " add --out FOLDER to run one.")
 
 
 def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: str | None, changes: list[str] | None,
@@ -96,13 +124,22 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
         JobIncomplete: clips failed; the exit code tells it.
     """
     from mmvideo.jobs import JobOptions, nursery, run_job
+    from mmvideo.jobs.files import check_folder
+    from mmvideo.jobs.sinks import need_parquet
     from mmvideo.pipeline import Pipeline
     from mmvideo.stages.watch import Watch
 
     checked = JobOptions(progress=True, **options)
-    with nursery.early(Watch.imports if model else ()) if checked.engine == "local" else nullcontext():
+    check_folder(out)
+    if checked.parquet:
+        need_parquet()
+    with nursery.early(Watch.imports if model else ()) if checked.engine == "local" and not checked.dry_run \
+            else nullcontext():
         pipe = Pipeline(recipe, model, device, **overrides(changes))
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
+    if checked.dry_run:
+        say(as_json(summary) if json else summary)
+        return
     if json:
         say(as_json({"folder": str(summary.folder), "counts": summary.counts, "seconds": round(summary.seconds, 3),
                      "done_now": summary.done_now, "interrupted": summary.interrupted}))

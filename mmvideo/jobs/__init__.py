@@ -2,7 +2,8 @@
 
 from mmvideo.jobs.inputs import Item, read_inputs
 from mmvideo.jobs.options import JobOptions
+from mmvideo.jobs.plan import JobPlan
 from mmvideo.jobs.runner import JobSummary, run_job
 from mmvideo.jobs.status import status
 
-__all__ = ["Item", "JobOptions", "JobSummary", "read_inputs", "run_job", "status"]
+__all__ = ["Item", "JobOptions", "JobPlan", "JobSummary", "read_inputs", "run_job", "status"]

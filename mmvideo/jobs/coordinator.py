@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmvideo.errors import MmvideoError
+from mmvideo.jobs.files import write_whole
 from mmvideo.jobs.ledger import Entry, Ledger
 from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.rows import Outcome
-from mmvideo.jobs.sinks import Lines, Sidecars, write_whole
+from mmvideo.jobs.sidecars import Sidecars
+from mmvideo.jobs.sinks import Lines
 
 _SYNC_SECONDS = 2.0
 
@@ -57,13 +60,17 @@ class Coordinator:
     def __init__(self, folder: Path, ledger: Ledger, options: JobOptions, config: str):
         self.folder, self.ledger, self.options = folder, ledger, options
         self.lines = Lines(folder, ledger, config)
-        self.sidecars = Sidecars(folder, options.sidecars, beside=options.beside)
-        self.progress = Progress()
         self._lock = threading.RLock()
+        self.sidecars = Sidecars(folder, ledger, options, self._lock)
+        self.sidecars.tidy()
+        self.progress = Progress()
         self._outcomes: queue.Queue[Outcome] = queue.Queue()
         self._after = (0, -1)
         self._returned: list[Entry] = []
         self._stop = threading.Event()
+        self.trouble: MmvideoError | None = None
+        """Why the job was stopped, where nobody asked for it."""
+        self._in_row, self._worked = 0, False
         self._synced = time.monotonic()
         self._stride = 1
         counts = ledger.counts()
@@ -138,10 +145,10 @@ class Coordinator:
         with self._lock:
             rows = self.ledger.record(outcomes)
             self.lines.add(rows)
-        for row in rows:
-            self.sidecars.add(row)
+        self.sidecars.add(zip(rows, [one.key for one in outcomes if one.error is None], strict=True))
         for outcome in outcomes:
             self._count(outcome)
+            self._judge(outcome)
         self._sync()
 
     def settle_all(self) -> None:
@@ -164,6 +171,17 @@ class Coordinator:
             home.mkdir(exist_ok=True)
             write_whole(home / f"{outcome.num}.jpg", [outcome.thumbnail])
 
+    def _judge(self, outcome: Outcome) -> None:
+        """Stop where clip after clip fails by an error that is not about the clip, and none has been done."""
+        self._worked = self._worked or outcome.error is None
+        self._in_row += outcome.foreign
+        if self._in_row >= self.options.stop_after and not self._worked and self.trouble is None:
+            name, words = outcome.error
+            self.trouble = MmvideoError(f"The first {self._in_row} clips all failed by {name}: {words} That is about "
+                                        "the model or a bug, not the clips; mend it, then run the command again with "
+                                        "--retry-failed.")
+            self.stop()
+
     def _sync(self) -> None:
         if time.monotonic() - self._synced > _SYNC_SECONDS:
             with self._lock:
@@ -177,6 +195,7 @@ class Coordinator:
             self.ledger.rest()
             counts = self.ledger.counts()
             self.lines.close(ended=not counts["pending"])
+            self.sidecars.complete()
 
 
 def keep_run(ledger: Ledger, progress: Progress) -> None:
@@ -188,7 +207,7 @@ def keep_run(ledger: Ledger, progress: Progress) -> None:
         "frames": progress.frames, "words": progress.words,
         "stages": {name: round(seconds, 3) for name, seconds in meters.stages.items()} if meters else {},
         "decode": round(meters.decode, 3) if meters else None, "compute": round(meters.compute, 3) if meters else None,
-        "waiting": round(meters.waiting, 3) if meters else None,
+        "waiting": round(meters.waiting, 3) if meters else None, "whole": bool(meters and meters.whole),
         "blocked": round(meters.blocked, 3) if meters else None})
     ledger.set_meta("runs", json.dumps(runs[-1000:]))
 

@@ -50,13 +50,15 @@ def figures(progress: Progress) -> dict[str, str]:
 
 
 def bottleneck(meters: Any, seconds: float) -> str:
-    """Name the stage that the others wait for, with how busy the networks were."""
-    busy = min(1.0, meters.compute / seconds)
+    """Name the part that the others wait for: decode workers or networks, with how busy the networks were."""
     stages = sorted(meters.stages.items(), key=lambda item: -item[1])
-    slowest = f"; longest stage {stages[0][0]}" if stages else ""
+    slowest = f"longest stage {stages[0][0]}" if stages else ""
+    if meters.whole:  # each worker holds the networks, so nobody waits for another
+        return f"workers, which hold the networks{f' ({slowest})' if slowest else ''}"
+    busy = f"busy {min(1.0, meters.compute / seconds):.0%}{f'; {slowest}' if slowest else ''}"
     if meters.waiting > meters.compute:
-        return f"fetch and decode (networks busy {busy:.0%}{slowest})"
-    return f"networks (busy {busy:.0%}{slowest})"
+        return f"fetch and decode (networks {busy})"
+    return f"networks ({busy})"
 
 
 def clock(seconds: float) -> str:

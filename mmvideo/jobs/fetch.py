@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmvideo import weights
-from mmvideo.errors import DownloadRefused, MediaNotFound, VideoDecodeError
+from mmvideo.errors import DownloadRefused, MediaNotFound, MmvideoError, VideoDecodeError
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.remote import brought, in_our_words, opened
@@ -63,20 +64,25 @@ def stamp(item: Item) -> str:
         return ""
     try:
         found = os.stat(item.source.partition("::")[0] if is_member(item.source) else item.source)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return ""
     return f"{found.st_size}:{found.st_mtime_ns}"
 
 
 def _digest(path: Path) -> str:
-    if not path.exists():
-        raise MediaNotFound(f"{path}: no such file.")
-    if not path.is_file():
-        raise VideoDecodeError(f"{path} is a folder, pipe or device; a job reads files.")
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise VideoDecodeError(f"{path} is a folder, pipe or device; a job reads files.")
         return weights.sha256(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MediaNotFound(f"{path}: no such file.") from error
     except PermissionError as error:
         raise VideoDecodeError(f"{path} cannot be read: permission denied.") from error
+    except (OSError, ValueError) as error:  # a name that no file can have, a disk that fails
+        if isinstance(error, MmvideoError):
+            raise
+        raise MediaNotFound(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _member(item: Item, limits: MediaLimits) -> Fetched:

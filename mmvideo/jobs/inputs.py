@@ -17,6 +17,7 @@ from mmvideo.jobs.remote import SCHEMES, brought, is_remote, listed, scheme_of
 from mmvideo.jobs.shards import is_member, members
 from mmvideo.media import MediaLimits
 from mmvideo.media.download import is_url
+from mmvideo.redaction import escaped, redacted, tag
 
 SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".mpe", ".vob", ".flv",
@@ -67,17 +68,48 @@ def read_inputs(inputs: Any, *, questions: Iterable[str] = (), prompt: str | Non
         MediaNotFound: no such file or folder, or nothing in it.
         InvalidInput: a manifest without a column for the clip, a bad value, or two items with one id.
     """
-    asked = tuple(questions)
+    asked = (questions,) if isinstance(questions, str) else tuple(questions)
+    for question in (*asked, *([] if prompt is None else [prompt])):
+        _check_text(question, "The question or prompt")
     seen: set[str] = set()
     for item in _expand(inputs):
-        if item.id in seen:
-            raise InvalidInput(f"Two items are called {item.id!r}; give each its own id, as in an 'id' column.")
+        item = replace(item, id=_own_id(item, seen), text=item.text or asked, prompt=item.prompt or prompt)
         seen.add(item.id)
-        if (asked and not item.text) or (prompt is not None and item.prompt is None):
-            item = replace(item, text=item.text or asked, prompt=item.prompt or prompt)
         yield item
     if not seen:
         raise MediaNotFound(f"{inputs!r} holds no clip. Clips in a folder end in: {' '.join(sorted(SUFFIXES))}.")
+
+
+def _own_id(item: Item, seen: set[str]) -> str:
+    """Return an id that can be printed and written: without the secrets of an address, odd bytes escaped.
+
+    Raises:
+        InvalidInput: another item has it.
+    """
+    name = escaped(redacted(item.id))
+    if name in seen and name != item.id and (end := tag(item.source)):  # addresses that differ in what is hidden
+        name = f"{name}#{end}"
+    if name in seen:
+        raise InvalidInput(f"Two items are called {name!r}; give each its own id, as in an 'id' column.")
+    return name
+
+
+def videos_of(text: str) -> list[str]:
+    """Return the videos that one path or address names without a job: the clips below a folder, else itself.
+
+    Raises:
+        InvalidInput: a glob, list, manifest or shard, which only a job reads.
+    """
+    path = os.path.expanduser(text)
+    if not is_url(text) and os.path.isdir(path):
+        clips = list(_from_folder(Path(path)))
+        if any(is_member(clip.source) for clip in clips):
+            raise InvalidInput(f"{text} holds shards (.tar), which only a batch job reads; add out=FOLDER.")
+        return [clip.source for clip in clips] or [text]
+    pattern = not is_url(text) and not os.path.exists(path) and any(mark in text for mark in "*?[")
+    if pattern or is_member(text) or _suffix(text) in {".tar", *tables.READERS}:
+        raise InvalidInput(f"{text}: lists, manifests, shards and globs are read by a batch job; add out=FOLDER.")
+    return [text]
 
 
 def _expand(inputs: Any) -> Iterator[Item]:
@@ -230,8 +262,9 @@ def item_from(row: Mapping[str, Any], *, base: str, where: str, source: str | No
     questions = _questions(found.get("text", ()), where)
     span = f"#{start or 0:g}-{'' if end is None else f'{end:g}'}" if seconds else ""
     prompt = found.get("prompt")
-    return Item(str(found.get("id", name or f"{named}{span}")), source, text=questions,
-                prompt=None if prompt is None else str(prompt), **seconds)
+    if prompt is not None:
+        prompt = _check_text(str(prompt), f"{where}: the prompt")
+    return Item(str(found.get("id", name or f"{named}{span}")), source, text=questions, prompt=prompt, **seconds)
 
 
 def _named(value: Any, row: Mapping[str, Any], where: str) -> str:
@@ -282,7 +315,22 @@ def _questions(value: Any, where: str) -> tuple[str, ...]:
     asked = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (value,)
     if not all(isinstance(question, str) and question.strip() for question in asked):
         raise InvalidInput(f"{where}: questions are text, not {_short(value)}.")
-    return asked
+    return tuple(_check_text(question, f"{where}: the question") for question in asked)
+
+
+def _check_text(text: str, what: str) -> str:
+    """Refuse text that no model can read.
+
+    Raises:
+        InvalidInput: it is no text, or holds half a character (a lone surrogate).
+    """
+    if not isinstance(text, str):
+        raise InvalidInput(f"{what} must be text, not {_short(text)}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{what} {_short(text)} is no text in Unicode: {error.reason}.") from error
+    return text
 
 
 def _short(value: Any) -> str:
@@ -300,4 +348,4 @@ def _seconds(value: Any, where: str) -> float:
     return seconds
 
 
-__all__ = ["COLUMNS", "SUFFIXES", "Item", "item_from", "read_inputs"]
+__all__ = ["COLUMNS", "SUFFIXES", "Item", "item_from", "read_inputs", "videos_of"]

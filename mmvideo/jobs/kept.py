@@ -12,6 +12,7 @@ from typing import Any
 
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions, hash_of
+from mmvideo.redaction import clean
 from mmvideo.results import Result
 from mmvideo.types import Segment
 from mmvideo.voices import SeparatedVoices
@@ -46,7 +47,7 @@ def kept(result: Any, item: Item, content: str, about: Mapping[str, Any], option
     home = Path(options.files)
     folder = home / hash_of({"content": content, "asked": item.asked()})[:16]
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
-    named = dataclasses.replace(result, source=item.source, duration_seconds=about.get("duration_seconds"))
+    named = dataclasses.replace(result, source=clean(item.source), duration_seconds=about.get("duration_seconds"))
     try:
         named.save(part, videos=False)
         shutil.rmtree(folder, ignore_errors=True)

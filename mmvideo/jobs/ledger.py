@@ -13,14 +13,15 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmvideo.errors import InvalidInput
-from mmvideo.jobs.fetch import stamp as stamp_of
 from mmvideo.jobs.inputs import Item
-from mmvideo.jobs.options import row_key
+from mmvideo.jobs.options import JobOptions
+from mmvideo.jobs.plan import JobPlan, Known, compare, item_of, mode_of
+from mmvideo.redaction import clean
 
 NAME = "ledger.sqlite"
 FORMAT = "1"
@@ -33,13 +34,16 @@ create table if not exists meta (name text primary key, value text) without rowi
 create table if not exists items (
     num integer primary key, id text not null unique, spec text not null, place integer not null,
     state text not null default 'pending', crashes integer not null default 0, deaths integer not null default 0,
-    error text, message text, content text, stamp text, key text, seq integer, changed real);
+    error text, message text, content text, stamp text, key text, seq integer, changed real, config text);
 create index if not exists items_to_do on items (deaths, place) where state = 'pending' and place >= 0;
 create index if not exists items_by_seq on items (seq) where seq is not null;
 create index if not exists items_by_state on items (state, place);
 create table if not exists rows (
     key text primary key, row text not null, timings text not null) without rowid;
+create table if not exists outputs (path blob primary key, id text, sha256 text, key text) without rowid;
 """
+_MINE = {"meta", "items", "rows"}
+"""Tables of every ledger."""
 
 
 @dataclass(frozen=True)
@@ -66,41 +70,82 @@ class Ledger:
 
     Raises:
         InvalidInput: another process runs this job, or the ledger is of another format or damaged.
+        sqlite3.OperationalError: the disk is full or fails.
     """
 
     def __init__(self, folder: Path, *, write: bool = True):
         self.path = folder / NAME
-        self._lock = None
+        self.mode = ""
+        """Configuration of what is recorded, with a mark where damage is allowed."""
+        self._sources: dict[int, str] = {}
+        """Addresses with their secrets, which are not written."""
+        self._lock: int | None = None
+        self._connections: list[sqlite3.Connection] = []
         if write:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder)
         elif not self.path.is_file():
             raise InvalidInput(f"{folder} holds no job (no {NAME}).")
         try:
-            self.disk = self._connect("full" if write else "normal")
-            self._marks = self._connect("normal")
-            if write:
-                self.disk.executescript(_SCHEMA)
-                if self.meta("format") is None:
-                    self.set_meta("format", FORMAT)
-            if self.meta("format") != FORMAT:
-                raise InvalidInput(f"{self.path} has format {self.meta('format')}, and this mmvideo writes {FORMAT}; "
-                                   "give another --out.")
+            self._open(write)
         except sqlite3.DatabaseError as error:
+            self.close()
+            if write and isinstance(error, sqlite3.OperationalError):  # of the disk, not of what is on it
+                raise
             raise InvalidInput(f"{self.path} is not a ledger that can be read ({error}). Move it away to start the job "
                                "anew.") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, write: bool) -> None:
+        self._check()
+        self.disk = self._connect("full" if write else "normal")
+        self._marks = self._connect("normal")
+        if write:
+            self._prepare()
+        self._keeps_outputs = bool(self.disk.execute(
+            "select 1 from sqlite_master where name = 'outputs'").fetchone())
+        if self.meta("format") != FORMAT:
+            raise InvalidInput(f"{self.path} has format {self.meta('format')}, and this mmvideo writes {FORMAT}; "
+                               "give another --out.")
 
     def _connect(self, synchronous: str) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=60.0, check_same_thread=False)
+        self._connections.append(connection)
         connection.execute("pragma journal_mode = wal")
         connection.execute(f"pragma synchronous = {synchronous}")
         connection.execute("pragma cache_size = -16000")
         return connection
 
+    def _check(self) -> None:
+        """Look at what is there before anything is changed.
+
+        Raises:
+            InvalidInput: the file is the database of something else.
+        """
+        if not self.path.exists() or not self.path.stat().st_size:
+            return
+        looking = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            tables = {name for name, in looking.execute("select name from sqlite_master where type = 'table'")}
+        finally:
+            looking.close()
+        if tables and not tables >= _MINE:
+            raise InvalidInput(f"{self.path} is a database of something else; give another --out.")
+
+    def _prepare(self) -> None:
+        """Make the tables and columns that are missing."""
+        self.disk.executescript(_SCHEMA)
+        if self.meta("format") is None:
+            self.set_meta("format", FORMAT)
+        if "config" not in {row[1] for row in self.disk.execute("pragma table_info(items)")}:  # of an earlier version
+            self.disk.execute("alter table items add column config text")
+
     def close(self) -> None:
         """Close the files and give the job free."""
-        self.disk.close()
-        self._marks.close()
+        for connection in self._connections:
+            connection.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -114,48 +159,42 @@ class Ledger:
         """Keep a setting of the job."""
         self.disk.execute("insert or replace into meta values (?, ?)", (name, value))
 
-    def begin(self, items: Iterable[Item], config: str, *, crashes: int = 3, retry_failed: bool = False) -> None:
-        """Take up the items of this run; what was done under the same configuration stays done.
+    def known(self) -> dict[str, Known]:
+        """Return every item by its id, as the last run left it."""
+        last = self.meta("config") or ""
+        columns = {row[1] for row in self.disk.execute("pragma table_info(items)")}
+        found = self.disk.execute("select id, num, spec, state, error, content, stamp, key, place, "
+                                  f"{'config' if 'config' in columns else 'null'} from items")
+        return {row[0]: Known(*row[1:-1], mode=row[-1] or last) for row in found}
 
-        An item whose span, question or file has changed is pending again, as are all of them under another
-        configuration, unless the key of their content is known. Those that are not named any more are set aside.
-        """
-        disk = self.disk
-        disk.execute("begin")
-        other = self.meta("config") != config
-        known = {row[0]: row[1:] for row in disk.execute(
-            "select id, num, spec, state, content, stamp, place from items")}
-        gone = {num for num, *_, place in known.values() if place >= 0}
-        fresh, moved, again = [], [], []
-        for place, item in enumerate(items):
-            spec = _spec(item)
-            before = known.get(item.id)
-            if before is None:
-                fresh.append((item.id, spec, place))
-                continue
-            num, old_spec, state, content, stamp, old_place = before
-            gone.discard(num)
-            if place != old_place:
-                moved.append((place, num))
-            if other or old_spec != spec or (state == "done" and stamp and stamp_of(item) != stamp):
-                same_file = content and stamp and stamp_of(item) == stamp
-                key = row_key(content, config, item.asked()) if same_file else None
-                again.append((spec, key, content if same_file else None, num))
-        disk.executemany("update items set place = ? where num = ?", moved)
-        disk.executemany("update items set spec = ?, state = 'pending', key = ?, content = ?, seq = null, "
-                         "error = null, message = null, crashes = 0, deaths = 0 where num = ?", again)
-        disk.executemany("insert into items (id, spec, place) values (?, ?, ?)", fresh)
-        disk.executemany("update items set place = -1 where num = ?", [(num,) for num in gone])
-        if again or gone:
-            self.set_meta("lines", "[0, 0]")  # rows have gone: the file of results is written anew
+    def begin(self, items: Iterable[Item], config: str, options: JobOptions | None = None) -> JobPlan:
+        """Take up the items of a run: `mmvideo.jobs.plan.compare`, and `apply`."""
+        options = options or JobOptions()
+        plan = compare(self.known(), items, options, config, has=self.knows)
+        self.apply(plan, config, options)
+        return plan
+
+    def apply(self, plan: JobPlan, config: str, options: JobOptions) -> None:
+        """Take up the items of a run as planned; those that are not named any more are set aside."""
+        disk, self.mode = self.disk, mode_of(config, options)
+        disk.execute("begin immediate")
+        disk.executemany("update items set place = ? where num = ?", plan.moved)
+        disk.executemany(
+            "update items set spec = ?, state = 'pending', key = ?, content = ?, seq = null, error = null, "
+            "message = null, crashes = 0, deaths = 0, config = ? where num = ?",
+            [(one.spec, one.key, one.content, self.mode, one.num) for one in plan.again])
+        disk.executemany("insert into items (id, spec, place, config) values (?, ?, ?, ?)",
+                         [(*one, self.mode) for one in plan.fresh])
+        disk.executemany("update items set place = -1 where num = ?", [(num,) for num in plan.gone])
+        if plan.again or plan.gone or plan.moved:
+            self.set_meta("lines", "[0, 0]")  # rows have come or gone: the file of results is written anew
         # what ran when the job died may have ended it
         disk.execute("update items set state = 'pending', deaths = deaths + 1 where state = 'running'")
         disk.execute("update items set state = 'quarantined', error = 'JobCrashed', message = 'The whole job ended ' "
                      "|| (deaths - ?) || ' times while only this clip was being computed.' "
-                     "where state = 'pending' and deaths >= ?", (SUSPECT, SUSPECT + crashes))
-        if retry_failed:
-            disk.execute("update items set state = 'pending', error = null, message = null, crashes = 0, deaths = 0 "
-                         "where state in ('failed', 'quarantined')")
+                     "where state = 'pending' and deaths >= ?", (SUSPECT, SUSPECT + options.crashes))
+        disk.executemany("update items set state = 'pending', error = null, message = null, crashes = 0, deaths = 0, "
+                         "config = ? where num = ?", [(self.mode, num) for num in plan.tries])
         seq = self.last_seq() + 1
         for num, in disk.execute("select num from items where state = 'pending' and place >= 0 and key in "
                                  "(select key from rows) order by place").fetchall():
@@ -163,6 +202,8 @@ class Ledger:
             seq += 1
         self.set_meta("config", config)
         disk.execute("commit")
+        self._sources = {num: source for name, source in plan.sources.items()
+                         for num, in disk.execute("select num from items where id = ?", (name,))}
 
     def last_seq(self) -> int:
         """Return the number of the row that was done last."""
@@ -179,8 +220,12 @@ class Ledger:
             "select num, spec, crashes, deaths, place from items indexed by items_to_do "
             "where state = 'pending' and place >= 0 and (deaths, place) > (?, ?) "
             "order by deaths, place limit ?", (*after, count)).fetchall()
-        return [(Entry(num, Item(**_item(spec)), crashes, deaths), (deaths, place))
+        return [(Entry(num, self._item(num, spec), crashes, deaths), (deaths, place))
                 for num, spec, crashes, deaths, place in found]
+
+    def _item(self, num: int, spec: str) -> Item:
+        item = item_of(spec)
+        return replace(item, source=self._sources[num]) if num in self._sources else item
 
     def rest(self) -> None:
         """Take back the marks of a run that ends in order."""
@@ -227,16 +272,16 @@ class Ledger:
                 self.disk.execute("insert or ignore into rows values (?, ?, ?)", (
                     outcome.key, json.dumps(outcome.row, ensure_ascii=False), json.dumps(outcome.timings)))
             self.disk.execute("update items set state = 'done', error = null, message = null, key = ?, content = ?, "
-                              "stamp = ?, seq = ?, changed = ? where num = ?",
-                              (outcome.key, outcome.content, outcome.stamp, seq, time.time(), outcome.num))
+                              "stamp = ?, seq = ?, changed = ?, config = ? where num = ?",
+                              (outcome.key, outcome.content, outcome.stamp, seq, time.time(), self.mode, outcome.num))
             rows.append(self.row(outcome.num))
             seq += 1
         self.disk.execute("commit")
         return rows
 
     def _set(self, num: int, state: str, error: str, message: str) -> None:
-        self.disk.execute("update items set state = ?, error = ?, message = ?, changed = ? where num = ?",
-                          (state, error, message[:2000], time.time(), num))
+        self.disk.execute("update items set state = ?, error = ?, message = ?, changed = ?, config = ? where num = ?",
+                          (state, error, clean(message)[:2000], time.time(), self.mode, num))
 
     def row(self, num: int) -> dict[str, Any]:
         """Return the row of a done item."""
@@ -275,6 +320,52 @@ class Ledger:
                                  "('failed', 'quarantined') order by place limit ?",
                                  (-1 if limit is None else limit,)).fetchall()
 
+    def rows_of(self, nums: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Yield the rows of some items that are done."""
+        for num in nums:
+            found = self.disk.execute(f"{_ROW} where num = ?", (num,)).fetchone()
+            if found is not None:
+                yield _row(found)
+
+    def done(self) -> Iterator[tuple[int, str, str]]:
+        """Yield (num, id, key) of the items that are done, in the order of the inputs."""
+        yield from self.disk.execute("select num, id, key from items where place >= 0 and state = 'done' "
+                                     "order by place")
+
+    def every_source(self) -> list[tuple[str, str]]:
+        """Return (id, source) of every item, also of those that are not named any more."""
+        return [(name, item_of(spec).source) for name, spec in self.disk.execute("select id, spec from items")]
+
+    # --- files that the job has written -------------------------------------------------------------------------
+
+    def outputs(self) -> set[bytes]:
+        """Return the paths of all files that the job has written; relative ones start from its folder."""
+        if not self._keeps_outputs:
+            return set()
+        return {path for path, in self.disk.execute("select path from outputs")}
+
+    def output(self, path: bytes) -> tuple[str, str, str] | None:
+        """Return (id, SHA-256, key of the row) of a file that was written for an item."""
+        if not self._keeps_outputs:
+            return None
+        return self.disk.execute("select id, sha256, key from outputs where path = ?", (path,)).fetchone()
+
+    def note_outputs(self, written: Iterable[tuple[bytes, str | None, str | None, str | None]]) -> None:
+        """Remember files (path, id, SHA-256, key), without waiting for the disk."""
+        self._marks.execute("begin immediate")
+        self._marks.executemany("insert or replace into outputs values (?, ?, ?, ?)", written)
+        self._marks.execute("commit")
+
+    def forget_outputs(self, paths: Iterable[bytes]) -> None:
+        """Forget files that are not there any more."""
+        self.disk.executemany("delete from outputs where path = ?", [(path,) for path in paths])
+
+    def outputs_of_items(self) -> list[tuple[bytes, str, str, bool]]:
+        """Return (path, id, SHA-256, whether its row still stands) of the files of items that the job names."""
+        return [(path, name, digest, bool(stands)) for path, name, digest, stands in self.disk.execute(
+            "select path, id, sha256, outputs.key = items.key and state = 'done' from outputs join items using (id) "
+            "where place >= 0")]
+
     def finished_at(self) -> list[float]:
         """Return when each done item was done, in seconds since 1970, ascending."""
         return [found[0] for found in self.disk.execute(
@@ -287,18 +378,8 @@ _ROW = ("select items.id, items.spec, items.content, rows.row, rows.timings, ite
 
 def _row(found: tuple) -> dict[str, Any]:
     name, spec, content, row, timings, _ = found
-    return {"id": name, "source": _item(spec)["source"], "content_sha256": content, **json.loads(row),
+    return {"id": name, "source": clean(item_of(spec).source), "content_sha256": content, **json.loads(row),
             "timings": json.loads(timings)}
-
-
-def _spec(item: Item) -> str:
-    return json.dumps({key: value for key, value in item.__dict__.items() if value not in (None, ())},
-                      ensure_ascii=False)
-
-
-def _item(spec: str) -> dict[str, Any]:
-    found = json.loads(spec)
-    return {**found, "text": tuple(found.get("text", ()))}
 
 
 def _locked(folder: Path) -> int:

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,12 @@ SIDECARS = ("txt", "json", "srt", "vtt", "chapters")
 
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """How a job runs. Only `strict` changes what the rows say; the rest may differ from one resume to the next."""
+    """How a job runs. None changes what a row says but `strict`, of clips that are damaged.
+
+    Raises:
+        InvalidInput: a value of the wrong type or out of range.
+        UnknownName: an engine, sidecar or class of failures that does not exist.
+    """
 
     engine: str = "local"
     workers: int | None = None
@@ -46,6 +51,12 @@ class JobOptions:
     max_redirects: int = 5
     retry_failed: bool = False
     """Try failed and quarantined clips again."""
+    retry: tuple[str, ...] = ()
+    """Try only clips again that failed by these classes; rows that are there stay, whatever the configuration."""
+    dry_run: bool = False
+    """Only say what would be done: `run_job` returns a `JobPlan` and writes nothing."""
+    overwrite: bool = False
+    """Replace files that the job has not written where its own would go."""
     allow_reduce: bool = False
     """Where one clip alone does not fit the device's memory, look at fewer frames, and say so in its row."""
     sidecars: tuple[str, ...] = ()
@@ -69,24 +80,44 @@ class JobOptions:
     """Folder for results that are files, as separated voices are; a job sets it within its own."""
 
     def __post_init__(self) -> None:
+        for name in ("sidecars", "retry"):
+            value = getattr(self, name)
+            given = (value,) if isinstance(value, str) else value
+            if not isinstance(given, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in given):
+                raise InvalidInput(f"{name} must be a list of names, not {value!r}.")
+            object.__setattr__(self, name, tuple(dict.fromkeys(given)))
         if self.engine not in ENGINES:
-            raise UnknownName("engine", self.engine, ENGINES)
+            raise UnknownName("engine", str(self.engine), ENGINES)
         for kind in self.sidecars:
             if kind not in SIDECARS:
                 raise UnknownName("sidecar", kind, SIDECARS)
-        for name in ("batch_size", "crashes", "min_frames", "max_bytes", "stop_after", "processes"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise InvalidInput(f"{name} must be a whole number of 1 or more, not {getattr(self, name)!r}.")
+        for name, least in _WHOLE.items():
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+            if not whole and not (value is None and name == "workers"):
+                raise InvalidInput(f"{name} must be a whole number of {least} or more, not {value!r}.")
         for name in ("timeout_seconds", "max_seconds"):
-            if not getattr(self, name) > 0:
-                raise InvalidInput(f"{name} must be positive, not {getattr(self, name)!r}.")
-        if self.workers is not None and self.workers < 1:
-            raise InvalidInput(f"workers must be 1 or more, not {self.workers}.")
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
+                raise InvalidInput(f"{name} must be a positive number of seconds, not {value!r}.")
+        for option in fields(self):
+            if option.type == "bool" and not isinstance(getattr(self, option.name), bool):
+                raise InvalidInput(f"{option.name} must be True or False, not {getattr(self, option.name)!r}.")
+        if self.beside and not self.sidecars:
+            raise InvalidInput(f"beside says where sidecars go, but none is asked for: choose some of "
+                               f"{', '.join(SIDECARS)} (--sidecar).")
+        if self.retry and self.retry_failed:
+            raise InvalidInput("Give either retry_failed (all failed clips) or retry (those of some classes).")
 
     @property
     def num_workers(self) -> int:
         """Decode processes."""
         return self.workers or max(1, cores() - 1)
+
+
+_WHOLE = {"batch_size": 1, "crashes": 1, "min_frames": 1, "max_bytes": 1, "stop_after": 1, "processes": 1, "workers": 1,
+          "thumbnails": 0, "max_redirects": 0}
+"""Option -> its least value."""
 
 
 def cores() -> int:
@@ -95,48 +126,70 @@ def cores() -> int:
 
 
 def weights_hash(recipe: Recipe) -> str:
-    """Return one SHA-256 over the weights, configuration and tokenizer files of every model in a recipe."""
-    homes = sorted({str(spec.options["weights"]) for spec in recipe.stages if spec.options.get("weights")})
+    """Return one SHA-256 over the weights, configuration and tokenizer files of every stage, adapters included.
+
+    The files themselves are read; what a SHA256SUMS beside them says does not count.
+    """
+    homes: dict[Path, str] = {}
     digest = hashlib.sha256()
-    for home in map(_home, homes):
-        sums = home / weights.SUMS
-        if sums.is_file():
-            digest.update(sums.read_bytes())
-            continue
-        for path in sorted(p for p in home.rglob("*") if p.is_file() and not p.name.startswith(".")):
-            digest.update(f"{weights.sha256(path)}  {path.relative_to(home).as_posix()}\n".encode())
+    for spec in recipe.stages:
+        for option in ("weights", "adapter"):
+            if name := spec.options.get(option):
+                home = _home(str(name), spec.options.get("revision") if option == "weights" else None)
+                homes[home] = homes.get(home) or _folder_hash(home)
+                digest.update(f"{spec.name} {option} {homes[home]}\n".encode())
     return digest.hexdigest()
 
 
-def _home(name: str) -> Path:
+def _folder_hash(home: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in home.rglob("*") if p.is_file()):
+        name = path.relative_to(home)
+        if not _is_prose(name):
+            digest.update(f"{weights.sha256(path)}  {name.as_posix()}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _is_prose(name: Path) -> bool:
+    """Say whether a file of a model's folder decides nothing: its card, its licence, its sums, hidden files."""
+    return (name.name.startswith(("README", "LICENSE", "NOTICE")) or name.name == weights.SUMS
+            or any(part.startswith(".") for part in name.parts))
+
+
+def _home(name: str, revision: str | None) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         return path
     if name not in weights.names() and is_hub_name(name):
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(name, local_files_only=True))
+        return Path(snapshot_download(name, revision=revision, local_files_only=True))
     return weights.folder(name)
 
 
-def configuration(recipe: Recipe, options: JobOptions, weights_sha256: str) -> dict[str, Any]:
-    """Return what decides the rows, beside each clip's content and what is asked of it."""
+def configuration(recipe: Recipe, weights_sha256: str) -> dict[str, Any]:
+    """Return what decides the rows, beside each clip's content, what is asked of it and whether damage is allowed."""
     stages = []
     for spec in recipe.stages:
-        rest = {key: value for key, value in spec.options.items() if key != "weights"}
+        rest = {key: value for key, value in spec.options.items() if key not in ("weights", "adapter")}
         stages.append({spec.name: rest})
-    return {"recipe": recipe.name, "gives": recipe.gives, "stages": stages, "weights_sha256": weights_sha256,
-            "strict": options.strict}
+    return {"recipe": recipe.name, "gives": recipe.gives, "stages": stages, "weights_sha256": weights_sha256}
 
 
 def hash_of(value: Mapping[str, Any]) -> str:
     """Return the SHA-256 of plain values, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def row_key(content: str, config: str, asked: Mapping[str, Any]) -> str:
-    """Return the key of a result: content of the clip, configuration, and what is asked of the clip."""
-    return hash_of({"content": content, "config": config, "asked": asked})
+def row_keys(content: str, config: str, asked: Mapping[str, Any], *, strict: bool) -> tuple[str, ...]:
+    """Return the keys under which a result can be known: content of the clip, configuration, and what is asked.
+
+    A row that was made without damage stands also where damage is allowed, so that there are two keys then; the last is
+    the one under which a new row is kept.
+    """
+    about = {"content": content, "config": config, "asked": asked}
+    whole = hash_of(about)
+    return (whole,) if strict else (whole, hash_of({**about, "damage": "allowed"}))
 
 
 def versions() -> dict[str, str]:
@@ -150,5 +203,5 @@ def versions() -> dict[str, str]:
     return found
 
 
-__all__ = ["ENGINES", "SIDECARS", "JobOptions", "configuration", "cores", "hash_of", "row_key", "versions",
+__all__ = ["ENGINES", "SIDECARS", "JobOptions", "configuration", "cores", "hash_of", "row_keys", "versions",
            "weights_hash"]

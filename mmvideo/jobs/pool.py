@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 
-from mmvideo.errors import InvalidInput, MmvideoError
+from mmvideo.errors import InvalidInput, MmvideoError, OutputError
 from mmvideo.jobs.halves import Decoded
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.nursery import READY_SECONDS, Nursery, imports_of, take
+from mmvideo.jobs.scratch import Scratch
 from mmvideo.jobs.worker import Setup
 
 
@@ -31,15 +33,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Event:
-    """What came of a task: exactly one of decoded, known and error is set."""
+    """What came of a task: exactly one of decoded, key and error is set."""
 
     task: Task
     content: str = ""
     stamp: str = ""
     decoded: Decoded | None = None
-    known: bool = False
+    key: str = ""
+    """Of the result that is there for this content."""
     error: tuple[str, str] | None = None
     """Class and message."""
+    foreign: bool = False
+    """The error is none of ours."""
     crashed: bool = False
     """The worker ended; the task may be tried again."""
     seconds: float = 0.0
@@ -49,8 +54,10 @@ class Event:
 class _Worker:
     connection: Connection
     pid: int
+    scratch: str
     ready: bool = False
     task: Task | None = None
+    key: str = ""
     since: float = 0.0
     last_words: str = ""
 
@@ -63,25 +70,31 @@ class Pool:
         setup: what the workers build.
         size: how many.
         timeout_seconds: longest time for one item.
-        known: says whether a result for the content of a task is there already, so that nothing is decoded.
+        known: returns the key of a result that is there already for the content of a task, so that nothing is decoded.
     """
 
     setup: Setup
     size: int
     timeout_seconds: float
-    known: Callable[[Task, str], bool] | None = None
+    known: Callable[[Task, str], str | None] | None = None
     busy_seconds: float = 0.0
     """Seconds that workers have worked, all together."""
     _workers: list[_Worker] = field(default_factory=list)
     _early: int = 0
     _nursery: Nursery | None = None
+    _scratch: Scratch | None = None
 
     def __enter__(self) -> Pool:
         if not hasattr(os, "fork"):
             raise InvalidInput("Batch jobs need Linux or macOS; on Windows run them in WSL.")
         self._nursery = take(imports_of(self.setup.recipe))
-        for _ in range(self.size):
-            self._workers.append(self._fork())
+        self._scratch = Scratch()
+        try:
+            for _ in range(self.size):
+                self._workers.append(self._fork())
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,6 +104,8 @@ class Pool:
         self._workers.clear()
         if self._nursery is not None:
             self._nursery.close()
+        if self._scratch is not None:
+            self._scratch.close()
 
     @property
     def pids(self) -> list[int]:
@@ -151,7 +166,8 @@ class Pool:
             worker.last_words = rest[0]
             return None
         if kind == "content":
-            worker.connection.send(not self.known(task, rest[0]))
+            worker.key = self.known(task, rest[0]) or ""
+            worker.connection.send(not worker.key)
             return None
         seconds = time.monotonic() - worker.since
         self.busy_seconds += seconds
@@ -159,8 +175,11 @@ class Pool:
         if kind == "decoded":
             return Event(task, rest[1], rest[2], decoded=rest[0], seconds=seconds)
         if kind == "known":
-            return Event(task, rest[0], rest[1], known=True, seconds=seconds)
-        return Event(task, rest[2], rest[3], error=(rest[0], rest[1]), seconds=seconds)
+            return Event(task, rest[0], rest[1], key=worker.key, seconds=seconds)
+        if kind == "full":
+            raise OutputError(f"{rest[0]} Temporary files lie in {tempfile.gettempdir()}. Free space, then run the "
+                              "same command again.")
+        return Event(task, rest[2], rest[3], error=(rest[0], rest[1]), foreign=rest[4], seconds=seconds)
 
     def _ended(self, worker: _Worker) -> Iterator[Event]:
         """Replace a worker that has ended; its task is told as a crash."""
@@ -198,13 +217,15 @@ class Pool:
 
     def _replace(self, worker: _Worker) -> _Worker:
         worker.connection.close()
+        Scratch.remove(worker.scratch)  # with what it was downloading
         fresh = self._fork()
         self._workers[self._workers.index(worker)] = fresh
         return fresh
 
     def _fork(self) -> _Worker:
-        worker = _Worker(*self._nursery.fork(), since=time.monotonic())
-        worker.connection.send(self.setup)
+        scratch = self._scratch.folder()
+        worker = _Worker(*self._nursery.fork(), scratch, since=time.monotonic())
+        worker.connection.send(replace(self.setup, scratch=scratch))
         return worker
 
     @staticmethod

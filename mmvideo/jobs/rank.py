@@ -7,6 +7,7 @@ ranks. The local engine runs one in the process of the job, the engine `accelera
 from __future__ import annotations
 
 import queue
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -19,16 +20,15 @@ import torch
 from mmvideo.errors import MmvideoError, OutOfMemory
 from mmvideo.jobs import halves
 from mmvideo.jobs.buckets import Buckets, Ready
+from mmvideo.jobs.failures import ITEM_ERRORS, is_foreign, told
+from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Entry
-from mmvideo.jobs.options import JobOptions, row_key
+from mmvideo.jobs.options import JobOptions, row_keys
 from mmvideo.jobs.pool import Event, Pool, Task
 from mmvideo.jobs.rows import Outcome, make_row, num_words
 from mmvideo.jobs.worker import Setup, sys_path
 from mmvideo.registry import PARTS
 from mmvideo.types import Asking
-
-ITEM_ERRORS = (MmvideoError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AssertionError)
-"""What networks raise on a clip that does not suit them; it fails, the others go on."""
 
 
 class Link(Protocol):
@@ -65,6 +65,8 @@ class Meters:
     blocked: float = 0.0
     """Decoded clips waited for the networks: the queue was full."""
     stages: dict[str, float] = field(default_factory=dict)
+    whole: bool = False
+    """The workers hold the networks: what they do is not only to fetch and decode."""
 
     def add(self, stages: Sequence[tuple[str, float]]) -> None:
         """Add seconds of stages."""
@@ -89,7 +91,7 @@ class Rank:
         self.setup = Setup(pipeline.recipe, options, {kind: dict(parts) for kind, parts in PARTS.items()},
                            sys_path(), str(pipeline.device) if heavy else "cpu", heavy)
         self.size = options.batch_size
-        self.meters = Meters()
+        self.meters = Meters(whole=heavy)
         self._ready: queue.Queue[Ready | None] = queue.Queue()
         self.again: deque[Task] = deque()
         self._open = 0
@@ -99,13 +101,13 @@ class Rank:
         """No worker is busy: nothing more will be decoded until the networks have moved on."""
         self._failure: list[BaseException] = []
         self._end = threading.Event()
-        self._in_row, self._worked = 0, False
 
     def run(self) -> None:
         """Decode and compute until the link gives no more.
 
         Raises:
-            MmvideoError: workers cannot be started, or item after item fails by an error that is not about the clip.
+            MmvideoError: workers cannot be started.
+        OutputError: nothing can be written any more.
         """
         feeder = threading.Thread(target=self._feed, name="decode", daemon=True)
         feeder.start()
@@ -129,7 +131,7 @@ class Rank:
                 self._feed_through(pool)
         except BaseException as error:  # told to the thread that waits for clips
             self._failure.append(error)
-            if not isinstance(error, MmvideoError | OSError):
+            if not isinstance(error, MmvideoError | OSError | sqlite3.Error):
                 raise
         finally:
             self._ready.put(None)
@@ -161,8 +163,12 @@ class Rank:
             self.meters.blocked += (time.perf_counter() - start) * (full and self._starved)
             self.meters.decode = pool.busy_seconds
 
-    def _known(self, task: Task, content: str) -> bool:
-        return self.link.knows(row_key(content, self.job["config"], task.item.asked()))
+    def keys(self, content: str, item: Item) -> tuple[str, ...]:
+        """Return the keys under which the result of an item can be known; a new one is kept under the last."""
+        return row_keys(content, self.job["config"], item.asked(), strict=self.options.strict)
+
+    def _known(self, task: Task, content: str) -> str | None:
+        return next((key for key in self.keys(content, task.item) if self.link.knows(key)), None)
 
     def _handle(self, event: Event) -> None:
         task = event.task
@@ -171,8 +177,8 @@ class Rank:
                 self.again.append(replace(task, crashes=task.crashes + 1))
             return
         if event.decoded is None:
-            key = row_key(event.content, self.job["config"], task.item.asked()) if event.known else ""
-            self.link.report([Outcome(task.num, key, event.content, event.stamp, error=event.error)])
+            self.link.report([Outcome(task.num, event.key, event.content, event.stamp, error=event.error,
+                                      foreign=event.foreign)])
             return
         self.meters.add(event.decoded.about["seconds"])
         self._count(1)
@@ -223,17 +229,19 @@ class Rank:
         seconds = time.perf_counter() - start
         self.meters.compute += seconds
         self.meters.add(stages)
-        self._in_row, self._worked = 0, True
         self.link.report([self._outcome(one, result, stages, len(batch), notes)
                           for one, result in zip(batch, results, strict=True)])
 
     def _outcome(self, one: Ready, result: Any, stages: Sequence[tuple[str, float]], count: int,
                  notes: tuple[str, ...]) -> Outcome:
         item, about = one.task.item, one.decoded.about
-        row = make_row(item, result, about, self.job, notes)
+        try:
+            row = make_row(item, result, about, self.job, notes)
+        except ITEM_ERRORS as error:
+            return self._failure_of(one, error)
         timings = {name: round(seconds, 4) for name, seconds in about["seconds"]}
         timings |= {name: round(seconds / count, 4) for name, seconds in stages}
-        return Outcome(one.task.num, row_key(one.content, self.job["config"], item.asked()), one.content, one.stamp,
+        return Outcome(one.task.num, self.keys(one.content, item)[-1], one.content, one.stamp,
                        row, timings, thumbnail=one.decoded.thumbnail, frames=about["frames"], words=num_words(row))
 
     def _failed(self, batch: list[Ready], error: BaseException, notes: tuple[str, ...], size: int) -> None:
@@ -242,14 +250,12 @@ class Rank:
             for one in batch:
                 self.compute([one], notes=notes, size=size)
             return
-        self._in_row += not isinstance(error, MmvideoError)
-        name = type(error).__name__
-        self.link.report([Outcome(batch[0].task.num, content=batch[0].content, stamp=batch[0].stamp,
-                                  error=(name, f"{batch[0].task.item.source}: {error}"))])
-        if self._in_row >= self.options.stop_after and not self._worked:
-            raise MmvideoError(f"The first {self._in_row} clips all failed in the networks by {name}: {error}. That is "
-                               "about the model, not the clips; mend it, then run the command again with "
-                               "--retry-failed.") from error
+        self.link.report([self._failure_of(batch[0], error)])
+
+    @staticmethod
+    def _failure_of(one: Ready, error: BaseException) -> Outcome:
+        return Outcome(one.task.num, content=one.content, stamp=one.stamp, error=told(error, one.task.item.source),
+                       foreign=is_foreign(error))
 
     def _out_of_memory(self, batch: list[Ready], error: BaseException, notes: tuple[str, ...], size: int) -> None:
         """Halve the batch; a clip alone is looked at with fewer frames if that is allowed, else it fails."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.kept import Kept
+from mmvideo.redaction import clean
 from mmvideo.results import Answer, Classification, Generation, Result
 
 DIGITS = 4
@@ -27,6 +29,8 @@ class Outcome:
     error: tuple[str, str] | None = None
     """Class and message."""
     quarantined: bool = False
+    foreign: bool = False
+    """The error is none of ours: a bug, or a model that does not suit, unless other clips go well."""
     thumbnail: bytes | None = field(default=None, repr=False)
     frames: int = 0
     words: int = 0
@@ -41,6 +45,10 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
         about: what the worker found out about the clip.
         job: model, weights, configuration and versions, the same for every row.
         notes: what had to be done differently, such as a halved batch.
+
+    Raises:
+        ValueError: a number that is none (NaN).
+        TypeError: a value that JSON does not know.
     """
     answers = list(result) if isinstance(result, list | tuple) else None
     one: Result = answers[0] if answers else result
@@ -61,9 +69,10 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
         "duration_seconds": about.get("duration_seconds"),
         "frame_times": [round(seconds, 6) for seconds in one.seconds_looked_at], "rule": one.rule,
         "finish_reason": _finish_reason(answers or [one]),
-        "warnings": list(dict.fromkeys([*(w for r in answers or [one] for w in r.warnings),
-                                        *about.get("warnings", ())])),
-        "notes": [*about.get("notes", ()), *notes], **job}
+        "warnings": [clean(words) for words in dict.fromkeys([*(w for r in answers or [one] for w in r.warnings),
+                                                                  *about.get("warnings", ())])],
+        "notes": [clean(words) for words in [*about.get("notes", ()), *notes]], **job}
+    json.dumps(row, allow_nan=False)  # a row is JSON, whatever came out of a network
     return row
 
 

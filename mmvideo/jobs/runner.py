@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import json
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -15,15 +18,15 @@ from mmvideo.errors import InvalidInput, JobIncomplete, UnknownName
 from mmvideo.jobs import display, engines, report
 from mmvideo.jobs.coordinator import Coordinator, keep_run
 from mmvideo.jobs.engines import ranks
-from mmvideo.jobs.inputs import Item, read_inputs
+from mmvideo.jobs.files import check_folder, refuse, write_whole, writing
+from mmvideo.jobs.inputs import Item, read_inputs, videos_of
 from mmvideo.jobs.ledger import STATES, Ledger
 from mmvideo.jobs.options import JobOptions, configuration, hash_of, versions, weights_hash
-from mmvideo.jobs.sinks import RESULTS, write_parquet, write_whole
+from mmvideo.jobs.plan import JobPlan
+from mmvideo.jobs.prepare import FAILURES, FILES, MANIFEST, prepare
+from mmvideo.jobs.sinks import RESULTS, line, need_parquet, write_parquet
+from mmvideo.media import open_source
 from mmvideo.wording import plural
-
-MANIFEST = "run.json"
-FILES = "files"
-"""Folder of results that are files."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class JobSummary:
     failures: tuple[tuple[str, str, str, str], ...] = field(default=(), repr=False)
     """(id, state, class, message) of what failed, the first thousand."""
     interrupted: bool = False
+    plan: JobPlan | None = field(default=None, repr=False)
+    """What was to be done."""
 
     @property
     def results(self) -> Path:
@@ -88,7 +93,7 @@ def by_class(failures: Any) -> str:
 
 
 def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | None = None, *,
-            questions: tuple[str, ...] = (), prompt: str | None = None) -> JobSummary:
+            questions: tuple[str, ...] = (), prompt: str | None = None) -> JobSummary | JobPlan:
     """Run a pipeline over many clips; what an earlier run in the same folder has done is not done again.
 
     Args:
@@ -98,14 +103,22 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
         questions: for pipelines that take text, asked of every clip that brings none.
         prompt: for models that take one, used for every clip that brings none.
 
+    Returns:
+        How the job stands; with `options.dry_run` what it would do.
+
     Raises:
-        InvalidInput: inputs that do not fit the pipeline, or a folder in which another process works.
+        InvalidInput: inputs that do not fit the pipeline, a folder in which another process works, or files in the way
+            that the job has not written.
         MediaNotFound: no such inputs.
+        OutputError: the disk is full, read-only or out of reach; what was done is kept.
+        MissingExtra: Parquet without pyarrow.
     """
-    options, folder = options or JobOptions(), Path(out).expanduser()
+    options, folder = options or JobOptions(), check_folder(out)
+    if options.parquet:
+        need_parquet()
     items = _checked(pipeline, list(read_inputs(inputs, questions=questions, prompt=prompt)))
     weights_sha256 = weights_hash(pipeline.recipe)
-    settings = configuration(pipeline.recipe, options, weights_sha256)
+    settings = configuration(pipeline.recipe, weights_sha256)
     config = hash_of(settings)
     options = replace(options, files=str(folder.resolve() / FILES / config[:8]))
     job = {"pipeline": pipeline.recipe.name, "model": pipeline.model, "weights_sha256": weights_sha256,
@@ -113,10 +126,11 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
     if options.engine == "accelerate" and ranks.rank() > 0:  # launched beside rank 0, which holds the ledger
         ranks.follow(pipeline, options, job)
         return JobSummary(folder, dict.fromkeys(STATES, 0), 0.0, 0, 0)
-    ledger = Ledger(folder)
-    try:
-        ledger.begin(items, config, crashes=options.crashes, retry_failed=options.retry_failed)
+    with writing(folder), contextlib.ExitStack() as stack:
+        ledger, plan = prepare(folder, items, options, config, settings, pipeline.recipe.gives, stack)
         del items
+        if ledger is None or options.dry_run:
+            return plan
         _write_manifest(folder, settings, job, options, ledger)
         coordinator = Coordinator(folder, ledger, options, config)
         interrupted = False
@@ -124,12 +138,16 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
             try:
                 if coordinator.progress.left:
                     engines.find(options.engine)(pipeline, options, job, coordinator)
-                interrupted = coordinator.stopping()
+                interrupted = coordinator.stopping() and coordinator.trouble is None
             finally:
                 coordinator.close()
-        return _finish(folder, ledger, coordinator, options, interrupted)
-    finally:
-        ledger.close()
+                _write_about(folder, ledger, coordinator, options)
+        if coordinator.trouble is not None:
+            raise coordinator.trouble
+        refuse(coordinator.sidecars.refused)
+        progress = coordinator.progress
+        return JobSummary(folder, ledger.counts(), progress.seconds, progress.done, progress.reused,
+                          tuple(ledger.failures(1000)), interrupted, plan)
 
 
 class Job:
@@ -137,7 +155,7 @@ class Job:
 
     @staticmethod
     def over(pipeline: Any, inputs: Any, out: str | Path, *, questions: tuple[str, ...] = (),
-             prompt: str | None = None, **options: Any) -> JobSummary:
+             prompt: str | None = None, **options: Any) -> JobSummary | JobPlan:
         """Run a job with the options of `JobOptions` given by name.
 
         Raises:
@@ -146,8 +164,32 @@ class Job:
         known = {f.name for f in fields(JobOptions)}
         for name in options:
             if name not in known:
-                raise UnknownName("option of a job", name, known)
+                raise UnknownName("option of a job", name, known - {"files"})
         return run_job(pipeline, inputs, out, JobOptions(**options), questions=questions, prompt=prompt)
+
+    @staticmethod
+    def videos(given: Any, options: Mapping[str, Any]) -> list[Any]:
+        """Return the videos of a call of `map` without `out`; one path is one folder of clips, or one video.
+
+        Args:
+            options: further options of the call.
+
+        Raises:
+            InvalidInput: options or inputs that only a job understands.
+        """
+        of_media = inspect.signature(open_source).parameters
+        ours = [name for name in (*(f.name for f in fields(JobOptions)), "prompt")
+                if name in options and name not in of_media]
+        if ours:
+            raise InvalidInput(f"{', '.join(f'{name}=' for name in ours)}: only a batch job understands "
+                               f"{'this' if len(ours) == 1 else 'these'}; add out=FOLDER to run one.")
+        if not isinstance(given, str | os.PathLike):
+            one = isinstance(given, bytes | bytearray | memoryview | Mapping) or hasattr(given, "read")
+            if isinstance(given, Iterable) and not one:
+                return list(given)
+            raise InvalidInput(f"map takes a list of videos or a folder of clips, not {type(given).__name__}; call the "
+                               "pipeline itself for one video.")
+        return videos_of(os.fspath(given))
 
 
 def _checked(pipeline: Any, items: list[Item]) -> list[Item]:
@@ -180,19 +222,14 @@ def _write_manifest(folder: Path, settings: dict[str, Any], job: dict[str, Any],
     write_whole(folder / MANIFEST, [json.dumps(content, indent=2, ensure_ascii=False, default=str).encode() + b"\n"])
 
 
-def _finish(folder: Path, ledger: Ledger, coordinator: Coordinator, options: JobOptions,
-            interrupted: bool) -> JobSummary:
+def _write_about(folder: Path, ledger: Ledger, coordinator: Coordinator, options: JobOptions) -> None:
+    """Write what is made once, at the end of a run."""
     keep_run(ledger, coordinator.progress)
-    failures = ledger.failures()
-    write_whole(folder / "failures.jsonl", (
-        json.dumps({"id": name, "state": state, "class": kind, "message": message}, ensure_ascii=False).encode() + b"\n"
-        for name, state, kind, message in failures))
+    write_whole(folder / FAILURES, (line({"id": name, "state": state, "class": kind, "message": message})
+                                    for name, state, kind, message in ledger.failures()))
     if options.parquet:
         write_parquet(folder, ledger)
     report.write(folder, ledger)
-    progress = coordinator.progress
-    return JobSummary(folder, ledger.counts(), progress.seconds, progress.done, progress.reused,
-                      tuple(failures[:1000]), interrupted)
 
 
 @contextmanager

@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from mmvideo.errors import MissingExtra
-from mmvideo.jobs import subtitles
+from mmvideo.jobs.files import part_of, write_whole
 from mmvideo.jobs.ledger import Ledger
-from mmvideo.media.download import is_url
 
-RESULTS = "results.jsonl"
+RESULTS, PARQUET = "results.jsonl", "results.parquet"
 _PARQUET_ROWS = 2048
 
 
 def line(row: dict[str, Any]) -> bytes:
     """Return a row as one line of JSON."""
-    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
 
 
 class Lines:
@@ -31,10 +31,8 @@ class Lines:
 
     def __init__(self, folder: Path, ledger: Ledger, config: str):
         self.path, self.ledger = folder / RESULTS, ledger
-        before = ledger.meta("lines_config")
-        if before not in (None, config) and self.path.exists():
-            self.path.replace(folder / f"results.{before[:8]}.jsonl")
-        synced, seq = json.loads(ledger.meta("lines") or "[0, 0]") if before == config else (0, 0)
+        same = ledger.meta("lines_config") == config
+        synced, seq = json.loads(ledger.meta("lines") or "[0, 0]") if same else (0, 0)
         size = self.path.stat().st_size if self.path.exists() else 0
         if size < synced:
             synced, seq = 0, 0
@@ -72,20 +70,30 @@ class Lines:
         self.ledger.set_meta("lines", json.dumps([size, self.seq]))
 
 
-def write_whole(path: Path, pieces: Iterable[bytes]) -> int:
-    """Write a file so that there is either the old one or the whole new one; return its length in bytes."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return size
+def keep_rows(folder: Path, ledger: Ledger, nums: Iterable[int]) -> list[Path]:
+    """Add the rows of items, which leave the results, to results.XXXXXXXX.jsonl, a file for each configuration."""
+    kept: dict[str, list[bytes]] = {}
+    for row in ledger.rows_of(nums):
+        kept.setdefault(str(row.get("config", ""))[:8] or "before", []).append(line(row))
+    paths = []
+    for config, lines in kept.items():
+        path = _kept_path(folder, config, ledger)
+        before = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        there = set(before)
+        new = [one for one in dict.fromkeys(lines) if one not in there]
+        if new:
+            write_whole(path, (*before, *new))
+            ledger.note_outputs([(os.fsencode(path.name), None, None, None)])
+        paths.append(path)
+    return paths
+
+
+def _kept_path(folder: Path, config: str, ledger: Ledger) -> Path:
+    """Return where rows of a configuration are kept: in a file of ours, or where there is none."""
+    ours = ledger.outputs()
+    names = (f"results.{config}{'' if number < 2 else f'.{number}'}.jsonl" for number in count(1))
+    return folder / next(name for name in names
+                         if os.fsencode(name) in ours or not os.path.lexists(folder / name))
 
 
 def write_parquet(folder: Path, ledger: Ledger) -> Path | None:
@@ -94,13 +102,9 @@ def write_parquet(folder: Path, ledger: Ledger) -> Path | None:
     Raises:
         MissingExtra: pyarrow is not installed.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtra("pyarrow", "jobs", "Writing Parquet") from error
-    path = folder / "results.parquet"
-    beside = folder / f".results.parquet.{os.getpid()}.part"
+    pyarrow, parquet = need_parquet()
+    path = folder / PARQUET
+    beside = folder / part_of(PARQUET)
     writer, schema = None, _schema(pyarrow)
     try:
         for rows in _chunks(ledger.rows_in_order(), _PARQUET_ROWS):
@@ -114,6 +118,20 @@ def write_parquet(folder: Path, ledger: Ledger) -> Path | None:
     finally:
         beside.unlink(missing_ok=True)
     return path
+
+
+def need_parquet() -> tuple[Any, Any]:
+    """Return pyarrow and its part for Parquet.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "jobs", "Writing Parquet") from error
+    return pyarrow, parquet
 
 
 def _schema(pyarrow: Any) -> Any:
@@ -137,48 +155,15 @@ def _columns(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "versions": list(row["versions"].items()), "timings": list(row["timings"].items())}
 
 
-def _chunks(rows: Iterator[Any], count: int) -> Iterator[list[Any]]:
+def _chunks(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
     chunk: list[Any] = []
     for row in rows:
         chunk.append(row)
-        if len(chunk) == count:
+        if len(chunk) == size:
             yield chunk
             chunk = []
     if chunk:
         yield chunk
 
 
-class Sidecars:
-    """Small files for each clip, beside it or below the job's folder.
-
-    Args:
-        kinds: txt, json, srt, vtt, chapters.
-        beside: beside the clip where that is a file of its own; False puts all below `folder/sidecars`.
-    """
-
-    def __init__(self, folder: Path, kinds: Iterable[str], *, beside: bool):
-        self.folder, self.kinds, self.beside = folder / "sidecars", tuple(kinds), beside
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Write the files of one clip."""
-        if not self.kinds:
-            return
-        base = self._base(row)
-        base.parent.mkdir(parents=True, exist_ok=True)
-        for kind in self.kinds:
-            text = subtitles.RENDER[kind](row)
-            if text:
-                suffix = ".chapters.txt" if kind == "chapters" else f".{kind}"
-                write_whole(base.with_name(base.name + suffix), [text.encode()])
-
-    def _base(self, row: dict[str, Any]) -> Path:
-        source = row["source"]
-        if self.beside and not is_url(source) and "::" not in source:
-            return Path(source).with_suffix("")
-        parts = [part for part in row["id"].replace("://", "/").replace("::", "/").split("/") if part not in ("", ".",
-                                                                                                              "..")]
-        name = Path(*parts) if parts else Path("clip")
-        return self.folder / (name.with_suffix("") if name.suffix else name)
-
-
-__all__ = ["RESULTS", "Lines", "Sidecars", "line", "write_parquet", "write_whole"]
+__all__ = ["PARQUET", "RESULTS", "Lines", "keep_rows", "line", "need_parquet", "write_parquet", "write_whole"]

@@ -1,4 +1,7 @@
-"""A row as the text of a sidecar: words, JSON, SubRip, WebVTT, or chapters as FFmpeg and video sites read them."""
+"""A row as the text of a sidecar: words, JSON, SubRip, WebVTT, or chapters as FFmpeg and video sites read them.
+
+A chat or composed model says one thing of the whole clip: that is one cue, or one chapter, over all that was looked at.
+"""
 
 from __future__ import annotations
 
@@ -22,27 +25,39 @@ def as_json(row: Mapping[str, Any]) -> str:
 
 
 def srt(row: Mapping[str, Any]) -> str:
-    """Return SubRip; empty if nothing has a span."""
+    """Return SubRip; empty where nothing was found."""
     return "\n".join(f"{number}\n{_clock(span['start_seconds'], ',')} --> {_clock(span['end_seconds'], ',')}\n"
-                     f"{_lines(span['text'])}\n" for number, span in enumerate(row["spans"], 1))
+                     f"{_lines(span['text'])}\n" for number, span in enumerate(spans(row), 1))
 
 
 def vtt(row: Mapping[str, Any]) -> str:
-    """Return WebVTT (W3C); empty if nothing has a span."""
-    if not row["spans"]:
-        return ""
+    """Return WebVTT (W3C); without cues where nothing was found."""
     cues = [f"{_clock(span['start_seconds'], '.')} --> {_clock(span['end_seconds'], '.')}\n{_escaped(span['text'])}\n"
-            for span in row["spans"]]
+            for span in spans(row)]
     return "\n".join(["WEBVTT\n", *cues])
 
 
 def chapters(row: Mapping[str, Any]) -> str:
     """Return one `time title` line a chapter; neighbours that say the same are one chapter, the first begins at 0."""
     found: list[tuple[float, str]] = []
-    for span in row["spans"]:
+    for span in spans(row):
         if not found or found[-1][1] != span["text"]:
             found.append((span["start_seconds"] if found else 0.0, span["text"]))
-    return "".join(f"{_clock(start, '.')} {' '.join(title.split())}\n" for start, title in found)
+    return "".join(f"{_clock(start, '.')} {' '.join(title.split()) or '-'}\n" for start, title in found)
+
+
+def spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the spans of a row; where it has none, the one that its text is about."""
+    if row["spans"] or row.get("files"):  # separated voices: nobody spoke
+        return row["spans"]
+    times = row.get("frame_times") or [0.0]
+    start = row.get("start_seconds")
+    start = start if start is not None else 0.0 if row.get("duration_seconds") else min(times)
+    ends = (row.get("end_seconds"), row.get("duration_seconds"), max(times) + 1.0)
+    end = next((one for one in ends if one is not None and one > start), start + 1.0)
+    if row.get("duration_seconds") and start < row["duration_seconds"] < end:
+        end = row["duration_seconds"]
+    return [{"start_seconds": start, "end_seconds": end, "text": row["text"]}]
 
 
 def _clock(seconds: float, point: str) -> str:
@@ -61,4 +76,4 @@ def _escaped(text: str) -> str:
 RENDER: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "txt": words, "json": as_json, "srt": srt, "vtt": vtt, "chapters": chapters}
 
-__all__ = ["RENDER", "chapters", "srt", "vtt"]
+__all__ = ["RENDER", "chapters", "spans", "srt", "vtt"]

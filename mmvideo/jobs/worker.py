@@ -14,15 +14,17 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from mmvideo.errors import MmvideoError
+from mmvideo.redaction import clean
 
 _PR_SET_PDEATHSIG = 1
 
@@ -40,6 +42,8 @@ class Setup:
     device: str = "cpu"
     whole: bool = False
     """Whether the worker runs the whole pipeline, networks included."""
+    scratch: str | None = None
+    """Folder for temporary files, removed when the worker has ended."""
 
 
 def sys_path() -> list[str]:
@@ -109,7 +113,7 @@ def _raise_children(control: socket.socket) -> None:
 
 
 def _child(handle: int) -> None:
-    """Serve until the connection closes. An error that nobody foresaw ends the process, and is told on the way out."""
+    """Serve until the connection closes. An error before the first clip ends the process and is told."""
     die_with_parent()
     connection = Connection(handle)
     code = 1
@@ -119,7 +123,7 @@ def _child(handle: int) -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         code = 0
     except BaseException:
-        words = traceback.format_exc()
+        words = clean(traceback.format_exc())
         sys.stderr.write(words)
         try:
             connection.send(("crash", words.strip().splitlines()[-1]))
@@ -134,7 +138,8 @@ def serve(connection: Connection) -> None:
     """Decode one item after another.
 
     Messages in: a Setup, then (item, reduce, thumbnail, check). Out: ("content", digest) where `check` asks for it,
-    answered by whether to go on; then ("decoded", ...) or ("failed", class, message, ...).
+    answered by whether to go on; then ("decoded", ...), ("failed", class, message, ...) or, where nothing more can be
+    written, ("full", message).
     """
     import torch
 
@@ -143,6 +148,8 @@ def serve(connection: Connection) -> None:
     from mmvideo.stages.build import build
 
     setup: Setup = connection.recv()
+    if setup.scratch is not None:
+        tempfile.tempdir = os.environ["TMPDIR"] = setup.scratch
     sys.path[:] = setup.path
     PARTS.update(setup.parts)
     _table.cache_clear()
@@ -159,14 +166,15 @@ def serve(connection: Connection) -> None:
 
 def _one(connection: Connection, item: Any, head: Any, needed: set[str], options: Any, *, reduce: int,
          thumbnail: bool, check: bool) -> None:
-    from mmvideo.jobs import halves
+    from mmvideo.jobs import failures, halves
     from mmvideo.jobs.fetch import fetched
 
-    content, stamp = "", ""
+    content, stamp, called = "", "", ""
     start = time.perf_counter()
     try:
         with fetched(item, options) as clip:
             content, stamp = clip.content, clip.stamp
+            called = "" if isinstance(clip.media, bytes) else str(clip.media)
             taken = time.perf_counter() - start
             if check:
                 connection.send(("content", content))
@@ -175,16 +183,16 @@ def _one(connection: Connection, item: Any, head: Any, needed: set[str], options
                     return
             decoded = halves.decode(item, clip.media, head, needed, options, reduce=reduce, thumbnail=thumbnail,
                                     content=content)
-    except MmvideoError as error:
-        connection.send(("failed", type(error).__name__, _named(str(error), item), content, stamp))
+        decoded.about["seconds"].insert(0, ("fetch", taken))
+        message = ForkingPickler.dumps(("decoded", decoded, content, stamp))
+    except failures.ITEM_ERRORS as error:
+        kind, words = failures.told(error, item.source, called=called)
+        if failures.is_of_the_disk(error):
+            connection.send(("full", words))
+        else:
+            connection.send(("failed", kind, words, content, stamp, failures.is_foreign(error)))
         return
-    decoded.about["seconds"].insert(0, ("fetch", taken))
-    connection.send(("decoded", decoded, content, stamp))
-
-
-def _named(message: str, item: Any) -> str:
-    """Say the item's own name where the message says that of a temporary copy."""
-    return message.replace("<bytes>", item.source)
+    connection.send_bytes(message)
 
 
 __all__ = ["Setup", "die_with_parent", "nursery", "serve", "sys_path"]

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmvideo import Pipeline, weights
+from mmvideo.jobs import engines
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -57,3 +58,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def benchmark() -> Callable[[str], ModuleType]:
     return load
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine `local` be the one of tests/jobs/quick.py."""
+    monkeypatch.setitem(engines._WHERE, "local", "quick")

@@ -11,7 +11,8 @@ import tiny
 from typer.testing import CliRunner
 
 from mmvideo import Pipeline, cli
-from mmvideo.errors import JobIncomplete, MmvideoError
+from mmvideo.errors import InvalidInput, JobIncomplete, MmvideoError
+from mmvideo.hooks import Hook
 from mmvideo.media import probe, read_audio, read_video, write_video
 from mmvideo.weights import root
 
@@ -150,7 +151,17 @@ def test_a_job_from_the_command_line_from_failure_to_mended(few: Path, model: Pa
     (("run", "video-captionin", "{clips}", "--out", "{job}"), 2, "Did you mean 'video-captioning'"),
     (("run", "video-captioning", "{job}/nowhere", "--out", "{job}"), 3, "no such file or folder"),
     (("run", "video-captioning", "{clips}", "--question", "who?", "--out", "{job}"), 2, "takes no question"),
-    (("jobs", "status", "{job}"), 2, "holds no job")])
+    (("caption", "{clips}", "--out", "{clips}/clip0.mp4"), 2, "is a file; a job is kept in a folder"),
+    (("caption", "{clips}", "--out", "{job}", "--beside"), 2, "--sidecar"),
+    (("caption", "{clips}", "--out", "{job}", "--timeout", "nan"), 2, "timeout_seconds must be"),
+    (("run", "video-captioning", "{clips}"), 2, "add --out FOLDER"),
+    (("jobs", "status", "{job}"), 2, "holds no job"),
+    *[(("caption", "{clips}/clip0.mp4", *option), 2, f"{option[0]}: only a batch job understands this; add --out")
+      for option in (("--sidecar", "srt"), ("--parquet",), ("--prompt", "Who?"), ("--beside",), ("--overwrite",),
+                     ("--engine", "local"), ("--workers", "1"), ("--batch-size", "8"), ("--processes", "2"),
+                     ("--address", "x"), ("--retry-failed",), ("--retry", "OutOfMemory"), ("--dry-run",),
+                     ("--allow-reduce",), ("--timeout", "9"), ("--allow-damage",), ("--need-audio",),
+                     ("--min-frames", "1"), ("--max-bytes", "9"), ("--max-seconds", "9"))]])
 def test_what_cannot_run_is_said_with_an_exit_code(arguments: tuple[str, ...], code: int, words: str, few: Path,
                                                    model: Path, tmp_path: Path) -> None:
     filled = [one.format(clips=few, job=tmp_path / "job") for one in arguments]
@@ -160,3 +171,36 @@ def test_what_cannot_run_is_said_with_an_exit_code(arguments: tuple[str, ...], c
     assert found == code
     assert words in error
     assert not (tmp_path / "job").exists()
+
+
+@pytest.mark.parametrize("option", [
+    {"sidecars": ("srt",)}, {"parquet": True}, {"prompt": "Who?"}, {"retry_failed": True}, {"batch_size": 4},
+    {"dry_run": True}, {"workers": 1, "beside": True}])
+def test_options_of_a_job_without_a_folder_are_refused(captioning: Pipeline, few: Path, option: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=f"{next(iter(option))}=.*only a batch job understands.*out=FOLDER"):
+        captioning.map([few / "clip0.mp4"], **option)
+
+
+def test_map_takes_a_folder_of_clips_for_its_clips(captioning: Pipeline, few: Path, tmp_path: Path) -> None:
+    """One path is one path, never a list of its letters."""
+    found = captioning.map(few)
+    assert [one.source for one in found] == [str(few / "clip0.mp4"), str(few / "clip1.mp4")]
+    assert [one.text for one in captioning.map(f"{few}/")] == [one.text for one in found]
+    assert [one.text for one in captioning.map(str(few / "clip1.mp4"))] == [found[1].text]
+    (missing,) = captioning.map("no/such/clip.mp4")
+    assert isinstance(missing, MmvideoError)
+    for given, words in ((f"{few}/*.mp4", "out=FOLDER"), ("clips.csv", "out=FOLDER"), (b"bytes", "not bytes"),
+                         (few.joinpath("clip0.mp4").open("rb"), "for one video"), (3, "not int")):
+        with pytest.raises(InvalidInput, match=words):
+            captioning.map(given)
+    with pytest.raises(InvalidInput, match="hook="):
+        captioning.map(few, out=tmp_path / "job", hook=Hook())
+
+
+def test_dry_run_from_the_command_line(few: Path, model: Path, tmp_path: Path) -> None:
+    command = ("caption", few, "--out", tmp_path / "job", "--model", model, "--device", "cpu", "--set",
+               "domain.head=test-inside", "--dry-run")
+    code, out, _ = _run(*command)
+    assert (code, out) == (0, "2 clips: 2 new\n")
+    code, out, _ = _run(*command, "--json")
+    assert (code, json.loads(out)["new"], (tmp_path / "job").exists()) == (0, 2, False)

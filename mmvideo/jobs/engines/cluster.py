@@ -17,7 +17,7 @@ from mmvideo.jobs.coordinator import Coordinator
 from mmvideo.jobs.engines.ranks import recipe_from_json, recipe_to_json
 from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.link import Address, RemoteLink, serve
-from mmvideo.jobs.options import JobOptions, row_key
+from mmvideo.jobs.options import JobOptions, row_keys
 from mmvideo.jobs.pool import Event, Pool, Task
 from mmvideo.jobs.rank import Rank
 from mmvideo.jobs.rows import Outcome
@@ -123,8 +123,9 @@ class Decode:
                        setup["device"] if setup["heavy"] else "cpu", setup["heavy"])
         self.pool = Pool(worker, 1, self.options.timeout_seconds, self._known if self.link else None).__enter__()
 
-    def _known(self, task: Task, content: str) -> bool:
-        return self.link.knows(row_key(content, self.config, task.item.asked()))
+    def _known(self, task: Task, content: str) -> str | None:
+        keys = row_keys(content, self.config, task.item.asked(), strict=self.options.strict)
+        return next((key for key in keys if self.link.knows(key)), None)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Decode a batch of items."""
@@ -169,13 +170,13 @@ class Compute:
         for event in batch["event"]:
             if event.decoded is not None:
                 ready.append(Ready(event.task, event.content, event.stamp, event.decoded))
-            elif event.known:
-                key = row_key(event.content, self.rank.job["config"], event.task.item.asked())
-                self.kept.report([Outcome(event.task.num, key, event.content, event.stamp)])
+            elif event.key:
+                self.kept.report([Outcome(event.task.num, event.key, event.content, event.stamp)])
             else:
                 again = f" Tried {self.rank.options.crashes} times." if event.crashed else ""
                 self.kept.report([Outcome(event.task.num, content=event.content, stamp=event.stamp,
-                                          error=(event.error[0], event.error[1] + again), quarantined=event.crashed)])
+                                          error=(event.error[0], event.error[1] + again), foreign=event.foreign,
+                                          quarantined=event.crashed)])
         for shape in dict.fromkeys(one.shape for one in ready):
             self.rank.compute([one for one in ready if one.shape == shape])
         for task in self.rank.again:
