@@ -142,9 +142,11 @@ def _title(figure: Any, results: Sequence[Result]) -> None:
     else:
         looked = f"{plural(len(material_times(results)), 'frame')} looked at"
         left, right = caveat or name, f"{f'{name}  ' if caveat else ''}{length}   {looked}"
-    figure.text(0.012, 0.5, printable(textwrap.shorten(left, 120)), size=15, weight="bold", color=INK, va="center",
-                parse_math=False)
-    figure.text(0.988, 0.5, printable(right.strip()), size=10, color=QUIET, va="center", ha="right", parse_math=False)
+    right = right.strip() if len(right.strip()) < 60 else f"… {right.strip()[-58:]}"
+    left = textwrap.shorten(left, 125 - len(right), placeholder=" …")
+    figure.text(0.012, 0.5, printable(left), size=15 if len(left) + len(right) < 90 else 11.5, weight="bold",
+                color=INK, va="center", parse_math=False)
+    figure.text(0.988, 0.5, printable(right), size=10, color=QUIET, va="center", ha="right", parse_math=False)
 
 
 def material_times(results: Sequence[Result]) -> list[float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json as json_format
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +14,7 @@ from mmvideo.cli import jobs
 from mmvideo.cli.clips import Clip, split, understood
 from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Save, overrides, say
 from mmvideo.cli.output import check_file, each
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
 
 Videos = Annotated[list[str], typer.Argument(
     metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with --fps), "
@@ -50,11 +52,14 @@ def ask(
     max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="The longest reply.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", min=0, help="0 takes the likeliest.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Makes drawn replies repeatable.")] = None,
+    schema: Annotated[Path | None, typer.Option("--schema", metavar="FILE.json", help="A JSON schema that the reply "
+                                                "must follow (chat models).")] = None,
     save: Save = None, json: Json = False, debug: Debug = False,
 ) -> None:
     """Answer questions about one or more videos."""
     videos, questions = split(words)
-    given = {"choices": choices, "max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+    given = {"choices": choices, "max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed,
+             "schema": _schema(schema)}
     asking = {name: value for name, value in given.items() if value is not None}
     if stream and json:
         raise InvalidInput("--stream prints words as they are made, --json whole results: give one of them.")
@@ -172,6 +177,29 @@ def _check(recipe: str, model: str | None, save: Path | None, questions: list[st
     check_text(found, questions)
     check_asking(found, asking)
     Asking.of(asking)
+
+
+def _schema(path: Path | None) -> Any:
+    """Read a JSON schema.
+
+    Raises:
+        MediaNotFound: no such file.
+        InvalidInput: it holds no JSON object.
+        MissingExtra: llguidance, which holds replies to a schema, is not installed.
+    """
+    if path is None:
+        return None
+    if not path.is_file():
+        raise MediaNotFound(f"--schema {path}: no such file.")
+    if find_spec("llguidance") is None:
+        raise MissingExtra("llguidance", "hub", "--schema")
+    try:
+        found = json_format.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"--schema {path} is not JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise InvalidInput(f"--schema {path} must hold a JSON object, as in {{\"type\": \"object\"}}.")
+    return found
 
 
 def _command(verb: str, clip: Clip, fps: float | None, questions: list[str]) -> str:

@@ -45,7 +45,8 @@ class Clip:
         if self.path == self.name or not dataclasses.is_dataclass(result):
             return result
         changes: dict[str, Any] = {"source": self.name}
-        if domain := getattr(result, "in_domain", None):
+        domain = getattr(result, "in_domain", None)
+        if domain is not None:
             changes["in_domain"] = dataclasses.replace(domain, remedy=domain.remedy.replace(self.path, self.name))
         return dataclasses.replace(result, **changes)
 

@@ -147,19 +147,23 @@ def tell(results: Sequence[Any], *, json: bool, title: str = "",
         return
     if title:
         say(title)
-    shared = _shared(results)
-    if shared:
-        say(f"outside what {results[0].model or 'this model'} knows: {'; '.join(shared)}")
     outside = [result for result in results if result.in_domain.outside]
-    if command and any(result.in_domain.remedy for result in outside):
-        say(f"  a model that may know: {command(outside)}")
+    hints = [command(outside)] if command and any(result.in_domain.remedy for result in outside) else []
+    shared = _shared(results)
+    _warn(results[0], shared, hints)
     for result in results:
-        own = [reason for reason in _reasons(result) if reason not in shared]
         if len(results) > 1:
             say(result.question)
-        if own:
-            say(f"outside what {result.model or 'this model'} knows: {'; '.join(own)}")
+        _warn(result, [reason for reason in _reasons(result) if reason not in shared], hints)
         say(result.body)
+
+
+def _warn(result: Any, reasons: list[str], hints: list[str]) -> None:
+    """Say why a model does not know, and the first time what to type instead."""
+    if reasons:
+        say(f"outside what {result.model or 'this model'} knows: {'; '.join(reasons)}")
+    if reasons and hints:
+        say(f"  a model that may know: {hints.pop()}")
 
 
 def _reasons(result: Any) -> list[str]:
