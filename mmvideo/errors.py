@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mmvideo.redaction import clean
@@ -130,6 +131,10 @@ class NoAudioTrack(MediaError, ValueError):
     """Sound was required and the file has none."""
 
 
+class UnsuitableClip(MediaError, ValueError):
+    """A clip whose frames or sound a model's preprocessing, or a library beneath it, does not take."""
+
+
 class DownloadRefused(MediaError):
     """A URL over the limits on size, time, redirects or address."""
 
@@ -195,3 +200,37 @@ class JobIncomplete(MmvideoError):
     """A job ended with items that failed; the message counts them and says how to try them again."""
 
     exit_code = 8
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Say whether an error of Python, torch or a library means that memory ran out."""
+    words = str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or (
+        isinstance(error, RuntimeError) and ("can't allocate memory" in words or "out of memory" in words))
+
+
+@contextmanager
+def translated(model: str, step: str, about: str, *, kind: type[MmvideoError] = UnsuitableClip) -> Iterator[None]:
+    """Turn whatever a library raises on a caller's clip or words into one typed error, with the cause kept.
+
+    This is the only place that catches every exception: processors, templates, tokenizers and OpenCV raise classes of
+    their own, which no list holds. It belongs around single calls of a library, never around code of this package.
+    Errors of this package and a lack of memory go through as they are.
+
+    Args:
+        model: named in the message, as is `step`.
+        step: the part of the model that was called, such as "video processor".
+        about: what it was called on: the name of the clip with its geometry, or "this question".
+        kind: the error that is raised.
+
+    Raises:
+        UnsuitableClip: or the given kind; what was raised is its `__cause__`.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MmvideoError) or lacks_memory(error):
+            raise
+        line = (str(error).strip().splitlines() or [""])[0]
+        why = f"{type(error).__name__}: {line}" if line else type(error).__name__
+        raise kind(f"The {step} of {model} does not take {about} ({why}).") from error

@@ -18,7 +18,7 @@ from mmvideo.hub.composed import is_composed
 from mmvideo.hub.find import is_hub_name
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
-from mmvideo.session import Session, Stream, check_asking, check_text
+from mmvideo.session import Session, Stream, check_text, checked_asking, several
 from mmvideo.stages.build import build, routed
 from mmvideo.types import Asking
 
@@ -77,12 +77,12 @@ class Pipeline:
             InvalidInput: a question is missing, or given where none is asked.
             MediaError: the video cannot be read.
         """
+        given = {name: options.pop(name) for name in list(options) if name in ASKING}
         check_text(self.recipe, text)
-        asking = {name: options.pop(name) for name in list(options) if name in ASKING}
-        check_asking(self.recipe, asking)
+        asking = checked_asking(self.recipe, self.stages, several(text), given)
         with contextlib.ExitStack() as open_until_read:
             session = open_until_read.enter_context(self.open(video, hook=hook, **options))
-            found = session.finish(text, Asking.of(asking))
+            found = session.finish(text, asking)
             if isinstance(found, Stream):
                 found.closing = open_until_read.pop_all()
             return found
@@ -126,6 +126,10 @@ class Pipeline:
         texts = [text] * len(videos) if text is None or isinstance(text, str) else list(text)
         if len(texts) != len(videos):
             raise InvalidInput(f"{len(videos)} videos but {len(texts)} questions; give one question, or one a video.")
+        asking = {name: value for name, value in media_options.items() if name in ASKING}
+        if asking.get("stream"):
+            raise InvalidInput("stream=True gives the reply to one question about one video; call the pipeline itself.")
+        checked_asking(self.recipe, self.stages, (), asking)
         results: list[Any] = []
         for video, question in zip(videos, texts, strict=True):
             try:
@@ -152,7 +156,10 @@ class Pipeline:
 def _batch_job(pipeline: Pipeline, videos: Any, text: Any, out: str | Path, progress: bool,
                options: dict[str, Any]) -> Any:
     """Hand over to the layer above, which is found by name as every part is."""
-    questions = () if text is None else (text,) if isinstance(text, str) else tuple(text)
+    if asking := [name for name in options if name in ASKING]:
+        raise InvalidInput(f"A job (out=) takes no {', '.join(asking)}; what decides its rows is an option of the "
+                           "pipeline, as in Pipeline('video-qa', model=..., max_new_tokens=64).")
+    questions = several(text)
     return find("runners", "job").over(pipeline, videos, out, questions=questions, progress=progress, **options)
 
 

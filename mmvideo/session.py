@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import InvalidInput, shown
 from mmvideo.hooks import Hook
 from mmvideo.recipes import Recipe
 from mmvideo.redaction import clean
@@ -20,7 +20,7 @@ from mmvideo.results import Answer, Evidence, Result
 from mmvideo.stages.base import LISTENER, Stage
 from mmvideo.stages.read import Given
 from mmvideo.stages.remedy import with_clip
-from mmvideo.types import Asking, Timings
+from mmvideo.types import Asking, Timings, is_text
 
 
 class Session:
@@ -43,6 +43,7 @@ class Session:
         self._stack = contextlib.ExitStack()
         self._stack.callback(hook.end)
         late = _stages_after_text(stages)
+        self._stages = stages
         self._late = [(name, stage) for name, stage in stages if name in late]
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
@@ -63,17 +64,16 @@ class Session:
         """
         if not self._late:
             raise InvalidInput(f"{self.recipe.name} takes no question; use 'video-qa' to ask.")
-        check_text(self.recipe, text)
-        check_asking(self.recipe, asking)
         if isinstance(asking.get("history"), bool):
             asking["history"] = self.turns if asking["history"] else None
-        return self.finish(text, Asking.of(asking))
+        check_text(self.recipe, text)
+        return self.finish(text, checked_asking(self.recipe, self._stages, several(text), asking))
 
     def finish(self, text: str | Sequence[str] | None = None, asking: Asking | None = None) -> Any:
         """Run the stages that depend on the question, if any, and return the result or results."""
         fields, seconds = dict(self._fields), list(self._seconds)
         if text is not None:
-            fields["text"] = (text,) if isinstance(text, str) else tuple(text)
+            fields["text"] = several(text)
         fields["asking"] = asking or Asking()
         self._run(self._late, fields, seconds)
         given = fields[self.recipe.gives]
@@ -167,6 +167,31 @@ class Stream:
             self.closing.close()
 
 
+def checked_asking(recipe: Recipe, stages: list[tuple[str, Stage]], texts: Sequence[str],
+                   options: Mapping[str, Any]) -> Asking:
+    """Check the options of replies, with the questions that are known, before any work is done.
+
+    Args:
+        texts: questions that `check_text` has let pass; may be empty.
+        options: of `mmvideo.types.Asking`.
+
+    Raises:
+        InvalidInput: the recipe or its model does not take them.
+        UnknownName: an option that no question has.
+        MissingExtra: an option needs a package that is absent.
+    """
+    check_asking(recipe, options)
+    asking = Asking.of(options)
+    for _, stage in stages:
+        stage.check(texts, asking)
+    return asking
+
+
+def several(text: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return no, one or more questions as a tuple."""
+    return () if text is None else (text,) if isinstance(text, str) else tuple(text)
+
+
 def check_text(recipe: Recipe, text: Any) -> None:
     """Refuse a question where the recipe takes none, and the lack of one where it does.
 
@@ -181,7 +206,10 @@ def check_text(recipe: Recipe, text: Any) -> None:
     if not isinstance(questions, list | tuple) or not questions or not all(
             isinstance(q, str) and q.strip() for q in questions):
         raise InvalidInput(f"{recipe.name} needs a question, as in pipe(video, \"what happens next?\"); "
-                           f"given {text!r}.")
+                           f"given {shown(text)}.")
+    if wrong := [question for question in questions if not is_text(question)]:
+        raise InvalidInput(f"A question must be text; {shown(wrong[0])} holds half a surrogate pair, which is no "
+                           "character.")
 
 
 def check_asking(recipe: Recipe, asking: Mapping[str, Any]) -> None:
@@ -191,7 +219,7 @@ def check_asking(recipe: Recipe, asking: Mapping[str, Any]) -> None:
         InvalidInput: it is so.
     """
     if asking and "asking" not in recipe.takes:
-        raise InvalidInput(f"{recipe.name} with this model takes no {', '.join(asking)}; a chat model does: "
+        raise InvalidInput(f"{recipe.name} with this model takes no {', '.join(asking)}; questions to a chat model do: "
                            "Pipeline('video-qa', model='HuggingFaceTB/SmolVLM2-500M-Video-Instruct').")
 
 
@@ -217,4 +245,4 @@ def _source_name(source: Any) -> str:
     return clean(source) if isinstance(source, str | os.PathLike) else "<memory>"
 
 
-__all__ = ["Session", "Stream", "check_asking", "check_text"]
+__all__ = ["Session", "Stream", "check_asking", "check_text", "checked_asking", "several"]

@@ -211,6 +211,14 @@ class Cues:
         return f"Cues({b} x {p} faces, {t} frames {w}x{h}, {self.valid.float().mean():.0%} seen)"
 
 
+def is_text(value: Any) -> bool:
+    """Say whether a value is a text of characters: half a surrogate pair is none, and no tokenizer takes it."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asking:
     """How a question is to be answered; what is None is left to the pipeline."""
@@ -243,9 +251,12 @@ class Asking:
             _check(-1 << 63 <= checks.whole("seed", self.seed, low=-1 << 80, high=1 << 80) < 1 << 64,
                    f"seed must fit into 64 bits, not {self.seed}.")
         checks.flag("stream", self.stream)
-        _check(all(isinstance(choice, str) for choice in self.choices),
-               f"choices must be texts, not {checks.shown(self.choices)}.")
-        _check(all(isinstance(text, str) and text for text in self.stop), "stop must hold texts, none of them empty.")
+        for name in ("stop", "choices"):
+            texts = getattr(self, name)
+            _check(all(is_text(text) and text for text in texts),
+                   f"{name} must hold texts, none of them empty, not {checks.shown(texts)}.")
+        _check(all(isinstance(turn, tuple) and len(turn) == 2 and all(map(is_text, turn)) for turn in self.history),
+               "history must hold pairs of texts: (question, reply).")
         _check(not (self.choices and self.stop), "Give choices or stop, not both: a choice is never cut.")
         _check(not (self.choices and self.schema), "Give choices or a schema, not both.")
         _check(len(self.choices) != 1, "choices needs two or more replies to choose from.")

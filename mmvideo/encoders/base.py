@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.encoders.preset import AudioInput, Input, Preset
-from mmvideo.errors import InvalidInput, UnknownName
+from mmvideo.errors import InvalidInput, UnknownName, lacks_memory
 from mmvideo.nn import checkpoints
 from mmvideo.nn.flat_conv import flatten
 from mmvideo.nn.pretrained import Pretrained
@@ -136,7 +136,15 @@ class VideoEncoder(Encoder):
         Raises:
             InvalidInput: a clip that does not fit; says what does.
         """
-        return self.encode(self.prepare(frames))
+        prepared = self.prepare(frames)
+        try:
+            return self.encode(prepared)
+        except RuntimeError as error:  # of a layer whose kernel is larger than what is left of a small picture
+            i, (height, width) = self.input, prepared.shape[3:]
+            if (height, width) == (i.height, i.width) or lacks_memory(error):
+                raise
+            raise InvalidInput(f"{self.preset or type(self).__name__} does not take frames of {height}x{width} pixels "
+                               f"(height x width): {error}. It is made for {i.height}x{i.width}.") from error
 
     def encode(self, frames: Tensor) -> Features:
         """Encode checked and normalised clips, float (B, T, C, H, W)."""

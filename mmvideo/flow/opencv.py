@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmvideo.errors import InvalidInput, MissingExtra
+from mmvideo.errors import InvalidInput, MissingExtra, translated
 from mmvideo.flow.base import FlowMethod
 
 
@@ -22,10 +22,12 @@ class _OnGrey(FlowMethod):
             frames = (frames * 255).round().clamp(0, 255).to(torch.uint8)
         pictures = frames.permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()
         flows = np.empty((len(pictures), pictures.shape[1] - 1, *pictures.shape[2:4], 2), np.float32)
+        about = f"frames of {pictures.shape[3]}x{pictures.shape[2]} pixels"
         for clip, out in zip(pictures, flows, strict=True):
-            grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in clip]
-            for t in range(len(grey) - 1):
-                out[t] = self.pair(grey[t], grey[t + 1])
+            with translated("OpenCV", type(self).__name__, about):
+                grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in clip]
+                for t in range(len(grey) - 1):
+                    out[t] = self.pair(grey[t], grey[t + 1])
         return torch.from_numpy(flows).permute(0, 1, 4, 2, 3).contiguous().to(frames.device)
 
     def pair(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mmvideo.errors import InvalidInput, UnsupportedModel
+from mmvideo.errors import InvalidInput, UnsupportedModel, translated
 from mmvideo.hub import clock
 from mmvideo.hub.fast import hastened
 from mmvideo.hub.find import CHAT, Found
-from mmvideo.hub.load import LoadOptions, load, local, processor
+from mmvideo.hub.load import LoadOptions, load, local, memory_for, processor
+from mmvideo.wording import plural
 
 Turns = Sequence[tuple[str, str]]
 
@@ -31,11 +32,25 @@ class Seen:
     duration_seconds: float
     audio: Tensor | None = None
     """float32 (S,) mono at the rate that the model hears; None for no sound."""
+    source: str = "<memory>"
+    """Named by errors."""
 
     @property
     def fps(self) -> float:
         """Mean number of frames looked at per second."""
         return len(self.frames) / max(self.duration_seconds, 1e-3)
+
+    def __str__(self) -> str:
+        count, _, height, width = self.frames.shape
+        return f"{self.source} with {plural(count, 'frame')} of {width}x{height} pixels"
+
+    def repeated(self, count: int) -> Seen:
+        """Return it with the last frame repeated, at its own time, until there are so many frames."""
+        missing = count - len(self.frames)
+        if missing <= 0:
+            return self
+        return replace(self, frames=torch.cat((self.frames, self.frames[-1:].expand(missing, -1, -1, -1))),
+                       pts_seconds=torch.cat((self.pts_seconds, self.pts_seconds[-1:].expand(missing))))
 
 
 @dataclass(frozen=True)
@@ -150,7 +165,8 @@ class ChatModel:
             messages.append({"role": "user", "content": content})
             if number < len(history):
                 messages.append({"role": "assistant", "content": [{"type": "text", "text": history[number][1]}]})
-        return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        with translated(self.name, "chat template", "this conversation", kind=InvalidInput):
+            return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
     def _shown(self, seen: Seen) -> list[dict[str, Any]]:
         """Return the parts of a message that stand for the video."""
@@ -169,9 +185,13 @@ class ChatModel:
         """Prepare a question about a video, all of it.
 
         Raises:
-            UnsupportedModel: the processor refuses; with its reason.
+            UnsuitableClip: the processor does not take the clip; with its reason.
+            UnsupportedModel: processor and template do not fit together.
+            OutOfMemory: there is not enough to prepare the frames.
         """
         text = self.text(question, seen, history)
+        # some processors read frames in pairs, and refuse a single one
+        seen = seen.repeated(getattr(self.video_processor, "temporal_patch_size", None) or 1)
         frames = seen.frames
         if self.sees_video:
             told = clock.metadata(seen.pts_seconds, seen.duration_seconds, height=frames.shape[2],
@@ -185,7 +205,8 @@ class ChatModel:
             shown["sampling_rate"] = self.sample_rate
             if self._joins_sound:
                 shown |= {"audio_from_video_indices": [0], "load_audio_from_video": True}
-        given = self._processed(text, shown)
+        with translated(self.name, "processor", str(seen)), memory_for(f"preparing {seen} for {self.name}"):
+            given = self._processed(text, shown)
         told = given.pop("text_replacement_offsets", None)
         replacements = tuple((r["text"], r["replacement"]) for r in told[0]) if told is not None and len(told) else None
         lead = ""
@@ -239,7 +260,8 @@ class ChatModel:
             parts += [text[at:found], replacement]
             at = found + len(placeholder)
         whole = "".join([first.lead, *parts, text[at:]])
-        return self.tokenizer(whole, return_tensors="pt", **self._special(whole))["input_ids"]
+        with translated(self.name, "tokenizer", "this question", kind=InvalidInput):
+            return self.tokenizer(whole, return_tensors="pt", **self._special(whole))["input_ids"]
 
     def _visual_ids(self) -> set[int]:
         """Return the IDs of the tokens whose embeddings are replaced by what was seen or heard."""

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmvideo.errors import InvalidInput, UnsupportedModel
+from mmvideo.errors import InvalidInput, UnsupportedModel, translated
 from mmvideo.hub.fast import hastened
 from mmvideo.hub.find import CLASSIFIER, MATCHER, Found
 from mmvideo.hub.load import LoadOptions, load, local, memory_for
+from mmvideo.wording import plural
 
 DEFAULT_FRAMES = 16
 TEMPLATE = "a video of {label}"
@@ -78,21 +79,38 @@ class HubClassifier:
                     return getattr(config, name)
         return DEFAULT_FRAMES
 
-    def prepare(self, frames: Tensor) -> Tensor:
-        """Bring one clip, uint8 (T, C, H, W), into the shape and scale that the model reads: (1, T, C, H, W)."""
-        if "VideoProcessor" in type(self.prepares).__name__:
-            given = self.prepares([frames], do_sample_frames=False, return_tensors="pt")
-        else:
-            given = self.prepares(list(frames), return_tensors="pt")
-        pixels = given["pixel_values"] if "pixel_values" in given else given["pixel_values_videos"]
-        return pixels if pixels.ndim == 5 else pixels[None]
+    def prepare(self, frames: Tensor, source: str = "<memory>") -> Tensor:
+        """Bring one clip, uint8 (T, C, H, W), into the shape and scale that the model reads: (1, T, C, H, W).
 
-    def logits(self, frames: Tensor) -> Tensor:
-        """Return the logits of clips, float32 (B, number of labels), from uint8 (B, T, C, H, W)."""
-        pixels = torch.cat([self.prepare(clip) for clip in frames]).to(self.model.device, self.model.dtype)
+        Raises:
+            UnsuitableClip: the processor does not take it; with its reason.
+            OutOfMemory: there is not enough to prepare it.
+        """
+        about = _clip(source, frames)
+        with translated(self.name, "processor", about), memory_for(f"preparing {about} for {self.name}"):
+            if "VideoProcessor" in type(self.prepares).__name__:
+                given = self.prepares([frames], do_sample_frames=False, return_tensors="pt")
+            else:
+                given = self.prepares(list(frames), return_tensors="pt")
+            pixels = given["pixel_values"] if "pixel_values" in given else given["pixel_values_videos"]
+            return pixels if pixels.ndim == 5 else pixels[None]
+
+    def logits(self, frames: Tensor, source: str = "<memory>") -> Tensor:
+        """Return the logits of clips, float32 (B, number of labels), from uint8 (B, T, C, H, W).
+
+        Args:
+            source: named by errors.
+
+        Raises:
+            UnsuitableClip: the processor or the network does not take the clips, as with a number of frames for which
+                it was not made.
+            OutOfMemory: they do not fit into memory.
+        """
+        pixels = torch.cat([self.prepare(clip, source) for clip in frames]).to(self.model.device, self.model.dtype)
         name = "pixel_values_videos" if self.model.config.model_type in ("vjepa2", "pe_video", "videoprism",
                                                                         "videoprism_vision_model") else "pixel_values"
-        with memory_for(f"{self.name} sees {len(frames)} clips"), torch.inference_mode():
+        with translated(self.name, "network", _clip(source, frames[0])), \
+                memory_for(f"{self.name} sees {len(frames)} clips"), torch.inference_mode():
             if self.tokenizer is None:
                 return self.model(**{name: pixels}).logits.flatten(1).float().cpu()
             texts = {key: value.to(self.model.device) for key, value in self.tokenizer.items()
@@ -101,6 +119,11 @@ class HubClassifier:
             scored = [row["logits_per_video"] if "logits_per_video" in row else row["logits_video_text"]
                       for row in rows]
             return torch.cat(scored).float().cpu()
+
+
+def _clip(source: str, frames: Tensor) -> str:
+    count, _, height, width = frames.shape
+    return f"{source} with {plural(count, 'frame')} of {width}x{height} pixels"
 
 
 def _preprocessing(found: Found, options: LoadOptions) -> Any:

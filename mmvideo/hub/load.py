@@ -12,7 +12,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmvideo.errors import InvalidInput, MissingExtra, OutOfMemory, UnknownName, UnsupportedModel, WeightsError
+from mmvideo.errors import (
+    InvalidInput,
+    MissingExtra,
+    OutOfMemory,
+    UnknownName,
+    UnsupportedModel,
+    WeightsError,
+    lacks_memory,
+)
 from mmvideo.hub.find import Found, reading
 
 QUANTIZED = ("int8", "int4")
@@ -164,10 +172,8 @@ def memory_for(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise OutOfMemory(_too_large(what)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error) and "out of memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
             raise
         raise OutOfMemory(_too_large(what)) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import InvalidInput, translated
 from mmvideo.language.prompts import ANSWER, QUESTION
 
 VIDEO = "\ufffc"
@@ -31,6 +31,10 @@ class Prompt:
         if self.form and (self.form.count(VIDEO) != 1 or "{question}" not in self.form):
             raise InvalidInput("A prompt holds the mark of the video once (U+FFFC) and {question}.")
 
+    @property
+    def _model(self) -> str:
+        return getattr(self.tokenizer, "name_or_path", "") or "the language model"
+
     def text(self, question: str, history: tuple[tuple[str, str], ...] = ()) -> str:
         """Return the conversation up to where the reply begins."""
         if not self.form and self.tokenizer.chat_template:
@@ -40,7 +44,8 @@ class Prompt:
                 messages.append({"role": "user", "content": content})
                 if number < len(history):
                     messages.append({"role": "assistant", "content": history[number][1]})
-            return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            with translated(self._model, "chat template", "this conversation", kind=InvalidInput):
+                return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         form = self.form or PLAIN
         end = self.tokenizer.eos_token or "\n"
         earlier = "".join(f"{form.format(question=q).replace(VIDEO, '')} {a}{end}" for q, a in history)
@@ -55,7 +60,9 @@ class Prompt:
         """Return the token IDs before the video and those after it."""
         before, _, after = self.text(question, history).partition(VIDEO)
         begins = [self.tokenizer.bos_token_id] if self.tokenizer.bos_token_id is not None else []
-        ids = [self.tokenizer(part, add_special_tokens=False)["input_ids"] if part else [] for part in (before, after)]
+        with translated(self._model, "tokenizer", "this question", kind=InvalidInput):
+            ids = [self.tokenizer(part, add_special_tokens=False)["input_ids"] if part else []
+                   for part in (before, after)]
         if begins and ids[0][:1] != begins:
             ids[0] = begins + ids[0]
         return ids[0], ids[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -22,8 +24,7 @@ class SoftTalk(Talk):
 
     def __init__(self, model: nn.Module, prompt: Prompt, embeddings: Tensor):
         self.model, self.prompt, self.tokenizer = model, prompt, prompt.tokenizer
-        given = getattr(model.generation_config, "eos_token_id", None) or self.tokenizer.eos_token_id
-        self.ends = tuple(given) if isinstance(given, list | tuple) else (int(given),)
+        self.ends = ends_of(model, self.tokenizer)
         before, _ = prompt.around("?")
         words = model.get_input_embeddings()
         device = words.weight.device
@@ -51,4 +52,10 @@ class SoftTalk(Talk):
         return go_on
 
 
-__all__ = ["SoftTalk"]
+def ends_of(model: nn.Module, tokenizer: Any) -> tuple[int, ...]:
+    """Return the token IDs that end a reply of a causal model."""
+    given = getattr(model.generation_config, "eos_token_id", None) or tokenizer.eos_token_id
+    return tuple(given) if isinstance(given, list | tuple) else (int(given),)
+
+
+__all__ = ["SoftTalk", "ends_of"]

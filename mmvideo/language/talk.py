@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import InvalidInput, shown, translated
 from mmvideo.language import decoding
 from mmvideo.language.model import Generated
 from mmvideo.language.repetition import repeated_text
@@ -77,9 +77,7 @@ class Talk:
         ids = self.question(question, asking.history)
         scores, lengths = [], []
         for choice in asking.choices:
-            reply = self.tokenizer(choice, add_special_tokens=False)["input_ids"]
-            if not reply:
-                raise InvalidInput(f"The choice {choice!r} is empty.")
+            reply = tokens_of_choice(choice, self.tokenizer)
             told = [*reply, *self.ends[:1]]
             lengths.append(len(told))
             scores.append(decoding.log_likelihood(self.step(), ids, told))
@@ -89,4 +87,30 @@ class Talk:
                 for text, share, length in ranked]
 
 
-__all__ = ["Talk"]
+def tokens_of_choice(choice: str, tokenizer: Any) -> list[int]:
+    """Return the token IDs of a choice.
+
+    Raises:
+        InvalidInput: the tokenizer makes nothing of it.
+    """
+    with translated("this model", "tokenizer", f"the choice {shown(choice)}", kind=InvalidInput):
+        found = tokenizer(choice, add_special_tokens=False)["input_ids"]
+    if not found:
+        raise InvalidInput(f"The choice {shown(choice)} is empty.")
+    return found
+
+
+def check_constraints(asking: Asking, tokenizer: Any, ends: Sequence[int]) -> None:
+    """Refuse choices and a schema to which no reply can be held.
+
+    Raises:
+        InvalidInput: a choice of no tokens, or a schema that llguidance does not take.
+        MissingExtra: a schema was given and llguidance is absent.
+    """
+    for choice in asking.choices:
+        tokens_of_choice(choice, tokenizer)
+    if asking.schema is not None:
+        decoding.Grammar(asking.schema, tokenizer, ends)
+
+
+__all__ = ["Talk", "check_constraints", "tokens_of_choice"]

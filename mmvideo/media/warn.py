@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 _LIMIT = 20
 
 
@@ -12,14 +10,12 @@ class WarningLog:
 
     def __init__(self):
         self.items: list[str] = []
-        self._lock = threading.Lock()
 
     def add(self, text: str) -> None:
         """Note a warning once."""
-        with self._lock:
-            if text in self.items or len(self.items) > _LIMIT:
-                return
-            self.items.append(text if len(self.items) < _LIMIT else "... and more of the same")
+        if text in self.items or len(self.items) > _LIMIT:
+            return
+        self.items.append(text if len(self.items) < _LIMIT else "... and more of the same")
 
     def tuple(self) -> tuple[str, ...]:
         """Return what was noted so far."""

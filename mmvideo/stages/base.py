@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mmvideo.recipes import checked
+from mmvideo.types import Asking
 
 LISTENER: ContextVar[Callable[[float], None] | None] = ContextVar("mmvideo_progress", default=None)
 """Who wants to know how far the running stage is; the pipeline sets it."""
@@ -61,6 +62,14 @@ class Stage:
     def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
         """Return a copy that takes half as many frames, so many times over, and a note of it; None if it cannot."""
         return None
+
+    def check(self, texts: Sequence[str], asking: Asking) -> None:
+        """Refuse questions, or options of their replies, that the loaded stage cannot serve; before any work is done.
+
+        Raises:
+            InvalidInput: with what can be asked.
+            MissingExtra: an option needs a package that is absent.
+        """
 
     def __call__(self, **fields: Any) -> dict[str, Any]:
         """Read the fields in `needs`, return those in `gives`."""

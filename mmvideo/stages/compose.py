@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,10 +12,11 @@ from torch import nn
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.composed import Composed
 from mmvideo.hub.fast import hastened
-from mmvideo.language.soft import SoftTalk
+from mmvideo.language.soft import SoftTalk, ends_of
+from mmvideo.language.talk import check_constraints
 from mmvideo.sampling.windows import windows
 from mmvideo.stages.base import Stage
-from mmvideo.types import Clips
+from mmvideo.types import Asking, Clips
 
 
 @dataclass(kw_only=True)
@@ -51,6 +53,10 @@ class Converse(Stage):
     def modules(self) -> dict[str, nn.Module]:
         """Return the parts."""
         return dict(self.model.parts.items()) if self.model is not None else {}
+
+    def check(self, texts: Sequence[str], asking: Asking) -> None:
+        """Refuse choices or a schema that the tokenizer cannot hold to."""
+        check_constraints(asking, self.model.tokenizer, ends_of(self.model.language, self.model.tokenizer))
 
     def __call__(self, *, media: Any) -> dict[str, Any]:
         """Return the windows that were looked at, and the model's conversation about them."""

@@ -69,7 +69,8 @@ class LabelVideo(CheckpointStage):
         clips = find("samplers", sampler)(
             media, num_clips=self.num_clips, num_frames=self.num_frames or self.classifier.num_frames,
             **self.asked_view(), **more)
-        logits = torch.cat([self.classifier.logits(part) for part in clips.frames.split(self.batch_size)])
+        parts = clips.frames.split(self.batch_size)
+        logits = torch.cat([self.classifier.logits(part, media.info.source) for part in parts])
         shares = logits.mean(0).softmax(-1) if self.average == "logits" else logits.softmax(-1).mean(0)
         ranked = shares.topk(min(self.top or len(shares), len(shares)))
         labels = tuple(Label(self.classifier.labels[i], p)

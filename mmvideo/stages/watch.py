@@ -14,7 +14,7 @@ from mmvideo.errors import InvalidInput
 from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.conversation import Conversation
 from mmvideo.hub.together import Unread, reply_together
-from mmvideo.language.talk import Talk
+from mmvideo.language.talk import Talk, check_constraints
 from mmvideo.results import Answer, Caption
 from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
 from mmvideo.sampling.fps import at_fps
@@ -61,6 +61,12 @@ class Watch(CheckpointStage):
         """
         self._budget()
         self.chat = ChatModel.from_pretrained(self.found("model"), device, self.load_options())
+
+    def check(self, texts: Sequence[str], asking: Asking) -> None:
+        """Refuse a question that holds a placeholder, and choices or a schema that the tokenizer cannot hold to."""
+        for text in texts:
+            self.chat.check(text)
+        check_constraints(asking, self.chat.tokenizer, self.chat.ends)
 
     def halves(self) -> tuple[Stage, Stage] | None:
         """Return the half that prepares the video without the model, and the half that reads it."""
@@ -128,7 +134,7 @@ class Watch(CheckpointStage):
             clips = uniform(media, num_frames=count, **rest)
         kept = clips.valid[0]
         heard = clips.audio[0] if clips.audio is not None and clips.has_audio else None
-        return clips, Seen(clips.frames[0][kept], clips.pts_seconds[0][kept], seconds, heard)
+        return clips, Seen(clips.frames[0][kept], clips.pts_seconds[0][kept], seconds, heard, media.info.source)
 
 
 @dataclass(kw_only=True)
@@ -141,18 +147,20 @@ class Reply(Stage):
     max_new_tokens: int = 256
     """The longest reply, where the caller sets none."""
 
+    def check(self, texts: Sequence[str], asking: Asking) -> None:
+        """Refuse several questions at once in a stream."""
+        if asking.stream and len(texts) > 1:
+            raise InvalidInput("stream=True takes one question at a time.")
+
     def __call__(self, *, conversation: Talk, clips: Clips, text: tuple[str, ...],
                  asking: Asking) -> dict[str, Any]:
         """Return one Answer a question; for `stream`, an iterator that gives the pieces and then the Answer.
 
         Raises:
-            InvalidInput: several questions at once in a stream.
             OutOfMemory: the reply does not fit into memory.
         """
         asking = limited(asking, self.max_new_tokens)
         if asking.stream:
-            if len(text) > 1:
-                raise InvalidInput("stream=True takes one question at a time.")
             return {"answers": _pieces(conversation, clips, text[0], asking)}
         return {"answers": tuple(_answer(conversation, clips, question, asking) for question in text)}
 
