@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Sequence
 
 import numpy as np
 
 
 class Spool:
-    """A temporary file of equal rows: written at its end, read anywhere. Gone when nobody holds it.
+    """A temporary file of equal rows: written at its end, read anywhere, by any thread. Gone when nobody holds it.
 
     Args:
         shape: of one row.
@@ -21,6 +22,7 @@ class Spool:
         self._file = tempfile.TemporaryFile(prefix="mmvideo-")  # noqa: SIM115
         self._row_bytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
         self._rows = 0
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return self._rows
@@ -29,22 +31,25 @@ class Spool:
         """Add rows (N, *shape) at the end."""
         rows = np.ascontiguousarray(rows, self.dtype)
         assert rows.shape[1:] == self.shape, (rows.shape, self.shape)
-        self._file.seek(self._rows * self._row_bytes)
-        self._file.write(rows.data if rows.size else b"")
-        self._rows += len(rows)
+        with self._lock:
+            self._file.seek(self._rows * self._row_bytes)
+            self._file.write(rows.data if rows.size else b"")
+            self._rows += len(rows)
 
     def read(self, start: int, end: int) -> np.ndarray:
         """Return rows start <= i < end, fewer at the end of the spool."""
         start, end = max(0, start), min(end, self._rows)
         count = max(0, end - start)
-        self._file.seek(start * self._row_bytes)
-        data = self._file.read(count * self._row_bytes)
+        with self._lock:
+            self._file.seek(start * self._row_bytes)
+            data = self._file.read(count * self._row_bytes)
         return np.frombuffer(bytearray(data), self.dtype).reshape(count, *self.shape)
 
     def close(self) -> None:
         """Delete the file; the spool is empty afterwards."""
-        self._file.close()
-        self._rows = 0
+        with self._lock:
+            self._file.close()
+            self._rows = 0
 
 
 __all__ = ["Spool"]

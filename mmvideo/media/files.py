@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,7 +20,7 @@ from mmvideo.wording import plural
 
 
 class FileSource(Source):
-    """A media file.
+    """A media file. Several threads may read one source: they take turns to seek, and stream beside each other.
 
     Args:
         opener: opens the file.
@@ -44,6 +45,8 @@ class FileSource(Source):
         self._audio = AudioReader(opener, log=self._audio_log, track=audio_stream, strict=strict)
         self._sparse: SparseReader | None = None
         self._seeks = True
+        self._lock = threading.RLock()
+        """Held while the container of `_sparse` is used: FFmpeg crashes where two threads seek or decode in one."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -52,12 +55,13 @@ class FileSource(Source):
 
     def close(self) -> None:
         """Close the file, and remove it if it is a temporary copy."""
-        if self._sparse is not None:
-            self._sparse.close()
-            self._sparse = None
-        if self._on_close is not None:
-            self._on_close()
-            self._on_close = None
+        with self._lock:
+            if self._sparse is not None:
+                self._sparse.close()
+                self._sparse = None
+            if self._on_close is not None:
+                self._on_close()
+                self._on_close = None
 
     def _reader(self) -> SparseReader:
         if self._sparse is None:
@@ -65,12 +69,13 @@ class FileSource(Source):
         return self._sparse
 
     def _pick(self, times_seconds: list[float], take: Take) -> None:
-        if self._seeks:
-            try:
-                self._reader().read(times_seconds, take)
-                return
-            except CannotSeek:
-                self._seeks = False
+        with self._lock:
+            if self._seeks:
+                try:
+                    self._reader().read(times_seconds, take)
+                    return
+                except CannotSeek:
+                    self._seeks = False
         super()._pick(times_seconds, take)
 
     def _frames(self, start_seconds: float | None = None) -> Frames:
@@ -93,13 +98,14 @@ class FileSource(Source):
         """Return the time of a keyframe to begin with and where to seek for it; None for the start of the file."""
         if seconds is None or seconds <= self.start_seconds + 1.0 or not self._seeks:
             return None, 0
-        try:
-            reader = self._reader()
-            key = next(reader.from_keyframe_before(reader.ticks(seconds)))
-        except (CannotSeek, *ERRORS):
-            self._seeks = False
-            return None, 0
-        return reader.seconds(key.pts), reader.aim
+        with self._lock:
+            try:
+                reader = self._reader()
+                key = next(reader.from_keyframe_before(reader.ticks(seconds)))
+            except (CannotSeek, *ERRORS):
+                self._seeks = False
+                return None, 0
+            return reader.seconds(key.pts), reader.aim
 
     def _compare(self, count: int, last_seconds: float) -> None:
         """Compare what was decoded with what the header promised."""

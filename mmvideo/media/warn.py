@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 _LIMIT = 20
 
 
@@ -10,12 +12,14 @@ class WarningLog:
 
     def __init__(self):
         self.items: list[str] = []
+        self._lock = threading.Lock()
 
     def add(self, text: str) -> None:
         """Note a warning once."""
-        if text in self.items or len(self.items) > _LIMIT:
-            return
-        self.items.append(text if len(self.items) < _LIMIT else "... and more of the same")
+        with self._lock:
+            if text in self.items or len(self.items) > _LIMIT:
+                return
+            self.items.append(text if len(self.items) < _LIMIT else "... and more of the same")
 
     def tuple(self) -> tuple[str, ...]:
         """Return what was noted so far."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import av
 
@@ -24,6 +25,7 @@ class WebcamSource(Source):
     def __init__(self, index: int, *, strict: bool = False):
         kind, pattern = _DEVICES.get(sys.platform, ("v4l2", "/dev/video{}"))
         name = pattern.format(index)
+        self._reading = threading.Lock()
         if index < 0:
             raise InvalidInput(f"A camera's index is 0 or more, not {index}.")
         try:
@@ -42,6 +44,8 @@ class WebcamSource(Source):
         self._container.close()
 
     def _frames(self, start_seconds: float | None = None) -> Frames:
+        if not self._reading.acquire(blocking=False):
+            raise InvalidInput(f"The camera {self.info.source} is being read already; share the frames of one stream.")
         first = None
         try:
             for frame in self._container.decode(video=0):
@@ -52,6 +56,8 @@ class WebcamSource(Source):
                 yield frame, seconds - first
         except ERRORS as error:
             raise VideoDecodeError(f"The camera {self.info.source} stopped: {error}.") from error
+        finally:
+            self._reading.release()
 
     def _pick(self, times_seconds: list[float], take: Take) -> None:
         raise InvalidInput("A camera is live: read it with stream(), or record it with write_video first.")
