@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +11,9 @@ from typing import Annotated
 import typer
 
 from mmvideo.cli.common import Debug, Device, Model, Overrides, RecipeName, note, overrides
-from mmvideo.errors import MediaNotFound, MissingExtra
+from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
+
+KEY = "MMVIDEO_API_KEY"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,9 +31,18 @@ def serve(
         "--addresses/--no-addresses", help="Whether http(s) addresses are fetched.")] = True,
     private_addresses: Annotated[bool, typer.Option(
         "--private-addresses", help="Also fetch from this machine and its network.")] = False,
+    api_key: Annotated[str | None, typer.Option(
+        "--api-key", help=f"Key that requests must bear; better given in the environment variable {KEY}.")] = None,
+    allow_host: Annotated[list[str] | None, typer.Option(
+        "--allow-host", help="A name under which the server may be called; may be given again.")] = None,
+    allow_origin: Annotated[list[str] | None, typer.Option(
+        "--allow-origin", help="A web page that may call it, as https://example.com; may be given again.")] = None,
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Requests that may wait.")] = 16,
+    max_connections: Annotated[int, typer.Option("--max-connections", min=1, help="Connections at once.")] = 256,
     max_megabytes: Annotated[int, typer.Option("--max-megabytes", min=1, help="Largest video.")] = 256,
+    max_characters: Annotated[int, typer.Option("--max-characters", min=1, help="Of all messages together.")] = 65_536,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest reply to ask for.")] = 1024,
+    download_seconds: Annotated[float, typer.Option("--download-seconds", min=1, help="Longest download.")] = 60,
     keep: Annotated[int, typer.Option("--keep", min=1, help="Videos that stay read for further questions.")] = 2,
     debug: Debug = False,
 ) -> None:
@@ -37,18 +50,47 @@ def serve(
     for package in ("uvicorn", "starlette"):
         if find_spec(package) is None:
             raise MissingExtra(package, "serve", "mmvideo serve")
-    import uvicorn
-
-    from mmvideo.pipeline import Pipeline
-    from mmvideo.serving.app import make_app
-    from mmvideo.serving.request import Rules
-
     for folder in allow or ():
         if not folder.is_dir():
             raise MediaNotFound(f"--allow {folder}: no such folder.")
-    rules = Rules(folders=tuple(allow or ()), addresses=addresses, private_addresses=private_addresses,
-                  max_bytes=max_megabytes * 1024 * 1024, max_new_tokens=max_new_tokens)
-    pipe = Pipeline(recipe or "video-qa", model, device, **overrides(set_))
-    app = make_app(pipe, rules=rules, max_queue=max_queue, kept=keep)
-    note(f"{pipe.model} answers at http://{host}:{port}/v1/chat/completions; health at /health; end with Ctrl-C")
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    key = _key(api_key)
+
+    from mmvideo.serving.run import listen
+
+    with listen(host, port) as listener:
+        from mmvideo.pipeline import Pipeline
+        from mmvideo.serving.address import Rules
+        from mmvideo.serving.app import make_app
+        from mmvideo.serving.run import run
+
+        rules = Rules(folders=tuple(allow or ()), addresses=addresses, private_addresses=private_addresses,
+                      max_bytes=max_megabytes * 1024 * 1024, download_seconds=download_seconds,
+                      max_new_tokens=max_new_tokens, max_characters=max_characters)
+        pipe = Pipeline(recipe or "video-qa", model, device, **overrides(set_))
+        app = make_app(pipe, rules=rules, max_queue=max_queue, kept=keep, api_key=key,
+                       hosts=[host, *(allow_host or ())], origins=allow_origin or ())
+        if not key and not _is_loopback(host):
+            note(f"warning: whoever reaches {host} can use this server; set a key in {KEY} to change that")
+        called = f"[{host}]" if ":" in host else host
+        note(f"{pipe.model} answers at http://{called}:{listener.getsockname()[1]}/v1/chat/completions; health at "
+             "/health; end with Ctrl-C")
+        run(app, listener, max_connections=max_connections)
+
+
+def _key(given: str | None) -> str:
+    """Return the key of the option or the environment; empty if neither is there.
+
+    Raises:
+        InvalidInput: one is there, but empty: whoever wrote it wanted a key.
+    """
+    key = given if given is not None else os.environ.get(KEY)
+    if key is not None and not key.strip():
+        raise InvalidInput(f"The API key is empty: give one with --api-key or {KEY}, or leave both out.")
+    return (key or "").strip()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

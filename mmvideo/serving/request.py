@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import socket
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from mmvideo.errors import InvalidInput
-from mmvideo.media.addresses import is_public
+from mmvideo.serving.address import Place, Rules, locate
+from mmvideo.serving.fields import check_fields, flag, mapping, number, texts
+from mmvideo.serving.problems import Refused
 from mmvideo.types import Asking
 
-
-@dataclass(frozen=True)
-class Rules:
-    """What a server allows."""
-
-    folders: tuple[Path, ...] = ()
-    """Local files may be named inside these only."""
-    addresses: bool = True
-    """Whether http(s) addresses are fetched."""
-    private_addresses: bool = False
-    """Whether these may be of this machine or its network."""
-    max_bytes: int = 256 * 1024 * 1024
-    """Largest request or download."""
-    max_new_tokens: int = 1024
-    """Longest reply that can be asked for."""
+_MOST_STOPS, _MOST_CHOICES = 4, 100
+_LONGEST_SCHEMA = 64 << 10
+"""Characters of a JSON schema."""
+_IN_MESSAGES = {"role", "content", "name"}
+_OF_PARTS = {"text": {"type", "text"}, "video_url": {"type", "video_url"}}
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What a request asks."""
 
-    source: str | bytes
-    key: str
-    """Same for the same video."""
+    place: Place
+    """Of the video."""
     question: str
     asking: Asking
     model: str
@@ -51,122 +36,151 @@ def read(body: Any, rules: Rules) -> Wanted:
     """Check a request's body and take out of it what the pipeline needs.
 
     Raises:
-        InvalidInput: it is not of the form, or asks for what is not allowed.
+        InvalidInput: it is not of the form, or asks for what is not allowed or not supported.
     """
     if not isinstance(body, Mapping):
-        raise InvalidInput("The body must be a JSON object with 'messages'.")
+        raise Refused("The body must be a JSON object with 'messages'.", code="invalid_type")
+    check_fields(body)
     messages = body.get("messages")
-    if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
-        raise InvalidInput("'messages' must be a list with at least one message.")
-    turns, videos = _turns(messages)
+    if not isinstance(messages, list) or not messages:
+        raise Refused("'messages' must be a list with at least one message.", "messages")
+    turns, videos = _turns(messages, rules)
     if len(set(videos)) != 1:
-        raise InvalidInput(f"A conversation is about one video, given as a part {{'type': 'video_url', 'video_url': "
-                           f"{{'url': ...}}}} of a user's message; here are {len(set(videos))}.")
-    if body.get("n", 1) != 1:
-        raise InvalidInput("'n' must be 1: ask again, with another seed, for another reply.")
-    source, key = _source(videos[0], rules)
-    streaming = body.get("stream_options") or {}
-    if not isinstance(streaming, Mapping):
-        raise InvalidInput("'stream_options' must be an object, such as {'include_usage': true}.")
-    return Wanted(source, key, turns[-1], _asking(body, turns, rules), str(body.get("model", "")),
-                  streaming.get("include_usage") is True)
+        raise Refused(f"A conversation is about one video, given as a part {{'type': 'video_url', 'video_url': "
+                      f"{{'url': ...}}}} of a user's message; here are {len(set(videos))}.", "messages")
+    model = body.get("model")
+    if not isinstance(model, str | None):
+        raise Refused("'model' must be a text.", "model", code="invalid_type")
+    asking = _asking(body, turns, rules)
+    return Wanted(locate(videos[0], rules), turns[-1], asking, model or "", _usage_wanted(body))
 
 
-def _turns(messages: Sequence[Any]) -> tuple[list[str], list[str]]:
+def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str]]:
     """Return what was said in turn (user, assistant, ..., user), and the addresses of videos."""
     turns, videos, system = [], [], ""
-    for number, message in enumerate(messages):
+    for number_, message in enumerate(messages):
+        here = f"messages[{number_}]"
         if not isinstance(message, Mapping):
-            raise InvalidInput(f"messages[{number}] must be an object with 'role' and 'content'.")
-        role, content = message.get("role"), message.get("content")
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        if not isinstance(parts, Sequence):
-            raise InvalidInput(f"messages[{number}].content must be text or a list of parts.")
-        words = []
-        for part in parts:
-            kind = part.get("type") if isinstance(part, Mapping) else None
-            if kind == "text":
-                words.append(str(part.get("text", "")))
-            elif kind == "video_url" and role == "user":
-                given = part.get("video_url")
-                videos.append(str(given.get("url") if isinstance(given, Mapping) else given))
-            else:
-                raise InvalidInput(f"messages[{number}] holds a part of type {kind!r}; there are 'text' and, from the "
-                                   "user, 'video_url'.")
-        said = "\n".join(w for w in words if w.strip()).strip()
+            raise Refused(f"{here} must be an object with 'role' and 'content'.", here)
+        _only(message, _IN_MESSAGES, here)
+        role, (said, seen) = message.get("role"), _content(message, here)
+        videos += seen
         if role in ("system", "developer"):
             system = f"{system}\n{said}".strip()
         elif role == ("user", "assistant")[len(turns) % 2]:
             turns.append(said)
         else:
-            raise InvalidInput(f"messages[{number}] is from {role!r}: after the system's, messages alternate between "
-                               "user and assistant, and begin and end with the user.")
+            raise Refused(f"{here} is from {str(role)[:50]!r}: after the system's, messages alternate between user "
+                          "and assistant, and begin and end with the user.", here)
     if len(turns) % 2 == 0 or not turns[-1]:
-        raise InvalidInput("The last message must be a question of the user, in words.")
+        raise Refused("The last message must be a question of the user, in words.", "messages")
+    long = len(system) + sum(map(len, turns))
+    if long > rules.max_characters:
+        raise Refused(f"The messages have {long} characters together; they can have {rules.max_characters}.",
+                      "messages", code="string_above_max_length")
     if system:
         turns[0] = f"{system}\n{turns[0]}"
     return turns, videos
 
 
+def _content(message: Mapping[str, Any], here: str) -> tuple[str, list[str]]:
+    """Return the words of a message and the addresses of videos in it."""
+    content, words, videos = message.get("content"), [], []
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(parts, list):
+        raise Refused(f"{here}.content must be text or a list of parts.", here, code="invalid_type")
+    for part in parts:
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        known = isinstance(kind, str) and kind in _OF_PARTS
+        if not known or (kind == "video_url" and message.get("role") != "user"):
+            raise Refused(f"{here} holds a part of type {str(kind)[:50]!r}; there are 'text' and, from the user, "
+                          "'video_url'.", here)
+        _only(part, _OF_PARTS[kind], here)
+        value = part.get(kind)
+        if kind == "video_url" and isinstance(value, Mapping):
+            _only(value, {"url"}, here)
+            value = value.get("url")
+        if not isinstance(value, str):
+            raise Refused(f"{here}: a part of type {kind!r} must hold a text.", here, code="invalid_type")
+        (videos if kind == "video_url" else words).append(value)
+    return "\n".join(w for w in words if w.strip()).strip(), videos
+
+
+def _only(given: Mapping[str, Any], known: set[str], here: str) -> None:
+    """Refuse what would have to be ignored."""
+    for name, value in given.items():
+        if name not in known and value not in (None, [], {}):
+            raise Refused(f"{here} holds {name[:50]!r}, which is not supported here.", here,
+                          code="unsupported_parameter")
+
+
 def _asking(body: Mapping[str, Any], turns: list[str], rules: Rules) -> Asking:
-    options: dict[str, Any] = {"history": list(zip(turns[:-1:2], turns[1::2], strict=True)),
-                               "stream": bool(body.get("stream", False))}
-    length = body.get("max_completion_tokens", body.get("max_tokens"))
-    for name, value, kinds in (("max_new_tokens", length, int), ("seed", body.get("seed"), int),
-                               ("temperature", body.get("temperature"), int | float),
-                               ("choices", body.get("choices"), list), ("schema", body.get("schema"), dict)):
-        if value is None:
-            continue
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise InvalidInput(f"{name} is of the wrong type: {value!r}.")
-        options[name] = value
-    wanted = body.get("response_format")
-    if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema":
-        options["schema"] = (wanted.get("json_schema") or {}).get("schema")
-    elif isinstance(wanted, Mapping) and wanted.get("type") not in (None, "text"):
-        raise InvalidInput("response_format can be 'text' or 'json_schema'.")
-    if options.get("max_new_tokens", 1) > rules.max_new_tokens:
-        raise InvalidInput(f"max_tokens can be {rules.max_new_tokens} at most here.")
+    """Return how the question is to be answered."""
+    choices, schema = texts(body, "choices", most=_MOST_CHOICES), _schema(body)
+    if choices and isinstance(body["choices"], str):
+        raise Refused("'choices' must be a list.", "choices", code="invalid_type")
+    options = {"max_new_tokens": _length(body, rules),
+               "seed": number(body, "seed", -1 << 63, (1 << 63) - 1, whole=True),
+               "temperature": number(body, "temperature", 0, 2), "top_p": number(body, "top_p", 0, 1),
+               "stop": texts(body, "stop", most=_MOST_STOPS), "choices": choices, "schema": schema,
+               "stream": flag(body, "stream"), "history": list(zip(turns[:-1:2], turns[1::2], strict=True))}
+    for name in ("temperature", "stop"):
+        if choices and options[name]:
+            raise Refused(f"'choices' are scored by their likelihood, so '{name}' has no effect on them: leave one "
+                          "of the two out.", name)
     return Asking.of(options)
 
 
-def _source(url: str, rules: Rules) -> tuple[str | bytes, str]:
-    """Return what the pipeline opens, and a name that is the same for the same video."""
-    scheme = urlsplit(url).scheme.lower()
-    if scheme == "data":
-        head, comma, text = url.partition(",")
-        if not comma or not head.endswith(";base64"):
-            raise InvalidInput("A data address must read data:video/mp4;base64,...")
-        try:
-            content = base64.b64decode(text, validate=True)
-        except binascii.Error as error:
-            raise InvalidInput(f"The data address is not base64: {error}.") from error
-        return content, hashlib.sha256(content).hexdigest()
-    if scheme in ("http", "https"):
-        if not rules.addresses:
-            raise InvalidInput("This server fetches no addresses; send the video as a data address.")
-        if not rules.private_addresses:
-            _check_public(urlsplit(url).hostname or "")
-        return url, url
-    if scheme not in ("file", ""):
-        raise InvalidInput(f"A video can be at http, https, data or file addresses, not at {scheme!r}.")
-    path = Path(unquote(urlsplit(url).path) if scheme else url).resolve()
-    if not any(path.is_relative_to(folder.resolve()) for folder in rules.folders):
-        raise InvalidInput("This server reads no local file there; start it with --allow FOLDER, or send the video as "
-                           "a data address.")
-    if not path.is_file():
-        raise InvalidInput(f"There is no file {path.name} in an allowed folder.")
-    return str(path), f"{path}:{path.stat().st_mtime_ns}"
+def _length(body: Mapping[str, Any], rules: Rules) -> int | None:
+    """Return the longest reply; OpenAI has an old name and a new one for it."""
+    found = {}
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = body.get(name)
+        if isinstance(value, int) and value > rules.max_new_tokens:
+            raise Refused(f"{name} can be {rules.max_new_tokens} at most here.", name)
+        found[name] = number(body, name, 1, rules.max_new_tokens, whole=True)
+    given = {value for value in found.values() if value is not None}
+    if len(given) > 1:
+        raise Refused("'max_tokens' and 'max_completion_tokens' differ; give one of them.", "max_tokens")
+    return given.pop() if given else None
 
 
-def _check_public(host: str) -> None:
-    """Refuse hosts of this machine and its network early; the download checks the address that it connects to."""
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
-    except OSError as error:
-        raise InvalidInput(f"{host} has no address: {error}.") from error
-    if not all(map(is_public, found)):
-        raise InvalidInput(f"{host} is on this server's own network, which is not allowed (--private-addresses).")
+def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the JSON schema that the reply must follow."""
+    wanted = mapping(body, "response_format", "{'type': 'json_schema', 'json_schema': {...}}")
+    kind, found, field = wanted.get("type"), body.get("schema"), "schema"
+    if kind == "json_object":
+        found = {"type": "object"}
+    elif kind == "json_schema":
+        field = "response_format"
+        form = mapping({field: wanted.get("json_schema")}, field, "{'schema': {...}}")
+        found = form.get("schema")
+        if found is None:
+            raise Refused("response_format.json_schema must hold a 'schema'.", field)
+    elif kind not in (None, "text"):
+        raise Refused("response_format.type can be 'text', 'json_object' or 'json_schema'.", "response_format")
+    if found is None:
+        return None
+    if not isinstance(found, Mapping):
+        raise Refused(f"{field}: a JSON schema must be an object.", field, code="invalid_type")
+    if len(json.dumps(found)) > _LONGEST_SCHEMA:
+        raise Refused(f"{field}: the JSON schema is longer than {_LONGEST_SCHEMA} characters.", field)
+    return found
+
+
+def _usage_wanted(body: Mapping[str, Any]) -> bool:
+    streaming = mapping(body, "stream_options", "{'include_usage': true}")
+    for name in streaming:
+        if name not in ("include_usage", "include_obfuscation"):
+            raise Refused(f"stream_options holds {name[:50]!r}; there is 'include_usage'.", "stream_options",
+                          code="unsupported_parameter")
+    if flag(streaming, "include_obfuscation", "stream_options.include_obfuscation"):
+        raise Refused("'stream_options.include_obfuscation' is not supported here.", "stream_options",
+                      code="unsupported_value")
+    usage = flag(streaming, "include_usage", "stream_options.include_usage")
+    if streaming and not body.get("stream"):
+        raise Refused("'stream_options' goes with 'stream': true.", "stream_options")
+    return usage
 
 
 __all__ = ["Rules", "Wanted", "read"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -12,19 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmvideo.errors import MmvideoError
-from mmvideo.media.limits import MediaLimits
 from mmvideo.pipeline import Pipeline
-from mmvideo.serving.request import Rules, Wanted
+from mmvideo.serving.fetch import Copy
+from mmvideo.serving.problems import Stopping
+from mmvideo.serving.request import Wanted
+from mmvideo.serving.slots import Slot
 from mmvideo.session import Session, Stream
 
 Told = Callable[[str, Any], None]
-"""Called from the worker's thread with ("text", piece), ("done", Answer) or ("error", exception)."""
+"""Called from the worker's thread with ("text", piece), ("done", Answer), ("error", exception) or ("fetch", None): the
+video is not read any more, and has to be fetched again."""
 KEPT_SECONDS = 600.0
 log = logging.getLogger("mmvideo.serving")
-
-
-class Busy(MmvideoError):
-    """The queue is full."""
 
 
 @dataclass
@@ -33,7 +33,39 @@ class Job:
 
     wanted: Wanted
     told: Told
+    slot: Slot
+    copy: Copy | None = None
+    """Of a video that was fetched."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    names: dict[str, str] = field(default_factory=dict)
+    """Names of files here -> those that the caller knows."""
+    queued: bool = False
+    running: bool = False
+
+    def cancel(self) -> None:
+        """Stop it: the caller has gone. One that has not begun makes room at once."""
+        self.cancelled.set()
+        if not self.running:
+            self.slot.release()
+
+
+@dataclass
+class Kept:
+    """A video that stays read."""
+
+    session: Session
+    copy: Copy | None
+    since: float
+
+    def close(self) -> None:
+        """Close it and remove its file."""
+        self.session.close()
+        if self.copy is not None:
+            self.copy.release()
+
+
+class _NotFetched(Exception):
+    """The video would have to be fetched again."""
 
 
 class Worker:
@@ -41,65 +73,95 @@ class Worker:
 
     Args:
         pipe: a question-answering pipeline.
-        rules: limits on what is fetched.
-        max_queue: requests that may wait, besides the one that runs.
         kept: videos that stay read.
     """
 
-    def __init__(self, pipe: Pipeline, rules: Rules, *, max_queue: int = 16, kept: int = 2):
-        self.pipe, self.rules, self.kept, self.max_queue = pipe, rules, kept, max_queue
+    def __init__(self, pipe: Pipeline, *, kept: int = 2):
+        self.pipe, self.kept = pipe, kept
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mmvideo-worker")
-        self._count, self._lock = 0, threading.Lock()
-        self._sessions: OrderedDict[str, tuple[Session, float]] = OrderedDict()
+        self._sessions: OrderedDict[str, Kept] = OrderedDict()
+        self._running: Job | None = None
+        self._lock = threading.Lock()
         self.answered, self.alive = 0, True
 
-    @property
-    def waiting(self) -> int:
-        """Requests in the queue, without the one that runs."""
-        return max(0, self._count - 1)
+    def keeps(self, key: str) -> bool:
+        """Whether a video is read at this moment; it may not be any more when a request for it runs."""
+        return key in self._sessions
 
     def put(self, job: Job) -> None:
-        """Add a request.
+        """Add a request that has a slot.
 
         Raises:
-            Busy: the queue is full.
+            Stopping: the server ends.
         """
-        with self._lock:
-            if self._count > self.max_queue:
-                raise Busy(f"{self.max_queue} requests are waiting already; try again in a few seconds.")
-            self._count += 1
-        self._pool.submit(self._answer, job).add_done_callback(lambda future: self._ended(job, future))
+        if not self.alive:
+            raise Stopping()
+        self._pool.submit(self._run, job).add_done_callback(lambda future: self._ended(job, future))
 
-    def _ended(self, job: Job, future: Future[None]) -> None:
-        """Tell of a failure; one that is no fault of the caller's goes into the log, and nothing stays read."""
-        with self._lock:
-            self._count -= 1
-            self.answered += 1
-        error = future.exception()
-        if error is None:
+    def _run(self, job: Job) -> bool:
+        """Return whether the request is over; one whose video is not read any more comes again."""
+        if job.cancelled.is_set():
+            return True
+        self._running, job.running = job, True
+        try:
+            self._answer(job)
+        except _NotFetched:
+            job.running = False
+            return False
+        finally:
+            self._running = None
+        return True
+
+    def _ended(self, job: Job, future: Future[bool]) -> None:
+        """Tell of a failure; one that is no fault of the caller's goes into the log. Videos stay read in any case."""
+        if job.copy is not None:
+            job.copy.release()
+            job.copy = None
+        error = Stopping() if future.cancelled() else future.exception()
+        if error is None and not future.result():
+            job.told("fetch", None)
             return
-        if not isinstance(error, MmvideoError):
-            log.error("a request failed", exc_info=error)
-            self._forget()
-        job.told("error", error)
+        job.slot.release()
+        self.answered += 1
+        if error is not None:
+            if not isinstance(error, MmvideoError):
+                log.error("a request failed", exc_info=error)
+            job.told("error", error)
+        if not self.alive:
+            self._close_all()
+
+    def stop(self) -> None:
+        """Take no more requests and drop those that wait; the running one may end."""
+        self.alive = False
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def abandon(self) -> None:
+        """Let the running request end at its next token, and tell its caller so."""
+        job = self._running
+        if job is not None:
+            job.cancelled.set()
+            job.told("error", Stopping())
 
     def close(self) -> None:
-        """Stop after the running request."""
-        self.alive = False
-        self._pool.shutdown(cancel_futures=True)
-        self._forget()
+        """Stop at once; what stays read is closed, by the running request if there is one."""
+        self.stop()
+        self.abandon()
+        self._close_all()
+
+    def _close_all(self) -> None:
+        with self._lock:
+            while self._running is None and self._sessions:
+                self._sessions.popitem()[1].close()
 
     def _answer(self, job: Job) -> None:
-        if job.cancelled.is_set():
-            return
-        session, asking = self._session(job.wanted), job.wanted.asking
-        if "asking" not in self.pipe.recipe.takes:  # such a model ignores sampling, but not what changes the answer
-            answer = session.ask(job.wanted.question, **{
-                name: value for name in ("choices", "schema", "history") if (value := getattr(asking, name))})
+        session, asking = self._session(job), job.wanted.asking
+        if "asking" not in self.pipe.recipe.takes:  # the request was checked to hold no option that this ignores
+            answer = session.ask(job.wanted.question)
             job.told("text", answer.text)
             job.told("done", answer)
             return
-        given = session.finish(job.wanted.question, asking)
+        # always piece by piece, as a reply can be cancelled between two
+        given = session.finish(job.wanted.question, dataclasses.replace(asking, stream=not asking.choices))
         if not isinstance(given, Stream):
             job.told("text", given.text)
             job.told("done", given)
@@ -111,25 +173,21 @@ class Worker:
             job.told("text", piece)
         job.told("done", given.result)
 
-    def _session(self, wanted: Wanted) -> Session:
+    def _session(self, job: Job) -> Session:
         """Return the video's session: one that is still read, or a new one."""
-        now = time.monotonic()
-        for key in [k for k, (_, since) in self._sessions.items() if now - since > KEPT_SECONDS]:
-            self._sessions.pop(key)[0].close()
-        if wanted.key in self._sessions:
-            self._sessions.move_to_end(wanted.key)
-            return self._sessions[wanted.key][0]
+        now, place = time.monotonic(), job.wanted.place
+        for key in [k for k, kept in self._sessions.items() if now - kept.since > KEPT_SECONDS]:
+            self._sessions.pop(key).close()
+        if place.key in self._sessions:
+            self._sessions.move_to_end(place.key)
+            return self._sessions[place.key].session
+        if place.remote and job.copy is None:
+            raise _NotFetched
+        session = self.pipe.open(place.source if job.copy is None else str(job.copy.path))
         while len(self._sessions) >= max(1, self.kept):
-            self._sessions.popitem(last=False)[1][0].close()
-        limits = MediaLimits(max_bytes=self.rules.max_bytes, max_redirects=0,
-                             private_addresses=self.rules.private_addresses, stop=lambda: not self.alive)
-        session = self.pipe.open(wanted.source, limits=limits)
-        self._sessions[wanted.key] = (session, now)
+            self._sessions.popitem(last=False)[1].close()
+        self._sessions[place.key] = Kept(session, job.copy.hold() if job.copy is not None else None, now)
         return session
 
-    def _forget(self) -> None:
-        while self._sessions:
-            self._sessions.popitem()[1][0].close()
 
-
-__all__ = ["Busy", "Job", "Worker"]
+__all__ = ["Job", "Worker"]
