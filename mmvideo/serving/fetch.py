@@ -76,16 +76,26 @@ class Fetcher:
         task, copy = self._going[url]
         copy.hold()
         with contextlib.ExitStack() as undo:
-            undo.callback(copy.release)
+            undo.callback(self._leave, url, copy)
             await asyncio.shield(task)
             undo.pop_all()
         return copy
+
+    def _leave(self, url: str, copy: Copy) -> None:
+        """Wait no more; a download that nobody waits for stops, and whoever comes later begins a new one."""
+        copy.release()
+        if not copy.wanted:
+            self._drop(url, copy)
+
+    def _drop(self, url: str, copy: Copy) -> None:
+        if url in self._going and self._going[url][1] is copy:
+            del self._going[url]
 
     async def _run(self, url: str, copy: Copy) -> None:
         try:
             copy.came(await asyncio.get_running_loop().run_in_executor(self._pool, self._fetch, url, copy))
         finally:
-            del self._going[url]
+            self._drop(url, copy)
 
     def _fetch(self, url: str, copy: Copy) -> Path:
         return download(url, limits=MediaLimits(

@@ -35,16 +35,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def served(pipe: Pipeline, **options: Any) -> Iterator[int]:
-    """Serve in this process; give the port."""
-    import uvicorn
+def served(pipe: Pipeline, *, uvicorn: dict[str, Any] | None = None, **options: Any) -> Iterator[int]:
+    """Serve in this process, with options of `make_app` and of uvicorn; give the port."""
+    from uvicorn import Config, Server
 
     from mmvideo.serving.app import make_app
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(make_app(pipe, **options), port=port, log_level="error"))
+    server = Server(Config(make_app(pipe, **options), port=port, log_level="error", **(uvicorn or {})))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

@@ -51,6 +51,7 @@ def address_of(reply: bytes, *, byte_by_byte: bool = False) -> Iterator[tuple[st
             try:
                 if not byte_by_byte:
                     line.sendall(reply)
+                    line.recv(1)
                     return
                 while True:
                     line.sendall(reply)
