@@ -93,7 +93,7 @@ def files() -> tuple[int, int]:
     return len(os.listdir(folder)), soft
 
 
-class Seldom(logging.Filter):
+class RateLimitFilter(logging.Filter):
     """Lets one record of a kind through each so many seconds, and counts the others.
 
     A kind is a logger and the beginning of a message.
@@ -119,4 +119,4 @@ class Seldom(logging.Filter):
         return True
 
 
-__all__ = ["BACKLOG", "Connection", "Seldom", "files", "limited"]
+__all__ = ["BACKLOG", "Connection", "RateLimitFilter", "files", "limited"]

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 
 from mmvideo.errors import InvalidInput
-from mmvideo.serving.connections import BACKLOG, Connection, Seldom, files, limited
+from mmvideo.serving.connections import BACKLOG, Connection, RateLimitFilter, files, limited
 
 GRACE_SECONDS = 3
 """What a running request is given to end."""
@@ -71,7 +71,7 @@ def run(app: Any, listener: socket.socket, *, max_connections: int = 256) -> Non
         server_header=False, backlog=BACKLOG, limit_concurrency=max_connections + 1, timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE_SECONDS + 1, h11_max_incomplete_event_size=_LONGEST_HEAD)
     for name in ("uvicorn.error", "asyncio", "mmvideo.serving"):
-        logging.getLogger(name).addFilter(Seldom())
+        logging.getLogger(name).addFilter(RateLimitFilter())
     told: list[int] = []
     with _own_folder_of_temporary_files(), _signals(told):
         _Server(config).run([listener])

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from mmvideo import Pipeline
-from mmvideo.serving.connections import Connection, Seldom, limited
+from mmvideo.serving.connections import Connection, RateLimitFilter, limited
 from tests.hub.conftest import checkpoint  # noqa: F401
 from tests.serving.conftest import Command, about, call, served
 from tests.serving.test_app import address_of
@@ -201,7 +201,7 @@ def test_how_many_connections_the_system_allows() -> None:
 def test_a_log_cannot_be_flooded(caplog: pytest.LogCaptureFixture) -> None:
     import logging
 
-    log, seldom = logging.getLogger("mmvideo.test"), Seldom(0.3)
+    log, seldom = logging.getLogger("mmvideo.test"), RateLimitFilter(0.3)
     log.addFilter(seldom)
     for number in range(1000):
         log.warning("socket.accept() out of system resource, again and again\nsocket %d", number)
