@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "types": BASE, "errors": BASE, "registry": BASE, "redaction": set(), "wording": BASE, "checks": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"}, "toybox": BASE | {"nn", "media"},
-    "flow": TOOLS, "faces": BASE | {"media", "sampling"}, "talkers": BASE,
+    "flow": TOOLS, "faces": TOOLS | {"media", "sampling"}, "talkers": BASE,
     "encoders": TOOLS | {"flow"}, "projectors": TOOLS, "heads": TOOLS, "language": TOOLS,
     "separation": TOOLS | {"encoders"},
     "results": BASE | {"plots"}, "plots": BASE | {"media", "results"},
