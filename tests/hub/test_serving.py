@@ -146,6 +146,61 @@ def test_tokens_are_counted(client: Any, pipe: Pipeline, clip: Path) -> None:
     assert whole_value.choices[0].finish_reason == "stop"
 
 
+def test_why_a_reply_ended_whole_and_streamed(client: Any, pipe: Pipeline, clip: Path) -> None:
+    ask = client.chat.completions.create
+    given = {"model": pipe.model, "messages": about(str(clip), "what is it?")}
+
+    def both(**options: Any) -> tuple[str, str, Any]:
+        """Ask whole and streamed; return the text, why it ended and the whole reply, which are the same in both."""
+        whole = ask(**given, **options)
+        chunks = list(ask(**given, **options, stream=True, stream_options={"include_usage": True}))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks[:-1])
+        assert text == whole.choices[0].message.content
+        assert chunks[-2].choices[0].finish_reason == whole.choices[0].finish_reason
+        assert all(chunk.choices[0].finish_reason is None for chunk in chunks[:-2])
+        assert chunks[-1].usage == whole.usage
+        assert chunks[-2].mmvideo == whole.mmvideo
+        return text, whole.choices[0].finish_reason, whole
+
+    text, reason, whole = both(max_tokens=12)
+    assert reason == "length"
+    stop = text[len(text) // 2:][:3]
+    cut, reason, shorter = both(max_tokens=12, stop=["no such text", stop])
+    assert (cut, reason) == (text[:text.index(stop)].strip(), "stop")
+    assert shorter.usage.completion_tokens < whole.usage.completion_tokens == 12
+    assert both(max_tokens=12, stop="no such text")[:2] == (text, "length")
+    likeliest = both(max_tokens=12, temperature=2, top_p=0, seed=3)
+    assert likeliest[0] == text
+    drawn = {both(max_tokens=12, temperature=2, seed=3, top_p=top_p)[0] for top_p in (0.1, 0.999)}
+    assert len(drawn) == 2
+    pytest.importorskip("llguidance")
+    endless = {"type": "json_schema", "json_schema": {"schema": {"type": "string", "pattern": "^a{900}$"}}}
+    text, reason, looping = both(max_tokens=200, response_format=endless)
+    assert text.strip('"') == "a" * len(text.strip('"'))
+    assert reason == "length"
+    assert looping.mmvideo["looped"]
+    assert looping.mmvideo["warnings"]
+
+
+def test_odd_schemas_are_the_callers_fault(client: Any, pipe: Pipeline, clip: Path) -> None:
+    pytest.importorskip("llguidance")
+    nested: dict[str, Any] = {"type": "string"}
+    for _ in range(70):
+        nested = {"type": "array", "items": nested}
+    refused = [{"$ref": "#"}, {"type": "zzz"}, {"enum": []}, {"$ref": "http://127.0.0.1:1/a"}, {"pattern": "("},
+               {"not": {}}, {"enum": [f"{number:06}" for number in range(10_000)]}, {"properties": 5}, nested,
+               {"type": "integer", "minimum": 5, "maximum": 1}]
+    for schema in refused:
+        with pytest.raises(openai.BadRequestError):
+            client.chat.completions.create(model=pipe.model, messages=about(str(clip), "what?"), max_tokens=8,
+                                           response_format={"type": "json_schema", "json_schema": {"schema": schema}})
+    recursive = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"], "additionalProperties": False}
+    said = client.chat.completions.create(
+        model=pipe.model, messages=about(str(clip), "what?"), max_tokens=8,
+        response_format={"type": "json_schema", "json_schema": {"schema": recursive}})
+    assert said.choices[0].finish_reason == "length"
+
+
 def test_what_is_refused(client: Any, pipe: Pipeline, clip: Path, tmp_path: Path) -> None:
     def refused(kind: type[Exception], match: str, **changes: Any) -> None:
         given = {"model": pipe.model, "messages": about(str(clip), "what?"), **changes}
