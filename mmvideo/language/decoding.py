@@ -160,8 +160,15 @@ class Grammar:
         return out
 
     def took(self, token: int) -> bool:
-        """Go on after a token; return whether the value is complete."""
+        """Go on after a token; return whether the value is complete.
+
+        Raises:
+            InvalidInput: the schema is too large to follow.
+        """
         self.matcher.consume_token(token)
+        if self.matcher.is_error():
+            problem = self.matcher.get_error().partition("\n")[0]
+            raise InvalidInput(f"This JSON schema cannot be used: {problem}.")
         return self.matcher.is_stopped()
 
 

@@ -189,16 +189,12 @@ def test_odd_schemas_are_the_callers_fault(client: Any, pipe: Pipeline, clip: Pa
         nested = {"type": "array", "items": nested}
     refused = [{"$ref": "#"}, {"type": "zzz"}, {"enum": []}, {"$ref": "http://127.0.0.1:1/a"}, {"pattern": "("},
                {"not": {}}, {"enum": [f"{number:06}" for number in range(10_000)]}, {"properties": 5}, nested,
-               {"type": "integer", "minimum": 5, "maximum": 1}]
+               {"type": "integer", "minimum": 5, "maximum": 1},
+               {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"], "additionalProperties": False}]
     for schema in refused:
         with pytest.raises(openai.BadRequestError):
             client.chat.completions.create(model=pipe.model, messages=about(str(clip), "what?"), max_tokens=8,
                                            response_format={"type": "json_schema", "json_schema": {"schema": schema}})
-    recursive = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"], "additionalProperties": False}
-    said = client.chat.completions.create(
-        model=pipe.model, messages=about(str(clip), "what?"), max_tokens=8,
-        response_format={"type": "json_schema", "json_schema": {"schema": recursive}})
-    assert said.choices[0].finish_reason == "length"
 
 
 def test_what_is_refused(client: Any, pipe: Pipeline, clip: Path, tmp_path: Path) -> None:
