@@ -26,6 +26,8 @@ _SIGNING = re.compile(
 """Parameters of a signed address (AWS, Google, Azure, CloudFront and others); all of them change with every signing."""
 _RANDOM = re.compile(r"(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{16,}")
 _DATE = re.compile(r"\d{8}T\d{6}Z")
+_SHORTEST = 4
+"""A shorter secret is not looked for outside its address: it would be found in any word."""
 _QUOTED_END = re.compile(r"['\"),.:]*$")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LOOKS_ESCAPED = re.compile(r"\\(\\|x[0-9a-f]{2}|u[0-9a-f]{4})")
@@ -37,6 +39,22 @@ def redacted(text: str) -> str:
     A signed address loses all parameters of its signature, so that it reads the same however often it is signed.
     """
     return _ADDRESS.sub(lambda found: _address(found[0])[0], text) if "://" in text else text
+
+
+def without(text: str, address: str) -> str:
+    """Return a text about an address, as a library may have written it, without what is secret in that address.
+
+    The secret is found wherever it stands, also where the address was taken apart.
+    """
+    users = [found[0][3:-1] for pattern in (_USER_WITH_SLASH, _USER) for found in pattern.finditer(address)]
+    secrets = {part for user in users for part in (user, *user.split(":", 1))}
+    for found in _ADDRESS.finditer(address):
+        _, hidden, signing = _address(found[0])
+        secrets |= {part.partition("=")[2] for part in (*hidden, *signing)}
+    for secret in sorted({form for one in secrets for form in (one, unquote(one))}, key=len, reverse=True):
+        if len(secret) >= _SHORTEST:
+            text = text.replace(secret, MASK)
+    return clean(text)
 
 
 def tag(address: str) -> str:
@@ -72,23 +90,24 @@ def _code(character: str) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
-def _address(address: str) -> tuple[str, list[str]]:
-    """Return an address without its secrets, and those of its parameters that were hidden and sign nothing."""
+def _address(address: str) -> tuple[str, list[str], list[str]]:
+    """Return an address without its secrets, which parameters were hidden and sign nothing, and which sign."""
     body = _USER.sub(rf"\1{MASK}@", _USER_WITH_SLASH.sub(rf"\1{MASK}@", address))
     start = min((at for mark in "?#" if (at := body.find(mark)) >= 0), default=len(body))
     hidden: list[str] = []
     path = _IN_PATH.sub(lambda found: found[1] + _parameter(found[2], found[3], hidden), body[:start])
     parts = [(found[1], found[2], found[3]) for found in _IN_QUERY.finditer(body[start:])]
     signed = any(name is not None and _SIGNATURE.match(name) for _, name, _ in parts)
-    query, mark = "", MASK
+    query, mark, signing = "", MASK, []
     for before, name, value in parts:
         if signed and name is not None and _SIGNING.match(name):
             if mark:
                 query += ("&" if query else before) + mark + _QUOTED_END.search(value)[0]
             mark = ""
+            signing += [f"{name}={value}"] if _SECRET.search(name) else []
         else:
             query += ("&" if before == "?" and query else before) + _parameter(name, value, hidden)
-    return path + query, hidden
+    return path + query, hidden, signing
 
 
 def _parameter(name: str | None, value: str, hidden: list[str]) -> str:
@@ -104,4 +123,4 @@ def _parameter(name: str | None, value: str, hidden: list[str]) -> str:
     return shown_name + MASK + end
 
 
-__all__ = ["MASK", "clean", "escaped", "redacted", "tag"]
+__all__ = ["MASK", "clean", "escaped", "redacted", "tag", "without"]

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from mmvideo.errors import DownloadRefused, MediaNotFound
-from mmvideo.redaction import clean, escaped, redacted, tag
+from mmvideo.redaction import clean, escaped, redacted, tag, without
 
 AWS = ("https://b.s3.amazonaws.com/a.mp4?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAEXAMPLE%2F20260101"
        "&X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature={}")
@@ -91,3 +91,12 @@ def test_errors_hold_no_secret() -> None:
     error = DownloadRefused("https://u:s3cr3t@h/a.mp4?sig=s3cr3t is over the limit.")
     assert str(error) == "https://***@h/a.mp4?*** is over the limit."
     assert "s3cr3t" not in str(MediaNotFound("https://h/x?token=s3cr3t: no such file."))
+
+
+@pytest.mark.parametrize(("address", "text", "left"), [
+    ("s3://KEY:s3cr3t@bucket/x.mp4", 'Invalid bucket name "KEY:s3cr3t@bucket"', 'Invalid bucket name "***@bucket"'),
+    ("https://h/get?id=7&token=s3cr3t", "GET /get?id=7&token=s3cr3t", "GET /get?id=7&token=***"),
+    ("https://h/x.mp4?se=1&sig=s3%2Bcr3t", "no match for s3+cr3t or s3%2Bcr3t", "no match for *** or ***"),
+    ("https://h/get?id=7", "id 7 of h", "id 7 of h")])
+def test_what_a_library_says_of_an_address(address: str, text: str, left: str) -> None:
+    assert without(text, address) == left

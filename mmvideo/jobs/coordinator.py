@@ -124,6 +124,11 @@ class Coordinator:
         """Say whether to stop after what has been begun."""
         return self._stop.is_set()
 
+    def fail(self, error: MmvideoError) -> None:
+        """Stop the job for a reason that it ends with."""
+        self.trouble = self.trouble or error
+        self.stop()
+
     # --- the job ------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -177,10 +182,9 @@ class Coordinator:
         self._in_row += outcome.foreign
         if self._in_row >= self.options.stop_after and not self._worked and self.trouble is None:
             name, words = outcome.error
-            self.trouble = MmvideoError(f"The first {self._in_row} clips all failed by {name}: {words} That is about "
-                                        "the model or a bug, not the clips; mend it, then run the command again with "
-                                        "--retry-failed.")
-            self.stop()
+            self.fail(MmvideoError(f"The first {self._in_row} clips all failed by {name}: {words} That is about the "
+                                   "model or a bug, not the clips; mend it, then run the command again with "
+                                   "--retry-failed."))
 
     def _sync(self) -> None:
         if time.monotonic() - self._synced > _SYNC_SECONDS:

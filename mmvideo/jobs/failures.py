@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from mmvideo.errors import MmvideoError
-from mmvideo.redaction import clean
+from mmvideo.redaction import clean, without
 
 ITEM_ERRORS: tuple[type[BaseException], ...] = (Exception, SystemExit)
 """What one clip may raise without harm to the others, in its worker and in the networks (docs/design.md, "A job").
@@ -26,14 +26,22 @@ def told(error: BaseException, source: str, *, called: str = "") -> tuple[str, s
         source: the clip.
         called: what the message may call it instead: the name of a temporary copy.
     """
-    words = str(error).replace("<bytes>", source)
+    words = _words(error).replace("<bytes>", source)
     words = words.replace(called, source) if called else words
     if isinstance(error, MmvideoError):
-        return type(error).__name__, clean(words if clean(source) in words else f"{source}: {words}")
+        words = without(words, source)
+        return type(error).__name__, words if clean(source) in words else f"{clean(source)}: {words}"
     name = "OutOfMemory" if isinstance(error, _MEMORY) else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return name, clean(f"{source}: {words.strip() or name}{where}")
+    return name, f"{clean(source)}: {without(words.strip(), source) or name}{where}"
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except ITEM_ERRORS:  # one that cannot even be put into words
+        return ""
 
 
 def is_foreign(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""The link between ranks in other processes and the one that holds the ledger: JSON lines over TCP, with a password.
+"""The link between ranks in other processes and the one that holds the ledger: signed messages over TCP (`channel`).
 
 A rank that ends, however it does, closes its connection; what it had taken and not reported is handed out again.
 """
@@ -8,20 +8,30 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import json
 import secrets
 import socket
 import socketserver
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from mmvideo.errors import MmvideoError
+from mmvideo.errors import MmvideoError, OutputError
+from mmvideo.jobs.channel import Channel, ChannelError
 from mmvideo.jobs.coordinator import Coordinator
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.rows import Outcome
+
+CONNECT_SECONDS = 30.0
+ANSWER_SECONDS = 600.0
+"""The ledger may be busy for so long: its answers wait for the disk."""
+_MOST_STRANGERS = 32
+"""Connections that have not yet proved that they know the key."""
+_AT_ONCE = 16
+"""Outcomes in one message."""
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -30,30 +40,33 @@ class Address:
 
     host: str
     port: int
-    password: str
+    key: str = field(repr=False)
+    """What ranks prove to know, in hexadecimal digits."""
 
 
 class RemoteLink:
-    """What a rank in another process talks to; the same as a `Coordinator`."""
+    """What a rank in another process talks to; the same as a `Coordinator`.
+
+    Raises:
+        ChannelError: nobody answers there, or somebody else.
+    """
 
     def __init__(self, address: Address):
-        self._socket = socket.create_connection((address.host, address.port), timeout=600)
-        self._file = self._socket.makefile("rwb")
+        try:
+            connection = socket.create_connection((address.host, address.port), timeout=CONNECT_SECONDS)
+        except OSError as error:
+            raise ChannelError(f"Nobody holds the ledger at {address.host}:{address.port} ({error}).") from error
+        self._channel = Channel(connection, bytes.fromhex(address.key), server=False)
         self._lock = threading.Lock()
         self._stopping = False
-        self._ask("hello", address.password)
 
     def _ask(self, what: str, *values: Any) -> Any:
         with self._lock:
             try:
-                self._file.write(json.dumps([what, *values]).encode() + b"\n")
-                self._file.flush()
-                answer = self._file.readline()
-            except OSError as error:
-                raise MmvideoError(f"The process that holds the ledger has gone ({error}).") from error
-        if not answer:
-            raise MmvideoError("The process that holds the ledger has gone.")
-        value, self._stopping = json.loads(answer)
+                self._channel.send([what, *values])
+                value, self._stopping = self._channel.receive(ANSWER_SECONDS)
+            except ChannelError as error:
+                raise MmvideoError(f"The process that holds the ledger has gone: {error}") from error
         return value
 
     def take(self, count: int) -> list[tuple[Entry, bool]]:
@@ -75,7 +88,8 @@ class RemoteLink:
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
         """Hand outcomes over."""
-        self._ask("report", [to_json(outcome) for outcome in outcomes])
+        for first in range(0, len(outcomes), _AT_ONCE):
+            self._ask("report", [to_json(outcome) for outcome in outcomes[first:first + _AT_ONCE]])
 
     def stopping(self) -> bool:
         """Say whether to stop after what has been begun."""
@@ -83,7 +97,7 @@ class RemoteLink:
 
     def close(self) -> None:
         """Close the connection."""
-        self._socket.close()
+        self._channel.close()
 
 
 def to_json(outcome: Outcome) -> dict[str, Any]:
@@ -100,27 +114,26 @@ def from_json(values: dict[str, Any]) -> Outcome:
                       "thumbnail": None if picture is None else base64.b64decode(picture)})
 
 
-class _Handler(socketserver.StreamRequestHandler):
+class _Handler(socketserver.BaseRequestHandler):
     """One rank."""
 
     def handle(self) -> None:
-        coordinator: Coordinator = self.server.coordinator
-        held: dict[int, Entry] = {}
-        greeted = False
+        server, coordinator = self.server, self.server.coordinator
         try:
-            for line in self.rfile:
-                what, *values = json.loads(line)
-                if what == "hello":
-                    if not secrets.compare_digest(values[0], self.server.password):
-                        return
-                    answer, greeted = True, True
-                elif not greeted:
-                    return
-                else:
-                    answer = self._do(coordinator, held, what, values)
-                self.wfile.write(json.dumps([answer, coordinator.stopping()]).encode() + b"\n")
-        except (ConnectionError, ValueError):
-            pass  # the rank has gone in the middle of a line, or is none of ours
+            channel = Channel(self.request, server.key, server=True)
+        except ChannelError:
+            return  # none of ours
+        finally:
+            server.strangers.release()
+        held: dict[int, Entry] = {}
+        try:
+            while True:
+                what, *values = channel.receive()
+                channel.send([self._do(coordinator, held, what, values), coordinator.stopping()])
+        except (ChannelError, ValueError, TypeError, LookupError):
+            pass  # the rank has gone, in the middle of a message or after one
+        except (OSError, sqlite3.Error) as error:
+            coordinator.fail(OutputError(f"The ledger of {coordinator.folder} cannot be written: {error}."))
         finally:
             coordinator.give_back(list(held.values()))
 
@@ -143,22 +156,74 @@ class _Handler(socketserver.StreamRequestHandler):
         return coordinator.running(values[0]) if what == "running" else coordinator.knows(values[0])
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    """Takes ranks; so many strangers at once, and no more."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, where: tuple[int, Any], coordinator: Coordinator, key: bytes):
+        self.address_family, address = where
+        self.coordinator, self.key = coordinator, key
+        self.strangers = threading.BoundedSemaphore(_MOST_STRANGERS)
+        super().__init__(address, _Handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return self.strangers.acquire(blocking=False)
+
+
 @contextlib.contextmanager
-def serve(coordinator: Coordinator, host: str = "127.0.0.1") -> Iterator[Address]:
+def serve(coordinator: Coordinator, host: str = LOOPBACK) -> Iterator[Address]:
     """Let ranks in other processes work for a coordinator.
 
     Args:
-        host: the address of this machine under which the ranks reach it.
+        host: an address of this machine under which the ranks reach it; nothing listens on others.
+
+    Raises:
+        MmvideoError: it is no address of this machine.
     """
-    server = socketserver.ThreadingTCPServer(("127.0.0.1" if host == "127.0.0.1" else "0.0.0.0", 0), _Handler)
-    server.daemon_threads = True
-    server.coordinator, server.password = coordinator, secrets.token_hex(16)
+    key = secrets.token_bytes(32)
+    try:
+        server = _Server(_place(host), coordinator, key)
+    except OSError as error:
+        raise MmvideoError(f"Cannot listen on {host}: {error}.") from error
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield Address(host, server.server_address[1], server.password)
+        yield Address(host, server.server_address[1], key.hex())
     finally:
         server.shutdown()
         server.server_close()
 
 
-__all__ = ["Address", "RemoteLink", "from_json", "serve", "to_json"]
+def _place(host: str) -> tuple[int, Any]:
+    """Return family and address of a host, at a port that is free."""
+    family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+    return family, address
+
+
+def _outward() -> str:
+    """Return the address from which this machine reaches others; empty where it reaches none. Nothing is sent."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        trial.connect(("192.0.2.1", 9))  # TEST-NET-1: no machine has it
+        return trial.getsockname()[0]
+    return ""
+
+
+def own_address(*names: str) -> str:
+    """Return the first name that is an address of this machine which others can reach.
+
+    Raises:
+        MmvideoError: none is.
+    """
+    for name in filter(None, (*names, _outward())):
+        with contextlib.suppress(OSError):
+            family, address = _place(name)
+            with socket.socket(family, socket.SOCK_STREAM) as trial:
+                trial.bind(address)
+            if not address[0].startswith("127.") and address[0] != "::1":
+                return name
+    raise MmvideoError(f"None of {', '.join(filter(None, names))} is an address of this machine that others reach. Set "
+                       "MASTER_ADDR (--main_process_ip of accelerate launch) to one.")
+
+
+__all__ = ["LOOPBACK", "Address", "RemoteLink", "from_json", "own_address", "serve", "to_json"]

@@ -18,7 +18,7 @@ from mmvideo.jobs import JobOptions, run_job
 from mmvideo.jobs.naming import bases
 from mmvideo.jobs.options import SIDECARS
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = [pytest.mark.usefixtures("quick"), pytest.mark.filterwarnings("ignore:Done anew")]
 write = clips_that_speak.write
 
 

@@ -13,6 +13,8 @@ from mmvideo.errors import InvalidInput, JobIncomplete, UnknownName
 from mmvideo.jobs import JobOptions, run_job, status
 from mmvideo.jobs.rows import comparable
 
+pytestmark = pytest.mark.filterwarnings("ignore:Done anew")
+
 
 def _rows(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]

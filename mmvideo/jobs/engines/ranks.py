@@ -25,7 +25,7 @@ from mmvideo.errors import MmvideoError
 from mmvideo.jobs.coordinator import Coordinator
 from mmvideo.jobs.engines.local import compute_threads
 from mmvideo.jobs.engines.local import work as work_here
-from mmvideo.jobs.link import Address, RemoteLink, serve
+from mmvideo.jobs.link import LOOPBACK, Address, RemoteLink, own_address, serve
 from mmvideo.jobs.options import JobOptions, cores
 from mmvideo.jobs.rank import Rank
 from mmvideo.recipes import Recipe, StageSpec
@@ -45,7 +45,7 @@ def launched() -> bool:
 def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
     """Work through the items with several ranks."""
     if launched():
-        with serve(coordinator, socket.gethostname()) as address:
+        with serve(coordinator, _host()) as address:
             _share(address)
             work_here(pipeline, options, job, coordinator)
             while coordinator.progress.left and not coordinator.stopping():
@@ -68,6 +68,13 @@ def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: C
     if process.returncode and coordinator.progress.left and not coordinator.stopping():
         raise MmvideoError(f"accelerate launch ended with exit code {process.returncode}, see above; "
                            f"{coordinator.progress.left} items are left. Run the command again to go on.")
+
+
+def _host() -> str:
+    """Return the address under which the other ranks reach this one."""
+    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:  # all are on this machine
+        return LOOPBACK
+    return own_address(os.environ.get("MASTER_ADDR", ""), socket.gethostname())
 
 
 def follow(pipeline: Any, options: JobOptions, job: dict[str, Any]) -> None:
