@@ -157,6 +157,8 @@ def _narrowed(picture: np.ndarray, width: int) -> tuple[np.ndarray, float]:
     scale = min(1.0, width / picture.shape[1])
     if scale == 1.0:
         return np.ascontiguousarray(picture), 1.0
+    if picture.shape[0] * scale < 1:  # OpenCV would round the height to 0 and refuse
+        return cv2.resize(picture, (width, 1), interpolation=cv2.INTER_AREA), scale
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
 
 

@@ -213,7 +213,7 @@ def _scale(source: Any) -> float:
 
 def _size(source: Any) -> tuple[int, int] | None:
     scale, main = _scale(source), source.info.main_video
-    return None if scale == 1.0 else (round(main.height * scale), round(main.width * scale))
+    return None if scale == 1.0 else tuple(max(1, round(side * scale)) for side in main.upright)
 
 
 __all__ = ["FaceFinder", "find_faces"]

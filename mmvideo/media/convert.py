@@ -12,16 +12,21 @@ import av
 import numpy as np
 import torch
 from av.video.reformatter import VideoReformatter
+from PIL import Image
 from torch import Tensor
 
 from mmvideo import checks
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import InvalidInput, VideoDecodeError
 from mmvideo.types import Size
+
+_SCALER_REFUSES = (av.ArgumentError, av.error.PatchWelcomeError)
 
 Fit = Literal["crop", "pad", "squash"]
 FITS = ("crop", "pad", "squash")
 MAX_SIDE = 16384
 """Most rows or columns of a result."""
+MAX_WASTE = 16
+"""A picture whose scaled form has more pixels than this times its result is cut before it is scaled."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,18 @@ class Geometry:
             scaled = Size(max(1, round(height * scale)), max(1, round(width * scale)))
         return Geometry(scaled, size, (scaled.height - size.height) // 2, (scaled.width - size.width) // 2)
 
+    @property
+    def is_thin(self) -> bool:
+        """Whether nearly all of the scaled picture would be cut off (1 x 4000 pixels as a square)."""
+        scaled, result = self.scaled, self.result
+        wide = max(scaled.height, scaled.width) > MAX_SIDE
+        return wide or scaled.height * scaled.width > MAX_WASTE * result.height * result.width
+
+    def of_part(self) -> Geometry:
+        """Return the geometry of a picture of which only the visible part was scaled."""
+        part = Size(min(self.scaled.height, self.result.height), min(self.scaled.width, self.result.width))
+        return Geometry(part, self.result, min(0, self.top), min(0, self.left))
+
 
 class Converter:
     """Turns decoded frames of one stream into rows of a batch, with one copy of the pixels.
@@ -128,24 +145,40 @@ class Converter:
 
     def into(self, frame: av.VideoFrame, out: np.ndarray) -> None:
         """Write a frame into `out`, uint8 (H, W, C) of `result_size`."""
-        plan = self._plan(frame)
-        _place(self._upright(frame, plan), out, plan)
+        pixels, plan = self._upright(frame, self._plan(frame))
+        _place(pixels, out, plan)
 
     def array(self, frame: av.VideoFrame) -> np.ndarray:
         """Return a frame as uint8 (H, W, C), without copying it where the scaler's output is the result."""
-        plan = self._plan(frame)
-        pixels = self._upright(frame, plan)
+        pixels, plan = self._upright(frame, self._plan(frame))
         if plan.scaled == plan.result:
             return np.ascontiguousarray(pixels)
         out = np.empty((plan.result.height, plan.result.width, 3), np.uint8)
         _place(pixels, out, plan)
         return out
 
-    def _upright(self, frame: av.VideoFrame, plan: Geometry) -> np.ndarray:
-        stored = Size(plan.scaled.width, plan.scaled.height) if self.turn.swaps_sides else plan.scaled
+    def _upright(self, frame: av.VideoFrame, plan: Geometry) -> tuple[np.ndarray, Geometry]:
+        """Return the upright scaled picture, and where it goes."""
         if self.deinterlace and frame.interlaced_frame:
             frame = av.VideoFrame.from_ndarray(_first_field(_pixels(frame.reformat(format="rgb24"))))
-        pixels = _pixels(self._scaler.reformat(frame, stored.width, stored.height, "rgb24", threads=1))
+        stored = Size(plan.scaled.width, plan.scaled.height) if self.turn.swaps_sides else plan.scaled
+        if not plan.is_thin:
+            try:
+                return self._turned(self._rgb(frame, stored)), plan
+            except _SCALER_REFUSES:
+                pass
+        part = plan.of_part()
+        try:
+            pixels = self._rgb(frame, Size(frame.height, frame.width))
+        except _SCALER_REFUSES as error:
+            raise VideoDecodeError(f"Frames of {frame.width} x {frame.height} pixels in {frame.format.name} cannot be "
+                                   f"turned into RGB ({error}); convert the file to H.264.") from error
+        return _scaled_part(self._turned(pixels), plan, part.scaled), part
+
+    def _rgb(self, frame: av.VideoFrame, size: Size) -> np.ndarray:
+        return _pixels(self._scaler.reformat(frame, size.width, size.height, "rgb24", threads=1))
+
+    def _turned(self, pixels: np.ndarray) -> np.ndarray:
         if self.turn.mirrored:
             pixels = pixels[:, ::-1]
         return np.rot90(pixels, self.turn.quarters) if self.turn.quarters else pixels
@@ -156,6 +189,19 @@ def _pixels(frame: av.VideoFrame) -> np.ndarray:
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:frame.height, :frame.width * 3]
     return rows.reshape(frame.height, frame.width, 3)
+
+
+def _scaled_part(pixels: np.ndarray, plan: Geometry, size: Size) -> np.ndarray:
+    """Scale the part of an upright picture that the result shows (bilinear).
+
+    The scaler of FFmpeg makes only whole pictures, and none whose sides grow and shrink by large factors at once.
+    """
+    height, width = pixels.shape[:2]
+    down, right = height / plan.scaled.height, width / plan.scaled.width
+    top, left = max(0, plan.top) * down, max(0, plan.left) * right
+    box = (left, top, min(width, left + size.width * right), min(height, top + size.height * down))
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image.resize((size.width, size.height), Image.Resampling.BILINEAR, box=box))
 
 
 def _first_field(pixels: np.ndarray) -> np.ndarray:

@@ -37,6 +37,11 @@ class VideoStreamInfo:
     pixel_aspect_ratio: float = 1.0
     """Width of a stored pixel over its height."""
 
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Height and width of the frames as they are read, after rotation."""
+        return (self.width, self.height) if self.rotation % 180 else (self.height, self.width)
+
     def __str__(self) -> str:
         if self.is_cover_art:
             return f"cover art: {self.codec} {self.width}x{self.height} (a still, not a video track)"

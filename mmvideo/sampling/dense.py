@@ -89,7 +89,7 @@ def _length(source: Source, num_frames: int, stride_frames: int | None, clip_sec
 def three_crops(source: Source, times: np.ndarray, size: Size, rest: dict) -> Clips:
     """Look at planned times (B, T) and cut three places along the longer side; `rest` goes to `gather`."""
     main = source.info.main_video
-    upright = (main.width, main.height) if main.rotation % 180 else (main.height, main.width)
+    upright = main.upright
     scaled = Geometry.plan(*upright, size, "crop").scaled
     if max(scaled.height, scaled.width) > MAX_SIDE:
         raise InvalidInput(f"{source.info.source} is {upright[1]} x {upright[0]} pixels, too thin for three crops of "
