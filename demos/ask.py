@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import gradio as gr
 
 import mmvideo
 from mmvideo.hooks import Hook
-from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, serve
+from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, serve
 
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "toybox.mp4"
+MAX_CHARACTERS = 200
 QUESTIONS = ("what happens next?", "which way does the camera move?", "what is in the video?")
 
 
@@ -32,18 +32,21 @@ def _pipeline(made: list[mmvideo.Pipeline] = []) -> mmvideo.Pipeline:  # noqa: B
     return made[0]
 
 
-def ask(clip: str | None, question: str, progress: gr.Progress = gr.Progress()) -> tuple[str, str | None]:  # noqa: B008
+def ask(clip: str | None, question: str | None, progress: gr.Progress = gr.Progress()) -> tuple[str, str | None]:  # noqa: B008
     """Answer a question about a clip and draw what was looked at."""
     if not clip:
         return "Choose a clip first: upload one, record one, or take the sample.", None
-    if not question.strip():
+    question = (question or "").strip()
+    if not question:
         return "Write a question first.", None
+    if len(question) > MAX_CHARACTERS:
+        return f"The question has {len(question)} characters; it can have {MAX_CHARACTERS}.", None
     pipe = _pipeline()
     try:
-        result = pipe(clip, question.strip(), hook=_Bar(progress, [stage.name for stage in pipe.recipe.stages]))
+        result = pipe(clip, question, hook=_Bar(progress, [stage.name for stage in pipe.recipe.stages]))
     except mmvideo.MmvideoError as error:
         return str(error).replace(clip, Path(clip).name), None
-    picture = Path(tempfile.mkdtemp(dir=Path(clip).parent if Path(clip) != SAMPLE else None)) / "seen.png"
+    picture = new_folder(KEEP_SECONDS) / "seen.png"
     result.save(picture)
     if result.in_domain.outside:
         lines = [f"**Outside what this model knows:** {result.in_domain.reason}", f"### {result.text}",
@@ -62,7 +65,7 @@ def build() -> gr.Blocks:
                     "when it is shown something else.")
         clip = gr.Video(label="Your clip", sources=["upload", "webcam"], elem_id="clip")
         sample = gr.Button("Take the sample clip", elem_id="sample", visible=SAMPLE.is_file())
-        question = gr.Textbox(label="Your question", value=QUESTIONS[0], max_length=200, elem_id="question")
+        question = gr.Textbox(label="Your question", value=QUESTIONS[0], max_length=MAX_CHARACTERS, elem_id="question")
         gr.Examples([[q] for q in QUESTIONS], question, label="Or one of these")
         go = gr.Button("Ask", variant="primary", elem_id="go")
         answer = gr.Markdown(" ", elem_id="answer", min_height=48)

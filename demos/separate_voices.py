@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import mmvideo
 from mmvideo.hooks import Hook
-from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, serve
+from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, serve
 
 MAX_PEOPLE, MAX_SECONDS = 8, 120
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "voices.mp4"
@@ -106,7 +105,7 @@ def separate(clip: str | None, progress: gr.Progress = gr.Progress()) -> list[An
         return _hidden(str(error).replace(clip, Path(clip).name))
     people = result.tracks[:MAX_PEOPLE]
     progress(0.94, desc="Drawing")
-    folder = Path(tempfile.mkdtemp(dir=Path(clip).parent))
+    folder = new_folder(KEEP_SECONDS)
     sounds, pictures = [], []
     for voice in people:
         mmvideo.write_audio(folder / f"person-{voice.number}.wav", voice.audio)
@@ -144,10 +143,8 @@ def remix(result: Any, *levels: float) -> str:
         raise gr.Error("Separate a clip first.")
     *people, rest = levels
     gains = [*people[:len(result.tracks)], *[1.0] * (len(result.tracks) - MAX_PEOPLE)]
-    path = Path(tempfile.mkdtemp(dir=Path(result.source).parent if result.source.startswith(tempfile.gettempdir())
-                                 else None)) / "mix.mp4"
     try:
-        return str(result.remix(path, gains, off_screen=rest))
+        return str(result.remix(new_folder(KEEP_SECONDS) / "mix.mp4", gains, off_screen=rest))
     except mmvideo.MmvideoError as error:
         raise gr.Error(str(error)) from error
 

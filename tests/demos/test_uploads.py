@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.serving.playlists import playlists
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLE = CHECKOUT / "mmvideo" / "embedded" / "demo" / "voices.mp4"
@@ -20,23 +23,27 @@ PIECE = bytes(1 << 20)
 SERVE = """
 import sys
 sys.path.insert(0, {demos!r})
-import separate_voices as demo
+import {name} as demo
 demo.KEEP_SECONDS, demo.CHECK_SECONDS = {keep}, 1
 demo.main(port={port})
 """
+KEEP_SECONDS = 15
 pytest.importorskip("gradio")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """Serve the demo with all its files in one folder, which are kept for 15 s; give the port and the folder."""
+@contextmanager
+def _served(name: str, home: Path) -> Iterator[tuple[int, Path]]:
+    """Serve a demo, its files in one folder and temporary ones in another; give the port and what holds both."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder, log = tmp_path_factory.mktemp("files"), (tmp_path_factory.mktemp("log") / "log").open("w")
-    script = SERVE.format(demos=str(CHECKOUT / "demos"), keep=15, port=port)
+    folder, log = home / "files", (home / "log").open("w")
+    for inner in ("uploads", "temporary"):
+        (folder / inner).mkdir(parents=True)
+    script = SERVE.format(demos=str(CHECKOUT / "demos"), name=name, keep=KEEP_SECONDS, port=port)
     process = subprocess.Popen([sys.executable, "-c", script], stdout=log, stderr=log, env={
-        **os.environ, "PYTHONPATH": str(CHECKOUT), "GRADIO_TEMP_DIR": str(folder), "TMPDIR": str(folder)})
+        **os.environ, "PYTHONPATH": str(CHECKOUT), "GRADIO_TEMP_DIR": str(folder / "uploads"),
+        "TMPDIR": str(folder / "temporary")})
     try:
         for _ in range(240):
             assert process.poll() is None, Path(log.name).read_text()
@@ -49,6 +56,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path
         process.terminate()
         process.wait(20)
         log.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    with _served("separate_voices", tmp_path_factory.mktemp("voices")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    with _served("ask", tmp_path_factory.mktemp("ask")) as found:
+        yield found
 
 
 def _upload(port: int, size: int) -> tuple[int, str, int]:
@@ -87,15 +106,97 @@ def test_two_gigabytes_are_refused_while_they_come_in(server: tuple[int, Path]) 
     assert not _files(folder), "what had come in is gone"
 
 
-def test_what_was_taken_and_made_is_removed(server: tuple[int, Path]) -> None:
-    from gradio_client import Client, handle_file
+def _client(port: int) -> object:
+    from gradio_client import Client
 
-    port, folder = server
-    page = Client(f"http://127.0.0.1:{port}/", verbose=False, download_files=False)
-    page.predict(handle_file(str(SAMPLE)), api_name="/separate")
-    kinds = {path.suffix for path in _files(folder)}
-    assert {".mp4", ".wav"} <= kinds, kinds
+    return Client(f"http://127.0.0.1:{port}/", verbose=False, download_files=False)
+
+
+def _all_is_removed(folder: Path) -> bool:
     began = time.monotonic()
     while _files(folder) and time.monotonic() - began < 90:
         time.sleep(0.5)
-    assert not _files(folder), "nothing is left"
+    return not _files(folder)
+
+
+def test_what_was_taken_and_made_is_removed(server: tuple[int, Path]) -> None:
+    from gradio_client import handle_file
+
+    port, folder = server
+    page = _client(port)
+    page.predict(handle_file(str(SAMPLE)), api_name="/separate")
+    mix = page.predict(*[1.0] * 9, api_name="/remix")
+    assert "mix.mp4" in str(mix)
+    kinds = {path.suffix for path in _files(folder)}
+    assert {".mp4", ".wav"} <= kinds, kinds
+    assert not _files(folder / "temporary"), "only Gradio's own folder is tidied up"
+    assert _all_is_removed(folder)
+
+
+def test_questions_are_bounded_by_the_server_too(asked: tuple[int, Path]) -> None:
+    from gradio_client import handle_file
+
+    port, folder = asked
+    page = _client(port)
+    toybox = handle_file(str(SAMPLE.with_name("toybox.mp4")))
+    assert page.predict(toybox, "a" * 201, api_name="/ask")[0] == "The question has 201 characters; it can have 200."
+    assert "characters" not in page.predict(toybox, "a" * 200, api_name="/ask")[0]
+    for empty in (None, "", " "):
+        assert page.predict(toybox, empty, api_name="/ask")[0] == "Write a question first."
+    said, picture = page.predict(toybox, "what happens next?", api_name="/ask")
+    assert "sure" in said
+    assert picture
+    assert not _files(folder / "temporary")
+    assert _all_is_removed(folder)
+
+
+@pytest.mark.parametrize("demo", ["server", "asked"])
+def test_an_uploaded_playlist_opens_no_other_file(demo: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+
+    port, folder = request.getfixturevalue(demo)
+    page = _client(port)
+    secret = tmp_path / "secret.mp4"
+    secret.write_bytes(SAMPLE.read_bytes())
+    for file in playlists(secret, tmp_path):
+        if demo == "asked":
+            said, picture = page.predict(handle_file(str(file)), "what happens next?", api_name="/ask")
+            assert picture is None
+        else:
+            said = page.predict(handle_file(str(file)), api_name="/separate")[0]["value"]
+        assert "not a media file" in said or "cannot be" in said, (file.name, said)
+        assert "people" not in said
+    assert not [path for path in _files(folder) if path.suffix in (".png", ".webp", ".wav")]
+
+
+def test_only_uploads_may_be_large(asked: tuple[int, Path]) -> None:
+    port, _ = asked
+    for headers in ({"Content-Length": str(2 << 20)}, {"Transfer-Encoding": "chunked"}, {"Content-Length": "9" * 20}):
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        line.putrequest("POST", "/gradio_api/queue/join")
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            line.putheader(name, value)
+        line.endheaders()
+        assert line.getresponse().status in (400, 413)
+
+
+def test_no_upload_is_taken_without_room() -> None:
+    import asyncio
+
+    from mmvideo.serving.size import SizeLimit
+
+    async def status(least_room: int) -> int:
+        sent: list[dict] = []
+
+        async def send(message: dict) -> None:
+            sent.append(message)
+
+        async def app(*_: object) -> None:
+            await send({"status": 200})
+
+        scope = {"type": "http", "path": "/gradio_api/upload", "headers": [(b"content-length", b"1000")]}
+        await SizeLimit(app, 1 << 20, CHECKOUT / "no" / "such" / "folder", least_room)(scope, None, send)
+        return sent[0]["status"]
+
+    assert asyncio.run(status(1 << 10)) == 200
+    assert asyncio.run(status(1 << 60)) == 507

@@ -21,6 +21,8 @@ from mmvideo import Pipeline
 from mmvideo.serving.address import Rules
 from mmvideo.serving.worker import Worker
 from tests.serving.conftest import about, call, served
+from tests.serving.playlists import contents
+from tests.tiny import make_clip
 
 QUESTION = "what happens next?"
 
@@ -374,3 +376,19 @@ def test_errors_name_the_address_and_not_the_copy(port: int) -> None:
     assert status == 400
     assert url in said["error"]["message"]
     assert "mmvideo-" not in said["error"]["message"]
+
+
+def test_a_list_of_files_opens_none_of_them(port: int, clip: Path, tmp_path: Path) -> None:
+    """Sent, downloaded, or in an allowed folder: what a playlist names outside of that is not read."""
+    secret = make_clip(tmp_path / "secret.mp4", seconds=1)
+    for name, content in contents(secret).items():
+        data = "data:video/mp4;base64," + base64.b64encode(content).decode()
+        inside = clip.parent / name
+        inside.write_bytes(content)
+        with address_of(http_file(content)) as (url, _):
+            for address in (data, inside, url.replace("clip.mp4", name)):
+                status, said = call(port, about(address))
+                assert status == 400, (name, said)
+                assert "not a media file" in said["error"]["message"], said
+                assert "secret" not in said["error"]["message"]
+        inside.unlink()
