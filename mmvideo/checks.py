@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from mmvideo.errors import InvalidInput
+from mmvideo.errors import shown as quoted
 
 LOWEST_RATE, HIGHEST_RATE = 100, 768_000
 """Samples per second of sound that is read, resampled or written."""
@@ -94,8 +95,7 @@ def shown(value: Any) -> str:
         return f"a {type(value).__name__} of {value.dtype} {tuple(value.shape)}"
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a number of {value.bit_length()} bits"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return quoted(value, 77)
 
 
 def _scalar(value: Any) -> Any:

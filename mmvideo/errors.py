@@ -81,16 +81,21 @@ class InvalidInput(MmvideoError, ValueError):
 class UnknownName(InvalidInput):
     """A name that no registry, recipe folder or vocabulary holds; guesses the one that was meant."""
 
-    def __init__(self, what: str, name: Any, allowed: Iterable[str], *, hint: str = ""):
+    def __init__(self, what: str, name: Any, allowed: Iterable[str], *, hint: str = "", where: str = ""):
         self.name, self.allowed = name, sorted(map(str, allowed))
         close = difflib.get_close_matches(name[:_LONGEST_GUESSED] if isinstance(name, str) else "", self.allowed, n=1)
         guess = f" Did you mean {close[0]!r}?" if close else ""
         known = ", ".join(self.allowed) or "none"
-        super().__init__(f"Unknown {what} {shown(name, 300)}.{guess} Known: {known}.{' ' + hint if hint else ''}")
+        said = f"Unknown {what} {shown(name, 300)}.{guess} Known: {known}.{' ' + hint if hint else ''}"
+        super().__init__(f"{where}: {said}" if where else said)
 
 
 class RecipeError(InvalidInput):
     """A recipe that does not fit together; the message names the file, the stage and the option."""
+
+
+class UnknownKey(UnknownName, RecipeError):
+    """A key of a recipe or config that nobody knows."""
 
 
 class PluginError(RecipeError):

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from mmvideo.errors import MediaNotFound, RecipeError, UnknownName, shown
+from mmvideo.errors import MediaNotFound, RecipeError, UnknownKey, UnknownName, shown
 
 T = TypeVar("T")
 
@@ -239,7 +239,7 @@ def _matched(hints: Mapping[str, Any], required: set[str], raw: Mapping[str, Any
         raise RecipeError(f"{where} must hold 'key: value' lines, not {shown(raw)}.")
     for key in raw:
         if key not in hints:
-            raise RecipeError(f"{where}: {UnknownName('key', key, hints)}")
+            raise UnknownKey("key", key, hints, where=where)
     if missing := [name for name in hints if name in required and name not in raw]:
         raise RecipeError(f"{where}: missing {', '.join(missing)}.")
     return {name: _value(raw[name], hints[name], where, name) for name in raw}
@@ -399,7 +399,7 @@ def load(name_or_path: str | Path | Recipe) -> Recipe:
         return name_or_path
     raw, where = read_yaml("pipelines", name_or_path)
     if "where" in raw:
-        raise RecipeError(f"{where}: {UnknownName('key', 'where', [f.name for f in dataclasses.fields(Recipe)][:-1])}")
+        raise UnknownKey("key", "where", [f.name for f in dataclasses.fields(Recipe)][:-1], where=where)
     raw = {**raw, "stages": _stages(raw.get("stages"), where), "where": where}
     for key in ("name", "about", "gives", "for_encoders", "for_hub", "for_composed"):
         if key in raw and not isinstance(raw[key], str):

@@ -36,7 +36,9 @@ def test_short_values_are_shown_as_they_are() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_can_be_pickled_and_copied(kind: type[errors.MmvideoError]) -> None:
-    takes_more = {UnknownName: ("encoder", "c3", ["c3d"]), MissingExtra: ("peft", "hub", "lora")}
+    takes_more = {UnknownName: ("encoder", "c3", ["c3d"]), errors.UnknownKey: ("key", "c3", ["c3d"]),
+                  MissingExtra: ("peft", "hub", "lora"),
+                  errors.PluginError: ("encoder 'mine'", "boom", "pip install mine")}
     error = kind(*takes_more.get(kind, ("what happened",)))
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(again) is kind

@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib.resources import as_file
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ import typer
 from mmvideo.cli.clips import Clip, understood
 from mmvideo.cli.common import Debug, Device, Json, as_json, note, say
 from mmvideo.cli.output import check_folder, each
-from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError, TrainingInterrupted
+from mmvideo.errors import InvalidInput, MediaNotFound, TrainingInterrupted
 from mmvideo.wording import plural, printable
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")]
@@ -143,6 +142,9 @@ def train(
     config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Another length than the config's.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only check the config and the folder; read no data.")] = False,
+    accept_changes: Annotated[bool, typer.Option("--accept-changes", help="Go on from a checkpoint although rate, "
+                                                 "batch size or the like have changed.")] = False,
     debug: Debug = False,
 ) -> None:
     """Train a model; a run that was stopped continues where it was when started again.
@@ -155,11 +157,16 @@ def train(
 
     _limit(threads)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    with _config(config) as path:
-        folder = out or Path("runs") / path.stem
-        check_folder(folder)
-        with _stoppable(folder):
-            say(training.run(path, out=folder, steps=steps))
+    folder = out or Path("runs") / Path(config).stem
+    check_folder(folder)
+    if check:
+        plan = training.check(config, out=folder, steps=steps)
+        say(plan)
+        for path in plan.absent:
+            note(f"not here: {path}")
+        return
+    with _stoppable(folder):
+        say(training.run(config, out=folder, steps=steps, accept_changes=accept_changes))
 
 
 @contextmanager
@@ -169,10 +176,11 @@ def _stoppable(folder: Path) -> Iterator[None]:
     Raises:
         TrainingInterrupted: it was stopped.
     """
+    from mmvideo.training import resume
+
     def stop(number: int, _: Any) -> None:
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        kept = "goes on from the last checkpoint" if (folder / "checkpoint.pt").exists() else "begins anew"
-        raise TrainingInterrupted(f"Training was stopped by {name}; the same command {kept} in {folder}.")
+        raise TrainingInterrupted(f"Training was stopped by {name}; {resume.again(folder)}.")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -185,20 +193,19 @@ def _stoppable(folder: Path) -> Iterator[None]:
 def evaluate(
     config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder for the report; runs/NAME.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only check the config; read no data and no weights.")] = False,
     json: Json = False, debug: Debug = False,
 ) -> None:
     """Measure a model: run what the config's `evaluator:` names, and print its reports."""
-    from mmvideo import recipes
-    from mmvideo.registry import find
+    from mmvideo.evaluation import recipes
 
     _limit(threads)
     folder = out or Path("runs") / Path(config).stem
     check_folder(folder)
-    raw, where = recipes.read_yaml("configs", config)
-    if "evaluator" not in raw:
-        raise RecipeError(f"{where}: no 'evaluator:' key, so there is nothing to run; see `mmvideo list evaluators`.")
-    run = find("evaluators", raw.pop("evaluator"))
-    for report in run(raw, out=folder, where=where):
+    if check:
+        say(recipes.check(config, out=folder))
+        return
+    for report in recipes.run(config, out=folder):
         say(as_json(report) if json else "  ".join(_entry(key, value) for key, value in report.items()))
 
 
@@ -207,21 +214,6 @@ def _limit(threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-
-
-def _config(name: str) -> AbstractContextManager[Path]:
-    """Return, as a context manager, the file of a config that ships with mmvideo, or of one of your own.
-
-    Raises:
-        UnknownName: no config of that name.
-        MediaNotFound: a path to no file.
-    """
-    from mmvideo import recipes
-
-    recipes.read_yaml("configs", name)
-    if name.endswith((".yaml", ".yml")):
-        return nullcontext(Path(name))
-    return as_file(recipes.root("configs").joinpath(*f"{name}.yaml".split("/")))
 
 
 def _entry(key: str, value: Any) -> str:

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmvideo.encoders import zoo
-from mmvideo.errors import InvalidInput, RecipeError, UnknownName
+from mmvideo.errors import InvalidInput, RecipeError
 from mmvideo.evaluation.encoder_claims import verdicts
 from mmvideo.evaluation.intervals import Count, pooled, wilson
 from mmvideo.nn.costs import multiply_adds, num_params
+from mmvideo.recipes import checked
 from mmvideo.toybox.tasks import LABELS
-from mmvideo.training import classifier
+from mmvideo.training import checks, classifier
 from mmvideo.training.clip_data import LabelledClips
 from mmvideo.training.loop import Run, Schedule
 
@@ -75,7 +75,7 @@ def evaluate(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str
         UnknownName: no such preset or task.
         InvalidInput: a number out of range.
     """
-    settings = _settings(raw, where)
+    settings = check(raw, where)
     found: dict[str, list[dict[str, Any]]] = {}
     for preset in settings.families:
         for seed in settings.seeds:
@@ -86,24 +86,43 @@ def evaluate(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str
         yield asdict(verdict)
 
 
-def _settings(raw: dict[str, Any], where: str) -> Settings:
-    raw = {k: x for k, x in raw.items() if k != "about"}
-    known = set(Settings.__dataclass_fields__)
-    for key in raw:
-        if key not in known:
-            raise RecipeError(f"{where}: {UnknownName('key', key, known)}")
-    settings = Settings(**{k: tuple(x) if isinstance(x, list) else x for k, x in raw.items() if k != "families"},
-                        families=tuple(raw.get("families") or ()))
+def check(raw: dict[str, Any], where: str) -> Settings:
+    """Return the options of a config, checked: a misspelt name is told before the first hour of training.
+
+    Raises:
+        RecipeError: an unknown key or a value of another type, no families or no seeds.
+        UnknownName: no such preset or task.
+        InvalidInput: a number out of range.
+    """
+    settings = checked(Settings, {k: x for k, x in raw.items() if k != "about"}, where)
     if not settings.families or not settings.seeds:
         raise RecipeError(f"{where}: list presets under 'families', such as [c3d-tiny], and at least one seed.")
-    for task in settings.tasks:
-        if task not in LABELS:
-            raise UnknownName("toybox task", task, LABELS)
-    if min(settings.steps, settings.batch_size, settings.num) < 1:
-        raise InvalidInput(f"{where}: steps, batch_size and num must be 1 or more.")
-    for preset in settings.families:
-        zoo.preset_of(preset)  # a misspelt name is told before the first hour of training
+    with checks.located(where):
+        checks.at_least(1, num=settings.num)
+        checks.names("family", list(settings.exceptions), settings.families)
+        if len({*settings.families}) < len(settings.families) or len({*settings.seeds}) < len(settings.seeds):
+            raise InvalidInput("Each family and each seed is named once.")
+        for preset in settings.families:
+            classifier.check(preset, list(settings.tasks), "", "", 1, "", "", None, 0)
+            for seed in settings.seeds:
+                _schedule(preset, seed, settings)
     return settings
+
+
+@dataclass(frozen=True)
+class _Exception:
+    """What may differ for one family."""
+
+    learning_rate: float | None = None
+    precision: str | None = None
+
+
+def _schedule(preset: str, seed: int, settings: Settings) -> Schedule:
+    own = asdict(checked(_Exception, settings.exceptions.get(preset, {}), f"exceptions of {preset}"))
+    return Schedule(steps=settings.steps, batch_size=settings.batch_size, log_every=50, warmup=settings.warmup,
+                    seed=seed, save_every=100,
+                    **{"learning_rate": settings.learning_rate, "precision": settings.precision,
+                       **{name: value for name, value in own.items() if value is not None}})
 
 
 def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str, Any]:
@@ -117,11 +136,10 @@ def _measured(preset: str, seed: int, settings: Settings, out: Path) -> dict[str
     torch.manual_seed(seed)
     data = classifier.data_for(preset, task=settings.tasks)
     encoder = classifier.build(preset, data=data)
-    schedule = Schedule(steps=settings.steps, batch_size=settings.batch_size, log_every=50,
-                        warmup=settings.warmup, seed=seed, save_every=100,
-                        **{"learning_rate": settings.learning_rate, "precision": settings.precision, **own})
+    schedule = _schedule(preset, seed, settings)
     began = time.monotonic()
-    run = Run(out / "runs" / name, nn.ModuleDict({"encoder": encoder}), schedule)
+    kept = {"trainer": "encoders", "options": {"preset": preset, "seed": seed}, "data": data.identity()}
+    run = Run(out / "runs" / name, nn.ModuleDict({"encoder": encoder}), schedule, kept=kept)
     # Every seed learns from clips of its own.
     classifier.fit(run, encoder, data, evaluated=0, first_clip=seed * 10**7)
     seconds = max(time.monotonic() - began, _logged_seconds(run))

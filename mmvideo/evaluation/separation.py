@@ -20,11 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmvideo.errors import MediaNotFound, MissingExtra, RecipeError, UnknownName
+from mmvideo.errors import MediaNotFound, MissingExtra, RecipeError
 from mmvideo.media import read_audio, read_video, write_video
 from mmvideo.pipeline import Pipeline
+from mmvideo.recipes import checked
 from mmvideo.separation.losses import si_sdr
 from mmvideo.talkers import film
+from mmvideo.training import checks
 from mmvideo.training.separator_bank import grid_clips
 from mmvideo.types import Audio
 
@@ -66,40 +68,69 @@ def mixtures(files: list[Path], num: int, *, seed: int = 0, same: bool = False) 
     return listed
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The options of a config."""
+
+    about: str = ""
+    voices: str = ""
+    """Folder of held-out speech."""
+    faces: str = ""
+    """Folder of GRID clips; needed for the row "same-voice" only."""
+    weights: str | None = None
+    num: int = 50
+    """Mixtures a row."""
+    seconds: float = 4.0
+    """Length of each."""
+    rows: tuple[str, ...] = ROWS
+
+
+def check(raw: dict[str, Any], where: str) -> Settings:
+    """Return the options of a config, checked; neither data nor weights are read.
+
+    Raises:
+        RecipeError: an unknown or missing key, or a value of another type.
+        UnknownName: an unknown row.
+        InvalidInput: a number out of range.
+    """
+    found = checked(Settings, raw, where)
+    with checks.located(where):
+        checks.names("row", found.rows, ROWS)
+        checks.at_least(1, num=found.num, rows=len(found.rows))
+        checks.at_least(0.5, seconds=found.seconds)
+    if not found.voices:
+        raise RecipeError(f"{where}: missing voices, a folder of held-out speech (.flac, .wav).")
+    if "same-voice" in found.rows and not found.faces:
+        raise RecipeError(f"{where}: missing faces, a folder of GRID clips, which the row 'same-voice' needs.")
+    return found
+
+
 def evaluate(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str, Any]]:
     """Measure a separator as a config says; write separation.json and mixtures.json into `out`.
 
-    The config's keys: `voices` (folder of held-out speech), `faces` (folder of GRID clips), `weights`, `num` mixtures a
-    row, `seconds` of each, `rows` (of ROWS).
+    The config's keys are the fields of `Settings`.
 
     Yields:
         One report a row: SI-SDRi with mean, median, 10th percentile, share below 0 dB and 95 % interval, SDRi, PESQ,
         STOI, the share of faces whose output is nearer to their own voice, and the real-time factor.
 
     Raises:
-        RecipeError: an unknown key.
-        UnknownName: an unknown row.
+        RecipeError, UnknownName, InvalidInput: as `check`.
         MissingExtra: torchmetrics, pesq or pystoi is not installed.
         MediaNotFound: no speech in the folder.
     """
-    known = {"about", "voices", "faces", "weights", "num", "seconds", "rows"}
-    for key in raw:
-        if key not in known:
-            raise RecipeError(f"{where}: {UnknownName('key', key, known)}")
-    rows = raw.get("rows", ROWS)
-    for row in rows:
-        if row not in ROWS:
-            raise UnknownName("row", row, ROWS)
-    judge, seconds, num = _judge(), float(raw.get("seconds", 4.0)), int(raw.get("num", 50))
-    files = sorted(Path(raw["voices"]).expanduser().rglob("*.flac")) + sorted(Path(raw["voices"]).rglob("*.wav"))
+    asked = check(raw, where)
+    rows, judge, seconds, num = asked.rows, _judge(), asked.seconds, asked.num
+    home = Path(asked.voices).expanduser()
+    files = sorted(home.rglob("*.flac")) + sorted(home.rglob("*.wav"))
     if not files:
-        raise MediaNotFound(f"{where}: {raw['voices']!r} holds no .flac or .wav files.")
+        raise MediaNotFound(f"{where}: {asked.voices!r} holds no .flac or .wav files.")
     out.mkdir(parents=True, exist_ok=True)
     ways = {"mixture": {}, "sound": {}, "marked": {"faces": {"boxes": [84, 113, 236, 265, 404, 113, 556, 265]}}}
-    pipes = {way: Pipeline("source-separation", raw.get("weights"), **options,
+    pipes = {way: Pipeline("source-separation", asked.weights, **options,
                            separate={"without_faces": "sound" if way == "sound" else "mixture"})
              for way, options in ways.items()}
-    real = grid_clips(raw["faces"], held_out=True) if "same-voice" in rows else []
+    real = grid_clips(asked.faces, held_out=True) if "same-voice" in rows else []
     lists = {"voices": mixtures(files, num),
              "same-voice": mixtures(real, num, same=True) if real else []}
     listed = {kind: [asdict(m) for m in entries] for kind, entries in lists.items()}

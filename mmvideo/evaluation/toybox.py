@@ -15,10 +15,11 @@ from torch import Tensor
 
 from mmvideo import weights
 from mmvideo.encoders.toybox_av import ToyboxAV
-from mmvideo.errors import RecipeError, UnknownName
+from mmvideo.errors import UnknownName
 from mmvideo.language.model import LanguageModel
 from mmvideo.language.prompts import CAPTION_REQUEST
 from mmvideo.projectors.resampler import Resampler
+from mmvideo.recipes import checked
 from mmvideo.toybox import marking
 from mmvideo.toybox.captions import caption_facts, facts
 from mmvideo.toybox.physics import simulate
@@ -26,7 +27,9 @@ from mmvideo.toybox.questions import FAMILIES, KINDS, Question, ask
 from mmvideo.toybox.render import render
 from mmvideo.toybox.sound import synthesise
 from mmvideo.toybox.spec import sample_scene, split_seed
+from mmvideo.toybox.vocabulary import LEVELS, SPLITS
 from mmvideo.toybox.world import World
+from mmvideo.training import checks
 
 VIEWS = ("full", "single-frame", "deaf", "blind")
 """full: as a user has it; single-frame: the middle frame repeated; deaf: no sound track; blind: the question only."""
@@ -69,30 +72,57 @@ class Score:
         return out
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The options of a config."""
+
+    about: str = ""
+    weights: str = "toybox-qa"
+    """An embedded model's name, or a folder."""
+    levels: tuple[str, ...] = ("easy", "standard")
+    split: str = "test"
+    num: int = 1000
+    """Scenes a level."""
+    num_questions: int = 20
+    """Questions a scene."""
+    views: tuple[str, ...] = VIEWS
+
+
+def check(raw: dict[str, Any], where: str) -> Settings:
+    """Return the options of a config, checked; neither data nor weights are read.
+
+    Raises:
+        RecipeError: an unknown key, or a value of another type.
+        UnknownName: an unknown level, split or view.
+        InvalidInput: a number out of range, or nothing to measure.
+    """
+    found = checked(Settings, raw, where)
+    with checks.located(where):
+        checks.names("toybox level", found.levels, LEVELS)
+        checks.names("split", [found.split], SPLITS)
+        checks.names("view", found.views, VIEWS)
+        checks.at_least(1, num=found.num, num_questions=found.num_questions, levels=len(found.levels),
+                        views=len(found.views))
+    return found
+
+
 def evaluate(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str, Any]]:
     """Measure a toybox model as a config says, and write toybox.json into `out`.
 
-    The config's keys: `weights` (an embedded model's name or a folder), `levels`, `split`, `num` scenes a level,
-    `num_questions` a scene, `views` (of VIEWS).
+    The config's keys are the fields of `Settings`.
 
     Yields:
         One report per level and view: accuracy by family, and over the questions that need time or sound.
 
     Raises:
-        RecipeError: an unknown key.
-        UnknownName: an unknown view.
+        RecipeError, UnknownName, InvalidInput: as `check`.
     """
-    known = {"about", "weights", "levels", "split", "num", "num_questions", "views"}
-    for key in raw:
-        if key not in known:
-            raise RecipeError(f"{where}: {UnknownName('key', key, known)}")
-    model = Model.load(raw.get("weights", "toybox-qa"))
-    split, num = raw.get("split", "test"), int(raw.get("num", 1000))
+    asked = check(raw, where)
+    model, split, num = Model.load(asked.weights), asked.split, asked.num
     details = {}
-    for level in raw.get("levels", ["easy", "standard"]):
-        for view in raw.get("views", VIEWS):
-            score = measure(model, level=level, split=split, num=num, view=view,
-                            num_questions=int(raw.get("num_questions", 20)))
+    for level in asked.levels:
+        for view in asked.views:
+            score = measure(model, level=level, split=split, num=num, view=view, num_questions=asked.num_questions)
             details[f"{level}/{view}"] = {"by_type": score.by_type(), "asked": dict(score.asked)}
             out.mkdir(parents=True, exist_ok=True)
             (out / "toybox.json").write_text(json.dumps(details, indent=1) + "\n")

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mmvideo.errors import InvalidInput
+
 
 class Attention(nn.Module):
-    """Multi-head attention of queries (B, N, D) over a context (B, M, D_context); returns (B, N, D)."""
+    """Multi-head attention of queries (B, N, D) over a context (B, M, D_context); returns (B, N, D).
+
+    Raises:
+        InvalidInput: heads that do not divide D.
+    """
 
     def __init__(self, dim: int, heads: int, *, dim_context: int | None = None):
         super().__init__()
+        if heads < 1 or dim % heads:
+            raise InvalidInput(f"{heads} heads do not divide a width of {dim}; give heads that do.")
         self.heads = heads
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(dim_context or dim, 2 * dim)

@@ -1,6 +1,6 @@
 """Train the camera-motion classifier; an interrupted run continues where it stopped.
 
-    python -m mmvideo.training.camera_motion configs/train/camera-motion.yaml --out runs/camera-motion
+    mmvideo train train/camera-motion
 
 Every batch is a function of (seed, step) alone, so a resumed run equals an uninterrupted one. Clips are made in
 rounds; each clip is used several times, mirrored, turned and played backwards at random, which changes its label in a
@@ -12,25 +12,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-import yaml
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmvideo.encoders.camera_motion import LABELS, SPAN_SECONDS, CameraMotion
-from mmvideo.errors import RecipeError
+from mmvideo.errors import InvalidInput, WeightsError, shown
 from mmvideo.heads.linear import LinearHead
+from mmvideo.recipes import checked, read_yaml
+from mmvideo.training import checks, resume
 from mmvideo.training.camera_data import CameraClips, make_clips
 
+CHECKPOINT = "checkpoint.safetensors"
 CALIBRATION_SEED = 2_000_000
 """Neither in the training nor in the test range."""
+log = logging.getLogger("mmvideo.training")
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,29 @@ class CameraTraining:
     folder: str | None = None
     """Images and videos to use as further textures; none is needed."""
 
+    def __post_init__(self) -> None:
+        checks.names("preset of camera-motion", [self.preset], CameraMotion.PRESETS)
+        checks.at_least(1, steps=self.steps, batch=self.batch, uses=self.uses, warmup=self.warmup,
+                        log_every=self.log_every, save_every=self.save_every)
+        checks.at_least(self.batch, round_clips=self.round_clips)
+        checks.at_least(0, weight_decay=self.weight_decay, pair_weight=self.pair_weight)
+        checks.over_zero(learning_rate=self.learning_rate)
+        if not 0 <= self.hold < 1 or not 0 <= self.seed < 2**31:
+            raise InvalidInput(f"hold must be in [0, 1) and seed in [0, 2^31), not {shown(self.hold)} and "
+                               f"{shown(self.seed)}.")
+
+    def record(self) -> dict[str, Any]:
+        """Return what `run.json` keeps, see `mmvideo.training.resume`."""
+        options = asdict(self)
+        schedule = {name: options.pop(name) for name in ("steps", "learning_rate", "weight_decay", "warmup", "seed",
+                                                         "log_every", "save_every")}
+        kept = {"trainer": "camera-motion", "options": options, "data": {"labels": LABELS}}
+        return resume.record({**schedule, "batch_size": options.pop("batch")}, kept)
+
+
+OPTIONS = CameraTraining
+"""What a recipe of the trainer `camera-motion` may hold."""
+
 
 class CameraLearner(nn.Module):
     """The encoder, its head, and the training aid that reads the motion of each pair of frames."""
@@ -83,17 +111,13 @@ def read_training(path: str | Path, **overrides: object) -> CameraTraining:
     """Read the options of a training run from YAML.
 
     Raises:
-        RecipeError: an unknown key or preset.
+        RecipeError: an unknown key, or a value of another type.
+        InvalidInput: an unknown preset, or a number out of range.
     """
-    raw = {**(yaml.safe_load(Path(path).read_text()) or {}), **overrides}
-    allowed = set(CameraTraining.__dataclass_fields__)
-    unknown = set(raw) - allowed - {"name", "about"}
-    if unknown:
-        raise RecipeError(f"{path}: unknown {sorted(unknown)}; allowed: {sorted(allowed)}.")
-    options = CameraTraining(**{key: value for key, value in raw.items() if key in allowed})
-    if options.preset not in CameraMotion.PRESETS:
-        raise RecipeError(f"{path}: preset {options.preset!r} is not one of {sorted(CameraMotion.PRESETS)}.")
-    return options
+    raw, where = read_yaml("configs", path)
+    raw = {key: value for key, value in raw.items() if key not in ("name", "about", "trainer")}
+    with checks.located(where):
+        return checked(CameraTraining, {**raw, **overrides}, where)
 
 
 HFLIP = torch.tensor([0, 2, 1, 3, 4, 5, 6, 8, 7, 9])
@@ -174,16 +198,28 @@ def train(options: CameraTraining, out: str | Path) -> Iterator[dict[str, float]
 
     Args:
         out: folder for `checkpoint.safetensors` and, at the end, `model.safetensors`.
+
+    Raises:
+        RunChanged: the folder holds a run of other settings.
+        WeightsError: the checkpoint is damaged, or `init` names other classes.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    out, known = Path(out), options.record()
+    resume.compare(out, known)
     torch.manual_seed(options.seed)
     learner = CameraLearner(options.preset)
     if options.init:
         learner.encoder = CameraMotion.from_pretrained(options.init)
         learner.head = LinearHead.from_pretrained(options.init)
+        if tuple(learner.head.labels) != tuple(LABELS):
+            raise WeightsError(f"{options.init} names other classes, {shown(list(learner.head.labels))}, than "
+                               f"{shown(list(LABELS))}.")
     optimizer = torch.optim.AdamW(learner.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     step = load_checkpoint(out, learner, optimizer)
+    if step > options.steps:
+        raise resume.RunChanged(f"{out} has already been trained for {step} steps, more than the {options.steps} that "
+                                "are asked for; name another folder with --out.",
+                                {"schedule.steps": (step, options.steps)})
+    resume.write(out, known)
     batches, seen, correct, total_loss, since = _Batches(options), 0, 0, 0.0, time.monotonic()
     while step < options.steps:
         _set_rate(optimizer, options, step)
@@ -232,23 +268,28 @@ def save_checkpoint(out: Path, learner: nn.Module, optimizer: torch.optim.Optimi
     state["step"] = torch.tensor(step)
     partial = out / "checkpoint.partial"
     save_file(state, partial)
-    partial.replace(out / "checkpoint.safetensors")
+    partial.replace(out / CHECKPOINT)
 
 
 def load_checkpoint(out: Path, learner: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Fill the learner and optimizer from a checkpoint if there is one; return the step reached."""
-    path = out / "checkpoint.safetensors"
+    path = out / CHECKPOINT
     if not path.is_file():
         return 0
-    state = load_file(path)
-    learner.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")}, strict=True)
+    try:
+        state = load_file(path)
+        learner.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")}, strict=True)
+        step = int(state["step"])
+    except (SafetensorError, RuntimeError, LookupError, OSError) as error:
+        raise WeightsError(f"{path} is damaged or of another model ({shown(str(error))}). Delete it to begin anew, or "
+                           "name another folder with --out.") from error
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in state.items():
         if key.startswith("optimizer."):
             _, index, name = key.split(".")
             moments.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return int(state["step"])
+    return step
 
 
 def export(learner: CameraLearner, out: Path, *, num_calibration: int = 400) -> None:
@@ -279,24 +320,26 @@ def calibrate(learner: CameraLearner, clips: CameraClips, *, share: float = 0.05
     return temperature, float(best.quantile(share))
 
 
+def run(options: CameraTraining, out: Path) -> None:
+    """Train, and log a line of progress now and then."""
+    for report in train(options, out):
+        log.info("step {step:6.0f}  loss {loss:.4f}  accuracy {accuracy:.4f}  {clips_per_second:.1f} clips/s"
+                 .format(**report))
+
+
 def main() -> None:
-    """Read the command line, train, and write a line of progress now and then."""
+    """Read the command line, and train."""
     parser = argparse.ArgumentParser(description="Train the camera-motion classifier.")
-    parser.add_argument("config")
-    parser.add_argument("--out", default="runs/camera-motion")
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--out", default="runs/camera-motion", type=Path)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--single-frame", action="store_true", help="train the baseline that sees one frame")
     arguments = parser.parse_args()
-    overrides: dict[str, object] = {"steps": arguments.steps} if arguments.steps else {}
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    overrides: dict[str, object] = {"steps": arguments.steps} if arguments.steps is not None else {}
     if arguments.single_frame:
         overrides["single_frame"] = True
-    options = read_training(arguments.config, **overrides)
-    Path(arguments.out).mkdir(parents=True, exist_ok=True)
-    (Path(arguments.out) / "options.json").write_text(json.dumps(asdict(options), indent=1))
-    for report in train(options, arguments.out):
-        sys.stdout.write("step {step:6.0f}  loss {loss:.4f}  accuracy {accuracy:.4f}  {clips_per_second:.1f} clips/s\n"
-                         .format(**report))
-        sys.stdout.flush()
+    run(read_training(arguments.config, **overrides), arguments.out)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ from torch import Tensor, nn
 
 from mmvideo.encoders import zoo
 from mmvideo.encoders.base import VideoEncoder
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import InvalidInput, RecipeError, UnknownName, shown
 from mmvideo.nn.checkpoints import load_strictly
 from mmvideo.nn.costs import shapes_only
-from mmvideo.training.clip_data import NONE, ClipData, LabelledClips, open_data
+from mmvideo.toybox.tasks import LABELS
+from mmvideo.training import checks
+from mmvideo.training.clip_data import NONE, ClipData, LabelledClips, need_one, open_data
 from mmvideo.training.loop import Run, Schedule
 
 CHUNK = 32
 """Validation clips at a time."""
+log = logging.getLogger("mmvideo.training")
 
 
 def build(preset: str, *, data: ClipData, init: str = "", form: str = "", options: dict[str, Any] | None = None
@@ -32,7 +36,7 @@ def build(preset: str, *, data: ClipData, init: str = "", form: str = "", option
         preset: a name of the zoo.
         data: says which classes there are.
         init: weights to start from: a folder that `save_pretrained` wrote, or a release's checkpoint. The classifier is
-            taken over only if it has the same shape.
+            taken over only where the weights say that it has the same classes in the same order.
         form: the checkpoint's format; may be left out where the family has one.
         options: changes of the preset's options.
 
@@ -41,7 +45,8 @@ def build(preset: str, *, data: ClipData, init: str = "", form: str = "", option
         WeightsError: weights of another architecture.
     """
     labels = tuple(name for names in data.labels.values() for name in names)
-    encoder = zoo.create(preset, labels=labels, **(options or {}))
+    with checks.building(f"encoder {preset}"):
+        encoder = zoo.create(preset, labels=labels, **(options or {}))
     if not init:
         return encoder
     if Path(init).is_dir():
@@ -52,7 +57,11 @@ def build(preset: str, *, data: ClipData, init: str = "", form: str = "", option
         headless = zoo.create(preset, num_classes=0, **(options or {})).state_dict()
     found = source.state_dict()
     classifier = {n: x for n, x in encoder.state_dict().items() if n not in headless or headless[n].shape != x.shape}
-    fresh = {n: x for n, x in classifier.items() if n not in found or found[n].shape != x.shape}
+    named = tuple(getattr(source, "labels", ()))
+    same = named == labels
+    fresh = {n: x for n, x in classifier.items() if not same or n not in found or found[n].shape != x.shape}
+    if not same:
+        log.info("%s names %s, so the classifier begins anew", init, shown(list(named)) if named else "no classes")
     load_strictly(encoder, {**found, **fresh}, where=init)
     return encoder.train()
 
@@ -186,13 +195,12 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
         RecipeError: neither or both of task and manifest.
         InvalidInput: a number out of range.
     """
-    if min(mixup, cutmix) < 0 or not 0 <= label_smoothing < 1:
-        raise InvalidInput(f"mixup and cutmix must be 0 or more and label_smoothing in [0, 1), not {mixup}, {cutmix} "
-                           f"and {label_smoothing}.")
+    options_given = checks.begin(check, locals())
     torch.manual_seed(schedule.seed)
     data = data_for(encoder, task=task, manifest=manifest, validation=validation, workers=workers, seed=schedule.seed)
     network = build(encoder, data=data, init=init, form=form, options=options)
-    run = Run(out, nn.ModuleDict({"encoder": network}), schedule)
+    kept = {"trainer": "classifier", "options": options_given, "data": data.identity()}
+    run = Run(out, nn.ModuleDict({"encoder": network}), schedule, kept=kept)
     fit(run, network, data, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing, evaluated=evaluated,
         evaluate_every=evaluate_every)
     if run.accelerator.is_main_process:
@@ -200,13 +208,39 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
         (out / "tasks.json").write_text(json.dumps({k: list(v) for k, v in data.labels.items()}, indent=1) + "\n")
 
 
+def check(encoder: str, task: str | list[str], manifest: str, validation: str, workers: int, init: str, form: str,
+          options: dict[str, Any] | None, evaluated: int, evaluate_every: int = 1, mixup: float = 0.0,
+          cutmix: float = 0.0, label_smoothing: float = 0.0) -> None:
+    """Raise on options that cannot be, before any data is read; they are those of `train`."""
+    checks.at_least(0, mixup=mixup, cutmix=cutmix, evaluated=evaluated)
+    checks.at_least(1, workers=workers, evaluate_every=evaluate_every)
+    if not 0 <= label_smoothing < 1:
+        raise InvalidInput(f"label_smoothing must be in [0, 1), not {label_smoothing}.")
+    tasks, i = tasks_of(task), zoo.preset_of(encoder).input
+    checks.names("toybox task", tasks, LABELS)
+    need_one(tasks, manifest)
+    if validation and tasks:
+        raise RecipeError("'validation' is the held-out list beside 'manifest'; toybox tasks have their own split.")
+    if tasks and i.height != i.width:
+        raise InvalidInput(f"{encoder} takes clips of {i.height}x{i.width} pixels; those of the toybox are square.")
+    checkpoints = zoo.find("encoders", zoo.family_of(encoder)).CHECKPOINTS
+    if form and form not in checkpoints:
+        raise UnknownName(f"checkpoint format of {encoder}", form, checkpoints)
+    with checks.trial(f"encoder {encoder}"):
+        zoo.create(encoder, num_classes=2, **(options or {}))
+
+
+def tasks_of(task: str | Sequence[str]) -> list[str]:
+    """Return the names of tasks as a recipe gives them: none, one or several."""
+    return ([task] if task else []) if isinstance(task, str) else list(task)
+
+
 def data_for(preset: str, *, task: str | Sequence[str] = "", manifest: str = "", validation: str = "",
              workers: int = 4, seed: int = 0) -> ClipData:
     """Open the data that a recipe names, as clips that a preset takes."""
     i = zoo.preset_of(preset).input
-    tasks = [task] if isinstance(task, str) and task else list(task)
-    return open_data(tasks=tasks, manifest=manifest, validation=validation, workers=workers, seed=seed,
+    return open_data(tasks=tasks_of(task), manifest=manifest, validation=validation, workers=workers, seed=seed,
                      num_frames=i.num_frames, height=i.height, width=i.width)
 
 
-__all__ = ["build", "by_task", "data_for", "fit", "logits_of", "loss_of", "measure", "mixed", "train"]
+__all__ = ["build", "by_task", "check", "data_for", "fit", "logits_of", "loss_of", "measure", "mixed", "train"]

@@ -10,15 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError
+from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError, shown
 from mmvideo.media import open_source
 from mmvideo.sampling import uniform
 from mmvideo.toybox import tasks as toybox
+from mmvideo.training.resume import digest
 from mmvideo.types import Size
 
 NONE = toybox.NONE
@@ -49,6 +50,9 @@ class ClipData(Protocol):
     def size(self, split: str) -> int | None:
         """Return the number of clips of a split; None: without end."""
 
+    def identity(self) -> dict[str, Any]:
+        """Say what a resumed run must find again: labels in their order, and which clips there are."""
+
 
 class ToyboxTasks:
     """One or more tasks of mmvideo.toybox.tasks, in turns.
@@ -69,6 +73,10 @@ class ToyboxTasks:
     def size(self, split: str) -> int | None:
         """Return None: scenes do not end."""
         return None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the labels of each task."""
+        return {"labels": self.labels, "clips": [self.num_frames, self.side, self.side]}
 
     def draw(self, indices: Sequence[int], split: str) -> LabelledClips:
         """Make clips of a toybox split, or give those made together with the ones before."""
@@ -113,10 +121,13 @@ class Manifest:
 
     def __init__(self, train: str | Path, validation: str | Path = "", *, num_frames: int = 16, height: int = 64,
                  width: int = 64, workers: int = 4, seed: int = 0):
-        self.rows = {"train": _rows(Path(train)), "validation": _rows(Path(validation)) if validation else []}
+        listed = {"train": _rows(Path(train)), "validation": _rows(Path(validation)) if validation else []}
+        self.rows = {split: [(Path(path).parent / name, label) for name, label in listed[split]]
+                     for split, path in (("train", train), ("validation", validation or "."))}
+        self._listed = {split: {"files": len(rows), "digest": digest(rows)} for split, rows in listed.items()}
         self.names = tuple(sorted({label for _, label in self.rows["train"]}))
         if unknown := {label for _, label in self.rows["validation"]} - set(self.names):
-            raise InvalidInput(f"{validation} holds labels that {train} does not: {', '.join(sorted(unknown))}.")
+            raise InvalidInput(f"{validation} holds labels that {train} does not: {shown(sorted(unknown))}.")
         self.labels = {"label": self.names}
         self.num_frames, self.frame_size, self.seed = num_frames, Size(height, width), seed
         self.pool = ThreadPoolExecutor(max(1, workers))
@@ -124,6 +135,11 @@ class Manifest:
     def size(self, split: str) -> int | None:
         """Return the number of files of a split."""
         return len(self.rows[split])
+
+    def identity(self) -> dict[str, Any]:
+        """Return the labels and a digest of each list; folders may move, entries may not change."""
+        return {"labels": self.labels, "clips": [self.num_frames, self.frame_size.height, self.frame_size.width],
+                **self._listed}
 
     def draw(self, indices: Sequence[int], split: str) -> LabelledClips:
         """Read clips, many files at once.
@@ -157,19 +173,32 @@ class Manifest:
             return uniform(source, num_frames=self.num_frames, size=self.frame_size, **span).frames[0]
 
 
-def _rows(path: Path) -> list[tuple[Path, str]]:
+def _rows(path: Path) -> list[tuple[str, str]]:
+    """Return path and label of each entry, as they are written."""
     if not path.is_file():
         raise MediaNotFound(f"{path} is not a file; give a CSV or JSONL list of path,label.")
-    with path.open(newline="") as file:
-        found = ([json.loads(line) for line in file if line.strip()] if path.suffix == ".jsonl"
-                 else list(csv.DictReader(file)))
-    for row in found:
-        if not (isinstance(row, dict) and row.get("path") and row.get("label") not in (None, "")):
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            found = ([json.loads(line) for line in file if line.strip()] if path.suffix == ".jsonl"
+                     else list(csv.DictReader(file)))
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
+        raise RecipeError(f"{path} is no list of path,label (CSV with that header, or JSON lines in UTF-8): "
+                          f"{shown(str(error))}.") from error
+    for number, row in enumerate(found, 1):
+        if not (isinstance(row, dict) and isinstance(row.get("path"), str) and row["path"]
+                and isinstance(row.get("label"), str | int) and row["label"] != ""):
             raise RecipeError(f"{path}: every entry needs 'path' and 'label' (CSV with the header path,label, or JSON "
-                              f"lines); {row!r} has not.")
+                              f"lines); entry {number}, {shown(row)}, has not.")
     if not found:
         raise RecipeError(f"{path} lists no files.")
-    return [(path.parent / row["path"], str(row["label"])) for row in found]
+    return [(row["path"], str(row["label"])) for row in found]
+
+
+def need_one(tasks: Sequence[str], manifest: str) -> None:
+    """Raise RecipeError unless either tasks or a list are named."""
+    if bool(tasks) == bool(manifest):
+        raise RecipeError("Name either 'task' (one or more toybox tasks) or 'manifest' (a CSV or JSONL list), not "
+                          f"{'both' if tasks else 'neither'}.")
 
 
 def open_data(*, tasks: Sequence[str] = (), manifest: str = "", validation: str = "", workers: int = 4, seed: int = 0,
@@ -179,13 +208,11 @@ def open_data(*, tasks: Sequence[str] = (), manifest: str = "", validation: str 
     Raises:
         RecipeError: neither or both of tasks and manifest.
     """
-    if bool(tasks) == bool(manifest):
-        raise RecipeError("Name either 'task' (one or more toybox tasks) or 'manifest' (a CSV or JSONL list), not "
-                          f"{'both' if tasks else 'neither'}.")
+    need_one(tasks, manifest)
     shape = {"num_frames": num_frames, "height": height, "width": width}
     if tasks:
         return ToyboxTasks(tasks, **shape)
     return Manifest(manifest, validation, workers=workers, seed=seed, **shape)
 
 
-__all__ = ["NONE", "ClipData", "LabelledClips", "Manifest", "ToyboxTasks", "open_data"]
+__all__ = ["NONE", "ClipData", "LabelledClips", "Manifest", "ToyboxTasks", "need_one", "open_data"]

@@ -9,16 +9,18 @@ import torch
 from torch import nn
 
 from mmvideo import weights
-from mmvideo.errors import InvalidInput, MissingExtra, UnknownName
+from mmvideo.errors import InvalidInput, MissingExtra
 from mmvideo.hub.composed import Composed, Look, load_language
 from mmvideo.language.prompt import WORDS
 from mmvideo.language.prompts import QUESTION
 from mmvideo.language.soft import SoftTalk
 from mmvideo.nn import facts as nf
+from mmvideo.recipes import checked, keywords
 from mmvideo.registry import find
-from mmvideo.training import packed
+from mmvideo.training import checks, packed
 from mmvideo.training.conversations import Data, Jsonl, Shown, Toybox
 from mmvideo.training.loop import Run, Schedule, freeze
+from mmvideo.training.resume import digest, fingerprint
 from mmvideo.types import Asking
 
 LEARNS = ("projector", "encoder", "language", "lora")
@@ -49,9 +51,7 @@ def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", e
         UnknownName: a part that cannot learn.
         InvalidInput: options that do not fit together.
     """
-    for name in learn:
-        if name not in LEARNS:
-            raise UnknownName("part that learns", name, LEARNS)
+    options = checks.begin(check, locals())
     torch.manual_seed(schedule.seed)
     composed = Composed.from_pretrained(model) if model else put_together(
         encoder, encoder_weights, projector, projector_options or {}, language, look)
@@ -67,7 +67,11 @@ def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", e
     freeze(part for name, part in composed.parts.items() if name not in learning)
     source: Data = Toybox(**(data_options or {})) if data == "toybox" else Jsonl(
         Path(data), composed.look, **(data_options or {}))
-    run = Run(out, learning, schedule, slow=slow or {})
+    frozen = [part for name, part in composed.parts.items() if name not in learning]
+    known = {**source.identity(), "look": composed.look, "frozen": fingerprint(*frozen),
+             "vocabulary": digest(sorted(composed.tokenizer.get_vocab().items(), key=str))}
+    run = Run(out, learning, schedule, slow=slow or {},
+              kept={"trainer": "composed", "options": options, "data": known})
     Trainer(composed, source, schedule, facts_weight, samples).run(run, evaluate_every)
     if not run.accelerator.is_main_process:
         return
@@ -75,6 +79,40 @@ def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", e
         composed.parts["language"] = composed.language.merge_and_unload()
     composed.eval().save_pretrained(out / "model", about=f"Trained: {', '.join(learn)}, on {data}, for "
                                                          f"{schedule.steps} steps of {schedule.batch_size} clips.")
+
+
+def check(learn: list[str], model: str, encoder: str, projector: str, projector_options: dict[str, Any] | None,
+          language: str, look: dict[str, Any] | None, data: str, data_options: dict[str, Any] | None, lora_rank: int,
+          slow: dict[str, float] | None, facts_weight: float, evaluate_every: int, samples: int) -> None:
+    """Raise on options that cannot be, before any data or weights are read; they are those of `train`."""
+    checks.names("part that learns", learn, LEARNS)
+    if not learn:
+        raise InvalidInput(f"'learn' must name a part that learns: {', '.join(LEARNS)}.")
+    if {"language", "lora"} <= set(learn):
+        raise InvalidInput("'learn' names both language and lora; lora changes a language model that is frozen.")
+    checks.names("part with a rate of its own", list(slow or {}), [*LEARNS, "audio_encoder", "audio_projector"])
+    checks.over_zero(**{f"slow.{name}": rate for name, rate in (slow or {}).items()})
+    checks.at_least(0, facts_weight=facts_weight, samples=samples)
+    checks.at_least(1, lora_rank=lora_rank, evaluate_every=evaluate_every)
+    if data == "toybox":
+        checked(Toybox, data_options or {}, "data_options")
+    else:
+        keywords(Jsonl, data_options or {}, "data_options", without=("path", "look"))
+    if look is not None:
+        checked(Look, look, "look")
+    find("encoders", encoder)
+    bridge = find("projectors", projector)
+    if model:
+        return
+    if not language:
+        raise InvalidInput("Name the language model: language: FOLDER, or a causal model of the hub.")
+    if facts_weight and not hasattr(bridge, "look"):
+        raise InvalidInput(f"facts_weight is for a projector that reads facts, which {projector} does not.")
+    options = facts_options() if projector == "resampler" else {}
+    options |= keywords(bridge, {"dim_in": 192, "dim_out": 192, **options, **(projector_options or {})},
+                        "projector_options")
+    with checks.trial(f"projector {projector}"):
+        bridge(**options)
 
 
 def put_together(encoder: str, encoder_weights: str, projector: str, options: dict[str, Any], language: str,
@@ -92,7 +130,8 @@ def put_together(encoder: str, encoder_weights: str, projector: str, options: di
     bridge = find("projectors", projector)
     if projector == "resampler":
         options = {**facts_options(), **options}
-    made = bridge(dim_in=eyes.dim, dim_out=wide, **options)
+    with checks.building(f"projector {projector}"):
+        made = bridge(dim_in=eyes.dim, dim_out=wide, **options)
     form = WORDS if QUESTION in tokenizer.get_vocab() else ""
     return Composed({"encoder": encoder, "projector": projector},
                     {"encoder": eyes, "projector": made, "language": model}, tokenizer, _look(eyes, look), form)
@@ -109,7 +148,7 @@ def facts_options() -> dict[str, Any]:
 def _look(eyes: nn.Module, given: dict[str, Any] | None) -> Look:
     """Return what is looked at: as given, else the clip that the encoder was made for."""
     if given is not None:
-        return Look(**given)
+        return checked(Look, given, "look")
     config = eyes.config
     if "image_size" in config:
         return Look(config["num_frames"], config["image_size"], config["image_size"], config["seconds"],
@@ -196,4 +235,4 @@ class Trainer:
         return f"{one.question} -> {reply.text!r} (true: {one.answer!r})"
 
 
-__all__ = ["LEARNS", "Trainer", "put_together", "train"]
+__all__ = ["LEARNS", "Trainer", "check", "put_together", "train"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +18,9 @@ from mmvideo.media import open_source
 from mmvideo.nn.facts import Facts
 from mmvideo.sampling.gather import sound_of, span_of
 from mmvideo.sampling.uniform import uniform
-from mmvideo.training import toybox_data
+from mmvideo.training import checks, toybox_data
 from mmvideo.training.packed import Asked
+from mmvideo.training.resume import digest
 
 MARKS = ("<video>", "<image>")
 """Placeholders in LLaVA's files; the video goes first anyway."""
@@ -47,6 +48,8 @@ class Data(Protocol):
 
     def held_out(self) -> Iterator[Shown]: ...
 
+    def identity(self) -> dict[str, Any]: ...
+
 
 @dataclass(frozen=True)
 class Toybox:
@@ -58,6 +61,16 @@ class Toybox:
     first_scene: int = 2 * 10**9
     """Where the training scenes begin: past those of the embedded model's training."""
     num_held_out: int = 192
+
+    def __post_init__(self) -> None:
+        checks.levels(self.levels)
+        checks.at_least(1, num_questions=self.num_questions, num_held_out=self.num_held_out)
+        checks.shares(caption_share=self.caption_share)
+        checks.scenes(first_scene=self.first_scene)
+
+    def identity(self) -> dict[str, Any]:
+        """Name the scenes that a resumed run must find again."""
+        return {"kind": "toybox", "scenes": asdict(self)}
 
     def train(self, number: int, size: int) -> Shown:
         """Draw a batch."""
@@ -96,6 +109,7 @@ class Jsonl:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        checks.shares(validation_share=self.validation_share)
         if not self.path.is_file():
             raise MediaNotFound(f"No file {self.path} of conversations.")
         grouped: dict[str, list[Asked]] = {}
@@ -106,6 +120,8 @@ class Jsonl:
         if missing := [video for video in grouped if not Path(video).is_file()]:
             raise MediaNotFound(f"{self.path.name} names {len(missing)} videos that are absent, such as {missing[0]}.")
         clips = sorted(grouped.items())
+        self._digest = digest([[str(Path(video).relative_to(self.path.parent)), [asdict(one) for one in asked]]
+                               for video, asked in clips])
         random.Random(self.seed).shuffle(clips)
         kept = min(max(1, round(self.validation_share * len(clips))), len(clips) - 1)
         if kept < 1:
@@ -125,6 +141,11 @@ class Jsonl:
         """Yield the held-out videos."""
         for first in range(0, len(self._validation), 8):
             yield self._shown(self._validation[first:first + 8])
+
+    def identity(self) -> dict[str, Any]:
+        """Return a digest of the conversations; their folder may move."""
+        return {"kind": "conversations", "entries": self._digest,
+                "split": [self.validation_share, self.seed]}
 
     def _shown(self, clips: list[tuple[str, list[Asked]]]) -> Shown:
         frames, sounds, heard = zip(*(self._seen(video) for video, _ in clips), strict=True)

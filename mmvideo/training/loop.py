@@ -8,8 +8,9 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -18,14 +19,20 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, WeightsError
+from mmvideo.checks import number
+from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, WeightsError, shown
 from mmvideo.nn.bfloat16 import RightConv3d
-from mmvideo.training import sharding
+from mmvideo.training import resume, sharding
+from mmvideo.training.resume import RunChanged
 from mmvideo.training.toybox_data import ahead
 
 _IN_A_LAYER = re.compile(r"\b(?:layers?|blocks)\.(\d+)\.")
 _BEFORE_LAYERS = re.compile(r"embed|patch|position|pos_|cls_token")
 OPTIMIZERS = ("muon", "adamw", "sgd")
+PRECISIONS = ("auto", "bf16", "no")
+_RANGES = {"steps": (1, 10**9), "batch_size": (1, 10**6), "learning_rate": (0, 1e6), "warmup": (1, 10**9),
+           "decay": (0, 1), "weight_decay": (0, 1e6), "clip": (0, 1e9), "seed": (0, 2**32 - 1), "log_every": (1, 10**9),
+           "save_every": (1, 10**9), "accumulate": (1, 10**6), "ema": (0, 1), "layer_decay": (0, 1)}
 log = logging.getLogger("mmvideo.training")
 
 
@@ -60,11 +67,15 @@ class Schedule:
     """Also write the log for TensorBoard, into `tensorboard` in the run's folder."""
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise InvalidInput(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}.")
-        if self.accumulate < 1 or not 0 <= self.ema < 1 or not 0 < self.layer_decay <= 1:
-            raise InvalidInput("A schedule needs accumulate of 1 or more, 0 <= ema < 1 and 0 < layer_decay <= 1, not "
-                               f"{self.accumulate}, {self.ema} and {self.layer_decay}.")
+        for name, value, allowed in (("optimizer", self.optimizer, OPTIMIZERS),
+                                     ("precision", self.precision, PRECISIONS)):
+            if value not in allowed:
+                raise InvalidInput(f"{name} must be one of {', '.join(allowed)}, not {shown(value)}.")
+        for name, (least, most) in _RANGES.items():
+            number(name, getattr(self, name), low=least, high=most)
+        if min(self.learning_rate, self.clip, self.layer_decay) <= 0 or self.ema >= 1:
+            raise InvalidInput("A schedule needs learning_rate, clip and layer_decay over 0 and ema under 1, not "
+                               f"{self.learning_rate}, {self.clip}, {self.layer_decay} and {self.ema}.")
 
     def factor(self, step: int) -> float:
         """Return the learning rate's multiple at a step."""
@@ -93,13 +104,22 @@ class Run:
     schedule: Schedule
     slow: dict[str, float] = field(default_factory=dict)
     """Multiples of the learning rate for some of the modules, by name."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What else the weights depend on, for `run.json`: `trainer`, `options`, `data` (mmvideo.training.resume)."""
 
     def __post_init__(self) -> None:
+        """Set up devices and optimizers.
+
+        Raises:
+            RunChanged: the folder holds a run of other settings.
+        """
         s = self.schedule
         precision = ("bf16" if native_bfloat16() else "no") if s.precision == "auto" else s.precision
         AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
         with sharding.launched() as asked:
             self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
+        self.record = resume.record(asdict(s), self.kept, processes=self.accelerator.num_processes)
+        resume.compare(self.folder, self.record)
         self.sharded = (s.shard or asked) and self.accelerator.num_processes > 1
         if self.sharded:
             sharding.shard(self.modules, self.accelerator)
@@ -139,6 +159,11 @@ class Run:
             evaluate_every: in steps.
         """
         first, s = self._resume(), self.schedule
+        if self.accelerator.is_main_process:
+            resume.write(self.folder, self.record)
+            log.info("%s: %d of %d steps to go, %d examples each, on %s, %s", self.folder, s.steps - first, s.steps,
+                     s.batch_size * s.accumulate * self.accelerator.num_processes, self.accelerator.device,
+                     "bfloat16" if self.accelerator.mixed_precision == "bf16" else "float32")
         self.modules.train()
         began, seen, since, sums = time.monotonic(), 0, first, {}
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
@@ -169,7 +194,7 @@ class Run:
                 if not math.isfinite(sums["loss"]):
                     raise RecipeError(f"The loss is no number any more before step {done}; lower "
                                       "schedule.learning_rate, or set schedule.precision to 'no'. The last "
-                                      "checkpoint is kept.")
+                                      "checkpoint is kept: add --accept-changes to go on from it.")
                 rate = seen / (time.monotonic() - began)
                 self._log({"step": done, **{k: x / (done - since) for k, x in sums.items()}, "per_second": rate})
                 began, seen, since, sums = time.monotonic(), 0, done, {}
@@ -283,25 +308,57 @@ class Run:
         if not path.exists():
             return 0
         device = self.accelerator.device  # "cpu:0" among several processes, which torch.load does not know
-        state = torch.load(path, map_location="cpu" if device.type == "cpu" else device, weights_only=True)
+        state = _loaded(path, "cpu" if device.type == "cpu" else device)
+        if state["step"] > self.schedule.steps:
+            raise RunChanged(f"{self.folder} has already been trained for {state['step']} steps, more than the "
+                             f"{self.schedule.steps} that are asked for; name another folder with --out.",
+                             {"schedule.steps": (state["step"], self.schedule.steps)})
         if self.sharded:
             self._split(state)
         try:
             self.parts.load_state_dict(state["modules"], strict=True)
         except RuntimeError as error:
             raise WeightsError(f"{path} is of another model; name another folder with --out. {error}") from error
-        if len(state["optimizers"]) != len(self.optimizers) or (self.average is not None and "average" not in state):
-            raise WeightsError(f"{path} was trained with another optimizer or without an average of its weights; name "
-                               "another folder with --out.")
+        if self.average is not None and "average" not in state:
+            raise WeightsError(f"{path} was trained without an average of its weights (schedule.ema); name another "
+                               "folder with --out.")
         if self.average is not None:
             self.average = state["average"]
-        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
-            rates = [group["rate"] for group in optimizer.param_groups]
-            optimizer.load_state_dict(kept)
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["rate"] = rate  # the recipe's, which may have been changed since
+        self._resume_optimizers(state["optimizers"], path)
         log.info("resuming %s at step %d", self.folder, state["step"])
         return state["step"]
+
+    def _resume_optimizers(self, states: list[dict[str, Any]], path: Path) -> None:
+        """Fill the optimizers with what they kept; rates and other settings are those of now."""
+        if [_shape(state["param_groups"]) for state in states] != [_shape(o.param_groups) for o in self.optimizers]:
+            raise WeightsError(f"{path} was trained with another optimizer; put schedule.optimizer and "
+                               "schedule.layer_decay back, or name another folder with --out.")
+        for optimizer, kept in zip(self.optimizers, states, strict=True):
+            settings = [{k: x for k, x in group.items() if k != "params"} for group in optimizer.param_groups]
+            optimizer.load_state_dict(kept)
+            for group, now in zip(optimizer.param_groups, settings, strict=True):
+                group.update(now)
+
+
+def _loaded(path: Path, device: Any) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        WeightsError: it is damaged.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        if {"step", "modules", "optimizers"} <= state.keys():
+            return state
+        reason = "it lacks the step, the weights or the optimizers' state"
+    except (RuntimeError, ValueError, LookupError, AttributeError, EOFError, OSError, UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+    raise WeightsError(f"{path} is damaged ({reason}). Delete it to begin anew, or name another folder with --out.")
+
+
+def _shape(groups: list[dict[str, Any]]) -> list[tuple[int, set[str]]]:
+    """Return how many parameters each group has, and which of the settings that tell optimizers apart."""
+    return [(len(group["params"]), {"betas", "ns_coefficients", "dampening"} & set(group)) for group in groups]
 
 
 def _by_layer(module: nn.Module, decay: float) -> dict[float, list[tuple[str, nn.Parameter]]]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.attention import Attention
 from mmvideo.nn.pretrained import Pretrained
+from mmvideo.training import checks, classifier
 from mmvideo.training.classifier import CHUNK, build, by_task, data_for, loss_of
 from mmvideo.training.clip_data import NONE, LabelledClips
 from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.resume import digest, fingerprint
 
 KINDS = ("linear", "attentive")
 
@@ -40,8 +42,6 @@ class Probe(Pretrained):
         self.kind, self.head = kind, nn.Linear(dim, num_classes)
         self.norm = nn.BatchNorm1d(dim, affine=False)
         if kind == "attentive":
-            if dim % heads:
-                raise InvalidInput(f"{heads} heads do not divide a width of {dim}; give heads that do.")
             self.query = nn.Parameter(torch.randn(1, 1, dim) * 0.02)
             self.look = Attention(dim, heads)
             self.norm_mlp = nn.LayerNorm(dim)
@@ -74,6 +74,7 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
     Raises:
         InvalidInput: no such probe.
     """
+    options_given = checks.begin(check, locals())
     torch.manual_seed(schedule.seed)
     data = data_for(encoder, task=task, manifest=manifest, validation=validation, workers=workers, seed=schedule.seed)
     network = build(encoder, data=data, init=init, form=form, options=options).eval().requires_grad_(False)
@@ -82,12 +83,12 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
     read = Probe(kind=probe, dim=network.dim if attentive else network.dim_pooled, num_classes=classes, heads=heads)
     kept = {split: min(num, data.size(split) or num) if data.size(split) != 0 else 0
             for split, num in (("train", clips), ("validation", evaluated))}
-    described = json.dumps([encoder, init, task, manifest, validation, options, schedule.seed, kept, attentive,
-                            _fingerprint(network)])
-    key = hashlib.sha256(described.encode()).hexdigest()[:16]
+    known = {**data.identity(), "encoder": fingerprint(network), "features": kept["train"]}
+    run = Run(out, nn.ModuleDict({"probe": read}), schedule,
+              kept={"trainer": "probe", "options": options_given, "data": known})
+    key = digest([known, kept, schedule.seed, attentive, _exact(network)])
     seen = {split: _features(network, data, num, split, attentive, out / f"features-{split}-{key}.pt")
             for split, num in kept.items() if num}
-    run = Run(out, nn.ModuleDict({"probe": read}), schedule)
     features, labels = seen["train"]
 
     def make(number: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -113,11 +114,22 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
         network.save_pretrained(out / "encoder")
 
 
-def _fingerprint(network: nn.Module) -> str:
-    digest = hashlib.sha256()
+def check(encoder: str, task: str | list[str], manifest: str, validation: str, workers: int, init: str, form: str,
+          options: dict[str, Any] | None, probe: str, heads: int, clips: int, evaluated: int) -> None:
+    """Raise on options that cannot be, before any data is read; they are those of `train`."""
+    classifier.check(encoder, task, manifest, validation, workers, init, form, options, evaluated)
+    checks.at_least(1, heads=heads, clips=clips)
+    with checks.trial("probe"):
+        network = zoo.create(encoder, num_classes=2, **(options or {}))
+        Probe(kind=probe, dim=network.dim if probe == "attentive" else network.dim_pooled, num_classes=2, heads=heads)
+
+
+def _exact(network: nn.Module) -> str:
+    """Return a digest of every value of a network."""
+    found = hashlib.sha256()
     for tensor in network.state_dict().values():
-        digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+        found.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 @torch.no_grad()

@@ -2,56 +2,159 @@
 
 from __future__ import annotations
 
-import dataclasses
+import errno
 import importlib
 import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import yaml
+import torch
 
-from mmvideo.errors import RecipeError, UnknownName
+from mmvideo.errors import MmvideoError, OutOfMemory, RecipeError, TrainingInterrupted, UnknownKey, UnknownName, shown
+from mmvideo.recipes import checked, keywords, read_yaml
+from mmvideo.training import checks, resume
 from mmvideo.training.loop import Schedule
 
 TRAINERS = {
     "toybox-language": "mmvideo.training.toybox_language",
     "toybox-perception": "mmvideo.training.toybox_perception",
     "toybox-joint": "mmvideo.training.toybox_joint",
+    "camera-motion": "mmvideo.training.camera_motion",
     "classifier": "mmvideo.training.classifier",
     "probe": "mmvideo.training.probe",
     "separator": "mmvideo.training.separator",
     "composed": "mmvideo.training.composed",
     "videomae-pretrain": "mmvideo.training.videomae",
 }
+"""A trainer is a module with `train(out, *, schedule, ...)`, whose keywords are the options of a recipe, and
+`check(...)`, which takes those that it looks at. One without a schedule has OPTIONS, a dataclass, and `run`."""
+PATHS = ("init", "model", "perception", "language", "concepts", "manifest", "validation", "voices", "faces", "folder")
+"""Options that name files or folders."""
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def run(config: Path, *, out: Path | None = None, steps: int | None = None) -> Path:
+@dataclass(frozen=True)
+class Plan:
+    """A training recipe that has been checked: what would be run."""
+
+    trainer: str
+    folder: Path
+    where: str
+    """The file that it came from."""
+    schedule: Any
+    """A Schedule, or the OPTIONS of a trainer without one."""
+    options: Mapping[str, Any]
+    """The keywords of `train`, defaults among them."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What `run.json` would hold, without what is known of the data only when they are read."""
+        if hasattr(self.schedule, "record"):
+            return self.schedule.record()
+        return resume.record(vars(self.schedule), {"trainer": self.trainer, "options": self.options})
+
+    @property
+    def absent(self) -> list[str]:
+        """The files and folders that the recipe names and that are not here; a hub model may be among them."""
+        named = {name: getattr(self.schedule, name, None) or self.options.get(name) for name in PATHS}
+        return [f"{name}: {path}" for name, path in named.items() if path and not Path(str(path)).expanduser().exists()]
+
+    def __str__(self) -> str:
+        s = self.schedule
+        batch = s.batch_size * s.accumulate if isinstance(s, Schedule) else s.batch
+        return f"{self.where}: trainer {self.trainer}, {s.steps} steps of {batch} examples, into {self.folder}"
+
+
+def check(config: str | Path, *, out: Path | None = None, steps: int | None = None) -> Plan:
+    """Check a training recipe without reading data or weights.
+
+    Args:
+        config: the name of a config that ships with mmvideo, or a path.
+        out: folder of the run; runs/NAME by default.
+        steps: another length than the recipe's.
+
+    Raises:
+        MediaNotFound: no such file.
+        RecipeError: not a training recipe: keys or values that are unknown, missing or of another type.
+        UnknownName: no such config, trainer, preset, task ...
+        InvalidInput: a number out of range, or options that do not fit together.
+        RunChanged: the folder holds a run of other settings.
+    """
+    raw, where = read_yaml("configs", config)
+    if "trainer" not in raw:
+        raise RecipeError(f"{where}: a training recipe is a mapping with the key 'trainer', one of "
+                          f"{', '.join(TRAINERS)}.")
+    trainer, about = raw.pop("trainer"), raw.pop("about", "")
+    if not isinstance(about, str):
+        raise RecipeError(f"{where}: about must be text, not {shown(about)}.")
+    with checks.located(where):
+        if not isinstance(trainer, str) or trainer not in TRAINERS:
+            raise UnknownName("trainer", trainer, TRAINERS)
+        schedule, options = _options(importlib.import_module(TRAINERS[trainer]), raw, where, steps)
+        plan = Plan(trainer, Path(out or Path("runs") / Path(config).stem), where, schedule, options)
+    resume.compare(plan.folder, plan.record)
+    return plan
+
+
+def _options(module: Any, raw: dict[str, Any], where: str, steps: int | None) -> tuple[Any, dict[str, Any]]:
+    """Return the schedule and the options of a recipe, checked."""
+    if hasattr(module, "OPTIONS"):
+        made = checked(module.OPTIONS, raw, where)
+        return (replace(made, steps=steps) if steps is not None else made), {}
+    parameters = {name: p for name, p in inspect.signature(module.train).parameters.items() if name != "out"}
+    for key in raw:
+        if key not in parameters:
+            raise UnknownKey("key", key, parameters, where=where)
+    if "schedule" not in raw:
+        raise RecipeError(f"{where}: missing schedule: {{steps: ..., batch_size: ..., learning_rate: ...}}.")
+    given = raw.pop("schedule")
+    if steps is not None and isinstance(given, dict):
+        given = {**given, "steps": steps}
+    schedule = checked(Schedule, given, f"{where}: schedule")
+    options = keywords(module.train, raw, where, without=("out", "schedule"))
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+    return schedule, checks.begin(module.check, {**defaults, **options})
+
+
+def run(config: str | Path, *, out: Path | None = None, steps: int | None = None,
+        accept_changes: bool = False) -> Path:
     """Run a training recipe in a folder, from the start or from where it stopped.
+
+    Args:
+        config, out, steps: as for `check`, which comes first.
+        accept_changes: go on from a checkpoint although rate, batch size or the like have changed
+            (`mmvideo.training.resume.ON_PURPOSE`).
 
     Returns:
         The folder.
 
     Raises:
-        RecipeError: the file is not a training recipe; unknown keys are named.
+        RecipeError, UnknownName, InvalidInput, RunChanged: as `check`.
+        TrainingInterrupted: Ctrl-C, or the disk is full; the same call goes on from the last checkpoint.
+        OutOfMemory: a batch does not fit into the device's memory.
     """
-    raw = yaml.safe_load(Path(config).read_text())
-    if not isinstance(raw, dict) or "trainer" not in raw:
-        raise RecipeError(f"{config}: a training recipe is a mapping with the key 'trainer'.")
-    trainer = raw.pop("trainer")
-    if trainer not in TRAINERS:
-        raise UnknownName("trainer", trainer, TRAINERS)
-    raw.pop("about", None)
-    schedule = raw.pop("schedule", {})
-    allowed = {f.name for f in dataclasses.fields(Schedule)}
-    for key in schedule:
-        if key not in allowed:
-            raise UnknownName(f"key under schedule in {config}", key, allowed)
-    if steps:
-        schedule["steps"] = steps
-    train = importlib.import_module(TRAINERS[trainer]).train
-    options = set(inspect.signature(train).parameters) - {"out", "schedule"}
-    for key in raw:
-        if key not in options:
-            raise UnknownName(f"key in {config}", key, options)
-    folder = out or Path("runs") / Path(config).stem
-    train(folder, schedule=Schedule(**schedule), **raw)
-    return folder
+    with resume.accepting(accept_changes):
+        plan = check(config, out=out, steps=steps)
+        module = importlib.import_module(TRAINERS[plan.trainer])
+        try:
+            if hasattr(module, "OPTIONS"):
+                module.run(plan.schedule, plan.folder)
+            else:
+                module.train(plan.folder, schedule=plan.schedule, **plan.options)
+        except KeyboardInterrupt as error:
+            raise TrainingInterrupted(f"Training was stopped; {resume.again(plan.folder)}.") from error
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(f"A batch does not fit into the device's memory; make schedule.batch_size smaller and "
+                              f"schedule.accumulate larger, with --accept-changes; "
+                              f"{resume.again(plan.folder)}.") from error
+        except OSError as error:
+            if isinstance(error, MmvideoError) or error.errno not in _DISK:
+                raise
+            raise TrainingInterrupted(f"Training was stopped: {error.strerror} ({error.filename}); "
+                                      f"{resume.again(plan.folder)}.") from error
+    return plan.folder
+
+
+__all__ = ["TRAINERS", "Plan", "check", "run"]

@@ -11,15 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmvideo.errors import RecipeError, WeightsError
+from mmvideo.encoders import zoo
+from mmvideo.errors import InvalidInput, RecipeError, UnknownName, WeightsError, shown
 from mmvideo.recipes import checked
-from mmvideo.registry import find, names
+from mmvideo.registry import find
 from mmvideo.separation.base import Separator
 from mmvideo.separation.losses import best_permutation, separation_loss, si_sdr, silent_target
 from mmvideo.separation.mouth_mask import MouthMask
+from mmvideo.training import checks
 from mmvideo.training.grow import grown
 from mmvideo.training.loop import Run, Schedule
-from mmvideo.training.separator_bank import Voice, faces_bank, voices_bank
+from mmvideo.training.resume import digest
+from mmvideo.training.separator_bank import Voice, faces_bank, grid_clips, voice_files, voices_bank
 from mmvideo.training.separator_mix import Mixer, Mixes, MixRule
 
 _EVALUATION_SEED = 977
@@ -49,6 +52,7 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
         RecipeError: unknown keys of `mixes`.
         WeightsError: `init` does not fit the preset.
     """
+    options = checks.begin(check, locals())
     torch.manual_seed(schedule.seed)
     family = find("separators", _family(preset))
     model = family.create(preset)
@@ -56,8 +60,11 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
         _begin_with(model, family.from_pretrained(init), init, preset)
     model.requires_grad_(True)
     rule = checked(MixRule, mixes or {}, "mixes")
+    known = {"voices": digest(p.name for p in voice_files(voices)),
+             "faces": digest(p.name for p in grid_clips(faces, held_out=False)) if faces else ""}
+    run = Run(out, nn.ModuleDict({"separator": model}), schedule,
+              kept={"trainer": "separator", "options": options, "data": known})
     learned, kept = _divided(voices_bank(voices))
-    run = Run(out, nn.ModuleDict({"separator": model}), schedule)
     device = run.accelerator.device
     mixer = Mixer(learned, faces_bank(faces, cache) if faces else [], rule, device=device)
     held = Mixer(kept, faces_bank(faces, cache, held_out=True) if faces else [], rule, mixer.eigen, device)
@@ -77,10 +84,23 @@ def train(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache:
 
 
 def _family(preset: str) -> str:
-    for name in sorted(names("separators"), key=len, reverse=True):
-        if preset == name or preset.startswith(name + "-"):
-            return name
-    raise RecipeError(f"preset {preset!r} belongs to no separator; there are: {', '.join(names('separators'))}.")
+    try:
+        return zoo.family_of(preset, "separators")
+    except UnknownName as error:
+        raise RecipeError(f"preset {shown(preset)} belongs to no separator. {error}") from error
+
+
+def check(voices: str, preset: str, mixes: dict[str, Any] | None, evaluate_every: int, evaluate_on: int,
+          first_batch: int) -> None:
+    """Raise on options that cannot be, before any data is read; they are those of `train`."""
+    if not voices:
+        raise InvalidInput("'voices' must name a folder of speech (.flac, .wav); see docs/voices.md.")
+    checks.at_least(1, evaluate_every=evaluate_every, evaluate_on=evaluate_on)
+    checks.at_least(0, first_batch=first_batch)
+    checked(MixRule, mixes or {}, "mixes")
+    family = find("separators", _family(preset))
+    with checks.trial(f"separator {preset}"):
+        family.create(preset)
 
 
 def _begin_with(model: Separator, other: Separator, init: str, preset: str) -> None:

@@ -67,7 +67,8 @@ def faces_bank(folder: str | Path, cache: str | Path, *, held_out: bool = False)
         held_out: the clips for tests instead of those for training.
     """
     clips = grid_clips(folder, held_out=held_out)
-    key = hashlib.sha256(json.dumps([_VERSION, SIDE, [p.name for p in clips]]).encode()).hexdigest()[:12]
+    listed = [[p.name, p.stat().st_size] for p in clips]  # clips of two talkers may have the same names
+    key = hashlib.sha256(json.dumps([_VERSION, SIDE, listed]).encode()).hexdigest()[:12]
     path = Path(cache).expanduser() / f"faces-{key}.npz"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,8 +110,8 @@ def _cut(clip: Path, finder: FaceFinder) -> tuple[np.ndarray, np.ndarray, np.nda
     return as_int16(sound), mouths.numpy(), cues.valid[0, 0].numpy()
 
 
-def voices_bank(folder: str | Path) -> list[Voice]:
-    """Read every .flac and .wav under a folder; the speaker is what stands before the first dash of the name.
+def voice_files(folder: str | Path) -> list[Path]:
+    """Return every .flac and .wav under a folder, sorted.
 
     Raises:
         MediaNotFound: there is none.
@@ -118,8 +119,17 @@ def voices_bank(folder: str | Path) -> list[Voice]:
     found = sorted(p for kind in ("*.flac", "*.wav") for p in Path(folder).expanduser().rglob(kind))
     if not found:
         raise MediaNotFound(f"{folder} holds no speech (.flac, .wav); see docs/voices.md for LibriSpeech.")
+    return found
+
+
+def voices_bank(folder: str | Path) -> list[Voice]:
+    """Read every .flac and .wav under a folder; the speaker is what stands before the first dash of the name.
+
+    Raises:
+        MediaNotFound: there is none.
+    """
     return [Voice(p.stem.split("-")[0], p.stem, as_int16(read_audio(p, sample_rate=RATE, mono=True).samples[0].numpy()))
-            for p in found]
+            for p in voice_files(folder)]
 
 
 def as_int16(sound: np.ndarray) -> np.ndarray:
@@ -131,4 +141,4 @@ def _fit(sound: np.ndarray, count: int) -> np.ndarray:
     return np.pad(sound[:count], (0, max(0, count - len(sound))))
 
 
-__all__ = ["FRAME", "RATE", "SIDE", "Voice", "faces_bank", "grid_clips", "is_held_out", "voices_bank"]
+__all__ = ["FRAME", "RATE", "SIDE", "Voice", "faces_bank", "grid_clips", "is_held_out", "voice_files", "voices_bank"]

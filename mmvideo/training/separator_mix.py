@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmvideo.checks import number
+from mmvideo.errors import InvalidInput
 from mmvideo.talkers import Gestures, draw_mouths, random_looks
 from mmvideo.training.separator_bank import SIDE, Voice
 from mmvideo.training.separator_faces import EigenMouths, spoil
@@ -22,6 +24,8 @@ from mmvideo.types import Cues
 
 _BABBLE = 5
 """People who talk at once far away."""
+_SHARES = ("real_face", "same_voice", "silent_face", "off_screen", "noise", "three_faces", "one_face", "composed_face",
+           "drop_out", "blind_face", "turned_head")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,15 @@ class MixRule:
     """Most that the logarithm of a voice's speed differs from 0, for two voices in three."""
     colour_db: float = 0.0
     """Standard deviation by which parts of a voice's spectrum are raised or lowered."""
+
+    def __post_init__(self) -> None:
+        for name in _SHARES:
+            number(f"mixes.{name}", getattr(self, name), low=0, high=1)
+        for name, most in (("jitter", FRAMES - 1), ("gain_db", 60), ("speed", 1), ("colour_db", 60)):
+            number(f"mixes.{name}", getattr(self, name), low=0, high=most)
+        number("mixes.loudest_noise_db", self.loudest_noise_db, low=-60, high=60)
+        if self.three_faces + self.one_face > 1:
+            raise InvalidInput("mixes: three_faces and one_face are shares of the same batches; their sum is over 1.")
 
 
 class Mixer:

@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mmvideo.errors import InvalidInput
 from mmvideo.nn import facts as nf
-from mmvideo.training import toybox_domain
+from mmvideo.training import checks, toybox_domain
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw, tokenize
-from mmvideo.training.toybox_parts import Tally, answers, compose, load_parts, save_parts
+from mmvideo.training.toybox_parts import Tally, answers, compose, facts_identity, load_parts, save_parts
 
 JOINT_OFFSET = 10**9
 """Training scenes of the joint step start here: none was seen in the steps before."""
@@ -31,9 +32,11 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], perception
         deaf, single_frame: train a baseline that does not hear, or sees the middle frame only.
         domain_scenes: training scenes that the border of the domain is fitted to.
     """
+    options = checks.begin(check, locals())
     encoder, resampler, lm = compose(Path(perception), Path(language)) if language else load_parts(Path(perception))
     parts = nn.ModuleDict({"encoder": encoder, "resampler": resampler, "language": lm.model})
-    run = Run(out, parts, schedule, slow={"encoder": encoder_rate})
+    run = Run(out, parts, schedule, slow={"encoder": encoder_rate},
+              kept={"trainer": "toybox-joint", "options": options, "data": facts_identity(lm.tokenizer)})
     degraded = {"deaf": deaf, "single_frame": single_frame}
 
     def make(step: int):
@@ -64,3 +67,17 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], perception
     run.train(make, loss, evaluate=evaluate, evaluate_every=250)
     save_parts(out / "model", encoder, resampler, lm)
     toybox_domain.fit(out / "model", num=domain_scenes)
+
+
+def check(levels: dict[str, float], perception: str, num_questions: int, caption_share: float, fact_weight: float,
+          encoder_rate: float, first_scene: int, domain_scenes: int) -> None:
+    """Raise on options that cannot be, before anything is read or drawn; they are those of `train`."""
+    if not perception:
+        raise InvalidInput("'perception' must name the folder of the run that trained encoder and resampler.")
+    checks.levels(levels)
+    checks.scenes(first_scene=first_scene)
+    checks.at_least(1, num_questions=num_questions)
+    checks.at_least(3, domain_scenes=domain_scenes)
+    checks.at_least(0, fact_weight=fact_weight)
+    checks.over_zero(encoder_rate=encoder_rate)
+    checks.shares(caption_share=caption_share)

@@ -9,9 +9,20 @@ from torch import nn
 
 from mmvideo.nn import facts as nf
 from mmvideo.toybox.facts import FIELDS
+from mmvideo.toybox.questions import KINDS
+from mmvideo.training import checks
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw, tokenize
-from mmvideo.training.toybox_parts import Sizes, Tally, answers, load_told, new_concepts, new_language
+from mmvideo.training.toybox_parts import (
+    Sizes,
+    Tally,
+    answers,
+    check_sizes,
+    facts_identity,
+    load_told,
+    new_concepts,
+    new_language,
+)
 
 BASICS = frozenset((
     "color", "shape", "size", "material", "camera", "camera_moves", "is_there", "num_toys", "num_color", "moves",
@@ -35,12 +46,14 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questi
             new parts by default.
         first_scene: where the training scenes begin: past those that `init` has seen.
     """
+    options = checks.begin(check, locals())
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
     concepts, language = new_concepts(sizes), new_language(sizes)
     if init:
         concepts, language = load_told(Path(init))
-    run = Run(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule)
+    run = Run(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule,
+              kept={"trainer": "toybox-language", "options": options, "data": facts_identity(language.tokenizer)})
 
     basics = {"types": BASICS, "caption_share": 0.0}
     everything = {"types": None, "caption_share": caption_share}
@@ -72,3 +85,15 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], num_questi
     run.train(make, loss, evaluate=evaluate, evaluate_every=1000)
     concepts.save_pretrained(out / "concepts")
     language.save_pretrained(out / "language")
+
+
+def check(levels: dict[str, float], num_questions: int, caption_share: float, basics_steps: int,
+          focus: list[str] | None, focus_every: int, sizes: Sizes | None, first_scene: int) -> None:
+    """Raise on options that cannot be, before anything is drawn; they are those of `train`."""
+    checks.levels(levels)
+    checks.scenes(first_scene=first_scene)
+    checks.at_least(1, num_questions=num_questions, focus_every=focus_every)
+    checks.at_least(0, basics_steps=basics_steps)
+    checks.shares(caption_share=caption_share)
+    checks.names("question type", focus or [], KINDS)
+    check_sizes(sizes)

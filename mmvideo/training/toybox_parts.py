@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from mmvideo.nn import facts as nf
 from mmvideo.projectors.resampler import ConceptEmbedding, Resampler
 from mmvideo.toybox import words
 from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS
+from mmvideo.training import checks
+from mmvideo.training.resume import digest
 from mmvideo.training.toybox_data import Dialogue
 
 DIM_LLM = 192
@@ -32,6 +35,24 @@ class Sizes:
     depth_resampler: int = 3
     dim_llm: int = DIM_LLM
     depth_llm: int = 4
+
+    def __post_init__(self) -> None:
+        checks.at_least(1, **{f"sizes.{name}": value for name, value in asdict(self).items()})
+
+
+def check_sizes(sizes: Sizes | None) -> None:
+    """Raise InvalidInput unless the parts can be built in these sizes."""
+    if sizes is None:
+        return
+    with checks.trial("the model"):
+        for new in (new_encoder, new_resampler, new_concepts, new_language):
+            new(sizes)
+
+
+def facts_identity(tokenizer: Any = None) -> dict[str, Any]:
+    """Say what a resumed run must find again: the facts that are read and told, and the words, each in its order."""
+    known = {"facts": digest(field.to_dict() for field in FIELDS)}
+    return known if tokenizer is None else {**known, "vocabulary": digest(sorted(tokenizer.get_vocab().items()))}
 
 
 def new_encoder(sizes: Sizes) -> ToyboxAV:

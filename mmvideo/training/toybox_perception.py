@@ -8,10 +8,19 @@ import torch
 from torch import nn
 
 from mmvideo.nn import facts as nf
+from mmvideo.training import checks
 from mmvideo.training.cells import CellHead
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw
-from mmvideo.training.toybox_parts import Sizes, grown, load_parts, new_encoder, new_resampler
+from mmvideo.training.toybox_parts import (
+    Sizes,
+    check_sizes,
+    facts_identity,
+    grown,
+    load_parts,
+    new_encoder,
+    new_resampler,
+)
 
 
 def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Sizes | None = None,
@@ -23,6 +32,7 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
         init: a model's folder to go on from (such as mmvideo/embedded/toybox-qa); new parts by default.
         first_scene: where the training scenes begin: past those that `init` has seen.
     """
+    options = checks.begin(check, locals())
     sizes = sizes or Sizes()
     torch.manual_seed(schedule.seed)
     encoder, resampler = new_encoder(sizes), new_resampler(sizes)
@@ -32,7 +42,8 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
     cells = CellHead(encoder.dim)
     for unused in (resampler.concepts, resampler.beside):
         unused.requires_grad_(False)
-    run = Run(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler, "cells": cells}), schedule)
+    run = Run(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler, "cells": cells}), schedule,
+              kept={"trainer": "toybox-perception", "options": options, "data": facts_identity()})
     maps: list[torch.Tensor] = []
     encoder.video.embeddings.patch_embeddings.refine.register_forward_hook(
         lambda module, given, out: maps.append(out) if module.training else None)
@@ -62,3 +73,10 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], sizes: Siz
     run.train(make, loss, evaluate=evaluate, evaluate_every=500)
     encoder.save_pretrained(out / "encoder")
     resampler.save_pretrained(out / "projector")
+
+
+def check(levels: dict[str, float], sizes: Sizes | None, first_scene: int) -> None:
+    """Raise on options that cannot be, before anything is drawn; they are those of `train`."""
+    checks.levels(levels)
+    checks.scenes(first_scene=first_scene)
+    check_sizes(sizes)

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from mmvideo.encoders.masked_autoencoder import MaskedAutoencoder
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.masks import running_cell_mask, tube_mask
+from mmvideo.training import checks
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw
 
@@ -35,13 +36,13 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], encoder: s
         UnknownName: no such preset.
         InvalidInput: the preset takes other clips than the toybox gives, or a ratio that masks cannot have.
     """
+    options = checks.begin(check, locals())
     torch.manual_seed(schedule.seed)
     network = MaskedAutoencoder.from_pretrained(init) if init else MaskedAutoencoder(
         encoder, depth_decoder=depth_decoder)
     network.encoder.check(16, 64, 64)
-    if not mask_ratio > 0:
-        raise InvalidInput(f"mask_ratio must be over 0, not {mask_ratio}: what is not hidden teaches nothing.")
-    run = Run(out, nn.ModuleDict({"autoencoder": network}), schedule)
+    run = Run(out, nn.ModuleDict({"autoencoder": network}), schedule,
+              kept={"trainer": "videomae-pretrain", "options": options})
 
     def masks(batch: int, generator: Generator | None = None) -> tuple[Tensor, Tensor | None]:
         tubes = tube_mask(network.grid, mask_ratio, batch=batch, generator=generator)
@@ -64,7 +65,23 @@ def train(out: Path, *, schedule: Schedule, levels: dict[str, float], encoder: s
             told.append(network.loss(frames.to(network.mask_token.device), *masks(CHUNK, generator)))
         return {"loss": float(torch.stack(told).mean())}
 
-    masks(1)
     run.train(make, loss, evaluate=evaluate, evaluate_every=500)
     network.encoder.save_pretrained(out / "encoder")
     network.save_pretrained(out / "autoencoder")
+
+
+def check(levels: dict[str, float], encoder: str, mask_ratio: float, decoder_mask_ratio: float, depth_decoder: int,
+          first_scene: int) -> None:
+    """Raise on options that cannot be, before anything is drawn; they are those of `train`."""
+    checks.levels(levels)
+    checks.scenes(first_scene=first_scene)
+    checks.at_least(0, depth_decoder=depth_decoder)
+    checks.shares(mask_ratio=mask_ratio, decoder_mask_ratio=decoder_mask_ratio)
+    if not mask_ratio > 0:
+        raise InvalidInput(f"mask_ratio must be over 0, not {mask_ratio}: what is not hidden teaches nothing.")
+    with checks.trial(f"encoder {encoder}"):
+        network = MaskedAutoencoder(encoder, depth_decoder=depth_decoder)
+    network.encoder.check(16, 64, 64)
+    tube_mask(network.grid, mask_ratio)
+    if decoder_mask_ratio:
+        running_cell_mask(network.grid, decoder_mask_ratio)
