@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 from mmvideo.errors import UnknownName, WeightsError
 
 SUMS = "SHA256SUMS"
+_SUM = re.compile(r"\\?([0-9A-Fa-f]{64}) [ *](.+)")
+_CHECKED: dict[Path, list[tuple[str, int, int]]] = {}
+"""Folder -> the files that were found as they should be."""
+_MOST_TOLD = 3
 
 
 def root() -> Path:
@@ -30,19 +36,20 @@ def _is_model(home: Path) -> bool:
 
 
 def folder(name_or_path: str | Path) -> Path:
-    """Return the folder of an embedded model (by name) or of one that you trained (by path).
+    """Return the folder of an embedded model (by name) or of one that you trained (by path), checked against its sums.
 
     Raises:
         UnknownName: neither.
+        WeightsError: a folder of something else, or files that are not as SHA256SUMS says.
     """
     text = str(name_or_path)
     if text in names():
-        return root() / text
+        return checked(root() / text)
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         if not _is_model(path):
             raise WeightsError(f"{text!r} is a folder without a config.json; give one that mmvideo train has written.")
-        return path
+        return checked(path)
     hint = 'Or give a local folder, or a model of the Hugging Face hub as "owner/name".'
     raise UnknownName("model", text, names(), hint=hint)
 
@@ -52,6 +59,7 @@ def part(name_or_path: str | Path, name: str) -> Path:
 
     Raises:
         UnknownName: no such model.
+        WeightsError: files that are not as SHA256SUMS says.
     """
     home = folder(name_or_path)
     return home / name if (home / name).is_dir() else home
@@ -98,23 +106,77 @@ def _sealed(home: Path) -> list[Path]:
     return sorted(p for p in home.rglob("*") if p.suffix in {".safetensors", ".json"})
 
 
+def checked(home: Path) -> Path:
+    """Return a model's folder if its files are as its SHA256SUMS says, or if it has none.
+
+    Files are read once for each state that they are in, told by size and time of change.
+
+    Raises:
+        WeightsError: a file is missing or damaged, or SHA256SUMS cannot be read.
+    """
+    if not (home / SUMS).is_file():
+        return home
+    expected = _sums(home)
+    state = [(name, about.st_size, about.st_mtime_ns) for name in (SUMS, *expected)
+             if (about := _stat(home / name)) is not None]
+    if _CHECKED.get(home.resolve()) != state:
+        if wrong := _differences(home, expected):
+            embedded = home.parent == root()
+            mend = "pip install --force-reinstall mmvideo" if embedded else (
+                "fetch or train it again; or, if you changed it yourself, delete its SHA256SUMS or write it anew "
+                "(mmvideo.weights.seal)")
+            told = "; ".join(wrong[:_MOST_TOLD]) + " ..." * (len(wrong) > _MOST_TOLD)
+            raise WeightsError(f"{told}. These are not the files of {home / SUMS}: {mend}.")
+        _CHECKED[home.resolve()] = state
+    return home
+
+
 def verify(home: Path) -> list[str]:
     """Compare a model folder with its SHA256SUMS.
 
     Returns:
         What is wrong, one line a file; empty if every file is as it was sealed.
     """
-    sums = home / SUMS
-    if not sums.is_file():
+    if not (home / SUMS).is_file():
         return [f"{home.name}: no {SUMS}"]
-    expected = dict(reversed(line.split("  ", 1)) for line in sums.read_text(encoding="utf-8").splitlines())
-    wrong = [f"{home.name}/{name}: missing" for name in expected if not (home / name).is_file()]
-    wrong += [
-        f"{home.name}/{name}: damaged (SHA-256 differs)"
-        for name, digest in expected.items() if (home / name).is_file() and sha256(home / name) != digest
-    ]
+    try:
+        expected = _sums(home)
+    except WeightsError as error:
+        return [str(error)]
     present = {path.relative_to(home).as_posix() for path in _sealed(home)}
-    return wrong + [f"{home.name}/{name}: not in {SUMS}" for name in sorted(present - set(expected))]
+    return _differences(home, expected) + [f"{home.name}/{name}: not in {SUMS}"
+                                           for name in sorted(present - set(expected))]
+
+
+def _differences(home: Path, expected: dict[str, str]) -> list[str]:
+    wrong = [f"{home.name}/{name}: missing" for name in expected if not (home / name).is_file()]
+    return wrong + [f"{home.name}/{name}: damaged (SHA-256 differs)" for name, digest in expected.items()
+                    if (home / name).is_file() and sha256(home / name) != digest]
+
+
+def _sums(home: Path) -> dict[str, str]:
+    """Read SHA256SUMS: name -> hexadecimal digits; also as `sha256sum -b` writes it."""
+    found: dict[str, str] = {}
+    path = home / SUMS
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        match = _SUM.fullmatch(line)
+        if line.strip() and (match is None or ".." in Path(match[2]).parts or Path(match[2]).is_absolute()):
+            raise WeightsError(f"{path}, line {number} is no checksum of a file beside it: SHA-256 in hexadecimal "
+                               "digits, two spaces and a name.")
+        if match is not None:
+            found[match[2]] = match[1].lower()
+    return found
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def card(home: Path) -> str:
@@ -123,4 +185,4 @@ def card(home: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-__all__ = ["card", "config", "folder", "is_encoder", "names", "part", "root", "seal", "sha256", "verify"]
+__all__ = ["card", "checked", "config", "folder", "is_encoder", "names", "part", "root", "seal", "sha256", "verify"]

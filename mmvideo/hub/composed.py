@@ -175,7 +175,7 @@ class Composed(nn.Module):
             WeightsError: not such a folder, or a part that is missing or does not fit.
         """
         folder = Path(folder).expanduser()
-        config = weights.config(folder)
+        config = weights.config(weights.checked(folder))
         if config.get("kind") != KIND:
             raise WeightsError(f"{folder} holds no composed model; one is written by mmvideo train or save_pretrained.")
         kinds = {"encoder": "encoders", "projector": "projectors", "audio_encoder": "audio-encoders",

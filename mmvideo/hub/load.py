@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmvideo import weights
 from mmvideo.errors import (
     InvalidInput,
     MissingExtra,
@@ -66,10 +67,11 @@ def load(auto: Any, found: Found, device: torch.device, options: LoadOptions, **
 
     Raises:
         ModelUnavailable: the weights cannot be fetched.
-        WeightsError: they do not fit the architecture.
+        WeightsError: they do not fit the architecture, or are not those of the folder's SHA256SUMS.
         OutOfMemory: they do not fit into memory.
     """
     name = local(found.name)
+    weights.checked(Path(name))
     arguments: dict[str, Any] = {
         "dtype": options.torch_dtype(device), "trust_remote_code": options.trust_remote_code, **more,
         "revision": options.revision or "main",
@@ -124,7 +126,7 @@ def _adapted(model: nn.Module, adapter: str) -> nn.Module:
 
     with reading(adapter, "adapter_config.json"):
         try:
-            adapted = PeftModel.from_pretrained(model, local(adapter))
+            adapted = PeftModel.from_pretrained(model, str(weights.checked(Path(local(adapter)))))
         except (RuntimeError, KeyError) as error:
             raise WeightsError(f"The adapter {adapter} was trained on another model: {error}") from error
     try:

@@ -214,6 +214,7 @@ def keep_run(ledger: Ledger, progress: Progress) -> None:
         "waiting": round(meters.waiting, 3) if meters else None, "whole": bool(meters and meters.whole),
         "blocked": round(meters.blocked, 3) if meters else None})
     ledger.set_meta("runs", json.dumps(runs[-1000:]))
+    ledger.set_meta("started", "")
 
 
 __all__ = ["Coordinator", "Progress", "keep_run"]

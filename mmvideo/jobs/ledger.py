@@ -23,7 +23,7 @@ from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.plan import JobPlan, Known, compare, item_of, mode_of
 from mmvideo.redaction import clean
 
-NAME = "ledger.sqlite"
+NAME, LOCK = "ledger.sqlite", ".lock"
 FORMAT = "1"
 STATES = ("pending", "running", "done", "failed", "quarantined")
 SUSPECT = 2
@@ -382,15 +382,34 @@ def _row(found: tuple) -> dict[str, Any]:
             "timings": json.loads(timings)}
 
 
-def _locked(folder: Path) -> int:
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+def is_locked(folder: Path) -> bool:
+    """Say whether a process works on the job in a folder."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        handle = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
         os.close(handle)
-        raise InvalidInput(f"Another process is running the job in {folder}; see `mmvideo jobs status {folder}`.") \
-            from error
-    return handle
+    return False
 
 
-__all__ = ["NAME", "STATES", "Entry", "Ledger"]
+def _locked(folder: Path) -> int:
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    for wait_seconds in (0.05, 0.1, 0.2, None):  # whoever asks how the job stands holds it for a moment
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except OSError as error:
+            if wait_seconds is None:
+                os.close(handle)
+                raise InvalidInput(f"Another process is running the job in {folder}; see `mmvideo jobs status "
+                                   f"{folder}`.") from error
+            time.sleep(wait_seconds)
+    raise AssertionError("the last try returns or raises")
+
+
+__all__ = ["LOCK", "NAME", "STATES", "Entry", "Ledger", "is_locked"]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +72,7 @@ def prepare(folder: Path, items: Sequence[Item], options: JobOptions, config: st
     _note(ledger, [*files, *folders])
     ledger.apply(plan, config, options)
     ledger.set_meta("settings", json.dumps(settings))
+    ledger.set_meta("started", str(time.time()))
     return ledger, plan
 
 

@@ -31,11 +31,14 @@ h1 { font-size: 26px; margin: 0 } h2 { font-size: 18px; margin: 40px 0 12px } .s
 .figures div { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 12px 18px; min-width: 120px }
 .figures b { display: block; font-size: 22px; font-variant-numeric: tabular-nums } .bad b { color: var(--bad) }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); gap: 14px }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden }
-.card img { width: 100%; display: block; image-rendering: auto } .card p { margin: 10px 12px 4px }
-.card .caveat { color: var(--bad); margin-bottom: 0 }
-.card small { display: block; margin: 0 12px 10px; color: var(--soft); overflow-wrap: anywhere }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); grid-auto-rows: 240px; gap: 14px }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; display: flex;
+  flex-direction: column }
+.card img { width: 100%; height: 72px; flex: none; object-fit: contain; background: var(--line) }
+.card p { margin: 10px 12px 4px; flex: 1; min-height: 0; overflow: auto; overflow-wrap: anywhere }
+.card .caveat { color: var(--bad); margin-bottom: 0; flex: none }
+.card small { display: block; margin: 0 12px 10px; color: var(--soft); overflow-wrap: anywhere; flex: none;
+  max-height: 4.5em; overflow: auto }
 table { width: 100%; border-collapse: collapse; background: var(--card); border: 1px solid var(--line) }
 th, td { text-align: left; padding: 7px 12px; border-top: 1px solid var(--line); vertical-align: top;
   overflow-wrap: anywhere }
@@ -138,11 +141,21 @@ def _throughput(ledger: Ledger, runs: list[dict[str, Any]]) -> str:
                    "<div class=bar "
                    f"style='width:{100 * seconds / max(longest, 1e-9):.1f}%'></div></td></tr>"
                    for name, seconds in stages.items())
-    sums = {key: sum(run[key] or 0.0 for run in runs) for key in ("decode", "compute", "waiting", "blocked")}
-    words = (f"Workers fetched and decoded for {sums['decode']:.1f} s, networks ran for {sums['compute']:.1f} s and "
-             f"waited {sums['waiting']:.1f} s for clips; decoded clips waited {sums['blocked']:.1f} s for networks.")
     table = f"<table><tr><th>stage</th><th class=n>seconds</th><th></th></tr>{rows}</table>" if rows else ""
-    return f"<h2>Throughput over time</h2>{drawn}<h2>Where the time went</h2><p>{words}</p>{table}"
+    return f"<h2>Throughput over time</h2>{drawn}<h2>Where the time went</h2><p>{_where(runs)}</p>{table}"
+
+
+def _where(runs: list[dict[str, Any]]) -> str:
+    """Say what workers and networks did, of the runs that measured it."""
+    measured = [run for run in runs if run["decode"] is not None]
+    sums = {key: sum(run[key] for run in measured) for key in ("decode", "compute", "waiting", "blocked")}
+    if not measured:
+        return "Not measured: the work was done in other processes."
+    if any(run.get("whole") for run in measured):
+        return (f"Each worker holds the networks; together they fetched, decoded and computed for {sums['decode']:.1f} "
+                "s.")
+    return (f"Workers fetched and decoded for {sums['decode']:.1f} s, networks ran for {sums['compute']:.1f} s and "
+            f"waited {sums['waiting']:.1f} s for clips; decoded clips waited {sums['blocked']:.1f} s for networks.")
 
 
 def _bars(times: list[float]) -> str:

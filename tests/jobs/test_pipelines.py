@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from mmvideo import Pipeline, cli
 from mmvideo.errors import InvalidInput, JobIncomplete, MmvideoError
 from mmvideo.hooks import Hook
+from mmvideo.jobs import status
 from mmvideo.media import probe, read_audio, read_video, write_video
 from mmvideo.weights import root
 
@@ -109,6 +110,8 @@ def test_separation_writes_rows_and_files(tmp_path: Path) -> None:
     assert probe(found["mixture.wav"]).audio[0].sample_rate == 16000
     assert json.loads(found["voices.json"].read_text())["source"] == str(clips / "talk.mp4")
     assert not list((summary.folder / "files").rglob(".*")), "nothing half written is left"
+    assert status(summary.folder)["runs"][0]["whole"]
+    assert "Each worker holds the networks" in (summary.folder / "report.html").read_text()
     assert "person 2" in (summary.folder / "sidecars" / "talk.srt").read_text()
     from pyarrow import parquet
 
