@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,28 +80,44 @@ class Progress(Hook):
     """
 
     def __init__(self, name: str = "", place: int = 0, total: int = 1) -> None:
-        self._live = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._before = f"{_bar(place / total, 16)} {place + 1}/{total} {name}: " if total > 1 else ""
 
     def before(self, stage: str) -> None:
         """Show the stage's name."""
-        self._show(f"{self._before}{stage} ...")
+        show_status(f"{self._before}{stage} ...")
 
     def progress(self, stage: str, share: float) -> None:
         """Show how far it is."""
         bar = "" if self._before else f"{_bar(share, 24)} "
-        self._show(f"{self._before}{stage} {bar}{share:.0%}")
+        show_status(f"{self._before}{stage} {bar}{share:.0%}")
 
     def end(self) -> None:
         """Wipe the line."""
-        self._show("")
+        show_status("")
 
-    def _show(self, text: str) -> None:
-        """Write over the line, cut to the width of the terminal: a longer one would go on in the next line."""
-        if self._live:
-            width = max(1, shutil.get_terminal_size().columns - 1)
-            sys.stderr.write(f"\r\x1b[2K{printable(text, sys.stderr.encoding)[:width]}")
-            sys.stderr.flush()
+
+def show_count(done: int, total: int, words: str) -> None:
+    """Show on stderr how far something is: a bar that moves on a terminal, elsewhere one line at the end."""
+    counted = f"{done}/{total} {words}"
+    show_status(f"{_bar(done / max(1, total), 24)} {counted}")
+    if done == total and sys.stderr is not None:
+        sys.stderr.write("\n" if _is_live() else f"{counted}\n")
+
+
+def _is_live() -> bool:
+    """Whether a line of stderr can be written over."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def show_status(text: str) -> None:
+    """Write over the line of stderr, cut to the width of the terminal, where it is one; an empty text wipes it."""
+    if _is_live():
+        try:
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        except (OSError, ValueError):
+            columns = 80
+        sys.stderr.write(f"\r\x1b[2K{printable(text, sys.stderr.encoding)[:max(1, columns - 1)]}")
+        sys.stderr.flush()
 
 
 def _bar(share: float, width: int) -> str:
@@ -163,4 +178,4 @@ def _collect(name: str, value: Any, tensors: dict[str, torch.Tensor]) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else repr(value)
 
 
-__all__ = ["Hook", "Hooks", "Progress", "SaveIntermediates", "Timing"]
+__all__ = ["Hook", "Hooks", "Progress", "SaveIntermediates", "Timing", "show_count", "show_status"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 
 from mmvideo import recipes, weights
 from mmvideo.errors import InvalidInput, MmvideoError
-from mmvideo.hooks import Hook
+from mmvideo.hooks import Hook, show_count
 from mmvideo.hub.composed import is_composed
 from mmvideo.hub.find import is_hub_name
 from mmvideo.recipes import Recipe
@@ -138,10 +137,7 @@ class Pipeline:
                 results.append(error)
             if progress:
                 failed = sum(isinstance(item, MmvideoError) for item in results)
-                sys.stderr.write(f"\r{len(results)}/{len(videos)} videos, {failed} failed")
-                sys.stderr.flush()
-        if progress:
-            sys.stderr.write("\n")
+                show_count(len(results), len(videos), f"videos, {failed} failed")
         return results
 
     def num_params(self) -> dict[str, int]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 def plural(count: int, one: str, many: str = "") -> str:
     """Return a number with its noun, as in "1 clip", "2 clips", "5 classes".
@@ -18,8 +22,10 @@ def printable(text: str, encoding: str = "utf-8") -> str:
     """Return text that can be written: what the encoding does not have is escaped, as in caf\\udce9.mp4.
 
     A file name need not be text. Python holds bytes that are no characters as lone surrogates, which no stream, file or
-    font takes. Inside JSON the escape is that of JSON, so that whoever reads it gets the same name back.
+    font takes; control characters but line breaks and tabs would steer a terminal. Inside JSON the escapes are those of
+    JSON, so that whoever reads it gets the same name back.
     """
+    text = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 

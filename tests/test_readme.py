@@ -36,6 +36,78 @@ def test_every_command_exists_with_its_options(command: str) -> None:
     found.make_context(found.name, words)
 
 
+def _samples() -> dict[str, str]:
+    """Return command -> what the README prints below it, for those with output."""
+    found: dict[str, str] = {}
+    for block in re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL):
+        for sample in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = sample.partition("\n")
+            if output.strip():
+                found[command.removeprefix("mmvideo ")] = output
+    return found
+
+
+SAMPLES = _samples()
+PROFILE = next(command for command in SAMPLES if command.startswith("profile "))
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of an output; without how long it took, and with confidences to the next five per cent."""
+    text = re.sub(r", \d+\.\d\d s$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\d+(?=%)", lambda found: str(5 * round(int(found[0]) / 5)), text).split()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which the paths of the README exist."""
+    (tmp_path / "mmvideo").symlink_to(CHECKOUT / "mmvideo")
+    (tmp_path / "clip.mp4").symlink_to(CHECKOUT / "mmvideo" / "embedded" / "demo" / "toybox.mp4")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", sorted(set(SAMPLES) - {PROFILE}))
+def test_every_sample_is_what_the_command_prints(command: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mmvideo.cli import main
+
+    with pytest.raises(SystemExit):
+        main(shlex.split(command))
+    printed = capsys.readouterr()
+    assert _words(printed.out + printed.err) == _words(SAMPLES[command])
+
+
+def test_there_are_samples() -> None:
+    assert {command.split()[0] for command in SAMPLES} >= {"ask", "classify", "probe", "show", "profile"}
+
+
+def test_the_sample_of_the_demo_is_what_it_prints(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mmvideo.cli import main
+
+    with pytest.raises(SystemExit):
+        main(["demo", "--device", "cpu"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("  frames at ")]
+    sample = re.search(r"```text\n(caption: .*?)```", README, flags=re.DOTALL)[1]
+    assert lines[0] == "toybox.mp4: 2.0 s"
+    assert _words("\n".join(lines[1:])) == _words(sample)
+
+
+def test_the_sample_of_profile_holds_what_is_counted() -> None:
+    from mmvideo.cli.encoders import _number, _percent
+    from mmvideo.encoders import zoo
+    from mmvideo.evaluation import profile
+
+    lines = SAMPLES[PROFILE].splitlines()
+    for line, name in zip(lines[1:5], shlex.split(PROFILE)[1:5], strict=True):
+        preset, counted = zoo.preset_of(name), profile.count(name)
+        of_params, of_work = profile.differences(counted, preset)
+        assert line.split()[:8] == [
+            name, f"{counted.params / 1e6:.2f}", _number(preset.published.params_millions), _percent(of_params),
+            f"{counted.gflops:.2f}", _number(preset.published.gflops), _percent(of_work), str(counted.tokens)]
+        if preset.published.difference:
+            assert f"{name}: {preset.published.difference}" in lines
+
+
 def test_there_are_commands() -> None:
     assert {command.split()[0] for command in COMMANDS} >= {
         "ask", "caption", "classify", "probe", "list", "show", "doctor", "toybox", "train", "eval", "demo"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from typing import Annotated
 
@@ -14,6 +16,8 @@ from mmvideo.errors import MmvideoError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+NARROWEST = 40
+"""Columns that help is laid out for at least; below, its tables would have no room for a word."""
 
 app = typer.Typer(
     name="mmvideo", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
@@ -42,6 +46,8 @@ def _mmvideo(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error that a user can mend becomes one line on stderr and an exit code."""
+    if shutil.get_terminal_size().columns < NARROWEST:
+        os.environ.setdefault("TERMINAL_WIDTH", str(NARROWEST))  # typer reads it when it first prints help
     try:
         app(args=arguments, prog_name="mmvideo")
     except KeyboardInterrupt:

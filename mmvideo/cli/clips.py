@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mmvideo.errors import DownloadRefused, InvalidInput, MediaError, MediaNotFound, MmvideoError, shown
+from mmvideo.redaction import clean, redacted
 from mmvideo.wording import plural
 
-STDIN = "-"
+STDIN, _STDIN_NAME = "-", "<stdin>"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*$")
 _PATH = re.compile(r"(/|~|\.\.?/)\S*$")
 _CHUNK = 1024 * 1024
@@ -26,23 +27,27 @@ _CHUNK = 1024 * 1024
 class Clip:
     """One clip of a command line."""
 
-    name: str
-    """What words and JSON call it."""
     path: str
     """What is opened."""
     options: dict[str, Any] = field(default_factory=dict)
     """Of `mmvideo.media.open_source`."""
     error: MmvideoError | None = None
     """Why it cannot be read, where that is known before work."""
+    is_stdin: bool = False
+
+    @property
+    def name(self) -> str:
+        """What words and JSON call it, without passwords and bytes that are no text."""
+        return _STDIN_NAME if self.is_stdin else clean(self.path)
 
     @property
     def argument(self) -> str:
-        """What names it on a command line."""
-        return STDIN if self.path != self.name else self.name
+        """What names it on a command line, without passwords."""
+        return STDIN if self.is_stdin else redacted(self.path)
 
     def named(self, result: Any) -> Any:
         """Return a result with the name of the clip in place of the temporary file that it was read from."""
-        if self.path == self.name or not dataclasses.is_dataclass(result):
+        if not self.is_stdin:
             return result
         changes: dict[str, Any] = {"source": self.name}
         domain = getattr(result, "in_domain", None)
@@ -52,7 +57,7 @@ class Clip:
 
     def message(self, error: MmvideoError) -> str:
         """Return the words of an error with the name of the clip."""
-        return str(error).replace(self.path, self.name)
+        return str(error).replace(self.path, self.name) if self.is_stdin else str(error)
 
 
 def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -117,7 +122,7 @@ def _found(text: str, ways: _Ways) -> list[Clip]:
     try:
         return _meant(text, ways)
     except MediaError as error:
-        return [Clip(text, text, error=error)]
+        return [Clip(text, error=error)]
 
 
 def _meant(text: str, ways: _Ways) -> list[Clip]:
@@ -136,7 +141,7 @@ def _meant(text: str, ways: _Ways) -> list[Clip]:
         raise InvalidInput(f"{text} is a list or shard of clips, which batch jobs read: mmvideo {ways.job} {text} "
                            "--out FOLDER.")
     if os.path.exists(text):
-        return [Clip(text, text)]
+        return [Clip(text)]
     if any(mark in text for mark in "*?["):
         return _several(text, ways.job)
     raise MediaNotFound(f"{text}: no such file.")
@@ -149,7 +154,7 @@ def _folder(text: str, ways: _Ways) -> list[Clip]:
     if ways.fps is not None:
         if not images:
             raise InvalidInput(f"--fps is for a folder of images, and {text} holds none.")
-        return [Clip(text, text, {"fps": ways.fps})]
+        return [Clip(text, {"fps": ways.fps})]
     try:
         return _several(text, ways.job)
     except MediaNotFound as error:
@@ -162,12 +167,13 @@ def _folder(text: str, ways: _Ways) -> list[Clip]:
 def _several(text: str, job: str) -> list[Clip]:
     """Return the clips of a folder or pattern, as a job finds them."""
     from mmvideo.jobs.inputs import read_inputs
+    from mmvideo.jobs.shards import is_member
 
     found = list(read_inputs(text))
-    if inner := next((item for item in found if item.offset is not None or "::" in item.source), None):
+    if inner := next((item for item in found if is_member(item.source)), None):
         raise InvalidInput(f"{text} holds a shard, {inner.source.partition('::')[0]}, which batch jobs read: mmvideo "
                            f"{job} {text} --out FOLDER.")
-    return [Clip(item.source, item.source) for item in found]
+    return [Clip(item.source) for item in found]
 
 
 def _address(text: str, job: str) -> Clip:
@@ -177,7 +183,7 @@ def _address(text: str, job: str) -> Clip:
                            "a file or an http(s) address.")
     if scheme not in ("http", "https"):
         raise DownloadRefused(f"Cannot read {shown(text)}: only http and https addresses are allowed, not {scheme!r}.")
-    return Clip(text, text)
+    return Clip(text)
 
 
 def _from_stdin(path: Path) -> Clip:
@@ -200,7 +206,7 @@ def _from_stdin(path: Path) -> Clip:
             if left < 0:
                 raise DownloadRefused(f"Standard input is over the limit of {MediaLimits().max_bytes} bytes.")
             file.write(chunk)
-    return Clip("<stdin>", str(path))
+    return Clip(str(path), is_stdin=True)
 
 
 __all__ = ["STDIN", "Clip", "split", "understood"]

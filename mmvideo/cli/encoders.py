@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,17 +33,29 @@ def profile(
 ) -> None:
     """Measure encoders: parameters, multiply-adds, tokens, time, memory, receptive field, beside what was published."""
     from mmvideo.evaluation import profile as measure
+    from mmvideo.hooks import show_status
 
     if bool(names) == all_:
         raise InvalidInput("Give the names of presets, or --all; see `mmvideo list encoders`.")
     lines = []
     for line in measure.profile(measure.everything() if all_ else names, batch=batch, device=device, threads=threads,
-                                repeats=repeats, receptive=receptive, note=note):
+                                repeats=repeats, receptive=receptive, note=_progress):
         lines.append(line)
+        show_status("")
         if json:
             say(as_json(line))
     if not json:
         _print(lines)
+
+
+def _progress(text: str) -> None:
+    """Show which preset is measured: on a terminal in one line that is written over."""
+    from mmvideo.hooks import show_status
+
+    if sys.stderr.isatty():
+        show_status(text)
+    else:
+        note(text)
 
 
 def _print(lines: list[Any]) -> None:
@@ -72,8 +85,6 @@ def _print(lines: list[Any]) -> None:
 
 
 def _is_terminal() -> bool:
-    import sys
-
     return sys.stdout.isatty()
 
 

@@ -234,11 +234,10 @@ def toybox_make(
     from mmvideo.toybox.make import make
 
     check_folder(out, "OUT")
-    counter = count_on_stderr if sys.stderr.isatty() else None
-    say(make(out, num=num, level=level, split=split, start=start, size=size, fps=fps, on_progress=counter))
+    say(make(out, num=num, level=level, split=split, start=start, size=size, fps=fps, on_progress=_count))
 
 
-def count_on_stderr(done: int, total: int) -> None:
-    """Show how far a long job is, on one line."""
-    sys.stderr.write(f"\r{done}/{total}" + ("\n" if done == total else ""))
-    sys.stderr.flush()
+def _count(done: int, total: int) -> None:
+    from mmvideo.hooks import show_count
+
+    show_count(done, total, "clips")

@@ -15,6 +15,7 @@ from mmvideo.jobs.fetch import stamp as stamp_of
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions, row_keys
 from mmvideo.redaction import redacted, tag
+from mmvideo.wording import plural
 
 DAMAGE = "+damage"
 """End of the mode of an item that was done or failed while damage was allowed."""
@@ -101,7 +102,7 @@ class JobPlan:
                   (self.anew.total(), "done anew"), (self.retried.total(), "tried again"),
                   (self.left.total(), "failed before and left alone")]
         said = ", ".join(f"{count} {words}" for count, words in counts if count)
-        lines = [f"{self.total} clip{'s' * (self.total != 1)}: {said}"]
+        lines = [f"{plural(self.total, 'clip')}: {said}"]
         lines += [f"  done anew: {count}, {reason}" for reason, count in self.anew.most_common()]
         lines += [f"  tried again: {count}, {name}" for name, count in self.retried.most_common()]
         lines += [f"  left alone: {count}, {name} (--retry-failed or --retry {name} tries again)"
