@@ -167,6 +167,10 @@ class ModelUnavailable(WeightsError):
     """A model that cannot be fetched: no such name, no network, or a licence that has to be accepted first."""
 
 
+class ModelNotFound(ModelUnavailable, InvalidInput):
+    """A path at which there is no folder of a model."""
+
+
 class UnsupportedModel(WeightsError):
     """A model that is there but cannot do what was asked: unknown architecture, text only, no processor."""
 

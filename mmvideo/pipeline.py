@@ -191,7 +191,7 @@ def recipe_for(recipe: str | Path | Recipe, model: str | Path | None = None) -> 
 
 def _for_model(recipe: Recipe, model: str | Path) -> Recipe:
     """Return the recipe that a model is for: the recipe itself, or the one that it names for the hub or encoders."""
-    home = Path(model).expanduser()
+    home = weights.local_path(model)
     if recipe.for_composed and is_composed(home):
         return recipes.load(recipe.for_composed)
     if recipe.for_hub and str(model) not in weights.names() and is_hub_name(model):

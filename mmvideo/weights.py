@@ -5,6 +5,7 @@ A model folder holds ``config.json``, one or more ``*.safetensors``, a model car
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
@@ -12,13 +13,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mmvideo.errors import UnknownName, WeightsError
+from mmvideo.errors import ModelNotFound, UnknownName, WeightsError, shown
 
 SUMS = "SHA256SUMS"
 _SUM = re.compile(r"\\?([0-9A-Fa-f]{64}) [ *](.+)")
 _CHECKED: dict[Path, list[tuple[str, int, int]]] = {}
 """Folder -> the files that were found as they should be."""
 _MOST_TOLD = 3
+RUN_MODEL = "model"
+"""Folder of the model within that of a training run."""
+_NOWHERE = Path(os.devnull) / "no folder"
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z", re.ASCII)
 
 
 def root() -> Path:
@@ -40,18 +45,78 @@ def folder(name_or_path: str | Path) -> Path:
 
     Raises:
         UnknownName: neither.
-        WeightsError: a folder of something else, or files that are not as SHA256SUMS says.
+        ModelNotFound: a path at which there is no folder.
+        WeightsError: a folder that holds no model, or files that are not as SHA256SUMS says.
     """
     text = str(name_or_path)
     if text in names():
         return checked(root() / text)
-    path = Path(name_or_path).expanduser()
+    path = local_path(name_or_path)
     if path.is_dir():
-        if not _is_model(path):
-            raise WeightsError(f"{text!r} is a folder without a config.json; give one that mmvideo train has written.")
+        if not _is_model(path) or _is_model(path / RUN_MODEL):
+            raise WeightsError(not_a_model(text))
         return checked(path)
+    if is_path(text) or path.is_file():
+        raise ModelNotFound(not_a_model(text))
+    if is_hub_id(text):
+        raise ModelNotFound(f"{not_a_model(text)} No model of the Hugging Face hub runs here.")
     hint = 'Or give a local folder, or a model of the Hugging Face hub as "owner/name".'
     raise UnknownName("model", text, names(), hint=hint)
+
+
+def local_path(name_or_path: str | Path) -> Path:
+    """Return a path with the home folder filled in; one that no file system can have leads to a place without files."""
+    try:
+        path = Path(name_or_path).expanduser()
+        path.is_dir()
+    except (RuntimeError, OSError, ValueError):  # no such user; too long; a NUL in it
+        return _NOWHERE
+    return path if str(name_or_path).strip() else _NOWHERE
+
+
+def is_path(name: str) -> bool:
+    """Say whether a name can only be a path: it is no single word, and no "owner/name" of the hub."""
+    return bool(re.search(r"[/\\]", name)) and not is_hub_id(name)
+
+
+def is_hub_id(name: str) -> bool:
+    """Say whether a name has the form of a model of the hub, "owner/name"; a folder may have such a name too."""
+    return bool(_HUB_ID.match(name))
+
+
+def not_a_model(name: str) -> str:
+    """Say in words what is at a path at which a model was looked for, and where it may be instead."""
+    path = local_path(name)
+    inner = path / RUN_MODEL
+    if "://" in name or name.startswith(("hf.co/", "huggingface.co/")):
+        return f"{name} is an address; name a model of the Hugging Face hub as \"owner/name\"."
+    if path.is_file():
+        return f"{name} is a file; give the folder of a model, with its config.json and *.safetensors."
+    if path.is_dir() and _is_model(inner):
+        return (f"{name} is the folder of a training run; its model is in the folder {inner}: give "
+                f"model={str(inner)!r}.")
+    if path.is_dir():
+        return (f"{name} is a folder without a config.json; give one that mmvideo train or save_pretrained has "
+                f"written. If it is a training run, its model will be in {inner}, which is not there yet.")
+    return f"There is no folder {name}{_around(name, path)}"
+
+
+def _around(name: str, path: Path) -> str:
+    """Say what is beside a missing folder, and where the model of a training run of that name would be."""
+    full = path.absolute()
+    looked = "" if str(full) == name or path == _NOWHERE else f" (looked for {full})"
+    if path.name == RUN_MODEL and path.parent.is_dir():
+        return f"{looked}: the training run {path.parent} has not written its model yet."
+    close = difflib.get_close_matches(path.name, _folders_in(path.parent), n=1)
+    guess = f" Did you mean {path.parent / close[0]}?" if close else ""
+    return f"{looked}.{guess} The model of a training run {name} would be in {name.rstrip('/')}/{RUN_MODEL}."
+
+
+def _folders_in(above: Path) -> list[str]:
+    try:
+        return [entry.name for entry in above.iterdir() if entry.is_dir()]
+    except (OSError, ValueError):
+        return []
 
 
 def part(name_or_path: str | Path, name: str) -> Path:
@@ -69,13 +134,16 @@ def config(home: Path) -> dict[str, Any]:
     """Read a model's config.json.
 
     Raises:
-        WeightsError: absent or not JSON.
+        WeightsError: absent, or no JSON object.
     """
     path = home / "config.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise WeightsError(f"{path} holds {shown(found, 60)}, not an object.")
+    return found
 
 
 def is_encoder(home: Path) -> bool:
@@ -85,7 +153,8 @@ def is_encoder(home: Path) -> bool:
         WeightsError: config.json is not JSON.
     """
     given = config(home) if (home / "config.json").is_file() else {}
-    return isinstance(given.get("preset"), str) and "num_frames" in (given.get("input") or {})
+    clip = given.get("input")
+    return isinstance(given.get("preset"), str) and isinstance(clip, dict) and "num_frames" in clip
 
 
 def sha256(path: Path) -> str:
@@ -185,4 +254,5 @@ def card(home: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-__all__ = ["card", "checked", "config", "folder", "is_encoder", "names", "part", "root", "seal", "sha256", "verify"]
+__all__ = ["RUN_MODEL", "card", "checked", "config", "folder", "is_encoder", "is_hub_id", "is_path", "local_path",
+           "names", "not_a_model", "part", "root", "seal", "sha256", "verify"]

@@ -178,7 +178,7 @@ class CameraMotion(nn.Module):
             WeightsError: a file is missing or does not fit.
         """
         config = weights.config(Path(folder))
-        if "preset" not in config:
+        if not isinstance(config.get("preset"), str):
             raise WeightsError(f"{Path(folder).name}/config.json has no 'preset'; this is not a camera-motion model.")
         return load_part(cls(config["preset"]), folder, "encoder.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from mmvideo import weights
-from mmvideo.errors import InvalidInput, WeightsError
+from mmvideo.errors import InvalidInput, WeightsError, shown
 from mmvideo.nn.load_part import load_part
 from mmvideo.types import Features
 
@@ -26,8 +26,11 @@ class LinearHead(nn.Module):
 
     def __init__(self, dim: int, labels: Sequence[str]):
         super().__init__()
-        if not labels or len(set(labels)) != len(labels):
-            raise InvalidInput(f"LinearHead needs one or more distinct labels, not {list(labels)}.")
+        if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels) or (
+                not labels or len(set(labels)) != len(labels)):
+            raise InvalidInput(f"LinearHead needs one or more distinct labels, not {shown(labels)}.")
+        if not isinstance(dim, int) or dim < 1:
+            raise InvalidInput(f"LinearHead needs a width of 1 or more, not {shown(dim)}.")
         self.labels = tuple(labels)
         self.score = nn.Linear(dim, len(self.labels))
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmvideo.errors import InvalidInput, UnsupportedModel, translated
+from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, translated
 from mmvideo.hub import clock
 from mmvideo.hub.fast import hastened
-from mmvideo.hub.find import CHAT, Found
+from mmvideo.hub.find import CHAT, Found, reading
 from mmvideo.hub.load import LoadOptions, load, local, memory_for, processor
 from mmvideo.wording import plural
 
@@ -107,7 +107,7 @@ class ChatModel:
             raise UnsupportedModel(f"{found.name} ({found.model_type}) does not answer in words; use "
                                    f"Pipeline('video-classification', model={found.name!r}).")
         prepared = processor(found, options)
-        model = load(_auto(), found, device, options, **_thinker(found))
+        model = load(_auto(), found, device, options, **_thinker(found, options))
         _forget_habits(model)
         return cls(hastened(model, attention=options.attn_implementation is None), prepared, found.name)
 
@@ -120,12 +120,15 @@ class ChatModel:
         """
         import transformers
 
-        config = _thinker(found).get("config") or transformers.AutoConfig.from_pretrained(
-            local(found.name), revision=options.revision or "main")
-        kind = _auto()._model_mapping[type(config)]
+        place, revision = local(found.name), options.revision or "main"
+        with reading(found.name):
+            config = _thinker(found, options).get("config") or transformers.AutoConfig.from_pretrained(
+                place, revision=revision, trust_remote_code=options.trust_remote_code)
+            kind = _auto()._model_mapping[type(config)]
         try:
-            generation = transformers.GenerationConfig.from_pretrained(local(found.name))
-        except OSError:
+            with reading(found.name, "generation_config.json"):
+                generation = transformers.GenerationConfig.from_pretrained(place, revision=revision)
+        except ModelUnavailable:
             generation = None
         shell = SimpleNamespace(forward=kind.forward, config=config, generation_config=generation)
         return cls(shell, processor(found, options), found.name)
@@ -287,13 +290,15 @@ def _auto() -> Any:
     return getattr(transformers, "AutoModelForMultimodalLM", None) or transformers.AutoModelForImageTextToText
 
 
-def _thinker(found: Found) -> dict[str, Any]:
+def _thinker(found: Found, options: LoadOptions) -> dict[str, Any]:
     """Return what loads only the part of an omni model that understands and writes, without the one that speaks."""
     if "thinker_config" not in found.config:
         return {}
     from transformers import AutoConfig
 
-    whole = AutoConfig.from_pretrained(local(found.name))
+    with reading(found.name):
+        whole = AutoConfig.from_pretrained(local(found.name), revision=options.revision or "main",
+                                           trust_remote_code=options.trust_remote_code)
     return {"config": whole.thinker_config, "key_mapping": {r"^thinker\.": ""}}
 
 

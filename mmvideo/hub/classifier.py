@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmvideo.errors import InvalidInput, UnsupportedModel, translated
+from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError, shown, translated
 from mmvideo.hub.fast import hastened
-from mmvideo.hub.find import CLASSIFIER, MATCHER, Found
+from mmvideo.hub.find import CLASSIFIER, MATCHER, Found, reading
 from mmvideo.hub.load import LoadOptions, load, local, memory_for
 from mmvideo.wording import plural
 
@@ -62,8 +62,7 @@ class HubClassifier:
         auto = transformers.AutoModelForVideoClassification if found.kind == CLASSIFIER else transformers.AutoModel
         prepares, tokenizer = _preprocessing(found, options), None
         if found.kind == MATCHER:
-            read = transformers.AutoTokenizer.from_pretrained(local(found.name), revision=options.revision or "main")
-            tokenizer = read([template.format(label=label) for label in labels], return_tensors="pt", padding=True)
+            tokenizer = _read_labels(found, options, [template.replace("{label}", label) for label in labels])
         model = hastened(load(auto, found, device, options), attention=(
             found.kind == CLASSIFIER and options.attn_implementation is None))
         return cls(model, prepares, tokenizer, labels or _own_labels(model, found), found.name)
@@ -121,6 +120,21 @@ class HubClassifier:
             return torch.cat(scored).float().cpu()
 
 
+def _read_labels(found: Found, options: LoadOptions, texts: list[str]) -> Any:
+    """Return the tokens of labels as texts, padded to one length.
+
+    Raises:
+        InvalidInput: one that the tokenizer does not take, or of more tokens than the model reads.
+    """
+    import transformers
+
+    with reading(found.name, "tokenizer"):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            local(found.name), revision=options.revision or "main", trust_remote_code=options.trust_remote_code)
+    with translated(found.name, "tokenizer", f"the labels {shown(texts)}", kind=InvalidInput):
+        return tokenizer(texts, return_tensors="pt", padding=True)
+
+
 def _clip(source: str, frames: Tensor) -> str:
     count, _, height, width = frames.shape
     return f"{source} with {plural(count, 'frame')} of {width}x{height} pixels"
@@ -133,10 +147,13 @@ def _preprocessing(found: Found, options: LoadOptions) -> Any:
     reasons = []
     for auto in (transformers.AutoVideoProcessor, transformers.AutoImageProcessor):
         try:
-            return auto.from_pretrained(local(found.name), revision=options.revision or "main",
-                                        trust_remote_code=options.trust_remote_code)
-        except (OSError, ValueError, TypeError, ImportError) as error:
-            reasons.append((str(error).splitlines() or [type(error).__name__])[0])
+            with reading(found.name, "preprocessing"):
+                return auto.from_pretrained(local(found.name), revision=options.revision or "main",
+                                            trust_remote_code=options.trust_remote_code)
+        except UnsupportedModel:
+            raise
+        except WeightsError as error:
+            reasons.append((str(error.__cause__).splitlines() or [type(error.__cause__).__name__])[0])
     raise UnsupportedModel(f"{found.name} has no preprocessing ({reasons[0]}). Copy preprocessor_config.json (or "
                            "video_preprocessor_config.json) from the model that it was made from.")
 

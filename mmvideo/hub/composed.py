@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo import recipes, weights
-from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, WeightsError
-from mmvideo.hub.find import reading
-from mmvideo.hub.load import local, quiet
+from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, WeightsError, shown
+from mmvideo.hub.find import check_causal, reading
+from mmvideo.hub.load import check_fit, local, memory_for, quiet
 from mmvideo.language.prompt import VIDEO, Prompt
 from mmvideo.nn.fewer import dropped, merged
 from mmvideo.registry import find
@@ -178,18 +178,41 @@ class Composed(nn.Module):
         config = weights.config(weights.checked(folder))
         if config.get("kind") != KIND:
             raise WeightsError(f"{folder} holds no composed model; one is written by mmvideo train or save_pretrained.")
+        parts, look, form = config.get("parts"), config.get("look"), config.get("form", "")
+        if not isinstance(parts, dict) or not {"encoder", "projector"} <= parts.keys() or not isinstance(form, str):
+            raise WeightsError(f"{folder}/config.json names no parts of a composed model: {shown(parts)}; fetch it "
+                               "again.")
         kinds = {"encoder": "encoders", "projector": "projectors", "audio_encoder": "audio-encoders",
                  "audio_projector": "projectors"}
-        modules = {part: find(kinds[part], name).from_pretrained(folder / part)
-                   for part, name in config["parts"].items()}
+        if unknown := [part for part in parts if part not in kinds]:
+            raise WeightsError(f"{folder}/config.json names a part that no composed model has: {shown(unknown[0])}.")
+        looks = _look(folder, look)
+        modules = {part: find(kinds[part], name).from_pretrained(folder / part) for part, name in parts.items()}
         modules["language"], tokenizer = load_language(folder / "language")
-        made = cls(config["parts"], modules, tokenizer, Look(**config["look"]), config["form"])
+        made = cls(parts, modules, tokenizer, looks, form)
         return made.to(device).eval()
+
+
+def _look(folder: Path, given: Any) -> Look:
+    """Build what is looked at from config.json.
+
+    Raises:
+        WeightsError: a value is missing, unknown or of another type.
+    """
+    hints = {"num_frames": int, "height": int, "width": int, "window_seconds": int | float, "max_windows": int,
+             "sample_rate": int | None}
+    known = isinstance(given, dict) and given.keys() <= hints.keys() and (
+        {"num_frames", "height", "width", "window_seconds"} <= given.keys())
+    if not known or not all(isinstance(value, hints[name]) and (value is None or value > 0)
+                            for name, value in given.items()):
+        raise WeightsError(f"{folder}/config.json does not say what is looked at: 'look' is {shown(given)}; it holds "
+                           f"{', '.join(hints)}.")
+    return Look(**given)
 
 
 def is_composed(name: str | Path) -> bool:
     """Say whether a folder was written by `Composed.save_pretrained`."""
-    home = Path(name).expanduser()
+    home = weights.local_path(name)
     return (home / "config.json").is_file() and weights.config(home).get("kind") == KIND
 
 
@@ -197,18 +220,20 @@ def load_language(name: str | Path, dtype: torch.dtype = torch.float32) -> tuple
     """Load any causal model of transformers and its tokenizer, by folder or hub name.
 
     Raises:
+        ModelNotFound: a path at which there is no folder.
         ModelUnavailable: it cannot be fetched.
-        UnsupportedModel: it is no causal model.
+        UnsupportedModel: it is no causal model, or brings code of its own, which is never run.
+        WeightsError: its files describe no model, or its weights do not fit.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     place = local(str(name))
-    with reading(place, "weights or tokenizer"), quiet():
-        try:
-            model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
-            tokenizer = AutoTokenizer.from_pretrained(place)
-        except KeyError as error:
-            raise UnsupportedModel(f"{name} is no causal language model that transformers knows: {error}.") from error
+    check_causal(place)
+    with memory_for(f"loading {name}"), reading(place, "weights or tokenizer"), quiet():
+        model, info = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, trust_remote_code=False,
+                                                           output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    check_fit(str(name), model, info)
     if tokenizer.eos_token_id is None:
         raise UnsupportedModel(f"The tokenizer of {name} has no token that ends a reply (eos_token); set one.")
     if tokenizer.pad_token_id is None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmvideo.errors import ModelUnavailable, UnsupportedModel
+from mmvideo import weights
+from mmvideo.errors import (
+    MmvideoError,
+    ModelNotFound,
+    ModelUnavailable,
+    UnsupportedModel,
+    WeightsError,
+    lacks_memory,
+    shown,
+)
 
-_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 CHAT, CLASSIFIER, MATCHER = "chat", "classifier", "matcher"
 MATCHERS = ("xclip", "pe_video", "videoprism")
 """Model types that score a video against texts."""
@@ -30,10 +37,10 @@ class Found:
 
 def is_hub_name(name: str | Path) -> bool:
     """Say whether a name is an ID of the hub ("owner/model") or a local folder in the Hugging Face format."""
-    path = Path(name).expanduser()
+    path = weights.local_path(name)
     if path.is_dir():
         return (path / "adapter_config.json").is_file() or "model_type" in _local_config(path)
-    return bool(_ID.match(str(name))) and not path.exists()
+    return weights.is_hub_id(str(name)) and not path.exists()
 
 
 def _local_config(path: Path, name: str = "config.json") -> dict[str, Any]:
@@ -41,7 +48,7 @@ def _local_config(path: Path, name: str = "config.json") -> dict[str, Any]:
 
     try:
         given = json.loads((path / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return given if isinstance(given, dict) else {}
 
@@ -50,21 +57,65 @@ def find(name: str | Path, *, revision: str | None = None, trust_remote_code: bo
     """Read a model's config.json, from a folder, the local cache or the hub, and say what the model is for.
 
     Raises:
+        ModelNotFound: a path at which there is no folder.
         ModelUnavailable: no such model, no network, or a gated one.
+        WeightsError: its config.json describes no model.
         UnsupportedModel: an architecture that the installed transformers does not know, a model that sees no video, or
             one that brings code of its own, which is only run where `trust_remote_code` is set.
     """
-    from transformers import PretrainedConfig
-
-    home = Path(name).expanduser()
+    home = weights.local_path(name)
     if (home / "adapter_config.json").is_file() and not (home / "config.json").is_file():
         base = _local_config(home, "adapter_config.json").get("base_model_name_or_path", "BASE")
         raise UnsupportedModel(f"{name} is an adapter: give model={base!r}, adapter={str(name)!r}.")
-    with reading(name):
-        config, _ = PretrainedConfig.get_config_dict(str(Path(name).expanduser()) if Path(name).is_dir() else str(name),
-                                                     revision=revision or "main")
-    model_type = config.get("model_type", "")
+    config = _config(name, revision)
+    model_type = config.get("model_type") or ""
     return Found(str(name), model_type, _kind(str(name), model_type, config, trust_remote_code), config)
+
+
+def _config(name: str | Path, revision: str | None) -> dict[str, Any]:
+    """Return a model's config.json.
+
+    Raises:
+        ModelNotFound: a path at which there is no folder.
+        ModelUnavailable: no such model, no network, or a gated one.
+        WeightsError: it describes no model.
+    """
+    from transformers import PretrainedConfig
+
+    home = weights.local_path(name)
+    if home.is_file() or (not home.is_dir() and weights.is_path(str(name))):
+        raise ModelNotFound(weights.not_a_model(str(name)))
+    if home.is_dir() and (home / "config.json").is_file():
+        weights.config(home)  # what is no object is said plainly
+    with reading(name):
+        config, _ = PretrainedConfig.get_config_dict(str(home) if home.is_dir() else str(name),
+                                                     revision=revision or "main")
+    for key, kind in (("model_type", str), ("auto_map", dict)):
+        if config.get(key) is not None and not isinstance(config[key], kind):
+            raise WeightsError(f"config.json of {name} describes no model: {key} is {shown(config[key], 60)}; fetch it "
+                               "again.")
+    return config
+
+
+def check_causal(name: str) -> None:
+    """Refuse what is no causal language model of transformers.
+
+    Raises:
+        ModelNotFound: as `find`.
+        ModelUnavailable: as `find`.
+        WeightsError: as `find`.
+        UnsupportedModel: it is none, or brings code of its own.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    config = _config(name, None)
+    if config.get("model_type") in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return
+    if config.get("auto_map"):
+        raise UnsupportedModel(f"{name} brings its own code, which mmvideo does not run here; name a language model "
+                               "that transformers knows.")
+    raise UnsupportedModel(f"{name} ({config.get('model_type') or 'no model_type'}) is no causal language model that "
+                           "transformers knows.")
 
 
 def _kind(name: str, model_type: str, config: dict[str, Any], trust: bool) -> str:
@@ -87,8 +138,7 @@ def _kind(name: str, model_type: str, config: dict[str, Any], trust: bool) -> st
         raise UnsupportedModel(f"{name} ({model_type}) neither answers questions about video nor classifies it; see "
                                "docs/hub.md for the families that do.")
     if config.get("auto_map"):
-        raise UnsupportedModel(f"{name} brings its own code, which mmvideo does not run unasked. Read it, and if you "
-                               "trust it add trust_remote_code=True (--set watch.trust_remote_code=true).")
+        raise UnsupportedModel(own_code(name))
     raise UnsupportedModel(f"{name} is of the architecture {model_type or '(none named)'!r}, which "
                            f"transformers {__version__} does not know: pip install --upgrade transformers.")
 
@@ -98,12 +148,27 @@ def reading(name: str | Path, what: str = "config.json") -> Iterator[None]:
     """Turn what can go wrong while files of a model are fetched into one clear error.
 
     Raises:
-        ModelUnavailable: with the reason and the next step.
+        ModelUnavailable: files are absent or cannot be read; with the reason and the next step.
+        UnsupportedModel: they hold code that would have to be run.
+        WeightsError: they hold what cannot be loaded.
     """
     try:
         yield
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(_reason(str(name), what, error)) from error
+    except Exception as error:  # of transformers and what it reads with, some of them of no class that could be listed
+        if isinstance(error, MmvideoError) or lacks_memory(error):
+            raise
+        if "trust_remote_code" in str(error):
+            raise UnsupportedModel(own_code(str(name))) from error
+        if isinstance(error, OSError | ValueError):
+            raise ModelUnavailable(_reason(str(name), what, error)) from error
+        raise WeightsError(f"{what} of {name} cannot be loaded ({type(error).__name__}: {_first_line(error)}); fetch "
+                           "it again.") from error
+
+
+def own_code(name: str) -> str:
+    """Say in words that a model brings code, and how it may be run."""
+    return (f"{name} brings its own code, which mmvideo does not run unasked. Read it, and if you trust it add "
+            "trust_remote_code=True where the stage has that option (--set watch.trust_remote_code=true).")
 
 
 def _reason(name: str, what: str, error: BaseException) -> str:
@@ -113,25 +178,29 @@ def _reason(name: str, what: str, error: BaseException) -> str:
     while (below := chain[-1].__cause__ or chain[-1].__context__) is not None and below not in chain:
         chain.append(below)
     page = f"https://huggingface.co/{name}"
-    if Path(name).is_dir():
+    if weights.local_path(name).is_dir():
         return f"The folder {name} has no readable {what}: {_first_line(error)}"
+    if weights.is_path(name):
+        return weights.not_a_model(name)
     if any(isinstance(e, errors.GatedRepoError) for e in chain):
         return (f"{name} is gated: accept its licence at {page}, then log in with `hf auth login` "
                 "(or set HF_TOKEN).")
     if any(isinstance(e, errors.RepositoryNotFoundError | errors.HFValidationError) for e in chain):
         return (f"The hub has no model {name!r}, or it is private. Check the name at {page}; for a private one log in "
-                "with `hf auth login`.")
+                f"with `hf auth login`. {weights.not_a_model(name)}")
     elsewhere = f"where there is a network run `hf download {name} --local-dir FOLDER` and give model=FOLDER"
     if constants.HF_HUB_OFFLINE:
-        return f"{name} is not in the local cache and HF_HUB_OFFLINE=1 forbids the network. Unset it, or {elsewhere}."
+        return (f"{name} is not in the local cache and HF_HUB_OFFLINE=1 forbids the network. Unset it, or {elsewhere}. "
+                f"{weights.not_a_model(name)}")
     if any(isinstance(e, errors.EntryNotFoundError) and not isinstance(e, errors.LocalEntryNotFoundError)
            for e in chain):
         return f"{name} has no {what} on the hub, so it cannot be loaded: {_first_line(error)}"
-    return f"{name} is not in the local cache and the hub cannot be reached ({_first_line(chain[-1])}). Or {elsewhere}."
+    return (f"{name} is not in the local cache and the hub cannot be reached ({_first_line(chain[-1])}). Or "
+            f"{elsewhere}. {weights.not_a_model(name)}")
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "Found", "find", "is_hub_name", "reading"]
+__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "Found", "check_causal", "find", "is_hub_name", "own_code", "reading"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -85,16 +85,25 @@ def load(auto: Any, found: Found, device: torch.device, options: LoadOptions, **
             if "mismatched" not in str(error):
                 raise
             raise WeightsError(f"The weights of {found.name} do not fit its config.json; fetch it again.") from error
-    missing = [key for key in info["missing_keys"] if not key.endswith("lm_head.weight")]
-    if missing or info["mismatched_keys"]:
-        raise WeightsError(f"The weights of {found.name} do not fit {type(model).__name__}: missing {missing[:3]}, of "
-                           f"another shape {[*info['mismatched_keys']][:3]}; fetch it again.")
+    check_fit(found.name, model, info)
     if options.adapter is not None:
         model = _adapted(model, options.adapter)
     if options.device_map is None:
         with memory_for(f"moving {found.name} to {device}"):
             model = model.to(device)
     return model.eval()
+
+
+def check_fit(name: str, model: nn.Module, info: Mapping[str, Any]) -> None:
+    """Compare what `from_pretrained` says about the weights that it found.
+
+    Raises:
+        WeightsError: some are missing, which it would leave random, or of another shape.
+    """
+    missing = [key for key in info["missing_keys"] if not key.endswith("lm_head.weight")]
+    if missing or info["mismatched_keys"]:
+        raise WeightsError(f"The weights of {name} do not fit {type(model).__name__}: missing {sorted(missing)[:3]}, "
+                           f"of another shape {[*info['mismatched_keys']][:3]}; fetch it again.")
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -137,7 +146,8 @@ def _adapted(model: nn.Module, adapter: str) -> nn.Module:
 
 def local(name: str) -> str:
     """Return the path of a folder, or the name as it is."""
-    return str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    path = weights.local_path(name)
+    return str(path) if path.is_dir() else name
 
 
 def processor(found: Found, options: LoadOptions) -> Any:
@@ -151,11 +161,14 @@ def processor(found: Found, options: LoadOptions) -> Any:
     step = (f"Copy processor_config.json (or preprocessor_config.json), tokenizer.json and chat_template.jinja from "
             f"the model that {found.name} was made from, or save them with processor.save_pretrained.")
     try:
-        with quiet():
+        with reading(found.name, "processor"), quiet():
             made = AutoProcessor.from_pretrained(local(found.name), revision=options.revision or "main",
                                                  trust_remote_code=options.trust_remote_code)
-    except (OSError, ValueError, TypeError, AttributeError, ImportError) as error:
-        raise UnsupportedModel(f"{found.name} has no complete processor ({_line(error)}). {step}") from error
+    except UnsupportedModel:
+        raise
+    except WeightsError as error:
+        raise UnsupportedModel(f"{found.name} has no complete processor ({_line(error.__cause__)}). {step}") \
+            from error.__cause__
     if not isinstance(made, ProcessorMixin):
         raise UnsupportedModel(f"{found.name} has no processor for pictures, only {type(made).__name__}. {step}")
     return made
@@ -207,4 +220,5 @@ def check_positive(**options: float | None) -> None:
             raise InvalidInput(f"{name} must be above 0, not {value}.")
 
 
-__all__ = ["DTYPES", "QUANTIZED", "LoadOptions", "check_positive", "load", "local", "memory_for", "processor", "quiet"]
+__all__ = ["DTYPES", "QUANTIZED", "LoadOptions", "check_fit", "check_positive", "load", "local", "memory_for",
+           "processor", "quiet"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from mmvideo.errors import WeightsError
+from mmvideo.errors import WeightsError, lacks_memory
 from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.prompts import embedded_prompt
 from mmvideo.language.repetition import repeated_text
@@ -72,9 +72,13 @@ class LanguageModel(nn.Module):
 
         try:
             model, info = LlamaForCausalLM.from_pretrained(
-                str(folder), local_files_only=True, dtype=torch.float32, output_loading_info=True)
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
-        except (OSError, ValueError) as error:
+                str(folder), local_files_only=True, dtype=torch.float32, output_loading_info=True,
+                trust_remote_code=False)
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True,
+                                                                trust_remote_code=False)
+        except Exception as error:  # what the files hold decides what is raised
+            if lacks_memory(error):
+                raise
             raise WeightsError(f"{folder} holds no language model in the Hugging Face format: {error}") from error
         wrong = {key: info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
         if wrong:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mmvideo.errors import WeightsError
+from mmvideo.errors import MmvideoError, WeightsError, lacks_memory, shown
 
 
 class Pretrained(nn.Module):
@@ -45,13 +44,17 @@ class Pretrained(nn.Module):
         """
         folder = Path(folder)
         try:
-            config = json.loads((folder / "config.json").read_text())
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            if not isinstance(config, dict):
+                raise WeightsError(f"{folder}/config.json holds {shown(config, 60)}, not an object.")
             state = load_file(folder / "model.safetensors", device=str(device))
             part = cls.from_config(config)
             part.load_state_dict(state, strict=True)
         except FileNotFoundError as error:
-            raise WeightsError(f"{folder} lacks {Path(error.filename).name}; a part is config.json beside "
-                               "model.safetensors.") from error
-        except (json.JSONDecodeError, SafetensorError, RuntimeError, TypeError) as error:
-            raise WeightsError(f"{folder} does not fit {cls.__name__}: {error}") from error
+            missing = Path(error.filename or "model.safetensors").name
+            raise WeightsError(f"{folder} lacks {missing}; a part is config.json beside model.safetensors.") from error
+        except Exception as error:  # what the values of config.json make a constructor raise is of any class
+            if isinstance(error, MmvideoError) or lacks_memory(error):
+                raise
+            raise WeightsError(f"{folder} does not fit {cls.__name__}: {error or type(error).__name__}") from error
         return part.to(device).float().eval()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
-from mmvideo.errors import WeightsError
+from mmvideo.errors import WeightsError, shown
 from mmvideo.nn.load_part import load_part
 from mmvideo.registry import find
 from mmvideo.results import Classification
@@ -48,6 +48,9 @@ class Classify(Stage):
         self.config = weight_files.config(folder)
         if missing := [key for key in ("labels", "dim") if not self.config.get(key)]:
             raise WeightsError(f"{folder.name}/config.json has no {missing[0]!r}; this is no classification model.")
+        for key, kinds in (("temperature", int | float), ("threshold", int | float), ("span_seconds", list)):
+            if not isinstance(self.config.get(key, 1.0 if key != "span_seconds" else [0.0]), kinds):
+                raise WeightsError(f"{folder.name}/config.json: {key} cannot be {shown(self.config[key], 60)}.")
         head = find("heads", self.head)(self.config["dim"], self.config["labels"])
         self.network = load_part(head, folder, "head.").to(device)
 
