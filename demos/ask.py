@@ -9,7 +9,7 @@ import gradio as gr
 
 import mmvideo
 from mmvideo.hooks import Hook
-from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, serve
+from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, preview, serve
 
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "toybox.mp4"
 MAX_CHARACTERS = 200
@@ -32,8 +32,9 @@ def _pipeline(made: list[mmvideo.Pipeline] = []) -> mmvideo.Pipeline:  # noqa: B
     return made[0]
 
 
-def ask(clip: str | None, question: str | None, progress: gr.Progress = gr.Progress()) -> tuple[str, str | None]:  # noqa: B008
-    """Answer a question about a clip and draw what was looked at."""
+def ask(clip: str | None, question: str | None, uploads: dict[str, str] | None = None,
+        progress: gr.Progress = gr.Progress()) -> tuple[str, str | None]:  # noqa: B008
+    """Answer a question about a clip and draw what was looked at; `uploads` tells what a shown copy was made of."""
     if not clip:
         return "Choose a clip first: upload one, record one, or take the sample.", None
     question = (question or "").strip()
@@ -41,7 +42,7 @@ def ask(clip: str | None, question: str | None, progress: gr.Progress = gr.Progr
         return "Write a question first.", None
     if len(question) > MAX_CHARACTERS:
         return f"The question has {len(question)} characters; it can have {MAX_CHARACTERS}.", None
-    pipe = _pipeline()
+    clip, pipe = (uploads or {}).get(clip, clip), _pipeline()
     try:
         result = pipe(clip, question, hook=_Bar(progress, [stage.name for stage in pipe.recipe.stages]))
     except mmvideo.MmvideoError as error:
@@ -71,8 +72,10 @@ def build() -> gr.Blocks:
         answer = gr.Markdown(" ", elem_id="answer", min_height=48)
         seen = gr.Image(label="What was looked at, and when", show_label=False,  # the picture has a title of its own
                         interactive=False, elem_id="seen", type="filepath", buttons=["download", "fullscreen"])
+        uploads = gr.State({}, time_to_live=KEEP_SECONDS)
+        clip.upload(preview, clip, [clip, uploads], concurrency_limit=1)
         sample.click(lambda: str(SAMPLE), None, clip)
-        gr.on([go.click, question.submit], ask, [clip, question], [answer, seen], concurrency_limit=1,
+        gr.on([go.click, question.submit], ask, [clip, question, uploads], [answer, seen], concurrency_limit=1,
               show_progress_on=answer)
     return page
 

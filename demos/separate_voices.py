@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import mmvideo
 from mmvideo.hooks import Hook
-from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, serve
+from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, playable, preview, serve
 
 MAX_PEOPLE, MAX_SECONDS = 8, 120
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "voices.mp4"
@@ -95,10 +95,12 @@ def _hidden(message: str) -> list[Any]:
             gr.update(choices=["Everybody"], value="Everybody"), None]
 
 
-def separate(clip: str | None, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008
-    """Separate a clip and lay the result out for the page."""
+def separate(clip: str | None, uploads: dict[str, str] | None = None,
+             progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008
+    """Separate a clip and lay the result out for the page; `uploads` tells what a shown copy was made of."""
     if not clip:
         return _hidden("Choose a clip first: upload one, record one, or take the sample.")
+    clip = (uploads or {}).get(clip, clip)
     try:
         result = _pipeline()(clip, hook=_Bar(progress))
     except mmvideo.MmvideoError as error:
@@ -144,7 +146,7 @@ def remix(result: Any, *levels: float) -> str:
     *people, rest = levels
     gains = [*people[:len(result.tracks)], *[1.0] * (len(result.tracks) - MAX_PEOPLE)]
     try:
-        return str(result.remix(new_folder(KEEP_SECONDS) / "mix.mp4", gains, off_screen=rest))
+        return playable(str(result.remix(new_folder(KEEP_SECONDS) / "mix.mp4", gains, off_screen=rest)))
     except mmvideo.MmvideoError as error:
         raise gr.Error(str(error)) from error
 
@@ -179,9 +181,11 @@ def build() -> gr.Blocks:
             rest = gr.Slider(0, 2, 1.0, step=0.05, label="Everything else", elem_id="level-rest")
             play = gr.Button("Play the mix", variant="primary", elem_id="play")
             mixed = gr.Video(label="The mix", interactive=False, autoplay=True, elem_id="mix")
+        uploads = gr.State({}, time_to_live=KEEP_SECONDS)
+        clip.upload(preview, clip, [clip, uploads], concurrency_limit=1)
         sample.click(lambda: str(SAMPLE), None, clip)
         outputs = [message, state, faces, mixer, *groups, *players, *pictures, *sliders, only, mixed]
-        go.click(separate, clip, outputs, concurrency_limit=1, show_progress_on=message)
+        go.click(separate, [clip, uploads], outputs, concurrency_limit=1, show_progress_on=message)
         only.input(solo, [only, state], [*sliders, rest])
         play.click(remix, [state, *sliders, rest], mixed)
     return page

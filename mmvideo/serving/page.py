@@ -14,6 +14,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 from starlette.middleware import Middleware
 
+from mmvideo.errors import MmvideoError
+from mmvideo.media import probe
+from mmvideo.media.playable import is_playable, write_playable
 from mmvideo.serving.size import SizeLimit
 
 MAX_SIZE = 200 << 20
@@ -21,6 +24,8 @@ KEEP_SECONDS, CHECK_SECONDS = 1800, 300
 """Uploads and what was made of them are removed after the first; every so often it is looked what is that old."""
 MAX_QUEUE, MAX_SESSIONS = 16, 32
 """Clicks that may wait; visitors whose results are held in memory."""
+PREVIEW_SIDE, PREVIEW_SECONDS = 480, 120
+"""Of copies that are only shown: pixels of the shorter side, and length."""
 LEAST_ROOM = 4 * MAX_SIZE
 """Free bytes on the disk below which no upload is taken."""
 CSS = """
@@ -33,7 +38,7 @@ CSS = """
 
 def uploads() -> Path:
     """Return the folder that Gradio keeps uploads in, and removes files from."""
-    return Path(gr.utils.get_upload_folder())
+    return Path(gr.utils.get_upload_folder()).absolute()
 
 
 def new_folder(keep_seconds: float = KEEP_SECONDS) -> Path:
@@ -48,6 +53,26 @@ def new_folder(keep_seconds: float = KEEP_SECONDS) -> Path:
             if time.time() - made.stat().st_mtime > keep_seconds:
                 shutil.rmtree(made, ignore_errors=True)
     return Path(tempfile.mkdtemp(dir=home))
+
+
+def preview(clip: str | None) -> tuple[str | None, dict[str, str]]:
+    """Return what the browser shows of an upload, which is a small copy where it cannot play it, and what it is of."""
+    shown = clip and playable(clip, short_side=PREVIEW_SIDE, max_seconds=PREVIEW_SECONDS)
+    return shown, {shown: clip} if shown != clip else {}
+
+
+def playable(clip: str, **limits: Any) -> str:
+    """Return the path of a file, or of a copy that browsers play; of the file too where it cannot be read.
+
+    Args:
+        limits: of `write_playable`.
+    """
+    try:
+        if is_playable(probe(clip), Path(clip).suffix):
+            return clip
+        return str(write_playable(clip, new_folder() / f"{Path(clip).stem[:50]}.mp4", **limits))
+    except MmvideoError:  # whoever uses the clip says what is wrong with it
+        return clip
 
 
 def serve(page: gr.Blocks, host: str, port: int, *, sample: Path) -> Any:
@@ -65,4 +90,4 @@ def serve(page: gr.Blocks, host: str, port: int, *, sample: Path) -> Any:
 
 
 __all__ = ["CHECK_SECONDS", "CSS", "KEEP_SECONDS", "LEAST_ROOM", "MAX_QUEUE", "MAX_SESSIONS", "MAX_SIZE", "new_folder",
-           "serve", "uploads"]
+           "playable", "preview", "serve", "uploads"]

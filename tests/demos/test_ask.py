@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.media.test_playable import make
+
 SAMPLE = Path(__file__).resolve().parents[2] / "mmvideo" / "embedded" / "demo" / "toybox.mp4"
 PICTURES = os.environ.get("MMVIDEO_SCREENSHOTS", "")
 DEMO = "ask"
@@ -22,6 +24,17 @@ def _said(page: object, words: str) -> str:
 def test_what_is_missing_is_said(page: object) -> None:
     page.click("#go")
     assert "Choose a clip first" in _said(page, "Choose a clip")
+
+
+def test_clips_that_browsers_do_not_play_are_shown_too(page: object, tmp_path: Path) -> None:
+    clip = make(tmp_path / "old.avi", "mpeg4", sound="mp3", size=(720, 1280))
+    page.set_input_files("#clip input[type=file]", str(clip))
+    page.wait_for_function("document.querySelector('#clip video')?.readyState > 1", timeout=60_000)
+    assert page.evaluate("document.querySelector('#clip video').videoHeight") == 480
+    page.fill("#question textarea, #question input", "what is in the video?")
+    page.click("#go")
+    assert "toybox-qa" in _said(page, "toybox-qa")
+    page.locator("#clip button[aria-label='Clear']").click()
 
 
 def test_an_answer_with_the_frames_looked_at(page: object) -> None:

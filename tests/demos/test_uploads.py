@@ -169,6 +169,34 @@ def test_an_uploaded_playlist_opens_no_other_file(demo: str, request: pytest.Fix
     assert not [path for path in _files(folder) if path.suffix in (".png", ".webp", ".wav")]
 
 
+@pytest.fixture
+def page_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    return tmp_path / "uploads"
+
+
+def test_a_copy_is_shown_and_the_upload_is_used(page_files: Path, tmp_path: Path) -> None:
+    import mmvideo
+    from mmvideo.serving.page import new_folder, playable, preview
+    from tests.media.test_playable import make
+
+    assert preview(None) == (None, {})
+    assert preview(str(SAMPLE)) == (str(SAMPLE), {})
+    damaged = tmp_path / "damaged.avi"
+    damaged.write_bytes(b"no film")
+    assert preview(str(damaged)) == (str(damaged), {})
+    old = make(tmp_path / "old.avi", "mpeg4", sound="mp3", size=(600, 900))
+    shown, uploads = preview(str(old))
+    assert uploads == {shown: str(old)}
+    assert Path(shown).is_relative_to(page_files)
+    assert mmvideo.probe(shown).main_video.height == 480
+    assert mmvideo.probe(playable(str(old))).main_video.height == 600
+    for made in (page_files / "made").iterdir():
+        os.utime(made, (0, 0))
+    new_folder()
+    assert len(list((page_files / "made").iterdir())) == 1, "old ones are removed"
+
+
 def test_only_uploads_may_be_large(asked: tuple[int, Path]) -> None:
     port, _ = asked
     for headers in ({"Content-Length": str(2 << 20)}, {"Transfer-Encoding": "chunked"}, {"Content-Length": "9" * 20}):
