@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 
 class Spool:
     """A temporary file of equal rows: written at its end, read anywhere, by any thread. Gone when nobody holds it.
+
+    A copy (`copy`, `pickle`) is a file of its own with the same rows; while it is pickled the rows are in memory.
 
     Args:
         shape: of one row.
@@ -44,6 +47,15 @@ class Spool:
             self._file.seek(start * self._row_bytes)
             data = self._file.read(count * self._row_bytes)
         return np.frombuffer(bytearray(data), self.dtype).reshape(count, *self.shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        rows = len(self)
+        return {"shape": self.shape, "dtype": self.dtype.str, "rows": self.read(0, rows) if rows else None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["shape"], state["dtype"])
+        if state["rows"] is not None:
+            self.append(state["rows"])
 
     def close(self) -> None:
         """Delete the file; the spool is empty afterwards."""

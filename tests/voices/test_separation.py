@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -63,6 +66,18 @@ def test_two_talkers_are_two_tracks_that_add_up_to_the_sound(heard: SeparatedVoi
     torch.testing.assert_close(mixture.samples, original, atol=1e-6, rtol=0)
     torch.testing.assert_close(whole(heard), mixture.samples, atol=1e-5, rtol=0)
     assert heard.in_domain
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_outlives_the_result_and_can_be_saved(heard: SeparatedVoices, tmp_path: Path, again: Callable) -> None:
+    made = again(heard)
+    assert str(made) == str(heard)
+    assert made.to_dict() == heard.to_dict()
+    assert torch.equal(whole(made), whole(heard))
+    assert len(list(made.save(tmp_path / "voices", videos=False).glob("*.wav"))) >= 3
+    if again is not copy.copy:
+        made.tracks[0].sound.spool.close()
+        assert heard.tracks[0].audio.samples.abs().max() > 0, "a copy has files of its own"
 
 
 def test_the_right_talker_is_heard(heard: SeparatedVoices) -> None:
