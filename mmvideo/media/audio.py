@@ -24,7 +24,9 @@ _GAP_SECONDS = 0.05
 
 _ROUNDING_SECONDS = 0.0011
 
-_MAX_GAP_SECONDS = 3600.0
+_MAX_SILENCE_SECONDS, _MAX_SILENCE_SHARE = 300.0, 10
+"""Gaps are filled as long as all silence is shorter than the first, or than so many times the sound before it. A
+damaged clock can jump by years, and what is filled must follow what is there."""
 
 
 class AudioReader:
@@ -72,8 +74,12 @@ class AudioReader:
         return Audio(samples, rate or 16000, start_seconds=begin, source=self.opener.name, warnings=self.log.tuple())
 
     def chunks(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
-               end_seconds: float | None = None) -> Iterator[tuple[np.ndarray, float, int]]:
-        """Yield float32 (channels, S) pieces without gaps, each with the time of its first sample and the rate."""
+               end_seconds: float | None = None, fill: bool = True) -> Iterator[tuple[np.ndarray, float, int]]:
+        """Yield float32 (channels, S) pieces, each with the time of its first sample and the rate.
+
+        Args:
+            fill: fill gaps between pieces with silence; False leaves them out.
+        """
         start_seconds, end_seconds = checks.span(start_seconds, end_seconds)
         sample_rate, mono = None if sample_rate is None else checks.sample_rate(sample_rate), checks.flag("mono", mono)
         with self.opener() as container:
@@ -89,10 +95,9 @@ class AudioReader:
                 base = stream.time_base
                 container.seek(int((start_seconds - _PREROLL_SECONDS) / base), stream=stream, backward=True)
             layout = "mono" if mono or context.channels == 1 else "stereo"
-            cut = _Cut(rate, start_seconds, end_seconds)
+            cut = _Cut(rate, start_seconds, end_seconds, fill=fill, log=self.log)
             for samples, at_seconds in self._resampled(container, stream, layout, rate):
-                piece = cut(samples, at_seconds)
-                if piece is not None:
+                for piece in cut(samples, at_seconds):
                     yield *piece, rate
                 if cut.done:
                     return
@@ -131,7 +136,7 @@ class AudioReader:
         self.log.add(NOT_FINITE)
 
     def _jump(self, expected: float, seconds: float) -> None:
-        text = (f"no sound from {expected:.3f} to {seconds:.3f} s (filled with silence)" if seconds > expected else
+        text = (f"no sound from {expected:.3f} to {seconds:.3f} s (silence)" if seconds > expected else
                 f"the clock of the sound goes back from {expected:.3f} to {seconds:.3f} s")
         if self.strict:
             raise VideoDecodeError(f"{self.opener.name}: {text}.")
@@ -173,30 +178,38 @@ def _on_grid(seconds: float, stream: av.AudioStream, frame: av.AudioFrame) -> fl
 class _Cut:
     """Cuts pieces to [start, end) by sample, and fills gaps between pieces with zeros."""
 
-    def __init__(self, rate: int, start: float | None, end: float | None):
-        self.rate, self.start, self.end = rate, start, end
+    def __init__(self, rate: int, start: float | None, end: float | None, *, fill: bool, log: WarningLog):
+        self.rate, self.start, self.end, self._fill, self._log = rate, start, end, fill, log
         self.next: int | None = None if start is None else round(start * rate)
         self.last = None if end is None else round(end * rate)
-        self._begun = False
+        self._heard = self._silent = 0
+        """Samples of the track, and of silence between them, so far."""
         self.done = False
 
-    def __call__(self, samples: np.ndarray, at_seconds: float) -> tuple[np.ndarray, float] | None:
+    def __call__(self, samples: np.ndarray, at_seconds: float) -> Iterator[tuple[np.ndarray, float]]:
         at = round(at_seconds * self.rate)
         if self.last is not None and at >= self.last:
             self.done = True
-            samples = samples[:, :0]
-            return None
-        if self.next is None or (not self._begun and at > self.next):
+            return
+        if self.next is None or (not self._heard and at > self.next):
             self.next = at
         if at < self.next:
             samples, at = samples[:, self.next - at:], self.next
         if not samples.shape[1]:
-            return None
+            return
         gap = at - self.next
-        if gap > 1 and gap <= _MAX_GAP_SECONDS * self.rate:
-            samples, at = np.pad(samples, ((0, 0), (gap, 0))), self.next
+        if gap > 1 and self._fill:
+            self._silent += gap
+            if self._silent > max(_MAX_SILENCE_SECONDS * self.rate, _MAX_SILENCE_SHARE * self._heard):
+                self._log.add(f"the sound pauses for {gap / self.rate:.0f} s at {self.next / self.rate:.3f} s, too "
+                              "long to be filled; what follows was left out (read it as a span of its own)")
+                self.done = True
+                return
+            for begin in range(self.next, at, self.rate):
+                silence = np.zeros((samples.shape[0], min(self.rate, at - begin)), np.float32)
+                yield silence, begin / self.rate
         if self.last is not None and at + samples.shape[1] >= self.last:
             samples, self.done = samples[:, :self.last - at], True
-        self._begun = True
+        self._heard += samples.shape[1]
         self.next = at + samples.shape[1]
-        return samples, at / self.rate
+        yield samples, at / self.rate

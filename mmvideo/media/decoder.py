@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import av
+import numpy as np
 
 from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.careful import CarefulDecoder
@@ -86,6 +87,24 @@ class VideoDecoder:
         if not found:
             raise VideoDecodeError(f"{self.opener.name}: not one frame can be decoded"
                                    f"{': ' + self.log.items[-1] if self.log.items else ''}.")
+
+    def packet_times(self) -> np.ndarray:
+        """Return the times of all packets in seconds, increasing, without decoding them; those of damaged files may
+        lack some."""
+        stamps: list[float] = []
+        container, stream = self.open(careful=False)
+        with container:
+            packets = container.demux(stream)
+            while True:
+                try:
+                    packet = next(packets)
+                except (StopIteration, *ERRORS):
+                    break
+                if packet.size and (packet.pts is not None or packet.dts is not None):
+                    stamps.append(_seconds(packet))
+        if self.step_seconds is not None:
+            return np.arange(len(stamps)) * float(self.step_seconds)
+        return np.unique(stamps)
 
     def _doubt(self, text: str) -> None:
         if self.strict:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 
 from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.audio import AudioReader
@@ -17,6 +18,13 @@ from mmvideo.media.source import Frames, Source, Take
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio
 from mmvideo.wording import plural
+
+_FRAME_BYTES = 1000
+"""Of a file with fewer bytes for each of a number of frames it is worth to read when its frames are shown."""
+
+_SECOND_BYTES, _STILL_SECONDS = 16, 600.0
+"""No second of picture or sound takes up less than the first, except in pauses; the second is how long all of these may
+last together."""
 
 
 class FileSource(Source):
@@ -44,6 +52,7 @@ class FileSource(Source):
         self._audio_log = WarningLog()
         self._audio = AudioReader(opener, log=self._audio_log, track=audio_stream, strict=strict)
         self._sparse: SparseReader | None = None
+        self._times: np.ndarray | None = None
         self._seeks = True
         self._lock = threading.RLock()
         """Held while the container of `_sparse` is used: FFmpeg crashes where two threads seek or decode in one."""
@@ -129,6 +138,30 @@ class FileSource(Source):
         """Return the sound of a span; see `Source.audio`."""
         return self._audio.read(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
                                 end_seconds=end_seconds)
+
+    def holds_fewer_frames(self, count: int) -> bool:
+        """Compare with what the header declares, and with the length of the file; see `Source.holds_fewer_frames`."""
+        main, num_bytes = self.info.main_video, self._decoder.opener.num_bytes
+        declared = main.declared_frames if main is not None else None
+        return (declared is not None and declared < count) or (num_bytes or 0) < count * _FRAME_BYTES
+
+    def can_last(self, seconds: float) -> bool:
+        """Compare with the length of the file; see `Source.can_last`."""
+        return seconds <= _STILL_SECONDS or (self._decoder.opener.num_bytes or 0) >= seconds * _SECOND_BYTES
+
+    def frame_times(self) -> np.ndarray:
+        """Return the times of all packets of the moving picture; see `Source.frame_times`."""
+        if self._times is None:
+            self._times = self._decoder.packet_times()
+        return self._times
+
+    def sound_pieces(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+                     end_seconds: float | None = None) -> Iterator[Audio]:
+        """Yield the sound of a span without its pauses; see `Source.sound_pieces`."""
+        for samples, at_seconds, rate in self._audio.chunks(
+                sample_rate=sample_rate, mono=mono, start_seconds=start_seconds, end_seconds=end_seconds, fill=False):
+            yield Audio(torch.from_numpy(np.ascontiguousarray(samples)), rate, start_seconds=at_seconds,
+                        source=self.info.source)
 
     def _audio_chunks(self, *, sample_rate: int | None, mono: bool, start_seconds: float | None,
                       end_seconds: float | None) -> Iterator[tuple[np.ndarray, float, int]]:

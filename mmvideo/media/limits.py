@@ -29,3 +29,9 @@ MAX_BATCH = 1_000_000
 
 MAX_RESULT_BYTES = 16 * 1024**3
 """Largest tensor of frames that one call returns; longer videos are read with `Source.stream`."""
+
+MAX_SOUND_BYTES = 2 * 1024**3
+"""Most sound beside the frames of one call: nine hours at 16 kHz."""
+
+MAX_LEAD_SECONDS = 600.0
+"""Longest silence that is put before a track which begins late."""

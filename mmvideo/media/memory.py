@@ -74,6 +74,14 @@ class ListSource(Source):
         for row in sorted({max(0, int(row)) for row in rows}):
             take(self._as_frame(row), self._pts[row])
 
+    def holds_fewer_frames(self, count: int) -> bool:
+        """Compare with the number of frames; see `Source.holds_fewer_frames`."""
+        return len(self._pts) < count
+
+    def frame_times(self) -> np.ndarray:
+        """Return the times of all frames; see `Source.frame_times`."""
+        return np.asarray(self._pts)
+
     def _need_frames(self) -> None:
         if not self._pts:
             raise NoVideoTrack(f"{self.info.source} is sound only; it has no frames.")

@@ -16,7 +16,7 @@ from mmvideo.errors import BudgetExceeded, InvalidInput, NoAudioTrack
 from mmvideo.media.convert import Converter, Fit, as_tensor
 from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.info import MediaInfo
-from mmvideo.media.limits import MAX_BATCH, MAX_RESULT_BYTES
+from mmvideo.media.limits import MAX_BATCH, MAX_LEAD_SECONDS, MAX_RESULT_BYTES
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio, Size, Video
 
@@ -84,6 +84,23 @@ class Source:
     def has_audio(self) -> bool:
         """Whether there is a sound track, silent or not."""
         return bool(self.info.audio)
+
+    def holds_fewer_frames(self, count: int) -> bool:
+        """Whether the source holds fewer frames than `count` for all that is known without reading it: a header may
+        claim any duration."""
+        return False
+
+    def can_last(self, seconds: float) -> bool:
+        """Whether a source of this length can hold so many seconds of picture or sound, for all that is known."""
+        return True
+
+    def frame_times(self) -> np.ndarray:
+        """Return the times (N,) of all frames in seconds, increasing, without decoding them.
+
+        Raises:
+            InvalidInput: a live source.
+        """
+        raise InvalidInput(f"{self.info.source} is live; the times of its frames are not known beforehand.")
 
     def close(self) -> None:
         """Give back files and memory."""
@@ -193,8 +210,8 @@ class Source:
                   end_seconds: float | None = None) -> Iterator[tuple[Video, Audio | None]]:
         """Yield batches of frames, each with the sound from its first frame until the next batch's first frame.
 
-        The sound is None where the source has none. The first batch's sound begins with its first frame, the last one's
-        runs to the end of the span.
+        The sound is None where the source has none, or none for a very long time. The first batch's sound begins with
+        its first frame, the last one's runs to the end of the span.
 
         Raises:
             NoVideoTrack: there is no moving picture.
@@ -252,6 +269,18 @@ class Source:
             yield Audio(torch.from_numpy(np.ascontiguousarray(samples)), rate, start_seconds=at_seconds,
                         source=self.info.source)
 
+    def sound_pieces(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
+                     end_seconds: float | None = None) -> Iterator[Audio]:
+        """Yield the sound of a span as `stream_audio` does, but leave out the pauses of a track instead of filling
+        them with silence; every piece says when it begins.
+
+        Raises:
+            NoAudioTrack: there is no sound track.
+            VideoDecodeError: it cannot be decoded, or is damaged with ``strict=True``.
+        """
+        yield from self.stream_audio(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
+                                     end_seconds=end_seconds)
+
     def _audio_chunks(self, *, sample_rate: int | None, mono: bool, start_seconds: float | None,
                       end_seconds: float | None) -> Iterator[tuple[np.ndarray, float, int]]:
         sound = self.audio(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds, end_seconds=end_seconds)
@@ -285,30 +314,47 @@ class _Belt:
     """Cuts a run of sound chunks at given times."""
 
     def __init__(self, chunks: Iterator[tuple[np.ndarray, float, int]], source: str, begins: float):
-        self._chunks, self._source, self._at = chunks, source, begins
+        self._chunks, self._source = chunks, source
         self._rest: np.ndarray | None = None
         self._rest_at, self._rate = begins, 0
+        self._lead = 0
+        """Samples of silence still to come before `_rest`, where the track begins late."""
 
     def until(self, end: float | None) -> Audio | None:
-        """Return the sound from where the last piece ended until `end`; zeros where the track has not begun."""
-        while end is None or self._rest is None or self._rest_at + self._rest.shape[1] / self._rate < end:
+        """Return the sound from where the last piece ended until `end`; zeros where the track has not begun, None for
+        longer than `MAX_LEAD_SECONDS` before it begins."""
+        pieces = [] if self._rest is None else [self._rest]
+        have = self._lead + sum(piece.shape[1] for piece in pieces)
+        while end is None or not pieces or self._rest_at + have / self._rate < end:
             following = next(self._chunks, None)
             if following is None:
                 break
             samples, at, self._rate = following
-            if self._rest is None:
-                lead = max(0, round((at - self._rest_at) * self._rate))
-                samples = np.pad(samples, ((0, 0), (lead, 0)))
-                self._rest = samples
-            else:
-                self._rest = np.concatenate([self._rest, samples], axis=1)
-        if self._rest is None:
+            if not pieces:
+                self._lead = max(0, round((at - self._rest_at) * self._rate))
+                have = self._lead
+            pieces.append(samples)
+            have += samples.shape[1]
+        if not pieces:
             return None
-        count = self._rest.shape[1]
+        rest = np.concatenate(pieces, axis=1) if len(pieces) > 1 else pieces[0]
+        count = have
         if end is not None:
             count = max(0, round(end * self._rate) - round(self._rest_at * self._rate))
-        piece, self._rest = self._rest[:, :count], self._rest[:, count:]
-        begins, self._rest_at = self._rest_at, self._rest_at + piece.shape[1] / self._rate
+        return self._cut(rest, count)
+
+    def _cut(self, rest: np.ndarray, count: int) -> Audio | None:
+        """Take `count` samples, silence first, off the beginning."""
+        lead, begins = min(count, self._lead), self._rest_at
+        piece, self._rest = rest[:, :count - lead], rest[:, count - lead:]
+        self._lead -= lead
+        self._rest_at += (lead + piece.shape[1]) / self._rate
+        if lead > MAX_LEAD_SECONDS * self._rate:
+            begins += lead / self._rate
+            if not piece.shape[1]:
+                return None
+        elif lead:
+            piece = np.pad(piece, ((0, 0), (lead, 0)))
         return Audio(torch.from_numpy(np.ascontiguousarray(piece)), self._rate, start_seconds=begins,
                      source=self._source)
 

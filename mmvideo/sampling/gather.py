@@ -13,7 +13,7 @@ from torch import Tensor
 from mmvideo import checks
 from mmvideo.errors import BudgetExceeded, InvalidInput, NoVideoTrack
 from mmvideo.media.convert import Fit
-from mmvideo.media.limits import MAX_RESULT_BYTES
+from mmvideo.media.limits import MAX_SOUND_BYTES
 from mmvideo.media.source import EPSILON_SECONDS, Source
 from mmvideo.types import Clips, Size
 
@@ -102,19 +102,28 @@ def sound_of(source: Source, spans: list[Span], sample_rate: int, sound_seconds:
     sample_rate = checks.sample_rate(sample_rate)
     seconds = max(span.seconds for span in spans) if sound_seconds is None else sound_seconds
     samples = max(1, round(seconds * sample_rate))
-    if 4 * len(spans) * samples > MAX_RESULT_BYTES:
+    if 4 * len(spans) * samples > MAX_SOUND_BYTES:
         raise BudgetExceeded(f"The sound of {len(spans)} clips of {seconds:g} s at {sample_rate} Hz is over "
-                             f"{MAX_RESULT_BYTES} bytes; take fewer or shorter clips, or a lower sample_rate.")
+                             f"{MAX_SOUND_BYTES} bytes; take fewer or shorter clips, or a lower sample_rate.")
     out = torch.zeros(len(spans), samples)
     if not source.has_audio:
         return out
     first, last = min(span.start_seconds for span in spans), max(span.end_seconds for span in spans)
-    sound = source.audio(sample_rate=sample_rate, mono=True, start_seconds=first, end_seconds=last + EPSILON_SECONDS)
-    for row, span in enumerate(spans):
-        at = round((span.start_seconds - sound.start_seconds) * sample_rate)
-        count = min(samples, round(span.seconds * sample_rate))
-        piece = sound.samples[0, max(0, at):max(0, at + count)]
-        lead = max(0, -at)
-        piece = piece[:max(0, samples - lead)]
-        out[row, lead:lead + len(piece)] = piece
+    order = sorted(range(len(spans)), key=lambda row: spans[row].start_seconds)
+    origin, done = None, 0
+    for piece in source.sound_pieces(sample_rate=sample_rate, mono=True, start_seconds=first,
+                                     end_seconds=last + EPSILON_SECONDS):
+        origin = piece.start_seconds if origin is None else origin
+        begin = round((piece.start_seconds - origin) * sample_rate)
+        end = begin + piece.samples.shape[1]
+        for number, row in enumerate(order[done:], done):
+            at = round((spans[row].start_seconds - origin) * sample_rate)
+            until = at + min(samples, round(spans[row].seconds * sample_rate))
+            if at >= end:
+                break
+            if until <= begin:
+                done += number == done  # nothing that follows is heard in it
+                continue
+            low, high = max(at, begin), min(until, end)
+            out[row, low - at:high - at] = piece.samples[0, low - begin:high - begin]
     return out

@@ -15,10 +15,14 @@ from mmvideo.sampling.gather import SizeLike, Span, count, gather, span_of
 from mmvideo.types import Clips
 from mmvideo.wording import plural
 
+MAX_WINDOWS = 1800
+"""Most windows where the caller says nothing else: an hour of two seconds each."""
 _MOST = 100_000
+_FEW = 64
+"""So many windows are taken without asking whether each of them has a frame of its own."""
 
 
-def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16, max_windows: int | None = None,
+def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16, max_windows: int | None = MAX_WINDOWS,
             size: SizeLike = None, fit: Fit = "crop", sample_rate: int | None = None,
             short: Literal["repeat", "spread"] = "repeat", start_seconds: float | None = None,
             end_seconds: float | None = None) -> Clips:
@@ -52,14 +56,14 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
         BudgetExceeded: so many windows that the header must be wrong; set `max_windows`.
         NoVideoTrack: the source has no moving picture.
     """
-    window_seconds = checks.number("window_seconds", window_seconds, above=0, high=checks.LONGEST_SECONDS)
+    window_seconds = checks.number("window_seconds", window_seconds, low=1e-3, high=checks.LONGEST_SECONDS)
     num_frames = count("num_frames", num_frames)
     if max_windows is not None:
         max_windows = count("max_windows", max_windows)
     if not isinstance(short, str) or short not in ("repeat", "spread"):
         raise InvalidInput(f"short must be repeat or spread, not {short!r}.")
     span = span_of(source, start_seconds, end_seconds)
-    starts, rule = _starts(span, window_seconds, max_windows)
+    starts, rule = _starts(source, span, window_seconds, num_frames, max_windows)
     spans = [Span(start, min(start + window_seconds, span.end_seconds)) for start in starts]
     rest = {"size": size, "fit": fit, "sample_rate": sample_rate, "sound_seconds": window_seconds}
     if short == "spread" and span.seconds < window_seconds - 1e-3:
@@ -74,18 +78,47 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
     return gather(source, times, spans=spans, rule=f"{rule}, {plural(num_frames, 'frame')} each", valid=valid, **rest)
 
 
-def _starts(span: Span, window_seconds: float, max_windows: int | None) -> tuple[np.ndarray, str]:
+def _starts(source: Source, span: Span, window_seconds: float, num_frames: int,
+            max_windows: int | None) -> tuple[np.ndarray, str]:
     num = max(1, math.ceil(min((span.seconds - 1e-3) / window_seconds, 1e15)))
-    if max_windows is None and num > _MOST:
-        raise BudgetExceeded(f"{span} holds {num} windows of {window_seconds:g} s; set max_windows.")
-    numbers = np.arange(num) if max_windows is None or num <= max_windows else None
     windows = "one window" if num == 1 else f"{num} consecutive windows"
     rule = f"{windows} of {window_seconds:g} s over {span}"
-    if numbers is None:
-        numbers = np.floor((np.arange(max_windows) + 0.5) * num / max_windows)
+    if num > _FEW and source.holds_fewer_frames(num):
+        starts = _where_frames_are(source, span, window_seconds * (num_frames - 1) / num_frames)
+        rule = f"{plural(len(starts), 'window')} of {window_seconds:g} s, those of {span} that show a new frame"
+        if max_windows is not None and len(starts) > max_windows:
+            starts = starts[_thinned(len(starts), max_windows)]
+            rule += f", thinned evenly to {max_windows}"
+        return starts, rule
+    if max_windows is not None and num > max_windows:
+        numbers = _thinned(num, max_windows)
         rule += f", thinned evenly to {max_windows}"
+    elif num > _MOST:
+        raise BudgetExceeded(f"{span} holds {num} windows of {window_seconds:g} s; set max_windows.")
+    else:
+        numbers = np.arange(num)
     starts = span.start_seconds + numbers * window_seconds
     latest = max(span.start_seconds, span.end_seconds - window_seconds)
     if starts[-1] > latest and num > 1:
         rule += ", the last shifted back to end with it"
     return np.minimum(starts, latest), rule
+
+
+def _thinned(num: int, most: int) -> np.ndarray:
+    return np.floor((np.arange(most) + 0.5) * num / most).astype(np.int64)
+
+
+def _where_frames_are(source: Source, span: Span, reach_seconds: float) -> np.ndarray:
+    """Begin a window with the frame at the start of the span, and then with each that lies beyond the reach of the
+    window before."""
+    times = source.frame_times()
+    times = times[(times > span.start_seconds) & (times < span.end_seconds - EPSILON_SECONDS)]
+    times = np.append(span.start_seconds, times)
+    starts, at = [], 0
+    while at < len(times):
+        starts.append(times[at])
+        at = max(at + 1, int(np.searchsorted(times, times[at] + reach_seconds + EPSILON_SECONDS, side="right")))
+    return np.asarray(starts)
+
+
+__all__ = ["MAX_WINDOWS", "windows"]

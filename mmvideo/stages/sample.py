@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
@@ -14,6 +15,7 @@ from mmvideo import checks
 from mmvideo.errors import RecipeError, UnknownName
 from mmvideo.recipes import keywords
 from mmvideo.registry import find
+from mmvideo.sampling.windows import MAX_WINDOWS
 from mmvideo.stages.base import Stage
 from mmvideo.types import Clips
 
@@ -144,13 +146,31 @@ class SampleShots(Sample):
         if window is not None:
             window = checks.number("window_seconds", window, above=0)
         shortest = checks.number("min_window_seconds", self.min_window_seconds, above=0)
-        for index, (start, end) in enumerate(shots):
+        numbers, windows_a_second = self._share(shots, window or 1.0)
+        for index in numbers:
+            start, end = shots[index]
             short = window is not None and end - start < window
             changes = {"window_seconds": max(end - start, shortest)} if short else {}
+            if windows_a_second is not None:
+                changes["max_windows"] = max(1, int(windows_a_second * (end - start)))
             clips = self.take(media, start, end, **changes)
             taken.append(clips)
             where += spans(clips, start, end, shot=index)
         return {"clips": _joined(taken), "spans": tuple(where)}
+
+    def _share(self, shots: tuple[tuple[float, float], ...], window: float) -> tuple[list[int], float | None]:
+        """Return which shots are looked at and how many windows each gets at most for every second, so that all of
+        them get no more than `MAX_WINDOWS`; None where they need less, or where the recipe sets `max_windows`."""
+        numbers = list(range(len(shots)))
+        known = inspect.signature(find("samplers", self.sampler)).parameters
+        if "max_windows" in self.sampler_options or "max_windows" not in known:
+            return numbers, None
+        if sum(math.ceil((end - start) / window) for start, end in shots) <= MAX_WINDOWS:
+            return numbers, None
+        if len(shots) > MAX_WINDOWS:
+            numbers = [int((i + 0.5) * len(shots) / MAX_WINDOWS) for i in range(MAX_WINDOWS)]
+        seconds = sum(shots[number][1] - shots[number][0] for number in numbers)
+        return numbers, MAX_WINDOWS / seconds
 
 
 def _joined(parts: list[Clips]) -> Clips:

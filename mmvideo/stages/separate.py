@@ -64,6 +64,9 @@ class Hear(Stage):
         if self.max_seconds is not None and end - start > self.max_seconds:
             raise InvalidInput(f"{media.info.source} is {end - start:.0f} s long; at most {self.max_seconds:g} s are "
                                "taken here. Cut it, or raise max_seconds of the stage 'hear'.")
+        if not media.can_last(end - start):
+            raise VideoDecodeError(f"{media.info.source} is said to last {end - start:.0f} s, but holds far less. Cut "
+                                   "it to where there is picture and sound.")
         return {"heard": Heard(start, max(1, int(np.ceil((end - start) * FPS - 1e-6))))}
 
 

@@ -134,7 +134,8 @@ class Run:
             begin = round((piece.start_seconds - self.start) * SAMPLE_RATE)
             samples = piece.samples[0]
             if at == 0 and begin > 0:
-                yield torch.zeros(begin)
+                for done in range(0, begin, SAMPLE_RATE):
+                    yield torch.zeros(min(SAMPLE_RATE, begin - done))
                 at = begin
             skip = max(0, -begin) if at == 0 else 0
             yield samples[skip:]
