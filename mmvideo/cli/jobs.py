@@ -124,6 +124,7 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
         JobIncomplete: clips failed; the exit code tells it.
     """
     from mmvideo.jobs import JobOptions, nursery, run_job
+    from mmvideo.jobs.engines import ranks
     from mmvideo.jobs.files import check_folder
     from mmvideo.jobs.sinks import need_parquet
     from mmvideo.pipeline import Pipeline
@@ -137,6 +138,8 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
             else nullcontext():
         pipe = Pipeline(recipe, model, device, **overrides(changes))
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
+    if checked.engine == "accelerate" and ranks.rank() > 0:
+        return  # the rank that holds the ledger says how it went
     if checked.dry_run:
         say(as_json(summary) if json else summary)
         return

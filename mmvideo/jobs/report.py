@@ -57,7 +57,7 @@ def write(folder: Path, ledger: Ledger) -> Path:
     body = [_head(about, counts, runs, ledger.num_cut()), _cards(folder, ledger), _failures(failures),
             _throughput(ledger, runs)]
     page = (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f"<title>{html.escape(about['pipeline'])}: {counts['done']} clips</title><style>{_STYLE}</style>"
+            f"<title>{html.escape(about['pipeline'])}: {plural(counts['done'], 'clip')}</title><style>{_STYLE}</style>"
             f"<main>{''.join(body)}</main></html>\n")
     write_whole(path, [page.encode()])
     return path

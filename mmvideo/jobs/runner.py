@@ -124,6 +124,8 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
     job = {"pipeline": pipeline.recipe.name, "model": pipeline.model, "weights_sha256": weights_sha256,
            "config": config, "versions": versions()}
     if options.engine == "accelerate" and ranks.rank() > 0:  # launched beside rank 0, which holds the ledger
+        if options.dry_run:
+            return JobPlan()
         ranks.follow(pipeline, options, job)
         return JobSummary(folder, dict.fromkeys(STATES, 0), 0.0, 0, 0)
     with writing(folder), contextlib.ExitStack() as stack:
@@ -136,7 +138,7 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
         interrupted = False
         with _interruptible(coordinator), display.showing(coordinator.progress, options.progress):
             try:
-                if coordinator.progress.left:
+                if coordinator.progress.left or (options.engine == "accelerate" and ranks.launched()):
                     engines.find(options.engine)(pipeline, options, job, coordinator)
                 interrupted = coordinator.stopping() and coordinator.trouble is None
             finally:

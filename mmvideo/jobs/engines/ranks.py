@@ -46,7 +46,7 @@ def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: C
     """Work through the items with several ranks."""
     if launched():
         with serve(coordinator, _host()) as address:
-            _share(address)
+            _share(address, pipeline)
             work_here(pipeline, options, job, coordinator)
             while coordinator.progress.left and not coordinator.stopping():
                 coordinator.settle(0.1)
@@ -79,15 +79,15 @@ def _host() -> str:
 
 def follow(pipeline: Any, options: JobOptions, job: dict[str, Any]) -> None:
     """Work for the ledger of rank 0, in a process that was launched."""
-    _work_for(pipeline, options, job, _share(None))
+    _work_for(pipeline, options, job, _share(None, pipeline))
 
 
-def _share(address: Address | None) -> Address:
+def _share(address: Address | None, pipeline: Any) -> Address:
     """Tell all ranks where the ledger is."""
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
-    PartialState()
+    PartialState(cpu=pipeline.device.type == "cpu")
     told = [None if address is None else dataclasses.asdict(address)]
     broadcast_object_list(told, from_process=0)
     return Address(**told[0])
