@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -73,6 +73,13 @@ def sample_rate(value: Any, name: str = "sample_rate") -> int:
     return whole(name, value, low=LOWEST_RATE, high=HIGHEST_RATE)
 
 
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """Return one of a few texts."""
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidInput(f"{name} must be one of {', '.join(allowed)}, not {shown(value)}.")
+    return value
+
+
 def flag(name: str, value: Any) -> bool:
     """Return True or False; numbers and strings do not count."""
     plain = _scalar(value)
@@ -116,5 +123,5 @@ def _wanted(kind: str, low: float, high: float, above: float | None = None) -> s
     return f"{high:g} or less ({kind})" if high < _LARGEST else kind
 
 
-__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "flag", "number", "numbers", "sample_rate", "shown",
+__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "flag", "number", "numbers", "one_of", "sample_rate", "shown",
            "span", "time", "whole"]

@@ -18,7 +18,7 @@ from mmvideo.recipes import Recipe
 from mmvideo.redaction import clean
 from mmvideo.results import Answer, Evidence, Result
 from mmvideo.stages.base import LISTENER, Stage
-from mmvideo.stages.read import Given
+from mmvideo.stages.read import Given, Read
 from mmvideo.stages.remedy import with_clip
 from mmvideo.types import Asking, Timings, is_text
 
@@ -119,12 +119,16 @@ class Session:
             domain = dataclasses.replace(domain, remedy=with_clip(domain.remedy, clean(self._given.source)))
         extra: dict[str, Any] = {
             "in_domain": domain, "timings": Timings(tuple(seconds)), "model": self._model or result.model,
-            "evidence": _evidence(self._given, fields),
+            "evidence": self._evidence(fields),
         }
         if media is not None:
             extra |= {"source": _source_name(self._given.source), "duration_seconds": media.info.duration_seconds,
                       "warnings": tuple(dict.fromkeys([*result.warnings, *media.warnings]))}
         return dataclasses.replace(result, **extra)
+
+    def _evidence(self, fields: dict[str, Any]) -> Evidence:
+        reader = next((stage for _, stage in self._stages if isinstance(stage, Read)), None)
+        return _evidence(self._given, reader.options(self._given) if reader else self._given.options, fields)
 
     def close(self) -> None:
         """Close the video; the session answers no more about parts that were not yet read."""
@@ -233,11 +237,11 @@ def _stages_after_text(stages: list[tuple[str, Stage]]) -> set[str]:
     return late
 
 
-def _evidence(given: Given, fields: dict[str, Any]) -> Evidence:
+def _evidence(given: Given, options: Mapping[str, Any], fields: dict[str, Any]) -> Evidence:
     """Keep the least from which a picture can be drawn later."""
     again = isinstance(given.source, str | os.PathLike | bytes) or hasattr(given.source, "shape")
     if again:
-        return Evidence(source=given.source, options=dict(given.options))
+        return Evidence(source=given.source, options=dict(options))
     return Evidence(clips=fields.get("clips"))
 
 

@@ -26,13 +26,17 @@ def add_to(app: typer.Typer) -> None:
 def probe(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, http(s) addresses, folders and "
                                                 "patterns of clips, or - for standard input.")],
+    full: Annotated[bool, typer.Option("--full", help="Decode everything in search of damage, however long that "
+                                       "takes; otherwise 10 s of work a file.")] = False,
     json: Json = False, debug: Debug = False,
 ) -> None:
     """Say what each file holds: streams, codecs, true duration, rotation, what is damaged."""
     from mmvideo.media import probe as probe_media
+    from mmvideo.media.api import CHECK_SECONDS
 
+    seconds = None if full else CHECK_SECONDS
     with understood(videos, images=False) as clips:
-        each(clips, lambda clip, _: [probe_media(clip.path)], json=json)
+        each(clips, lambda clip, _: [probe_media(clip.path, check_seconds=seconds)], json=json)
 
 
 def list_(

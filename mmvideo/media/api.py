@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ import torch
 from mmvideo import checks
 from mmvideo.errors import DownloadRefused, InvalidInput, MediaNotFound, VideoDecodeError
 from mmvideo.media.convert import Fit
+from mmvideo.media.damage import examined
 from mmvideo.media.download import download, is_url, temporary
 from mmvideo.media.files import FileSource
+from mmvideo.media.hdr import HDR
 from mmvideo.media.info import MediaInfo
 from mmvideo.media.limits import MediaLimits
 from mmvideo.media.memory import array_source, audio_source, image_files, image_source, pixels, video_source
@@ -26,13 +28,17 @@ from mmvideo.media.source import Source, check_budget
 from mmvideo.media.webcam import WebcamSource
 from mmvideo.types import Audio, Size, Video
 
+CHECK_SECONDS = 10.0
+"""How long `probe` looks for damage, unless told otherwise."""
+
 MediaLike = Any
 """str | Path | bytes | binary file | ndarray | Tensor | list of image paths | Video | Audio | int (camera)"""
 
 
 def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Sequence[float] | None = None,
                 audio: Any = None, sample_rate: int | None = None, audio_stream: int | None = None,
-                strict: bool = False, threads: int | None = None, deinterlace: bool = False,
+                video_stream: int | None = None, strict: bool = False, threads: int | None = None,
+                deinterlace: bool = False, hdr: Literal["tonemap", "keep"] = "tonemap",
                 limits: MediaLimits | None = None) -> Source:
     """Open anything that shows frames or holds sound. Use the result as a context manager.
 
@@ -44,9 +50,12 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
         audio: sound for frames and images: an `Audio`, a path, or samples (channels, S) with `sample_rate`.
         sample_rate: samples per second of `audio` given as an array.
         audio_stream: which sound track of a file, from 0; None takes the container's default, else the first.
+        video_stream: which video track of a file, from 0; None takes the best, as FFmpeg does.
         strict: raise `VideoDecodeError` at damage instead of warning.
         threads: decoder threads; None lets FFmpeg choose.
         deinterlace: keep one field of interlaced frames.
+        hdr: ``tonemap`` maps PQ, HLG and BT.2020 to BT.709 SDR (docs/media.md has the rule); ``keep`` takes the values
+            as they are stored, which look grey.
         limits: on downloads and file objects, and on the size of frames.
 
     Raises:
@@ -62,8 +71,13 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
         raise InvalidInput("Give fps= or pts_seconds=, not both.")
     strict, deinterlace = checks.flag("strict", strict), checks.flag("deinterlace", deinterlace)
     threads = None if threads is None else checks.whole("threads", threads, low=0, high=1024)
-    if audio_stream is not None:
-        audio_stream = checks.whole("audio_stream", audio_stream)
+    audio_stream, video_stream = (value if value is None else checks.whole(name, value) for name, value in
+                                  (("audio_stream", audio_stream), ("video_stream", video_stream)))
+    checks.one_of("hdr", hdr, HDR)
+    is_file = isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read")
+    for name, value in (("audio_stream", audio_stream), ("video_stream", video_stream)):
+        if value and not is_file:
+            raise InvalidInput(f"{name}={value}, but only files have several tracks; leave it out.")
     limits = MediaLimits() if limits is None else limits
     if not isinstance(limits, MediaLimits):
         raise InvalidInput(f"limits must be a MediaLimits, not {checks.shown(limits)}.")
@@ -90,8 +104,8 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
         raise InvalidInput("audio= is for frames and images; a file has its own sound.")
     opener, on_close = _as_opener(source, limits)
     try:
-        return FileSource(opener, audio_stream=audio_stream, strict=strict, threads=threads, deinterlace=deinterlace,
-                          on_close=on_close)
+        return FileSource(opener, audio_stream=audio_stream, video_stream=video_stream, strict=strict, threads=threads,
+                          deinterlace=deinterlace, hdr=hdr, on_close=on_close)
     except BaseException:
         if on_close is not None:
             on_close()
@@ -174,12 +188,16 @@ class _Counted:
         return data
 
 
-def probe(source: MediaLike, *, count_frames: bool = False, limits: MediaLimits | None = None) -> MediaInfo:
-    """Describe a source: container, true duration, tracks, rotation, start offset, and what is doubtful.
+def probe(source: MediaLike, *, count_frames: bool = False, video_stream: int | None = None,
+          check_seconds: float | None = CHECK_SECONDS, limits: MediaLimits | None = None) -> MediaInfo:
+    """Describe a source: container, true duration, tracks, rotation, start offset, and what is damaged or doubtful.
 
     Args:
         source: a path, address, bytes or binary file object.
         count_frames: also read every packet (without decoding), to compare declared with found.
+        video_stream: which video track is described as the one that is read, from 0; None takes the best.
+        check_seconds: the longest time to spend on decoding picture and sound in search of damage; 0 reads only
+            headers, None decodes everything. `MediaInfo.examined_until_seconds` tells how far it came.
         limits: as in `open_source`.
 
     Raises:
@@ -188,10 +206,17 @@ def probe(source: MediaLike, *, count_frames: bool = False, limits: MediaLimits 
         DownloadRefused: an address or file object over the limits.
         BudgetExceeded: frames of more than `MediaLimits.max_pixels`.
     """
+    if check_seconds is not None:
+        check_seconds = checks.number("check_seconds", check_seconds, low=0)
+    if video_stream is not None:
+        video_stream = checks.whole("video_stream", video_stream)
     if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read"):
         opener, on_close = _as_opener(source, limits or MediaLimits())
         try:
-            return look(opener, count_frames=count_frames)[0]
+            info = look(opener, count_frames=count_frames, video_stream=video_stream)[0]
+            if check_seconds == 0:
+                return info
+            return examined(opener, info, video_stream=video_stream, max_seconds=check_seconds)
         finally:
             if on_close is not None:
                 on_close()

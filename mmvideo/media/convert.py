@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmvideo import checks
 from mmvideo.errors import InvalidInput, VideoDecodeError
+from mmvideo.media.hdr import Colour, full_scale, tone_mapped
 from mmvideo.types import Size
 
 _SCALER_REFUSES = (av.ArgumentError, av.error.PatchWelcomeError)
@@ -86,8 +87,7 @@ class Geometry:
     @staticmethod
     def plan(height: int, width: int, size: Size | None, fit: Fit) -> Geometry:
         """Plan the way from an upright picture of (height, width) pixels to `size`."""
-        if not isinstance(fit, str) or fit not in FITS:
-            raise InvalidInput(f"fit must be one of {', '.join(FITS)}, not {fit!r}.")
+        checks.one_of("fit", fit, FITS)
         if size is None:
             size = Size(height, width)
         if fit == "squash":
@@ -119,10 +119,12 @@ class Converter:
         fit: ``crop`` fills `size` and cuts the centre, ``pad`` puts the whole picture on black, ``squash`` ignores
             the aspect ratio.
         deinterlace: keep the first field of interlaced frames and interpolate the lines of the second.
+        hdr: ``tonemap`` maps HDR and wide colour to BT.709 SDR (`mmvideo.media.hdr`), ``keep`` does not.
     """
 
-    def __init__(self, *, size: Size | None = None, fit: Fit = "crop", deinterlace: bool = False):
-        self.size, self.fit, self.deinterlace = check_size(size), fit, deinterlace
+    def __init__(self, *, size: Size | None = None, fit: Fit = "crop", deinterlace: bool = False,
+                 hdr: str = "tonemap"):
+        self.size, self.fit, self.deinterlace, self.hdr = check_size(size), fit, deinterlace, hdr
         self.turn: Turn | None = None
         self._geometry: dict[tuple[int, int], Geometry] = {}
         self._first: Size | None = None
@@ -159,24 +161,30 @@ class Converter:
 
     def _upright(self, frame: av.VideoFrame, plan: Geometry) -> tuple[np.ndarray, Geometry]:
         """Return the upright scaled picture, and where it goes."""
+        colour = Colour.of(frame) if self.hdr == "tonemap" else None
+        full = 0 if colour is None else full_scale(frame)
         if self.deinterlace and frame.interlaced_frame:
-            frame = av.VideoFrame.from_ndarray(_first_field(_pixels(frame.reformat(format="rgb24"))))
+            kind = "rgb24" if colour is None else "rgb48le"
+            frame = av.VideoFrame.from_ndarray(_first_field(_pixels(frame.reformat(format=kind))), format=kind)
+
+        def rgb(size: Size) -> np.ndarray:
+            scaled = self._scaler.reformat(frame, size.width, size.height, "rgb24" if colour is None else "rgb48le",
+                                           threads=1)
+            return self._turned(_pixels(scaled) if colour is None else tone_mapped(_pixels(scaled), colour, full))
+
         stored = Size(plan.scaled.width, plan.scaled.height) if self.turn.swaps_sides else plan.scaled
         if not plan.is_thin:
             try:
-                return self._turned(self._rgb(frame, stored)), plan
+                return rgb(stored), plan
             except _SCALER_REFUSES:
                 pass
         part = plan.of_part()
         try:
-            pixels = self._rgb(frame, Size(frame.height, frame.width))
+            pixels = rgb(Size(frame.height, frame.width))
         except _SCALER_REFUSES as error:
             raise VideoDecodeError(f"Frames of {frame.width} x {frame.height} pixels in {frame.format.name} cannot be "
                                    f"turned into RGB ({error}); convert the file to H.264.") from error
-        return _scaled_part(self._turned(pixels), plan, part.scaled), part
-
-    def _rgb(self, frame: av.VideoFrame, size: Size) -> np.ndarray:
-        return _pixels(self._scaler.reformat(frame, size.width, size.height, "rgb24", threads=1))
+        return _scaled_part(pixels, plan, part.scaled), part
 
     def _turned(self, pixels: np.ndarray) -> np.ndarray:
         if self.turn.mirrored:
@@ -185,9 +193,10 @@ class Converter:
 
 
 def _pixels(frame: av.VideoFrame) -> np.ndarray:
-    """View the RGB plane as uint8 (H, W, C) without copying it."""
+    """View the RGB plane of rgb24 or rgb48le as (H, W, C) without copying it."""
     plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:frame.height, :frame.width * 3]
+    kind = np.dtype("<u2" if frame.format.name == "rgb48le" else "u1")
+    rows = np.frombuffer(plane, kind).reshape(-1, plane.line_size // kind.itemsize)[:frame.height, :frame.width * 3]
     return rows.reshape(frame.height, frame.width, 3)
 
 
@@ -207,9 +216,9 @@ def _scaled_part(pixels: np.ndarray, plan: Geometry, size: Size) -> np.ndarray:
 def _first_field(pixels: np.ndarray) -> np.ndarray:
     """Replace odd lines by the mean of their neighbours (linear bob), so that one instant remains."""
     out = pixels.copy()
-    above = pixels[0:-1:2].astype(np.uint16)
+    above = pixels[0:-1:2].astype(np.uint32)
     below = np.concatenate([pixels[2::2], pixels[-2:-1] if len(pixels) % 2 == 0 else pixels[:0]])[:len(above)]
-    out[1::2][:len(above)] = ((above + below + 1) // 2).astype(np.uint8)
+    out[1::2][:len(above)] = ((above + below + 1) // 2).astype(pixels.dtype)
     return out
 
 

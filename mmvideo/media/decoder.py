@@ -38,12 +38,13 @@ class VideoDecoder:
         strict: raise at the first damage instead of warning.
         threads: decoder threads; None lets FFmpeg choose.
         step_seconds: how long each frame lasts where the file's timestamps stand still; None where they can be used.
+        track: which video track, from 0; None takes the best.
     """
 
     def __init__(self, opener: Opener, *, log: WarningLog, strict: bool = False, threads: int | None = None,
-                 step_seconds: Fraction | None = None):
+                 step_seconds: Fraction | None = None, track: int | None = None):
         self.opener, self.log, self.strict, self.threads = opener, log, strict, threads
-        self.step_seconds = step_seconds
+        self.step_seconds, self.track = step_seconds, track
 
     def open(self, *, careful: bool) -> tuple[av.container.InputContainer, av.VideoStream]:
         """Open the file and set up its decoder.
@@ -53,7 +54,7 @@ class VideoDecoder:
             VideoDecodeError: no decoder for its codec.
         """
         container = self.opener()
-        stream = video_stream(container)
+        stream = video_stream(container, self.track)
         if stream is None:
             container.close()
             what = "only cover art and sound" if container.streams.video else "no video track"
@@ -129,9 +130,9 @@ class VideoDecoder:
             if number >= yielded:
                 yield item
         if again.errors:
-            self._doubt(f"{again.errors} packets could not be decoded at all")
+            self._doubt(f"{plural(again.errors, 'packet')} could not be decoded at all")
         elif again.dropped > 0:
-            self._doubt(f"{again.dropped} packets gave no picture")
+            self._doubt(f"{plural(again.dropped, 'packet')} gave no picture")
 
 
 class _Run:

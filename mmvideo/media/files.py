@@ -33,20 +33,24 @@ class FileSource(Source):
     Args:
         opener: opens the file.
         audio_stream: which sound track, from 0; None takes the container's default, else the first.
+        video_stream: which video track, from 0; None takes the best.
+        hdr: ``tonemap`` maps HDR to SDR, ``keep`` does not.
         strict: raise `VideoDecodeError` at damage instead of warning.
         threads: decoder threads; None lets FFmpeg choose.
         on_close: called once when the source is closed (removes a temporary file).
     """
 
-    def __init__(self, opener: Opener, *, audio_stream: int | None = None, strict: bool = False,
-                 threads: int | None = None, deinterlace: bool = False, on_close: Callable[[], None] | None = None):
+    def __init__(self, opener: Opener, *, audio_stream: int | None = None, video_stream: int | None = None,
+                 strict: bool = False, threads: int | None = None, deinterlace: bool = False, hdr: str = "tonemap",
+                 on_close: Callable[[], None] | None = None):
         self._on_close = on_close
-        info, step = look(opener)
-        super().__init__(info, strict=strict, deinterlace=deinterlace)
+        info, step = look(opener, video_stream=video_stream, hdr=hdr)
+        super().__init__(info, strict=strict, deinterlace=deinterlace, hdr=hdr)
         cut = [warning for warning in self.info.warnings if "is cut" in warning]
         if strict and cut:
             raise VideoDecodeError(f"{opener.name}: {cut[0]}. Read it with strict=False to get what is there.")
-        self._decoder = VideoDecoder(opener, log=self._log, strict=strict, threads=threads, step_seconds=step)
+        self._decoder = VideoDecoder(opener, log=self._log, strict=strict, threads=threads, step_seconds=step,
+                                     track=video_stream)
         if strict and step is not None:
             raise VideoDecodeError(f"{opener.name}: {STANDING_CLOCK}. Read it with strict=False to accept that.")
         self._audio_log = WarningLog()

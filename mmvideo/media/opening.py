@@ -9,9 +9,10 @@ import stat
 import av
 from PIL import Image
 
-from mmvideo.errors import BudgetExceeded, MediaNotFound, VideoDecodeError
+from mmvideo.errors import BudgetExceeded, InvalidInput, MediaNotFound, VideoDecodeError
 from mmvideo.media.formats import DEMUXERS, declared_size, reason, too_large
 from mmvideo.media.limits import MediaLimits
+from mmvideo.wording import plural
 
 ERRORS = (av.FFmpegError, OSError, ValueError, EOFError, IndexError)
 """What PyAV raises on bad media."""
@@ -157,11 +158,32 @@ def _short(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error)[:200]
 
 
-def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """Return the moving picture to decode: the default one, else the first; cover art does not count."""
-    streams = [stream for stream in container.streams.video if not is_cover_art(stream)]
-    preferred = [stream for stream in streams if stream.disposition & av.stream.Disposition.default]
-    return (preferred or streams or [None])[0]
+def video_stream(container: av.container.InputContainer, track: int | None = None) -> av.VideoStream | None:
+    """Return the moving picture to decode; None if there is none. Cover art does not count.
+
+    Args:
+        track: which video track, from 0; None takes the best, as FFmpeg does: the default one, then that of the highest
+            bit rate, or of the most pixels where the container does not tell bit rates.
+
+    Raises:
+        InvalidInput: no such track, or cover art.
+    """
+    streams = container.streams.video
+    if track is not None and (streams or track):
+        if not 0 <= track < len(streams):
+            raise InvalidInput(f"video_stream={track}, but the file has {plural(len(streams), 'video track')}"
+                               + (f": choose 0 to {len(streams) - 1}." if streams else "."))
+        if is_cover_art(streams[track]):
+            raise InvalidInput(f"video_stream={track} is cover art, a still; choose another track.")
+        return streams[track]
+    moving = [stream for stream in streams if not is_cover_art(stream)]
+    usable = [stream for stream in moving if stream.codec_context is not None and stream.width] or moving
+    if len(usable) < 2:
+        return usable[0] if usable else None
+    best = container.streams.best("video")
+    if all(stream.bit_rate for stream in usable) and best in usable:
+        return best
+    return max(usable, key=lambda s: (bool(s.disposition & av.stream.Disposition.default), s.width * s.height))
 
 
 def is_cover_art(stream: av.VideoStream) -> bool:

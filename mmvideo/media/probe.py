@@ -9,21 +9,23 @@ import av
 import numpy as np
 
 from mmvideo.media.convert import Turn, turn_of
+from mmvideo.media.hdr import Colour, is_unsupported
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
-from mmvideo.media.opening import ERRORS, Opener, is_cover_art, set_up_decoder, video_stream
+from mmvideo.media.opening import ERRORS, Opener, is_cover_art, set_up_decoder
+from mmvideo.media.opening import video_stream as moving_picture
 from mmvideo.media.warn import WarningLog
 from mmvideo.wording import plural
 
 _RATES_AGREE = 1.02
 STANDING_CLOCK = "all timestamps are the same; frame times were rebuilt from the declared length of a frame"
-_HDR = {16: "PQ", 18: "HLG"}
 
 
-def look(opener: Opener, *, count_frames: bool = False) -> tuple[MediaInfo, Fraction | None]:
+def look(opener: Opener, *, count_frames: bool = False, video_stream: int | None = None,
+         hdr: str = "tonemap") -> tuple[MediaInfo, Fraction | None]:
     """Describe a file, and tell how long its frames last if its timestamps stand still; see `mmvideo.media.probe`."""
     log = WarningLog()
     with opener() as container:
-        main = video_stream(container)
+        main = moving_picture(container, video_stream)
         unknown = container.duration is None or container.duration <= 0
         scan = _Scan(opener) if (count_frames or unknown) and list(container.streams) else None
         origin, length = _clock(container, scan, log)
@@ -35,12 +37,28 @@ def look(opener: Opener, *, count_frames: bool = False) -> tuple[MediaInfo, Frac
             frame, step = _beginning(container, main, opener.max_pixels)
         if step is not None:
             log.add(STANDING_CLOCK)
-        video = tuple(_video_info(stream, scan, frame if stream is main else None, origin, length, log,
-                                  step if stream is main else None, rates.get(stream.index, False))
-                      for stream in container.streams.video)
+        if frame is not None:
+            _note_colour(frame, hdr, log)
+        video = []
+        for number, stream in enumerate(container.streams.video):
+            taken = main is not None and stream.index == main.index
+            video.append(_video_info(number, stream, scan, frame if taken else None, origin, length, log,
+                                     step if taken else None, rates.get(stream.index, False), taken))
         audio = tuple(_audio_info(number, stream, scan, origin, length)
                       for number, stream in enumerate(container.streams.audio))
-        return MediaInfo(opener.name, container.format.name, origin, length, video, audio, log.tuple()), step
+        return MediaInfo(opener.name, container.format.name, origin, length, tuple(video), audio, log.tuple()), step
+
+
+def _note_colour(frame: av.VideoFrame, hdr: str, log: WarningLog) -> None:
+    """Say what is done with HDR and wide colour."""
+    colour = Colour.of(frame)
+    if colour is None:
+        return
+    what = f"HDR picture ({colour.name})" if colour.name != "BT.2020" else "wide colour (BT.2020, not HDR)"
+    log.add(f"{what}: mapped to BT.709 SDR; hdr='keep' switches that off" if hdr == "tonemap" else
+            f"{what}: taken as it is stored, which looks grey; hdr='tonemap' maps it to BT.709 SDR")
+    if is_unsupported(frame):
+        log.add("the colours of this HDR picture are ICtCp (Dolby Vision), which is not supported: they are wrong")
 
 
 def _clock(container, scan: _Scan | None, log: WarningLog) -> tuple[float, float]:
@@ -143,8 +161,8 @@ def _cut_off(container, opener: Opener) -> list[str]:
     return found
 
 
-def _video_info(stream, scan, frame, origin: float, length: float, log: WarningLog,
-                step: Fraction | None, varies: bool) -> VideoStreamInfo:
+def _video_info(number: int, stream, scan, frame, origin: float, length: float, log: WarningLog,
+                step: Fraction | None, varies: bool, taken: bool) -> VideoStreamInfo:
     context, base = stream.codec_context, stream.time_base
     cover = is_cover_art(stream)
     start = origin if stream.start_time is None else float(stream.start_time * base)
@@ -162,8 +180,7 @@ def _video_info(stream, scan, frame, origin: float, length: float, log: WarningL
         if stream.frames and stream.frames != found:
             log.add(f"the header declares {plural(stream.frames, 'frame')}, and {plural(found, 'packet')} can be read")
     turn = turn_of(frame) if frame is not None else Turn()
-    if frame is not None and frame.color_trc in _HDR:
-        log.add(f"HDR picture ({_HDR[int(frame.color_trc)]}); converted to 8 bit without tone mapping")
+    colour = None if frame is None else Colour.of(frame)
     interlaced = bool(frame is not None and frame.interlaced_frame)
     if interlaced:
         log.add("interlaced: each frame weaves two instants; deinterlace=True keeps one")
@@ -171,14 +188,15 @@ def _video_info(stream, scan, frame, origin: float, length: float, log: WarningL
     pixel = context.format if context is not None else None
     rate = stream.average_rate or stream.guessed_rate
     return VideoStreamInfo(
-        index=stream.index, codec=context.name if context else "unknown",
+        index=number, codec=context.name if context else "unknown",
         profile=context.profile if context else None, pixel_format=pixel.name if pixel else None,
-        bit_depth=max((component.bits for component in pixel.components), default=8) if pixel else 8,
+        bit_depth=max((component.bits for component in pixel.components), default=8) if pixel else None,
         width=context.width if context else 0, height=context.height if context else 0,
         rotation=turn.quarters * 90, mirrored=turn.mirrored, average_fps=float(rate) if rate else None,
         declared_frames=stream.frames or None, found_frames=found, start_seconds=start, duration_seconds=duration,
         interlaced=interlaced, is_cover_art=cover, variable_frame_rate=varies,
-        pixel_aspect_ratio=float(aspect) if aspect else 1.0)
+        pixel_aspect_ratio=float(aspect) if aspect else 1.0, hdr=None if colour is None else colour.name,
+        is_taken=taken)
 
 
 def _variable(stream) -> bool:

@@ -11,7 +11,8 @@ import av
 import numpy as np
 
 from mmvideo.errors import InvalidInput, NoVideoTrack, VideoDecodeError
-from mmvideo.media.opening import ERRORS, Opener, video_stream
+from mmvideo.media.opening import ERRORS, Opener
+from mmvideo.media.opening import video_stream as moving_picture
 from mmvideo.media.write import _whole
 from mmvideo.types import Audio
 
@@ -20,7 +21,7 @@ _PIECE = 1024
 
 
 def with_sound(media: str | os.PathLike | bytes, path: str | os.PathLike, sound: Iterator[Audio],
-               sample_rate: int) -> Path:
+               sample_rate: int, *, video_stream: int | None = None) -> Path:
     """Write the moving picture of a file with another sound, in memory that does not grow with its length.
 
     Args:
@@ -28,6 +29,7 @@ def with_sound(media: str | os.PathLike | bytes, path: str | os.PathLike, sound:
         path: where to write; the suffix becomes .mp4, or .mkv for pictures that mp4 does not hold.
         sound: mono pieces that follow each other, on the clock of the file.
         sample_rate: of the pieces.
+        video_stream: which video track, from 0; None takes the best.
 
     Returns:
         The path that was written.
@@ -38,7 +40,7 @@ def with_sound(media: str | os.PathLike | bytes, path: str | os.PathLike, sound:
     """
     opener = Opener(media)
     with opener() as given:
-        stream = video_stream(given)
+        stream = moving_picture(given, video_stream)
         if stream is None:
             raise NoVideoTrack(f"{opener.name} has no moving picture to copy.")
         path = Path(path).with_suffix(".mp4" if stream.codec_context.name in _IN_MP4 else ".mkv")

@@ -27,9 +27,9 @@ Take = Callable[[av.VideoFrame, float], None]
 class Source:
     """What `open_source` gives; use it as a context manager. Subclasses say where frames and sound come from."""
 
-    def __init__(self, info: MediaInfo, *, strict: bool = False, deinterlace: bool = False):
+    def __init__(self, info: MediaInfo, *, strict: bool = False, deinterlace: bool = False, hdr: str = "tonemap"):
         self.info = info
-        self.strict, self.deinterlace = strict, deinterlace
+        self.strict, self.deinterlace, self.hdr = strict, deinterlace, hdr
         self._log = WarningLog()
         self._span: tuple[float | None, float | None] = (None, None)
         for warning in info.warnings:
@@ -147,7 +147,7 @@ class Source:
         times = checks.numbers("times_seconds", times_seconds)
         if not times:
             raise InvalidInput("times_seconds must be one or more times; the list is empty.")
-        converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace)
+        converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace, hdr=self.hdr)
         stamps: list[float] = []
         pictures: list[np.ndarray] = []
 
@@ -182,7 +182,7 @@ class Source:
         """
         batch = checks.whole("batch", batch, low=1, high=MAX_BATCH)
         start_seconds, end_seconds = checks.span(start_seconds, end_seconds)
-        converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace)
+        converter = Converter(size=size, fit=fit, deinterlace=self.deinterlace, hdr=self.hdr)
         buffers = _Buffers()
         rows: np.ndarray | None = None
         stamps: list[float] = []

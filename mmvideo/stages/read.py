@@ -35,6 +35,15 @@ class Read(Stage):
     """Raise on damage instead of warning."""
     audio_stream: int | None = None
     """Which sound track, counted from 0; None for the default one."""
+    video_stream: int | None = None
+    """Which video track, counted from 0; None for the best, as FFmpeg chooses."""
+    hdr: str = "tonemap"
+    """``tonemap`` maps HDR to SDR, ``keep`` takes the values as they are stored."""
+
+    def options(self, video: Given) -> dict[str, Any]:
+        """Return the options with which a video is opened: its own, else those of the stage."""
+        return {"strict": self.strict, "audio_stream": self.audio_stream, "video_stream": self.video_stream,
+                "hdr": self.hdr, **video.options}
 
     def __call__(self, *, video: Given) -> dict[str, Any]:
         """Return the opened source, a context manager that the pipeline closes.
@@ -46,7 +55,6 @@ class Read(Stage):
         for name in video.options:
             if name not in _OPTIONS:
                 raise UnknownName("option of a video", name, _OPTIONS)
-        options = {"strict": self.strict, "audio_stream": self.audio_stream, **video.options}
-        media = open_source(video.source, **options)
+        media = open_source(video.source, **self.options(video))
         media.narrow(*video.span)
         return {"media": media}

@@ -104,7 +104,8 @@ def _video(result: SeparatedVoices, sound: Sound | Mix, path: Path) -> str | Non
         raise MediaError("the source cannot be opened a second time.")
     if isinstance(evidence.source, bytes) or (isinstance(evidence.source, str | os.PathLike)
                                               and not Path(evidence.source).is_dir()):
-        return with_sound(evidence.source, path, sound.pieces(), RATE).name
+        return with_sound(evidence.source, path, sound.pieces(), RATE,
+                          video_stream=evidence.options.get("video_stream")).name
     write_video(path, read_video(evidence.source, **evidence.options), audio=sound.whole())
     return path.name
 

@@ -15,7 +15,8 @@ def full_decode(media, *, stream: int | None = None) -> tuple[list[np.ndarray], 
         videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
         if not videos:
             return [], []
-        track = videos[0] if stream is None else container.streams[stream]
+        best = container.streams.best("video")
+        track = (best if best in videos else videos[0]) if stream is None else container.streams[stream]
         # With slice threads, PyAV's default, H.264 conceals no damage; one thread is FFmpeg's plain behaviour.
         track.thread_type = "NONE"
         by_dts = container.format.name == "avi" and track.codec_context.has_b_frames

@@ -255,3 +255,44 @@ def test_nothing_is_said_on_stderr(odd, capfd):
     broken[len(data) // 2] ^= 255
     read_video(bytes(broken))
     assert capfd.readouterr().err == ""
+
+
+def test_probe_says_what_is_damaged(odd, tmp_path):
+    path = write(tmp_path / "fine.mp4", ticks=list(range(60)), sounds=(("aac", "stereo", 2, "eng"),))
+    info = probe(path)
+    assert info.examined
+    assert info.examined_until_seconds is None
+    assert not info.warnings
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"mdat")
+    for at in range(begin + len(data) // 3, begin + len(data) // 3 + 1500):
+        data[at] ^= 0x55
+    info = probe(bytes(data))
+    told = read_video(bytes(data)).warnings
+    assert told
+    assert set(told) <= set(info.warnings)
+    assert all(f"  warning: {warning}" in str(info) for warning in info.warnings)
+    headers = probe(bytes(data), check_seconds=0)
+    assert not headers.examined
+    assert not headers.warnings
+
+
+def test_probe_says_how_far_it_looked(odd):
+    info = probe(odd("opengop.mp4"), check_seconds=1e-9)
+    assert 0 <= info.examined_until_seconds < 4
+    assert "looked for damage up to" in str(info)
+    assert info.to_dict()["examined_until_seconds"] == info.examined_until_seconds
+    assert probe(odd("opengop.mp4"), check_seconds=None).examined_until_seconds is None
+    for wrong in (-1, "3", float("nan")):
+        with pytest.raises(InvalidInput):
+            probe(odd("opengop.mp4"), check_seconds=wrong)
+
+
+def test_probe_says_what_is_damaged_in_the_sound(tmp_path):
+    path = write(tmp_path / "a.mkv", ticks=list(range(60)), sounds=(("flac", "mono", 1, "eng"),))
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = [bytes(packet) for packet in container.demux(audio=0) if packet.size][5]
+    at = data.index(packet)
+    data[at + 20:at + 60] = bytes(40)
+    assert any("sound track 0: damaged sound" in warning for warning in probe(bytes(data)).warnings)
