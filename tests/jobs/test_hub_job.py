@@ -92,3 +92,21 @@ def test_one_question_and_several(folder: Path, clips: Path, tmp_path: Path) -> 
         alone = pipe(one["path"], asked)
         assert [(a["question"], a["text"]) for a in row["answers"]] == [(a.question, a.text) for a in alone]
         assert [a["confidence"] for a in row["answers"]] == pytest.approx([a.confidence for a in alone], abs=2e-4)
+
+
+@pytest.mark.slow
+def test_subtitles_of_a_chat_model(folder: Path, clips: Path, tmp_path: Path) -> None:
+    """It says one thing of the clip, or of the span that a manifest names: one cue over that."""
+    pipe = Pipeline("video-captioning", str(folder), "cpu", dtype="float32", num_frames=2, max_new_tokens=4)
+    clip = clips / "clip0000.mp4"
+    given = [{"id": "all", "path": str(clip)}, {"id": "part", "path": str(clip), "start": 0.25, "end": 0.75}]
+    rows = _rows(pipe, given, tmp_path / "job", batch_size=2, sidecars=("srt", "vtt", "chapters", "txt"))
+    home = tmp_path / "job" / "sidecars"
+    assert [row["spans"] for row in rows] == [[], []]
+    length = rows[0]["duration_seconds"]
+    for row, start, end in ((rows[0], 0.0, length), (rows[1], 0.25, 0.75)):
+        lines = (home / f"{row['id']}.srt").read_text().splitlines()
+        assert lines[1] == f"00:00:0{start:.3f} --> 00:00:0{end:.3f}".replace(".", ",")
+        assert " ".join(" ".join(lines[2:]).split()) == (" ".join(row["text"].split()) or "-")
+        assert (home / f"{row['id']}.vtt").read_text().startswith("WEBVTT")
+        assert (home / f"{row['id']}.chapters.txt").read_text().startswith("00:00:00.000 ")
