@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -161,6 +161,20 @@ class WeightsError(MmvideoError):
     """Weights that are missing, damaged (sha256), or do not fit the architecture."""
 
     exit_code = 5
+
+
+class RunChanged(InvalidInput, WeightsError):
+    """A run cannot go on with what is asked now; the message lists each change with its old and new value.
+
+    Attributes:
+        changes: the keys, as "schedule.batch_size", with the old and the new value.
+    """
+
+    exit_code = InvalidInput.exit_code
+
+    def __init__(self, message: str, changes: Mapping[str, tuple[Any, Any]] | None = None):
+        super().__init__(message)
+        self.changes = dict(changes or {})
 
 
 class ModelUnavailable(WeightsError):

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmvideo.encoders.camera_motion import LABELS, SPAN_SECONDS, CameraMotion
-from mmvideo.errors import InvalidInput, WeightsError, shown
+from mmvideo.errors import InvalidInput, RunChanged, WeightsError, shown
 from mmvideo.heads.linear import LinearHead
 from mmvideo.recipes import checked, read_yaml
 from mmvideo.training import checks, resume
@@ -216,7 +216,7 @@ def train(options: CameraTraining, out: str | Path) -> Iterator[dict[str, float]
     optimizer = torch.optim.AdamW(learner.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     step = load_checkpoint(out, learner, optimizer)
     if step > options.steps:
-        raise resume.RunChanged(f"{out} has already been trained for {step} steps, more than the {options.steps} that "
+        raise RunChanged(f"{out} has already been trained for {step} steps, more than the {options.steps} that "
                                 "are asked for; name another folder with --out.",
                                 {"schedule.steps": (step, options.steps)})
     resume.write(out, known)

@@ -20,10 +20,9 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from mmvideo.checks import number
-from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, WeightsError, shown
+from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, RunChanged, WeightsError, shown
 from mmvideo.nn.bfloat16 import RightConv3d
 from mmvideo.training import resume, sharding
-from mmvideo.training.resume import RunChanged
 from mmvideo.training.toybox_data import ahead
 
 _IN_A_LAYER = re.compile(r"\b(?:layers?|blocks)\.(\d+)\.")

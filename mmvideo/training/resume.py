@@ -21,7 +21,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mmvideo.errors import InvalidInput, WeightsError, shown
+from mmvideo.errors import InvalidInput, RunChanged, WeightsError, shown
 
 RECORD = "run.json"
 SECTIONS = ("options", "schedule", "data")
@@ -45,20 +45,6 @@ BEGIN_WITH = {"classifier": ("init", "model"), "separator": ("init", "separator"
 """Trainer -> the option that begins with the weights of a finished run, and the folder in the run that it takes."""
 _ACCEPTED: ContextVar[bool] = ContextVar("mmvideo_training_changes", default=False)
 log = logging.getLogger("mmvideo.training")
-
-
-class RunChanged(InvalidInput, WeightsError):
-    """A run cannot go on with what is asked now; the message lists each change with its old and new value.
-
-    Attributes:
-        changes: the keys, as "schedule.batch_size", with the old and the new value.
-    """
-
-    exit_code = InvalidInput.exit_code
-
-    def __init__(self, message: str, changes: Mapping[str, tuple[Any, Any]] | None = None):
-        super().__init__(message)
-        self.changes = dict(changes or {})
 
 
 @contextmanager
@@ -206,5 +192,5 @@ def _difference(old: Any, new: Any) -> str:
     return f"{said} ({', '.join(filter(None, told))})"
 
 
-__all__ = ["BEGIN_WITH", "HARMLESS", "ON_PURPOSE", "RECORD", "RunChanged", "accepting", "again", "changed", "compare",
+__all__ = ["BEGIN_WITH", "HARMLESS", "ON_PURPOSE", "RECORD", "accepting", "again", "changed", "compare",
            "digest", "fingerprint", "read", "record", "write"]

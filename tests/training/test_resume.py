@@ -16,7 +16,7 @@ from torch import nn
 
 from mmvideo.cli import main
 from mmvideo.encoders import zoo
-from mmvideo.errors import InvalidInput, MmvideoError, TrainingInterrupted, WeightsError
+from mmvideo.errors import InvalidInput, MmvideoError, RunChanged, TrainingInterrupted, WeightsError
 from mmvideo.media import write_video
 from mmvideo.training import (
     camera_motion,
@@ -32,7 +32,6 @@ from mmvideo.training import (
     videomae,
 )
 from mmvideo.training.loop import Run, Schedule
-from mmvideo.training.resume import RunChanged
 from tests.tiny import make_clip
 
 SMALL = {"width": 0.05, "dim_hidden": 24, "dropout": 0.0}
