@@ -22,6 +22,9 @@ _PLAYED = {"mp4": ({"h264", "av1", "vp9"}, {"aac", "mp3", "opus", "flac"}),
            "webm": ({"vp8", "vp9", "av1"}, {"opus", "vorbis"})}
 """Containers by the suffix that a server tells their type by -> codecs of picture and sound that every browser of today
 plays in them."""
+_CODECS = {"mp3float": "mp3", "libdav1d": "av1", "libaom-av1": "av1", "libvpx": "vp8", "libvpx-vp9": "vp9",
+           "libopus": "opus", "libvorbis": "vorbis"}
+"""Names of decoders -> of what they decode."""
 _RATE, _PIECE = 48000, 1024
 
 
@@ -32,9 +35,13 @@ def is_playable(info: MediaInfo, suffix: str) -> bool:
         info: what `probe` says of it.
         suffix: of its name.
     """
-    video = info.main_video
+    video, moving = info.main_video, [track for track in info.video if not track.is_cover_art]
+    if video is None or len(moving) > 1 or video.hdr is not None:  # browsers choose other tracks, and other colours
+        return False
     pictures, sounds = _PLAYED.get(suffix.lower().lstrip(".").replace("m4v", "mp4"), (set(), set()))
-    if video is None or video.codec not in pictures or any(track.codec not in sounds for track in info.audio):
+    if _CODECS.get(video.codec, video.codec) not in pictures:
+        return False
+    if any(_CODECS.get(track.codec, track.codec) not in sounds for track in info.audio):
         return False
     return video.codec != "h264" or video.pixel_format in ("yuv420p", "yuvj420p")
 

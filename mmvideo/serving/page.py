@@ -68,7 +68,7 @@ def playable(clip: str, **limits: Any) -> str:
         limits: of `write_playable`.
     """
     try:
-        if is_playable(probe(clip), Path(clip).suffix):
+        if is_playable(probe(clip, check_seconds=0), Path(clip).suffix):
             return clip
         return str(write_playable(clip, new_folder() / f"{Path(clip).stem[:50]}.mp4", **limits))
     except MmvideoError:  # whoever uses the clip says what is wrong with it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -94,3 +95,32 @@ def test_what_cannot_be_copied(tmp_path: Path) -> None:
     with pytest.raises(NoVideoTrack):
         write_playable(tmp_path / "a.wav", tmp_path / "a.mp4")
     assert not list(tmp_path.glob("*.mp4"))
+
+
+def test_the_name_of_the_decoder_does_not_matter(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.mp4", "libx264", sound="mp3")
+    info = mmvideo.probe(path, check_seconds=0)
+    assert info.audio[0].codec == "mp3float"
+    assert is_playable(info, ".mp4")
+
+
+def test_hdr_and_several_tracks_are_copied_as_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as out:
+        tracks = [out.add_stream("libx264", rate=10) for _ in range(2)]
+        for track, (height, width) in zip(tracks, ((48, 64), (96, 128)), strict=True):
+            track.height, track.width, track.pix_fmt = height, width, "yuv420p"
+            track.disposition = av.stream.Disposition.default
+        for track in tracks:
+            for _ in range(5):
+                picture = np.random.default_rng(0).integers(0, 255, (track.height, track.width, 3), np.uint8)
+                out.mux(track.encode(av.VideoFrame.from_ndarray(picture)))
+            out.mux(track.encode(None))
+    info = mmvideo.probe(path)
+    assert not is_playable(info, ".mp4")
+    copy = write_playable(path, tmp_path / "copy.mp4")
+    assert mmvideo.read_video(copy).frames.shape[2:] == mmvideo.read_video(path).frames.shape[2:] == (96, 128)
+    one = mmvideo.probe(copy)
+    assert is_playable(one, ".mp4")
+    hdr = replace(one, video=(replace(one.video[0], hdr="PQ"),))
+    assert not is_playable(hdr, ".mp4")
