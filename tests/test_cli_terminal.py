@@ -107,7 +107,7 @@ def test_a_closed_reader_gives_the_code_of_the_shell() -> None:
 def test_output_that_cannot_be_written_is_one_line() -> None:
     with open("/dev/full", "wb") as full:
         run = subprocess.run([*MAIN, "list"], stdout=full, stderr=subprocess.PIPE, check=False, env=os.environ)
-    assert run.returncode == 1
+    assert run.returncode == 9
     assert run.stderr.decode().splitlines() == ["mmvideo: The output cannot be written: No space left on device."]
 
 
@@ -252,11 +252,11 @@ def test_each_class_keeps_its_code() -> None:
     assert {kind: getattr(errors, kind).exit_code for kind in (
         "MmvideoError", "InvalidInput", "UnknownName", "RecipeError", "MediaError", "MediaNotFound", "VideoDecodeError",
         "DownloadRefused", "MissingExtra", "WeightsError", "ModelUnavailable", "UnsupportedModel",
-        "TrainingInterrupted", "OutOfMemory", "JobIncomplete")} == {
+        "TrainingInterrupted", "OutOfMemory", "JobIncomplete", "OutputError")} == {
             "MmvideoError": 1, "InvalidInput": 2, "UnknownName": 2, "RecipeError": 2, "MediaError": 3,
             "MediaNotFound": 3, "VideoDecodeError": 3, "DownloadRefused": 3, "MissingExtra": 4, "WeightsError": 5,
             "ModelUnavailable": 5, "UnsupportedModel": 5, "TrainingInterrupted": 6, "OutOfMemory": 7,
-            "JobIncomplete": 8}
+            "JobIncomplete": 8, "OutputError": 9}
 
 
 def _main(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
@@ -324,7 +324,7 @@ def test_code_7_is_memory_and_code_8_a_job_with_failures(clip: Path, tmp_path: P
     assert _main(capsys, "caption", clip, "--model", model) == (7, "mmvideo: The model does not fit.\n")
 
 
-def test_what_the_system_refuses_is_one_line_and_code_1(clip: Path, tmp_path: Path,
+def test_code_9_is_a_result_that_cannot_be_written(clip: Path, tmp_path: Path,
                                                         capsys: pytest.CaptureFixture[str],
                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
@@ -333,5 +333,5 @@ def test_what_the_system_refuses_is_one_line_and_code_1(clip: Path, tmp_path: Pa
     monkeypatch.setattr("mmvideo.results.Result.save", full)
     code, err = _main(capsys, "classify", clip, "--model", tiny.make_camera(tmp_path / "camera"), "--save",
                       tmp_path / "seen.json")
-    assert code == 1
-    assert err.splitlines()[-1] == "mmvideo: [Errno 28] No space left on device: 'seen.json'"
+    assert code == 9
+    assert err.splitlines()[-1] == f"mmvideo: {tmp_path / 'seen.json'} cannot be written: No space left on device."

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmvideo.errors import InvalidInput, MmvideoError, shown
+from mmvideo.errors import InvalidInput, OutputError, shown
 from mmvideo.recipes import parsed
 from mmvideo.wording import printable
 
@@ -85,7 +85,7 @@ def _write(stream: Any, text: str) -> None:
 
     Raises:
         SystemExit: nobody reads any more, as behind `| head`; the code is the shell's for SIGPIPE.
-        MmvideoError: the text cannot be written, as on a full disk.
+        OutputError: the text cannot be written, as on a full disk.
     """
     if stream is None:  # closed by the caller
         return
@@ -96,7 +96,7 @@ def _write(stream: Any, text: str) -> None:
         _close(stream)
         if isinstance(error, BrokenPipeError):
             raise SystemExit(BROKEN_PIPE) from error
-        raise MmvideoError(f"The output cannot be written: {error.strerror or error}.") from error
+        raise OutputError(f"The output cannot be written: {error.strerror or error}.") from error
 
 
 def _close(stream: Any) -> None:

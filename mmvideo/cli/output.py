@@ -14,7 +14,7 @@ import typer
 
 from mmvideo.cli.clips import Clip
 from mmvideo.cli.common import as_json, debugging, note, say
-from mmvideo.errors import InvalidInput, MmvideoError
+from mmvideo.errors import InvalidInput, MmvideoError, OutputError
 
 
 def check_file(path: Path | None, suffixes: Sequence[str], option: str = "--save") -> None:
@@ -107,9 +107,23 @@ def each(clips: Sequence[Clip], answers: Callable[[Clip, int], Sequence[Any]], *
                  command=partial(command, clip) if command else None)
         if save is not None:
             for index, result in enumerate(results):
-                note(f"wrote {result.save(numbered(files[place], index, len(results)))}")
+                note(f"wrote {_written(result, numbered(files[place], index, len(results)))}")
     if code:
         raise typer.Exit(code)
+
+
+def _written(result: Any, path: Path) -> Path:
+    """Save a result.
+
+    Raises:
+        OutputError: the disk is full, read-only or out of reach.
+    """
+    try:
+        return result.save(path)
+    except MmvideoError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def failed(clip: Clip, error: MmvideoError, *, json: bool, alone: bool) -> None:
