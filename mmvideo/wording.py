@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -26,7 +27,19 @@ def printable(text: str, encoding: str = "utf-8") -> str:
     JSON, so that whoever reads it gets the same name back.
     """
     text = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(character if _has(encoding, character) else json.dumps(character)[1:-1] for character in text)
+    return text
+
+
+def _has(encoding: str, character: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 __all__ = ["plural", "printable"]

@@ -24,7 +24,9 @@ def test_a_name_that_is_no_text_is_escaped_and_comes_back_from_json() -> None:
     name = b"caf\xe9 \xe4\xb8.mp4".decode("utf-8", "surrogateescape")
     assert printable(name) == "caf\\udce9 \\udce4\\udcb8.mp4"
     assert json.loads(printable(json.dumps(name, ensure_ascii=False))) == name
-    assert printable("naïve 中", "ascii") == "na\\xefve \\u4e2d"
+    assert printable("naïve 中", "ascii") == "na\\u00efve \\u4e2d"
+    for text in (name, "naïve 中 😀"):
+        assert json.loads(printable(json.dumps(text, ensure_ascii=False), "ascii")) == text
     assert printable("naïve 中\n\t") == "naïve 中\n\t"
     assert printable("\x1b[31m\x00\x7f\x9b") == "\\u001b[31m\\u0000\\u007f\\u009b"
     assert json.loads(printable(json.dumps("\x1b\x7f\x9b", ensure_ascii=False))) == "\x1b\x7f\x9b"
