@@ -78,6 +78,10 @@ class InvalidInput(MmvideoError, ValueError):
     exit_code = 2
 
 
+class ContextExceeded(InvalidInput):
+    """Video, question and reply need more tokens than the language model can follow."""
+
+
 class UnknownName(InvalidInput):
     """A name that no registry, recipe folder or vocabulary holds; guesses the one that was meant."""
 

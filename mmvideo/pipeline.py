@@ -80,7 +80,8 @@ class Pipeline:
         check_text(self.recipe, text)
         asking = checked_asking(self.recipe, self.stages, several(text), given)
         with contextlib.ExitStack() as open_until_read:
-            session = open_until_read.enter_context(self.open(video, hook=hook, **options))
+            session = open_until_read.enter_context(Session(self.recipe, self.stages, self.model, video, hook or Hook(),
+                                                            options, several(text), asking))
             found = session.finish(text, asking)
             if isinstance(found, Stream):
                 found.closing = open_until_read.pop_all()

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from mmvideo.errors import InvalidInput, shown
+from mmvideo.errors import ContextExceeded, InvalidInput, shown
 from mmvideo.hooks import Hook
 from mmvideo.recipes import Recipe
 from mmvideo.redaction import clean
 from mmvideo.results import Answer, Evidence, Result
-from mmvideo.stages.base import LISTENER, Stage
+from mmvideo.stages.base import LISTENER, Stage, expected
 from mmvideo.stages.read import Given, Read
 from mmvideo.stages.remedy import with_clip
 from mmvideo.types import Asking, Timings, is_text
@@ -30,13 +30,14 @@ class Session:
         recipe: what is run.
         stages: of the recipe, loaded.
         model: what results name as their model; empty where a result knows better.
+        texts: questions that will be asked, and `asking` how, where that is known: room is left for them.
     """
 
     def __init__(self, recipe: Recipe, stages: list[tuple[str, Stage]], model: str, video: Any, hook: Hook,
-                 media_options: dict[str, Any]):
+                 media_options: dict[str, Any], texts: Sequence[str] = (), asking: Asking | None = None):
         self.recipe, self._model, self._hook = recipe, model, hook
         self._given = Given(video, media_options)
-        self._fields: dict[str, Any] = {"video": self._given}
+        self._fields: dict[str, Any] = {"video": self._given, "expected": expected(stages, texts, asking or Asking())}
         self._seconds: list[tuple[str, float]] = []
         self.turns: list[tuple[str, str]] = []
         """What was asked and answered so far."""
@@ -47,8 +48,8 @@ class Session:
         self._late = [(name, stage) for name, stage in stages if name in late]
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
-            early = [(name, stage) for name, stage in stages if name not in late]
-            self._run(early, self._fields, self._seconds)
+            self._early = [(name, stage) for name, stage in stages if name not in late]
+            self._run(self._early, self._fields, self._seconds)
             undo.pop_all()
 
     def ask(self, text: str | Sequence[str], **asking: Any) -> Any:
@@ -71,11 +72,16 @@ class Session:
 
     def finish(self, text: str | Sequence[str] | None = None, asking: Asking | None = None) -> Any:
         """Run the stages that depend on the question, if any, and return the result or results."""
-        fields, seconds = dict(self._fields), list(self._seconds)
-        if text is not None:
-            fields["text"] = several(text)
-        fields["asking"] = asking or Asking()
-        self._run(self._late, fields, seconds)
+        asking, texts = asking or Asking(), several(text)
+        more = {"asking": asking} | ({"text": texts} if texts else {})
+        try:
+            fields, seconds = {**self._fields, **more}, list(self._seconds)
+            self._run(self._late, fields, seconds)
+        except ContextExceeded:
+            if not self._look_again(texts, asking):
+                raise
+            fields, seconds = {**self._fields, **more}, list(self._seconds)
+            self._run(self._late, fields, seconds)
         given = fields[self.recipe.gives]
         if isinstance(given, Iterator):
             return Stream(given, lambda result: self._kept(self._dress(result, fields, seconds)))
@@ -83,6 +89,22 @@ class Session:
             return self._dress(given, fields, seconds)
         results = [self._kept(self._dress(item, fields, seconds)) for item in given]
         return results[0] if isinstance(text, str) else results
+
+    def _look_again(self, texts: Sequence[str], asking: Asking) -> bool:
+        """Read the video with room for a question that did not fit; return False where that was tried, or nobody can.
+
+        Raises:
+            ContextExceeded: no frame at all fits beside it.
+        """
+        wanted = expected(self._stages, texts, asking)
+        readers = [(name, stage) for name, stage in self._early if "expected" in stage.hints]
+        if not readers or self._fields["expected"] == wanted:
+            return False
+        fields = {**self._fields, "expected": wanted}
+        seconds: list[tuple[str, float]] = []
+        self._run(readers, fields, seconds)
+        self._fields, self._seconds = fields, [*self._seconds, *seconds]
+        return True
 
     def _kept(self, result: Any) -> Any:
         """Remember an answer for later turns."""
@@ -98,7 +120,7 @@ class Session:
                 start = time.perf_counter()
                 token = LISTENER.set(partial(self._hook.progress, name))
                 try:
-                    given = stage(**{need: fields[need] for need in stage.needs})
+                    given = stage(**stage.inputs(fields))
                 finally:
                     LISTENER.reset(token)
                 seconds.append((name, time.perf_counter() - start))

@@ -119,6 +119,8 @@ class Clips:
     """Whether the source has a sound track at all (silence and absence are different answers)."""
     rule: str = ""
     """How the frames were chosen, in words, with the padding rule if it was used."""
+    notes: tuple[str, ...] = ()
+    """What was done otherwise than asked, such as fewer frames than a limit allows."""
 
     def __post_init__(self) -> None:
         _check(self.frames.ndim == 5, f"Clips.frames must be (B, T, C, H, W), not {tuple(self.frames.shape)}.")
@@ -281,6 +283,16 @@ class Asking:
             _check(isinstance(items, list | tuple), f"{name} must be a list, not {checks.shown(items)}.")
             given[name] = tuple(tuple(item) if isinstance(item, list) else item for item in items)
         return cls(**given)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a video will be asked, as far as that is known when it is read: the room to leave for it."""
+
+    texts: tuple[str, ...] = ()
+    """Questions or requests; empty where they are not known yet."""
+    history: tuple[tuple[str, str], ...] = ()
+    max_new_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from mmvideo.hub import clock
 from mmvideo.hub.fast import hastened
 from mmvideo.hub.find import CHAT, Found, reading
 from mmvideo.hub.load import LoadOptions, load, local, memory_for, processor
+from mmvideo.language.context import MOST_FOR_A_QUESTION, check_room, longest_context
+from mmvideo.types import Expected
 from mmvideo.wording import plural
 
 Turns = Sequence[tuple[str, str]]
@@ -91,6 +93,8 @@ class ChatModel:
         if not (getattr(processor, "chat_template", None) or self.tokenizer.chat_template):
             raise UnsupportedModel(f"{name} has no chat template, so it is not known how a question is put to it; add "
                                    "chat_template.jinja from the model that it was made from.")
+        self.context = longest_context(model.config, self.tokenizer)
+        """Most tokens that the model can read and write together; None where nothing says."""
         self.takes = set(inspect.signature(model.forward).parameters)
 
     @classmethod
@@ -229,6 +233,32 @@ class ChatModel:
         if seen.audio is not None and self._joins_sound and "use_audio_in_video" in self.takes:
             tensors["use_audio_in_video"] = True
         return Prompt(tensors, replacements, lead, int(where.sum()), end)
+
+    def fewer_frames(self, seen: Seen, first: Prompt, expected: Expected) -> int | None:
+        """Return a number of frames that may fit into the context beside what will be asked; None where these do.
+
+        Args:
+            first: the prompt of the question "?".
+            expected: where it holds no question, an eighth of the context is left for one, 256 tokens at most.
+
+        Raises:
+            ContextExceeded: there is one frame only, and it does not fit.
+        """
+        if self.context is None:
+            return None
+        length = first.tensors["input_ids"].shape[1]
+        asked = [self.ids(text, seen, expected.history, first).shape[1] for text in expected.texts]
+        read = max(asked, default=length + min(MOST_FOR_A_QUESTION, self.context // 8))
+        count = len(seen.frames)
+        if read + expected.max_new_tokens <= self.context:
+            return None
+        if count == 1:
+            check_room(self.context, read, expected.max_new_tokens)
+        room = self.context - expected.max_new_tokens - (read - length)
+        one = replace(seen, frames=seen.frames[:1], pts_seconds=seen.pts_seconds[:1])
+        least = self.prompt("?", one).tensors["input_ids"].shape[1]
+        each = (length - least) / (count - 1)  # with the words around a frame, such as its time
+        return max(1, min(count - 1, 1 + int((room - least) / each) if each > 0 else count // 2))
 
     def check(self, question: str) -> None:
         """Refuse a question that holds a placeholder for a picture or sound.

@@ -12,6 +12,7 @@ from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError, shown, 
 from mmvideo.hub.fast import hastened
 from mmvideo.hub.find import CLASSIFIER, MATCHER, Found, reading
 from mmvideo.hub.load import LoadOptions, load, local, memory_for
+from mmvideo.language.context import longest_context
 from mmvideo.wording import plural
 
 DEFAULT_FRAMES = 16
@@ -65,6 +66,10 @@ class HubClassifier:
             tokenizer = _read_labels(found, options, [template.replace("{label}", label) for label in labels])
         model = hastened(load(auto, found, device, options), attention=(
             found.kind == CLASSIFIER and options.attn_implementation is None))
+        most = longest_context(getattr(model.config, "text_config", model.config), None)
+        if tokenizer is not None and most is not None and (count := tokenizer["input_ids"].shape[1]) > most:
+            raise InvalidInput(f"The longest of the labels {shown(labels)} has {count} tokens with its template; "
+                               f"{found.name} reads {most}.")
         return cls(model, prepares, tokenizer, labels or _own_labels(model, found), found.name)
 
     @property

@@ -26,10 +26,11 @@ from mmvideo import recipes, weights
 from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, WeightsError, shown
 from mmvideo.hub.find import check_causal, reading
 from mmvideo.hub.load import check_fit, local, memory_for, quiet
+from mmvideo.language.context import MOST_FOR_A_QUESTION, check_room, longest_context
 from mmvideo.language.prompt import VIDEO, Prompt
 from mmvideo.nn.fewer import dropped, merged
 from mmvideo.registry import find
-from mmvideo.types import Clips, Features
+from mmvideo.types import Clips, Expected, Features
 
 KIND = "composed"
 RECIPE = "recipe.yaml"
@@ -82,6 +83,34 @@ class Composed(nn.Module):
     def language(self) -> nn.Module:
         """The causal model."""
         return self.parts["language"]
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens that the language model can read and write together; None where nothing says."""
+        return longest_context(self.language.config, self.tokenizer)
+
+    def fewer_windows(self, count: int, num_tokens: int, expected: Expected) -> int | None:
+        """Return a number of windows that may fit into the context beside what will be asked; None where these do.
+
+        Args:
+            count: windows that were looked at.
+            num_tokens: soft tokens of all of them.
+            expected: where it holds no question, an eighth of the context is left for one, 256 tokens at most.
+
+        Raises:
+            ContextExceeded: there is one window only, and it does not fit.
+        """
+        context = self.context
+        if context is None:
+            return None
+        asked = [sum(map(len, self.prompt.around(text, expected.history))) for text in expected.texts]
+        words = max(asked, default=sum(map(len, self.prompt.around("?"))) + min(MOST_FOR_A_QUESTION, context // 8))
+        if num_tokens + words + expected.max_new_tokens <= context:
+            return None
+        if count == 1:
+            check_room(context, num_tokens + words, expected.max_new_tokens)
+        left = context - words - expected.max_new_tokens
+        return max(1, min(count - 1, count * left // num_tokens))
 
     def features(self, frames: Tensor, audio: Tensor | None = None, has_audio: Tensor | None = None) -> Features:
         """Encode clips, uint8 (B, T, C, H, W), with their sound (B, S) where the encoder takes it."""

@@ -11,6 +11,7 @@ from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.load import memory_for
 from mmvideo.hub.places import Places
 from mmvideo.language import decoding
+from mmvideo.language.context import check_room
 from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.talk import Talk
 
@@ -30,11 +31,12 @@ class Conversation(Talk):
 
     def __init__(self, chat: ChatModel, seen: Seen, first: Prompt | None = None):
         self.chat, self.seen = chat, seen
-        self.tokenizer, self.ends = chat.tokenizer, chat.ends
+        self.tokenizer, self.ends, self.context = chat.tokenizer, chat.ends, chat.context
         self.first = first or chat.prompt("?", seen)
         self._places = Places(chat.model)
         self.prefix = self.first.tensors["input_ids"][:, :self.first.prefix_length]
         self.num_read = self.prefix.shape[1]
+        check_room(self.context, self.num_read, 1)
         with memory_for(f"{chat.name} reads {self.num_read} tokens"):
             self._cache = self._read()
 

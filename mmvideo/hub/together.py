@@ -17,6 +17,7 @@ from torch import Tensor
 from mmvideo.hub.chat import ChatModel, Prompt, Seen
 from mmvideo.hub.conversation import PER_TOKEN, Conversation, placed
 from mmvideo.hub.load import memory_for
+from mmvideo.language.context import check_room
 from mmvideo.language.model import Generated
 from mmvideo.language.repetition import repeated_text
 
@@ -58,12 +59,17 @@ class Unread:
         """Read the video by itself, for any number of questions."""
         return Conversation(self.chat, self.prepared.seen, self.prepared.first)
 
-    def tensors(self, question: str) -> dict[str, Any]:
-        """Return the inputs for one question, padded on the left."""
+    def tensors(self, question: str, max_new_tokens: int) -> dict[str, Any]:
+        """Return the inputs for one question, padded on the left.
+
+        Raises:
+            ContextExceeded: it does not fit into the context, with a reply of so many tokens.
+        """
         self.chat.check(question)
         seen, first = self.prepared.seen, self.prepared.first
         ids = self.chat.ids(question, seen, (), first)
         length = ids.shape[1]
+        check_room(self.chat.context, length, max_new_tokens)
         missing = -length % _STEP
         tokenizer = self.chat.tokenizer
         pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
@@ -91,7 +97,7 @@ def reply_together(clips: Sequence[Unread], questions: Sequence[str], *, size: i
     Raises:
         OutOfMemory: a batch does not fit into memory.
     """
-    given = [clip.tensors(question) for clip, question in zip(clips, questions, strict=True)]
+    given = [clip.tensors(question, max_new_tokens) for clip, question in zip(clips, questions, strict=True)]
     groups: dict[Any, list[int]] = {}
     for number, (clip, tensors) in enumerate(zip(clips, given, strict=True)):
         groups.setdefault((tensors["input_ids"].shape[1], clip.prepared.bucket), []).append(number)

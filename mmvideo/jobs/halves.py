@@ -21,7 +21,7 @@ from mmvideo.errors import NoAudioTrack, TooShort
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.kept import kept
 from mmvideo.jobs.options import JobOptions
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, expected
 from mmvideo.stages.read import Given
 from mmvideo.types import Asking, Clips
 from mmvideo.wording import plural
@@ -65,7 +65,7 @@ def is_costly(stages: Stages) -> bool:
 
 
 def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobOptions, *, reduce: int = 0,
-           thumbnail: bool = False, content: str = "") -> Decoded:
+           thumbnail: bool = False, content: str = "", tail: Stages = ()) -> Decoded:
     """Run the first half on one clip.
 
     Args:
@@ -75,12 +75,14 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
         reduce: how many times the number of frames is halved.
         thumbnail: also make a small picture of the frames.
         content: SHA-256 of the clip; names the files of a result that has some.
+        tail: the second half, which knows what the clip will be asked.
 
     Raises:
         MediaError: the clip cannot be read, or is not what the job was told to accept.
     """
     given = Given(media, {"strict": options.strict, "threads": 1}, (item.start_seconds, item.end_seconds))
     fields: dict[str, Any] = {"video": given, "text": item.text, "prompt": item.prompt, "asking": Asking()}
+    fields["expected"] = expected([*head, *tail], item.text or ((item.prompt,) if item.prompt else ()), Asking())
     seconds: list[tuple[str, float]] = []
     notes = []
     with torch.inference_mode(), contextlib.ExitStack() as stack:
@@ -91,7 +93,7 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
             if item.prompt is not None and "request" in vars(stage):
                 stage = dataclasses.replace(stage, request=item.prompt)
             start = time.perf_counter()
-            found = stage(**{need: fields[need] for need in stage.needs})
+            found = stage(**stage.inputs(fields))
             seconds.append((name, time.perf_counter() - start))
             for value in found.values():
                 if isinstance(value, contextlib.AbstractContextManager):
@@ -105,6 +107,7 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
         if seen is not None and seen < options.min_frames:
             raise TooShort(f"{item.source} shows {plural(seen, 'frame')}; the job takes clips of "
                            f"{options.min_frames} or more (--min-frames).")
+        notes += clips.notes if isinstance(clips, Clips) else ()
         about = {
             "duration_seconds": source.info.duration_seconds if source is not None else None,
             "frames": seen or 0, "warnings": list(source.warnings) if source is not None else [],

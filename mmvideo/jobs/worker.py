@@ -161,10 +161,10 @@ def serve(connection: Connection) -> None:
     connection.send(("ready",))
     while True:
         item, reduce, thumbnail, check = connection.recv()
-        _one(connection, item, head, needed, setup.options, reduce=reduce, thumbnail=thumbnail, check=check)
+        _one(connection, item, head, tail, needed, setup.options, reduce=reduce, thumbnail=thumbnail, check=check)
 
 
-def _one(connection: Connection, item: Any, head: Any, needed: set[str], options: Any, *, reduce: int,
+def _one(connection: Connection, item: Any, head: Any, tail: Any, needed: set[str], options: Any, *, reduce: int,
          thumbnail: bool, check: bool) -> None:
     from mmvideo.jobs import failures, halves
     from mmvideo.jobs.fetch import fetched
@@ -182,7 +182,7 @@ def _one(connection: Connection, item: Any, head: Any, needed: set[str], options
                     connection.send(("known", content, stamp))
                     return
             decoded = halves.decode(item, clip.media, head, needed, options, reduce=reduce, thumbnail=thumbnail,
-                                    content=content)
+                                    content=content, tail=tail)
         decoded.about["seconds"].insert(0, ("fetch", taken))
         message = ForkingPickler.dumps(("decoded", decoded, content, stamp))
     except failures.ITEM_ERRORS as error:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.errors import WeightsError, lacks_memory
+from mmvideo.language.context import check_room, longest_context
 from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.prompts import embedded_prompt
 from mmvideo.language.repetition import repeated_text
@@ -133,6 +134,9 @@ class Session:
 
         Returns:
             B * R replies in the order of the requests.
+
+        Raises:
+            ContextExceeded: a request and its reply do not fit into the model's context.
         """
         if not requests:
             return []
@@ -141,6 +145,8 @@ class Session:
         batch = tokenizer([embedded_prompt(r) for r in requests], return_tensors="pt",
                           padding=True if num_tokens is None else "max_length", max_length=num_tokens,
                           padding_side="left", return_token_type_ids=False, add_special_tokens=False).to(lm.device)
+        check_room(longest_context(lm.model.config, tokenizer),
+                   self.prefix_tokens + int(batch["attention_mask"].sum(1).max()), max_new_tokens)
         prefix = torch.ones(len(requests), self.prefix_tokens, dtype=torch.long, device=lm.device)
         mask = torch.cat((prefix, batch["attention_mask"]), 1)
         given = with_cache(lm.model, self._prefix(len(requests) // self.num_clips))

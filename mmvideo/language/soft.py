@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.language import decoding
+from mmvideo.language.context import check_room, longest_context
 from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.prompt import Prompt
 from mmvideo.language.talk import Talk
@@ -31,6 +32,8 @@ class SoftTalk(Talk):
         lead = words(torch.tensor([before], dtype=torch.long, device=device))
         whole = torch.cat((lead, embeddings.to(device, lead.dtype)), 1)
         self._before, self.num_read = before, whole.shape[1]
+        self.context = longest_context(model.config, self.tokenizer)
+        check_room(self.context, self.num_read, 1)
         with torch.inference_mode():
             out = model(inputs_embeds=whole, use_cache=True)
         self._cache = cache_of(out)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmvideo.errors import InvalidInput, shown, translated
 from mmvideo.language import decoding
+from mmvideo.language.context import check_room
 from mmvideo.language.model import Generated
 from mmvideo.language.repetition import repeated_text
 from mmvideo.types import Asking
@@ -23,6 +24,8 @@ class Talk:
     tokenizer: Any
     ends: tuple[int, ...]
     """Token IDs that end a reply."""
+    context: int | None = None
+    """Most tokens that the model can read and write together; None where nothing says."""
     num_read: int
     """Tokens that were read before any question, those of the video among them."""
 
@@ -38,17 +41,31 @@ class Talk:
         """Return the logits of the first token of the reply, float32 (V,)."""
         return self.step()(self.question(question, history))[0, -1].float()
 
+    def check_room(self, question: str, asking: Asking) -> Tensor:
+        """Return the token IDs of a question that fits into the context, with its reply.
+
+        Raises:
+            ContextExceeded: it does not.
+        """
+        ids = self.question(question, asking.history)
+        longest = asking.max_new_tokens or decoding.LONGEST_WITHOUT_LIMIT
+        if asking.choices:
+            longest = max(len(tokens_of_choice(choice, self.tokenizer)) + 1 for choice in asking.choices)
+        check_room(self.context, self.num_read + ids.shape[1], longest)
+        return ids
+
     def write(self, question: str, asking: Asking) -> Iterator[Generated]:
         """Yield the reply so far, after every token.
 
         Raises:
             InvalidInput: choices or a schema that cannot be used.
+            ContextExceeded: question and reply do not fit into the context.
             OutOfMemory: the reply does not fit into memory.
         """
         if asking.choices:
             yield self.choose(question, asking)[0]
             return
-        ids = self.question(question, asking.history)
+        ids = self.check_room(question, asking)
         held = False
         for written in decoding.write(self.step(), ids, asking, tokenizer=self.tokenizer, ends=self.ends):
             text = self.tokenizer.decode(written.ids, skip_special_tokens=True)
@@ -74,7 +91,7 @@ class Talk:
         Raises:
             InvalidInput: a choice that the tokenizer makes nothing of.
         """
-        ids = self.question(question, asking.history)
+        ids = self.check_room(question, asking)
         scores, lengths = [], []
         for choice in asking.choices:
             reply = tokens_of_choice(choice, self.tokenizer)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mmvideo.recipes import checked
-from mmvideo.types import Asking
+from mmvideo.types import Asking, Expected
 
 LISTENER: ContextVar[Callable[[float], None] | None] = ContextVar("mmvideo_progress", default=None)
 """Who wants to know how far the running stage is; the pipeline sets it."""
@@ -34,6 +34,8 @@ class Stage:
 
     needs: ClassVar[tuple[str, ...]] = ()
     gives: ClassVar[tuple[str, ...]] = ()
+    hints: ClassVar[tuple[str, ...]] = ()
+    """Fields that are given too where they are there; a stage does not wait for them, and is not run again for them."""
     pictures_done: ClassVar[bool] = False
     """Whether no later stage looks at the pictures of `clips`."""
     imports: ClassVar[tuple[str, ...]] = ()
@@ -71,6 +73,10 @@ class Stage:
             MissingExtra: an option needs a package that is absent.
         """
 
+    def inputs(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Pick what the stage is called with out of all fields that there are."""
+        return {name: fields[name] for name in (*self.needs, *(hint for hint in self.hints if hint in fields))}
+
     def __call__(self, **fields: Any) -> dict[str, Any]:
         """Read the fields in `needs`, return those in `gives`."""
         raise NotImplementedError
@@ -87,4 +93,16 @@ class Stage:
         return [self(**fields) for fields in items]
 
 
-__all__ = ["LISTENER", "Stage", "report"]
+def expected(stages: Sequence[tuple[str, Stage]], texts: Sequence[str], asking: Asking) -> Expected:
+    """Return what is known of what a video will be asked before any stage has run.
+
+    Args:
+        stages: of the recipe; those that describe know their request, those that answer how long a reply may be.
+        texts: the questions; may be empty.
+    """
+    requests = tuple(vars(stage)["request"] for _, stage in stages if isinstance(vars(stage).get("request"), str))
+    longest = max((vars(stage).get("max_new_tokens") or 0 for _, stage in stages), default=0)
+    return Expected(tuple(texts) or requests, asking.history, asking.max_new_tokens or longest)
+
+
+__all__ = ["LISTENER", "Stage", "expected", "report"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -16,7 +16,8 @@ from mmvideo.language.soft import SoftTalk, ends_of
 from mmvideo.language.talk import check_constraints
 from mmvideo.sampling.windows import windows
 from mmvideo.stages.base import Stage
-from mmvideo.types import Asking, Clips
+from mmvideo.types import Asking, Clips, Expected
+from mmvideo.wording import plural
 
 
 @dataclass(kw_only=True)
@@ -25,6 +26,7 @@ class Converse(Stage):
 
     needs: ClassVar = ("media",)
     gives: ClassVar = ("clips", "conversation")
+    hints: ClassVar = ("expected",)
 
     weights: str | None = None
     max_windows: int | None = None
@@ -58,15 +60,33 @@ class Converse(Stage):
         """Refuse choices or a schema that the tokenizer cannot hold to."""
         check_constraints(asking, self.model.tokenizer, ends_of(self.model.language, self.model.tokenizer))
 
-    def __call__(self, *, media: Any) -> dict[str, Any]:
-        """Return the windows that were looked at, and the model's conversation about them."""
-        look = self.model.look
-        clips: Clips = windows(media, window_seconds=look.window_seconds, num_frames=look.num_frames,
-                               max_windows=self.max_windows or look.max_windows, size=(look.height, look.width),
-                               sample_rate=look.sample_rate, start_seconds=self.start_seconds,
-                               end_seconds=self.end_seconds)
-        soft = self.model.watch(clips, batch_size=self.batch_size, drop_below=self.drop_below, merge_to=self.merge_to)
+    def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
+        """Return the windows that were looked at, and the model's conversation about them.
+
+        Raises:
+            ContextExceeded: one window does not fit into the model's context beside what will be asked.
+        """
+        count, most = self.max_windows or self.model.look.max_windows, 0
+        while True:
+            clips = self._look(media, count)
+            soft = self.model.watch(clips, batch_size=self.batch_size, drop_below=self.drop_below,
+                                    merge_to=self.merge_to)
+            most = max(most, len(clips.frames))
+            fewer = self.model.fewer_windows(len(clips.frames), soft.shape[1], expected or Expected())
+            if fewer is None:
+                break
+            count = fewer
+        if len(clips.frames) < most:
+            note = (f"{len(clips.frames)} of {plural(most, 'window')}: more do not fit into the model's context of "
+                    f"{self.model.context} tokens")
+            clips = replace(clips, notes=(*clips.notes, note))
         return {"clips": clips, "conversation": SoftTalk(self.model.language, self.model.prompt, soft)}
+
+    def _look(self, media: Any, max_windows: int) -> Clips:
+        look = self.model.look
+        return windows(media, window_seconds=look.window_seconds, num_frames=look.num_frames, max_windows=max_windows,
+                       size=(look.height, look.width), sample_rate=look.sample_rate, start_seconds=self.start_seconds,
+                       end_seconds=self.end_seconds)
 
 
 __all__ = ["Converse"]

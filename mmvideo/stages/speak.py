@@ -146,13 +146,14 @@ def looked_at(clips: Clips) -> tuple[float, ...]:
     return tuple(sorted(set(clips.pts_seconds[clips.valid].tolist())))
 
 
-def written(said: Sequence[Generated], spans: Sequence[Span] = ()) -> dict[str, Any]:
+def written(said: Sequence[Generated], spans: Sequence[Span] = (), *, notes: Sequence[str] = ()) -> dict[str, Any]:
     """Return what a result says about how the replies of one or more windows were written.
 
     Args:
         spans: of the windows; none where one reply is about the whole video.
+        notes: what was done otherwise than asked; warnings too.
     """
-    warnings = []
+    warnings = list(notes)
     for number, reply in enumerate(said):
         if reply.repeats:
             where = f" in {spans[number].start_seconds:.1f}-{spans[number].end_seconds:.1f} s" if spans else ""

@@ -23,7 +23,8 @@ from mmvideo.sampling.uniform import uniform
 from mmvideo.stages.base import Stage
 from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.speak import looked_at, written
-from mmvideo.types import NOT_JUDGED, Asking, Clips
+from mmvideo.types import NOT_JUDGED, Asking, Clips, Expected
+from mmvideo.wording import plural
 
 
 @dataclass(kw_only=True)
@@ -32,6 +33,7 @@ class Watch(CheckpointStage):
 
     needs: ClassVar = ("media",)
     gives: ClassVar = ("clips", "conversation")
+    hints: ClassVar = ("expected",)
     imports: ClassVar = ("mmvideo.stages.watch_apart", "transformers.models.auto", "transformers.modeling_utils",
                          "transformers.generation", "transformers.processing_utils",
                          "transformers.video_processing_utils", "transformers.image_processing_backends")
@@ -98,28 +100,38 @@ class Watch(CheckpointStage):
                 most = DEFAULT_MOST
         return Budget(num_frames=num_frames, fps=fps, max_frames=most, max_tokens=self.max_tokens)
 
-    def __call__(self, *, media: Any) -> dict[str, Any]:
+    def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
         """Return the one clip that was looked at, and the model's conversation about it.
 
         Raises:
             InvalidInput: limits that allow not even one frame, or a span that holds nothing.
+            ContextExceeded: one frame does not fit into the model's context beside what will be asked.
         """
-        clips, seen, first = self.prepared(media)
+        clips, seen, first = self.prepared(media, expected or Expected())
         return {"clips": clips, "conversation": self._read(seen, first)}
 
-    def prepared(self, media: Any) -> tuple[Clips, Seen, Prompt]:
+    def prepared(self, media: Any, expected: Expected) -> tuple[Clips, Seen, Prompt]:
         """Return the clip that is looked at, what the model is shown of it, and how its processor prepares that.
 
         Raises:
             InvalidInput: limits that allow not even one frame, or a span that holds nothing.
+            ContextExceeded: one frame does not fit into the model's context beside what will be asked.
         """
         budget, span = self._budget(), span_of(media, self.start_seconds, self.end_seconds)
         count: int | None = max(1, budget.frames(span.seconds) >> self.halvings)
+        most = 0
         while True:
             clips, seen = self._look(media, budget, count, span.seconds)
             first = self.chat.prompt("?", seen)
             count = budget.fewer(len(seen.frames), first.num_seen_tokens)
             if count is None:
+                count = self.chat.fewer_frames(seen, first, expected)
+                most = max(most, len(seen.frames))
+            if count is None:
+                if len(seen.frames) < most:
+                    note = (f"{len(seen.frames)} of {plural(most, 'frame')}: more do not fit into the model's context "
+                            f"of {self.chat.context} tokens")
+                    clips = replace(clips, notes=(*clips.notes, note))
                 return clips, seen, first
 
     def _read(self, seen: Seen, first: Prompt) -> Conversation:
@@ -161,6 +173,7 @@ class Reply(Stage):
         """
         asking = limited(asking, self.max_new_tokens)
         if asking.stream:
+            conversation.check_room(text[0], asking)
             return {"answers": _pieces(conversation, clips, text[0], asking)}
         return {"answers": tuple(_answer(conversation, clips, question, asking) for question in text)}
 
@@ -191,7 +204,7 @@ def _answer(conversation: Talk, clips: Clips, question: str, asking: Asking) -> 
 def _said(reply: Any, clips: Clips, question: str, rule: str) -> Answer:
     return Answer(question=question, text=reply.text, confidence=reply.confidence, seconds_looked_at=looked_at(clips),
                   in_domain=NOT_JUDGED, rule=f"{clips.rule}; one reading of all frames{rule}",
-                  **written([reply]), finished=reply.finished, looped=bool(reply.repeats))
+                  **written([reply], notes=clips.notes), finished=reply.finished, looped=bool(reply.repeats))
 
 
 def _pieces(conversation: Talk, clips: Clips, question: str, asking: Asking) -> Iterator[str | Answer]:
@@ -240,7 +253,7 @@ class Narrate(Stage):
     def _caption(said: Any, clips: Clips) -> Caption:
         return Caption(text=said.text, confidence=said.confidence, seconds_looked_at=looked_at(clips),
                        in_domain=NOT_JUDGED, rule=f"{clips.rule}; one reading of all frames",
-                       **written([said]), finished=said.finished, looped=bool(said.repeats))
+                       **written([said], notes=clips.notes), finished=said.finished, looped=bool(said.repeats))
 
 
 def _together(conversation: Any) -> bool:

@@ -13,6 +13,7 @@ from mmvideo.hub.chat import ChatModel
 from mmvideo.hub.together import Prepared, Unread
 from mmvideo.stages.base import Stage
 from mmvideo.stages.watch import Watch
+from mmvideo.types import Expected
 
 
 @dataclass(kw_only=True)
@@ -30,9 +31,9 @@ class Prepare(Watch):
         """Return none: the model is not here."""
         return {}
 
-    def __call__(self, *, media: Any) -> dict[str, Any]:
+    def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
         """Return the one clip that was looked at, and what the model would be given."""
-        clips, seen, first = self.prepared(media)
+        clips, seen, first = self.prepared(media, expected or Expected())
         if first.replacements is not None:
             seen = replace(seen, frames=seen.frames[:, :, :1, :1])
         return {"clips": clips, "prepared": Prepared(seen, first)}

@@ -211,6 +211,10 @@ def test_labels_of_ones_own_with_xclip(clip: str, tmp_path: Path) -> None:
     assert {label.name: label.confidence for label in result.labels} == pytest.approx(expected, abs=1e-4)
     with pytest.raises(InvalidInput, match=r"chooses among labels of yours: give labels="):
         Pipeline("video-classification", model=tmp_path)
+    with pytest.raises(InvalidInput, match=r"longest of the labels .* reads 77"):
+        Pipeline("video-classification", model=tmp_path, device="cpu", labels=["rain", "a dog runs " * 30])
+    with pytest.raises(InvalidInput, match=r"does not take the labels"):
+        Pipeline("video-classification", model=tmp_path, device="cpu", labels=["rain", "\ud800"])
 
 
 def test_labels_of_ones_own_with_perception_encoder(clip: str, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def in_batches(pipe: Pipeline, clips: list[str], texts: tuple[str, ...]) -> list
     needed, given, told = halves.needs(tail, pipe.recipe.gives), [], []
     for number, clip in enumerate(clips):
         item = Item(f"{number}", clip, text=texts[number:number + 1])
-        decoded = halves.decode(item, clip, head, needed, JobOptions())
+        decoded = halves.decode(item, clip, head, needed, JobOptions(), tail=tail)
         given.append({"text": item.text, "prompt": None, "asking": Asking(), **halves.unpack(decoded.fields)})
         told.append((item, decoded.about))
     results, _ = halves.compute(given, tail, pipe.recipe.gives, size=len(clips))
