@@ -129,6 +129,20 @@ def test_probe_says_what_a_file_holds(clip: str) -> None:
     assert bad["type"] == "MediaNotFound"
 
 
+def test_probe_says_what_is_damaged(clip: str, tmp_path: Path) -> None:
+    data = bytearray(Path(clip).read_bytes())
+    begin = data.index(b"mdat") + len(data) // 3
+    for at in range(begin, begin + 2000):
+        data[at] ^= 0x55
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(data)
+    for options in ((), ("--full",)):
+        code, out, _ = _run("probe", str(broken), *options)
+        assert code == 0
+        assert "warning:" in out
+    assert "warning:" not in _run("probe", clip)[1]
+
+
 def test_list_names_everything_a_recipe_can_name() -> None:
     code, out, _ = _run("list", "--json")
     listed = json.loads(out)
