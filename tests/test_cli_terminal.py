@@ -321,7 +321,8 @@ def test_code_7_is_memory_and_code_8_a_job_with_failures(clip: Path, tmp_path: P
         raise errors.OutOfMemory("The model does not fit.")
 
     monkeypatch.setattr("mmvideo.pipeline.Pipeline.__call__", full)
-    assert _main(capsys, "caption", clip, "--model", model) == (7, "mmvideo: The model does not fit.\n")
+    assert _main(capsys, "caption", clip, "--model", model, "--set", "domain.head=test-inside") == (
+        7, "mmvideo: The model does not fit.\n")
 
 
 def test_code_9_is_a_result_that_cannot_be_written(clip: Path, tmp_path: Path,
