@@ -98,3 +98,10 @@ def test_a_name_that_is_not_utf8_is_read(captioning: Pipeline, clips: Path, tmp_
     assert summary.failures == ()
     assert sorted(path.suffix for path in home.iterdir()) == [".mp4"] * 3 + [".srt"] * 3
     assert (home / os.fsdecode(b"caf\xe9.srt")).is_file()
+
+
+def test_a_single_call_names_its_address_without_secrets(captioning: Pipeline, clips: Path) -> None:
+    with website(clips) as address:
+        result = captioning(f"{address}/clip0000.mp4?token={SECRET}")
+    assert result.source == f"{address}/clip0000.mp4?token=***"
+    assert SECRET not in f"{result} {json.dumps(result.to_dict())}"
