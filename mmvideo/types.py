@@ -121,6 +121,8 @@ class Clips:
     """How the frames were chosen, in words, with the padding rule if it was used."""
     notes: tuple[str, ...] = ()
     """What was done otherwise than asked, such as fewer frames than a limit allows."""
+    aspect: float | None = None
+    """Width over height of the picture where frames were squashed into another shape; None where they were not."""
 
     def __post_init__(self) -> None:
         _check(self.frames.ndim == 5, f"Clips.frames must be (B, T, C, H, W), not {tuple(self.frames.shape)}.")

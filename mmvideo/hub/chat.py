@@ -15,11 +15,13 @@ from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, tra
 from mmvideo.hub import clock
 from mmvideo.hub.fast import hastened
 from mmvideo.hub.find import CHAT, Found, reading
+from mmvideo.hub.frame_size import decoding_size
 from mmvideo.hub.load import LoadOptions, load, local, memory_for, processor
 from mmvideo.language.context import MOST_FOR_A_QUESTION, check_room, longest_context
 from mmvideo.types import Expected
 from mmvideo.wording import plural
 
+_MOST_SIZES = 1000
 Turns = Sequence[tuple[str, str]]
 
 
@@ -95,6 +97,7 @@ class ChatModel:
                                    "chat_template.jinja from the model that it was made from.")
         self.context = longest_context(model.config, self.tokenizer)
         """Most tokens that the model can read and write together; None where nothing says."""
+        self._sizes: dict[tuple[int, int, int], tuple[int, int] | None] = {}
         self.takes = set(inspect.signature(model.forward).parameters)
 
     @classmethod
@@ -163,6 +166,24 @@ class ChatModel:
             given = self.tokenizer.eos_token_id
         return tuple(given) if isinstance(given, list | tuple) else () if given is None else (int(given),)
 
+    def decoding_size(self, count: int, height: int, width: int, source: str = "<memory>") -> tuple[int, int] | None:
+        """Return the size (height, width) at which so many frames are decoded for the processor; None for their own.
+
+        Raises:
+            UnsuitableClip: the processor would enlarge them too far.
+        """
+        key = (max(count, getattr(self.video_processor, "temporal_patch_size", None) or 1), height, width)
+        if key not in self._sizes:
+            if len(self._sizes) > _MOST_SIZES:
+                self._sizes.clear()
+            self._sizes[key] = decoding_size(self._dry_run, *key, model=self.name, source=source)
+        return self._sizes[key]
+
+    def _dry_run(self, frames: Tensor) -> None:
+        """Call the processor on frames without pixels, as `prompt` calls it."""
+        seen = Seen(frames, torch.arange(len(frames), dtype=torch.float64), float(len(frames)))
+        self._processed(self.text("?", seen), self._arguments(seen))
+
     def text(self, question: str, seen: Seen, history: Turns = ()) -> str:
         """Return the conversation as the model's own template writes it, with a placeholder for the video."""
         asked = [*(q for q, _ in history), question]
@@ -199,21 +220,8 @@ class ChatModel:
         text = self.text(question, seen, history)
         # some processors read frames in pairs, and refuse a single one
         seen = seen.repeated(getattr(self.video_processor, "temporal_patch_size", None) or 1)
-        frames = seen.frames
-        if self.sees_video:
-            told = clock.metadata(seen.pts_seconds, seen.duration_seconds, height=frames.shape[2],
-                                  width=frames.shape[3])
-            shown: dict[str, Any] = {"videos": [frames], "video_metadata": [told], "do_sample_frames": False,
-                                     "fps": seen.fps}
-        else:
-            shown = {"images": [list(frames)]}
-        if seen.audio is not None:
-            shown["audio"] = [seen.audio.numpy()]
-            shown["sampling_rate"] = self.sample_rate
-            if self._joins_sound:
-                shown |= {"audio_from_video_indices": [0], "load_audio_from_video": True}
         with translated(self.name, "processor", str(seen)), memory_for(f"preparing {seen} for {self.name}"):
-            given = self._processed(text, shown)
+            given = self._processed(text, self._arguments(seen))
         told = given.pop("text_replacement_offsets", None)
         replacements = tuple((r["text"], r["replacement"]) for r in told[0]) if told is not None and len(told) else None
         lead = ""
@@ -233,6 +241,23 @@ class ChatModel:
         if seen.audio is not None and self._joins_sound and "use_audio_in_video" in self.takes:
             tensors["use_audio_in_video"] = True
         return Prompt(tensors, replacements, lead, int(where.sum()), end)
+
+    def _arguments(self, seen: Seen) -> dict[str, Any]:
+        """Return what the processor is given beside the text."""
+        frames = seen.frames
+        if self.sees_video:
+            told = clock.metadata(seen.pts_seconds, seen.duration_seconds, height=frames.shape[2],
+                                  width=frames.shape[3])
+            shown: dict[str, Any] = {"videos": [frames], "video_metadata": [told], "do_sample_frames": False,
+                                     "fps": seen.fps}
+        else:
+            shown = {"images": [list(frames)]}
+        if seen.audio is not None:
+            shown["audio"] = [seen.audio.numpy()]
+            shown["sampling_rate"] = self.sample_rate
+            if self._joins_sound:
+                shown |= {"audio_from_video_indices": [0], "load_audio_from_video": True}
+        return shown
 
     def fewer_frames(self, seen: Seen, first: Prompt, expected: Expected) -> int | None:
         """Return a number of frames that may fit into the context beside what will be asked; None where these do.

@@ -166,9 +166,10 @@ def _thumbnail(clips: Clips, *, count: int = 4, height: int = 96) -> bytes:
     from PIL import Image
 
     frames = clips.frames.flatten(0, 1)
+    aspect = clips.aspect or frames.shape[-1] / frames.shape[-2]
     chosen = frames[torch.linspace(0, len(frames) - 1, min(count, len(frames))).round().long()]
     pictures = [Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy()) for frame in chosen]
-    pictures = [one.resize((max(1, round(one.width * height / one.height)), height)) for one in pictures]
+    pictures = [one.resize((max(1, round(height * aspect)), height)) for one in pictures]
     strip = Image.new("RGB", (sum(one.width for one in pictures), height))
     at = 0
     for one in pictures:

@@ -17,7 +17,8 @@ class CheckpointStage(Stage):
 
     weights: str | None = None
     size: int | list[int] | None = None
-    """Pixels to which frames are brought before the model's own preprocessing; null leaves them as they are."""
+    """Pixels to which frames are brought before the model's own preprocessing; null decodes them at the size that the
+    processor of a chat model makes of them, and leaves them as they are for a classifier."""
     start_seconds: float | None = None
     end_seconds: float | None = None
     dtype: str | None = None

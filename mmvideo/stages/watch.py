@@ -139,14 +139,40 @@ class Watch(CheckpointStage):
 
     def _look(self, media: Any, budget: Budget, count: int, seconds: float) -> tuple[Clips, Seen]:
         """Take so many frames, without those that only repeat another, and the sound."""
-        rest = {**self.asked_view(), "sample_rate": self.chat.sample_rate if self.sound else None}
-        if budget.fps is not None:
-            clips = at_fps(media, fps=budget.fps, max_frames=count, **rest)
-        else:
-            clips = uniform(media, num_frames=count, **rest)
+        size = self._decoding_size(media, count)
+        clips = self._take(media, budget, count, size)
+        distinct = int(clips.valid.sum())
+        if size is not None and distinct < count:  # fewer frames may be shown to the model in more pixels
+            larger = self._decoding_size(media, distinct)
+            if larger is None or larger[0] > size[0] or larger[1] > size[1]:
+                size = larger
+                clips = self._take(media, budget, count, size)
+        if size is not None:
+            height, width = _upright(media)
+            clips = replace(clips, aspect=width / height)
         kept = clips.valid[0]
         heard = clips.audio[0] if clips.audio is not None and clips.has_audio else None
         return clips, Seen(clips.frames[0][kept], clips.pts_seconds[0][kept], seconds, heard, media.info.source)
+
+    def _take(self, media: Any, budget: Budget, count: int, size: tuple[int, int] | None) -> Clips:
+        rest = {**self.asked_view(), "sample_rate": self.chat.sample_rate if self.sound else None}
+        if size is not None:
+            rest |= {"size": size, "fit": "squash"}
+        if budget.fps is not None:
+            return at_fps(media, fps=budget.fps, max_frames=count, **rest)
+        return uniform(media, num_frames=count, **rest)
+
+    def _decoding_size(self, media: Any, count: int) -> tuple[int, int] | None:
+        """Return the size at which frames are decoded; None for their own, or where the caller chose one."""
+        height, width = _upright(media)
+        return None if self.size is not None or min(height, width) < 1 else (
+            self.chat.decoding_size(count, height, width, media.info.source))
+
+
+def _upright(media: Any) -> tuple[int, int]:
+    """Return height and width of the frames as they are shown, in pixels."""
+    main = media.info.main_video
+    return (main.width, main.height) if main.rotation % 180 else (main.height, main.width)
 
 
 @dataclass(kw_only=True)
