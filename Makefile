@@ -37,7 +37,7 @@ lowest:          ## core tests against the lowest supported versions of the depe
 lint: install    ## ruff
 	$(BIN)/ruff check .
 
-tree: install    ## write the tree of files into the README anew
+tree: install    ## write the tree of files in docs/files.md anew
 	$(BIN)/python docs/tree.py
 
 clean:           ## remove everything that was made

@@ -1,4 +1,4 @@
-"""Write the tree of the README: one caption a file, its own first line. `make tree` calls it; a test compares."""
+"""Write docs/files.md: one caption a file, its own first line. `make tree` calls it; a test compares."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def caption(path: Path) -> str:
 
 
 def tree() -> str:
-    """Return the block of the README between its markers."""
+    """Return the block of docs/files.md between its markers."""
     lines, folder = [], None
     for path in files():
         said = caption(path)
@@ -54,8 +54,8 @@ def tree() -> str:
 
 
 def main() -> None:
-    """Put the tree into the README."""
-    readme = CHECKOUT / "README.md"
+    """Put the tree into docs/files.md."""
+    readme = CHECKOUT / "docs" / "files.md"
     text = readme.read_text(encoding="utf-8")
     before, _, rest = text.partition(START)
     readme.write_text(before + START + tree() + END + rest.partition(END)[2], encoding="utf-8")

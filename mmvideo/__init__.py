@@ -1,4 +1,4 @@
-"""mmvideo: ask things of video. Public names are imported on first use, so `import mmvideo` needs no torch."""
+"""mmvideo: answer questions about, caption, classify and separate voices in video. Public names are imported on first use, so `import mmvideo` needs no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if "torch" not in sys.modules:  # OpenMP reads it once, when torch loads: threads that wait must not spin on a busy core
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "Pipeline": "mmvideo.pipeline",

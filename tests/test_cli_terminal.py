@@ -240,8 +240,8 @@ def _codes() -> set[int]:
     return {0, cli.INTERRUPTED, BROKEN_PIPE, *(kind.exit_code for kind in kinds)}
 
 
-def test_exit_codes_are_those_of_the_readme_and_the_help() -> None:
-    table = (CHECKOUT / "README.md").read_text().split("| exit code |")[1].split("\n\n")[0]
+def test_exit_codes_are_those_of_the_docs_and_the_help() -> None:
+    table = (CHECKOUT / "docs" / "command-line.md").read_text().split("| exit code |")[1].split("\n\n")[0]
     assert {int(number) for number in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == _codes()
     words = " ".join(_run("--help")[1].replace("│", " ").split())
     listed = words.split("Exit codes: ")[1].split(". Add")[0]

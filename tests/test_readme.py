@@ -1,4 +1,4 @@
-"""The README tells the truth: its commands parse, its Python names exist, its tree is the tree."""
+"""The README and the pages it was divided into tell the truth: commands, samples, Python names, the tree of files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import pytest
 import typer.main
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+FIRST = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+README = "\n".join([FIRST, *((CHECKOUT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+                              for name in ("command-line", "models", "training", "files"))])
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = re.findall(r"^\$ mmvideo (.*?)(?:\s+#.*|\s+>.*)?$", README, flags=re.MULTILINE)
 
 
 def test_make_demo_and_make_test_come_first() -> None:
-    head = README.split("```python")[0]
+    head = FIRST.split("```python")[0]
     assert head.index("make demo") < head.index("make test")
     assert "## " not in head
 
@@ -133,8 +135,12 @@ def test_configs_and_links_that_are_named_exist() -> None:
 
     for name in re.findall(r"mmvideo (?:train|eval) ([\w/-]+)", README):
         assert name in recipes.names("configs")
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", FIRST):
         assert (CHECKOUT / target).exists(), target
+
+
+def test_the_readme_is_short() -> None:
+    assert len(FIRST.encode()) <= 10_000
 
 
 def test_the_path_from_call_to_answer_is_short_and_real() -> None:
