@@ -1,4 +1,7 @@
-"""mmvideo: answer questions about, caption, classify and separate voices in video. Public names are imported on first use, so `import mmvideo` needs no torch."""
+"""mmvideo: answer questions about, caption, classify and separate voices in video.
+
+Public names are imported on first use, so `import mmvideo` needs no torch.
+"""
 
 from __future__ import annotations
 
