@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -65,14 +66,22 @@ def test_it_ends_while_a_hostile_server_is_downloaded_from(command: Start, numbe
     assert "Traceback" not in server.said()
 
 
-def test_it_ends_while_a_reply_is_written(command: Start, checkpoint: Any, clip: Path) -> None:  # noqa: F811
-    server = command("--model", str(checkpoint("qwen3_vl")), "--allow", str(clip.parent), "--max-new-tokens", "1000000",
+def test_it_ends_while_a_reply_is_written(
+        command: Start, checkpoint: Any, clip: Path, tmp_path: Path) -> None:  # noqa: F811
+    model = tmp_path / "patient"
+    shutil.copytree(checkpoint("qwen3_vl"), model)
+    config = json.loads((model / "config.json").read_text())
+    config["text_config"]["max_position_embeddings"] = 2_000_000
+    (model / "config.json").write_text(json.dumps(config))
+    server = command("--model", str(model), "--allow", str(clip.parent), "--max-new-tokens", "1000000",
                      "--set", "watch.num_frames=4", HF_HUB_OFFLINE="1")
     endless = about(clip, "what?", max_tokens=1_000_000, response_format={"type": "json_schema", "json_schema": {
         "schema": {"type": "string", "minLength": 1_000_000}}})
     running, waiting = ask_beside(server, endless), ask_beside(server, about(clip, "what?"))
-    time.sleep(3)
-    assert call(server.port, path="/health")[1]["waiting"] == 1
+    until = time.monotonic() + 30
+    while call(server.port, path="/health")[1]["waiting"] != 1:
+        assert time.monotonic() < until, (running[1], waiting[1])
+        time.sleep(0.2)
     assert server.ends(signal.SIGTERM) < 8
     for thread, said in (running, waiting):
         thread.join(10)
