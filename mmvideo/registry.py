@@ -60,6 +60,7 @@ PARTS: dict[str, dict[str, str]] = {
         "raft": "mmvideo.flow.raft:RAFT",
     },
     "face-detectors": {
+        "blazeface": "mmvideo.faces.blazeface_detector:BlazeFace",
         "haar": "mmvideo.faces.detect:Haar",
         "lbp": "mmvideo.faces.detect:LBP",
         "mediapipe": "mmvideo.faces.detect:MediaPipe",

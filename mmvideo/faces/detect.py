@@ -1,4 +1,4 @@
-"""Face detectors that need no download: OpenCV's Haar cascade, and scikit-image's LBP cascade where OpenCV has none.
+"""What a face detector is, and detectors of other libraries to compare with: OpenCV's, scikit-image's, MediaPipe's.
 
 A detector is called with one picture and returns boxes; `mmvideo list face-detectors` names those there are.
 """
@@ -134,18 +134,6 @@ class MediaPipe:
         return np.concatenate([boxes[:, :2] - grown, boxes[:, 2:] + grown], 1)
 
 
-def best_available() -> Detector:
-    """Return the Haar detector, or the LBP one where this OpenCV has no cascades.
-
-    Raises:
-        MissingExtra: neither is there.
-    """
-    try:
-        return Haar()
-    except MissingExtra:
-        return LBP()
-
-
 def _shared(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Return for each of (N, 4) boxes what it shares with one box, as a share of the smaller of the two."""
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
@@ -162,4 +150,4 @@ def _narrowed(picture: np.ndarray, width: int) -> tuple[np.ndarray, float]:
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
 
 
-__all__ = ["LBP", "Detector", "Haar", "MediaPipe", "best_available"]
+__all__ = ["LBP", "Detector", "Haar", "MediaPipe"]

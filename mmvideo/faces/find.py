@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from mmvideo.errors import InvalidInput
-from mmvideo.faces.detect import Detector, best_available
+from mmvideo.faces.blazeface_detector import BlazeFace
+from mmvideo.faces.detect import Detector
 from mmvideo.faces.follow import Follower, Path, centred, overlap
 from mmvideo.faces.record import Record
 from mmvideo.faces.tracks import MIN_MOUTH, RATE, Faces, TrackGiven
@@ -33,7 +34,7 @@ class FaceFinder:
     """Detect, follow, and cut out mouths.
 
     Args:
-        detector: a name (`mmvideo list face-detectors`), a callable, or None for the best that is installed.
+        detector: a name (`mmvideo list face-detectors`), a callable, or None for BlazeFace.
         interval: seconds between detections.
         min_mouth: pixels that a mouth region must have; smaller faces are refused.
     """
@@ -43,7 +44,7 @@ class FaceFinder:
         if not 0 < interval <= 0.4:
             raise InvalidInput(f"interval must be above 0 and at most 0.4 s, not {interval}.")
         if detector is None:
-            detector = best_available()
+            detector = BlazeFace()
         elif isinstance(detector, str):
             detector = find("face-detectors", detector)()
         self.detector, self.interval, self.min_mouth = detector, interval, min_mouth

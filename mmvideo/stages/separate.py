@@ -78,7 +78,7 @@ class FindFaces(Stage):
     gives: ClassVar = ("faces",)
 
     detector: str | None = None
-    """A face detector (`mmvideo list face-detectors`); null for the best that is installed."""
+    """A face detector (`mmvideo list face-detectors`); null for BlazeFace, which ships with mmvideo."""
     interval: float = 0.2
     """Seconds between detections."""
     min_mouth: float = 32.0
