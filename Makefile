@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo test test-fast lowest lint tree clean
+.PHONY: help install demo test test-fast lowest lint docs tree clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -36,6 +36,11 @@ lowest:          ## core tests against the lowest supported versions of the depe
 
 lint: install    ## ruff
 	$(BIN)/ruff check .
+
+docs:            ## build the documentation site into site/, in an environment of its own
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check "mkdocs-material>=9.5" "mkdocstrings[python]>=0.26"
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
 
 tree: install    ## write the tree of files in docs/files.md anew
 	$(BIN)/python docs/tree.py
