@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,9 @@ from mmvideo import registry
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = CHECKOUT.parent / "shared"
 REQUIRED = {name.strip() for name in os.environ.get("MMVIDEO_REQUIRE", "").split(",") if name.strip()}
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts background jobs so; children would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PRESENT: dict[str, Callable[[], bool]] = {
     "shared": (SHARED / "media").is_dir,

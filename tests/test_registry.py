@@ -62,7 +62,7 @@ def test_a_stage_declares_what_its_call_takes() -> None:
     for name in registry.names("stages"):
         stage = registry.find("stages", name)
         parameters = set(inspect.signature(stage.__call__).parameters) - {"self"}
-        assert parameters == set(stage.needs), name
+        assert parameters == {*stage.needs, *stage.hints}, name
         assert stage.gives, name
 
 
