@@ -27,18 +27,37 @@ _PUBLIC = {
     "Clips": "mmvideo.types",
     "Features": "mmvideo.types",
     "Video": "mmvideo.types",
+    "Answer": "mmvideo.results",
+    "Caption": "mmvideo.results",
+    "Classification": "mmvideo.results",
+    "Result": "mmvideo.results",
+    "SeparatedVoices": "mmvideo.voices",
+    "Domain": "mmvideo.types",
+    "Label": "mmvideo.types",
+    "Segment": "mmvideo.types",
+    "Hook": "mmvideo.hooks",
+    "Session": "mmvideo.session",
+    "Stage": "mmvideo.stages.base",
+    "JobOptions": "mmvideo.jobs",
     "MmvideoError": "mmvideo.errors",
 }
 
 if TYPE_CHECKING:
     from mmvideo.errors import MmvideoError
+    from mmvideo.hooks import Hook
+    from mmvideo.jobs import JobOptions
     from mmvideo.media import probe, read_audio, read_video, write_audio, write_video
     from mmvideo.pipeline import Pipeline
     from mmvideo.recipes import Recipe
-    from mmvideo.types import Audio, Clips, Features, Video
+    from mmvideo.results import Answer, Caption, Classification, Result
+    from mmvideo.session import Session
+    from mmvideo.stages.base import Stage
+    from mmvideo.types import Audio, Clips, Domain, Features, Label, Segment, Video
+    from mmvideo.voices import SeparatedVoices
 
 __all__ = [
-    "Audio", "Clips", "Features", "MmvideoError", "Pipeline", "Recipe", "Video",
+    "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Features", "Hook", "JobOptions", "Label",
+    "MmvideoError", "Pipeline", "Recipe", "Result", "Segment", "SeparatedVoices", "Session", "Stage", "Video",
     "probe", "read_audio", "read_video", "write_audio", "write_video",
 ]
 
