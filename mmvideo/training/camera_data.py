@@ -6,19 +6,25 @@ luma, 16 of 64x64, because that is all the classifier looks at. Directions are t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmvideo.training.camera_draws import NUM_FRAMES, chance, uniform
-from mmvideo.training.camera_layers import render
-from mmvideo.training.camera_paths import LABELS, camera_paths
+from mmvideo.training.camera_layers import Layer, draw_layers, render
+from mmvideo.training.camera_paths import LABELS, STATIC, camera_paths
+from mmvideo.training.camera_people import add_ticker, draw_scene, people_bank
 from mmvideo.training.camera_spoil import degrade
 from mmvideo.training.camera_textures import load_photos, texture_bank
 
 TRAIN_SEEDS, TEST_SEEDS = range(0, 1_000_000), range(1_000_000, 1_100_000)
+
+PEOPLE_NOISE = (0.0005, 0.02)
+"""Spread of the noise in clips of people: shrinking a film of usual size to 64 pixels takes most of it away."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,8 @@ class CameraClips:
 
 
 def make_clips(seed: int, num: int, *, folder: str | None = None, bank_size: int | None = None,
-               batch: int = 64) -> CameraClips:
-    """Make clips with balanced classes from a seed.
+               batch: int = 64, people: float = 0.0) -> CameraClips:
+    """Make clips from a seed: balanced classes, and beside them clips of people, half of which are static.
 
     Args:
         seed: equal seeds give equal clips.
@@ -48,18 +54,31 @@ def make_clips(seed: int, num: int, *, folder: str | None = None, bank_size: int
         folder: images and videos to use as further textures.
         bank_size: number of textures shared by the clips; about a tenth of `num` by default.
         batch: clips rendered at once.
+        people: share of the clips that show people; 0 for balanced classes alone.
     """
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     bank = texture_bank(rng, bank_size or min(600, max(48, num // 6)), load_photos(folder))
-    labels = torch.arange(num) % len(LABELS)
-    labels = labels[torch.randperm(num, generator=generator)]
-    parts = [_make_batch(labels[i:i + batch], bank, generator) for i in range(0, num, batch)]
+    num_people = round(num * people)
+    labels = torch.arange(num - num_people) % len(LABELS)
+    labels = labels[torch.randperm(num - num_people, generator=generator)]
+    parts = [_make_batch(labels[i:i + batch], partial(draw_layers, bank), generator)
+             for i in range(0, len(labels), batch)]
+    if num_people:
+        extra = torch.randint(1, len(LABELS), (num_people,), generator=generator)
+        extra[::2] = STATIC
+        crowd = people_bank(rng, max(24, num_people // 6))
+        for some in extra.split(batch):
+            draw = partial(draw_scene, bank, crowd, some == STATIC)
+            frames, *rest = _make_batch(some, draw, generator, noise=PEOPLE_NOISE)
+            parts.append((add_ticker(frames, generator), *rest))
+        labels = torch.cat([labels, extra])
     frames, path, squeeze = (torch.cat(column) for column in zip(*parts, strict=True))
     return CameraClips(frames, labels, path, squeeze)
 
 
-def _make_batch(labels: Tensor, bank: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _make_batch(labels: Tensor, draw: Callable[[int, torch.Generator], list[Layer]],
+                generator: torch.Generator, **spoil: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
     num = len(labels)
     times = torch.linspace(0, 1, NUM_FRAMES).expand(num, -1)
     # a source of few frames a second repeats some of the sixteen
@@ -68,8 +87,8 @@ def _make_batch(labels: Tensor, bank: Tensor, generator: torch.Generator) -> tup
     times = torch.where(chance(generator, 0.15, num, 1), held, times)
     path = camera_paths(labels, times, generator)
     squeeze = uniform(generator, 0.75, 1.4, num)
-    frames = render(path, times, squeeze, bank, generator)
-    return degrade(frames, generator), path, squeeze
+    frames = render(path, times, squeeze, draw, generator)
+    return degrade(frames, generator, **spoil), path, squeeze
 
 
 __all__ = ["TEST_SEEDS", "TRAIN_SEEDS", "CameraClips", "make_clips"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,15 +17,26 @@ BODY_SHARE = 0.3
 """Of the clips: with a large body that moves before the ground."""
 
 
-def render(path: Tensor, times: Tensor, squeeze: Tensor, bank: Tensor, generator: torch.Generator) -> Tensor:
-    """Render background, nearer planes and subjects along the path, with motion blur; float (B, T, 64, 64)."""
+def render(path: Tensor, times: Tensor, squeeze: Tensor, draw: Callable[[int, torch.Generator], list[Layer]],
+           generator: torch.Generator) -> Tensor:
+    """Render layers along the path, with motion blur.
+
+    Args:
+        path: float (B, T, 4) as of `camera_paths`.
+        times: float (B, T) in [0, 1].
+        squeeze: float (B,).
+        draw: gives the layers of B clips, the furthest first.
+
+    Returns:
+        float (B, T, 64, 64).
+    """
     num = len(path)
     size = uniform(generator, 0.25, 0.55, num)  # half width of the view as a share of the canvas's half
     start = uniform(generator, -0.4, 0.4, num, 2)
     turn = uniform(generator, -0.15, 0.15, num)
     blur = chance(generator, 0.35, num)
     frames = torch.empty(num, NUM_FRAMES, SIDE, SIDE)
-    layers = _draw_layers(num, bank, generator)
+    layers = draw(num, generator)
     for blurred in (False, True):
         index = (blur == blurred).nonzero().flatten()
         if len(index) == 0:
@@ -44,12 +56,15 @@ class Layer:
     own: Tensor  # (B, 6) own x, y, growth, spin over the clip, then start x, y; zero for planes
     size: Tensor  # (B,) 0 for a plane that uses the view's size, else the sprite's half width in half frames
     sway: Tensor  # (B, T, 2) back and forth on top of `own`, in half frames
+    bend: Tensor | None = None  # (B, T, 2, J, J) shifts of J x J points of the sprite, in its half widths
 
     def select(self, index: Tensor) -> Layer:
-        return Layer(*(x[index] for x in (self.pixels, self.nearness, self.own, self.size, self.sway)))
+        return Layer(*(None if x is None else x[index]
+                       for x in (self.pixels, self.nearness, self.own, self.size, self.sway, self.bend)))
 
 
-def _draw_layers(num: int, bank: Tensor, generator: torch.Generator) -> list[Layer]:
+def draw_layers(bank: Tensor, num: int, generator: torch.Generator) -> list[Layer]:
+    """Draw a ground, in most batches a nearer plane, in some clips a large body, and one to three subjects."""
     def textures(count: int) -> Tensor:
         pick = bank[torch.randint(len(bank), (count,), generator=generator)]
         flip = chance(generator, 0.5, count, 1, 1)
@@ -57,7 +72,7 @@ def _draw_layers(num: int, bank: Tensor, generator: torch.Generator) -> list[Lay
 
     zero, rest = torch.zeros(num), torch.zeros(num, NUM_FRAMES, 2)
     has_body = chance(generator, BODY_SHARE, num)
-    ground = _bare(textures(num), has_body & chance(generator, 0.6, num), generator)
+    ground = bare(textures(num), has_body & chance(generator, 0.6, num), generator)
     layers = [Layer(torch.stack([ground, torch.ones(num, CANVAS, CANVAS)], 1), zero + 1,
                      torch.zeros(num, 6), zero, rest)]
     if float(torch.rand(1, generator=generator)) < 0.6:  # a nearer plane, in most of the batches
@@ -92,9 +107,9 @@ def _draw_subject(num: int, textures: Tensor, generator: torch.Generator) -> Lay
                   torch.zeros(num, NUM_FRAMES, 2))
 
 
-def _bare(ground: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    """Take most of the contrast off some grounds: a wall behind a person has little to match."""
-    left = torch.where(chosen, uniform(generator, 0.08, 0.5, len(chosen)), 1.0)[:, None, None]
+def bare(ground: Tensor, chosen: Tensor, generator: torch.Generator, *, least: float = 0.08) -> Tensor:
+    """Take most of the contrast off some grounds, to a share of `least` to 0.5: a wall has little to match."""
+    left = torch.where(chosen, uniform(generator, least, 0.5, len(chosen)), 1.0)[:, None, None]
     mean = ground.mean((1, 2), keepdim=True)
     return mean + (ground - mean) * left
 
@@ -134,12 +149,21 @@ def render_part(part: list[Tensor], layers: list[Layer], shutter: float) -> Tens
     picture = torch.zeros(num, steps, SIDE, SIDE)
     for layer in layers:
         grid = _grid(layer, path, times, squeeze, size, start, turn, axis)
+        if layer.bend is not None:
+            grid = _bent(grid, layer.bend)
         plane = bool((layer.size == 0).all())
         seen = F.grid_sample(layer.pixels, grid.flatten(1, 2), mode="bilinear",
                              padding_mode="reflection" if plane else "zeros", align_corners=False)
         luma, alpha = seen.view(num, 2, steps, SIDE, SIDE).unbind(1)
         picture = torch.lerp(picture, luma, alpha)
     return picture.unflatten(1, (-1, 3)).mean(2) if shutter else picture
+
+
+def _bent(grid: Tensor, bend: Tensor) -> Tensor:
+    """Shift where pixels look, float (B, T, 64, 64, 2), by what lies between the sprite's moved points."""
+    bend = bend.repeat_interleave(grid.shape[1] // bend.shape[1], 1).flatten(0, 1)
+    shift = F.grid_sample(bend, grid.flatten(0, 1), mode="bilinear", padding_mode="border", align_corners=True)
+    return grid + shift.permute(0, 2, 3, 1).view_as(grid)
 
 
 def _grid(layer: Layer, path: Tensor, times: Tensor, squeeze: Tensor, size: Tensor, start: Tensor, turn: Tensor,
@@ -171,4 +195,4 @@ def _grid(layer: Layer, path: Tensor, times: Tensor, squeeze: Tensor, size: Tens
     return columns + rows
 
 
-__all__ = ["Layer", "render", "render_part"]
+__all__ = ["Layer", "bare", "draw_layers", "render", "render_part"]

@@ -11,11 +11,12 @@ from torch import Tensor
 from mmvideo.training.camera_draws import NUM_FRAMES, SIDE, chance, log_uniform, uniform
 
 
-def degrade(frames: Tensor, generator: torch.Generator) -> Tensor:
+def degrade(frames: Tensor, generator: torch.Generator, *, noise: tuple[float, float] = (0.003, 0.06)) -> Tensor:
     """Add what cameras and files add: focus, gamma, brightness change, noise, block compression, bars, overlays.
 
     Args:
         frames: float (B, T, 64, 64) in [0, 1].
+        noise: least and largest spread of the noise, which 0.6 of the clips have.
 
     Returns:
         uint8 (B, T, 1, 64, 64).
@@ -30,7 +31,7 @@ def degrade(frames: Tensor, generator: torch.Generator) -> Tensor:
     light = 1 + ramp * chance(generator, 0.3, num, 1) + flicker * chance(generator, 0.2, num, 1)
     gain, lift = uniform(generator, 0.6, 1.1, num, 1), uniform(generator, -0.05, 0.2, num, 1)
     frames = frames * (light * gain)[..., None, None] + lift[..., None, None]
-    sigma = log_uniform(generator, 0.003, 0.06, num, 1, 1, 1) * chance(generator, 0.6, num, 1, 1, 1)
+    sigma = log_uniform(generator, *noise, num, 1, 1, 1) * chance(generator, 0.6, num, 1, 1, 1)
     frames = frames + torch.randn(frames.shape, generator=generator) * sigma
     packed = chance(generator, 0.4, num)
     if packed.any():
