@@ -1,4 +1,4 @@
-"""What fewer tokens cost and save on toybox: merged soft tokens (ToMe), and still places dropped (VideoLLaMA 3).
+"""What fewer tokens cost and save on toybox: merged visual tokens (ToMe), and still places dropped (VideoLLaMA 3).
 
     python benchmarks/fewer_tokens.py [--num 96] [--level easy] [--only merge drop large]
 
@@ -30,7 +30,7 @@ from mmvideo.types import Features
 
 
 class Merging(nn.Module):
-    """The projector, and its soft tokens merged."""
+    """The projector, and its visual tokens merged."""
 
     def __init__(self, projector: nn.Module, share: float):
         super().__init__()
@@ -113,7 +113,7 @@ def main() -> None:
 
 
 def merging(whole: Model, options: argparse.Namespace) -> None:
-    print("| merge_to | soft tokens | mean of types | language model |\n|---|---|---|---|")
+    print("| merge_to | visual tokens | mean of types | language model |\n|---|---|---|---|")
     for share in (1.0, 0.75, 0.5, 0.25):
         bridge, language = Merging(whole.projector, share), Timed(whole.language)
         score = measure(Model(whole.encoder, bridge, language), level=options.level, split="test", num=options.num)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -237,12 +237,27 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def translated(model: str, step: str, about: str, *, kind: type[MmvideoError] = UnsuitableClip) -> Iterator[None]:
-    """Turn whatever a library raises on a caller's clip or words into one typed error, with the cause kept.
+def contained(error_of: Callable[[Exception], MmvideoError]) -> Iterator[None]:
+    """Turn whatever exception a library raises into one typed error, with the cause kept.
 
-    This is the only place that catches every exception: processors, templates, tokenizers and OpenCV raise classes of
-    their own, which no list holds. It belongs around single calls of a library, never around code of this package.
-    Errors of this package and a lack of memory go through as they are.
+    Libraries raise classes of their own, which no list holds, on a caller's clip, words or files. This is where every
+    exception is caught; it belongs around single calls of a library, never around code of this package. Errors of this
+    package and a lack of memory go through as they are.
+
+    Args:
+        error_of: makes the error of what was raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MmvideoError) or lacks_memory(error):
+            raise
+        raise error_of(error) from error
+
+
+@contextmanager
+def translated(model: str, step: str, about: str, *, kind: type[MmvideoError] = UnsuitableClip) -> Iterator[None]:
+    """Turn whatever a library raises on a caller's clip or words into one typed error (see `contained`).
 
     Args:
         model: named in the message, as is `step`.
@@ -253,11 +268,10 @@ def translated(model: str, step: str, about: str, *, kind: type[MmvideoError] = 
     Raises:
         UnsuitableClip: or the given kind; what was raised is its `__cause__`.
     """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, MmvideoError) or lacks_memory(error):
-            raise
+    def error_of(error: Exception) -> MmvideoError:
         line = (str(error).strip().splitlines() or [""])[0]
         why = f"{type(error).__name__}: {line}" if line else type(error).__name__
-        raise kind(f"The {step} of {model} does not take {about} ({why}).") from error
+        return kind(f"The {step} of {model} does not take {about} ({why}).")
+
+    with contained(error_of):
+        yield

@@ -94,7 +94,7 @@ class Composed(nn.Module):
 
         Args:
             count: windows that were looked at.
-            num_tokens: soft tokens of all of them.
+            num_tokens: visual tokens of all of them.
             expected: where it holds no question, an eighth of the context is left for one, 256 tokens at most.
 
         Raises:
@@ -120,7 +120,7 @@ class Composed(nn.Module):
         return encoder(frames)
 
     def embed(self, frames: Tensor, audio: Tensor | None = None, has_audio: Tensor | None = None) -> Tensor:
-        """Turn clips into soft tokens (B, N, D of the language model), the sound's after the picture's."""
+        """Turn clips into visual tokens, then audio tokens, (B, N, D of the language model)."""
         soft = self.parts["projector"](self.features(frames, audio, has_audio))
         if "audio_encoder" not in self.parts or audio is None:
             return soft
@@ -129,13 +129,13 @@ class Composed(nn.Module):
 
     def watch(self, clips: Clips, *, batch_size: int = 8, drop_below: float | None = None,
               merge_to: float = 1.0) -> Tensor:
-        """Turn all windows of a video into one row of soft tokens (1, M, D).
+        """Turn all windows of a video into one row of visual tokens (1, M, D).
 
         Args:
             clips: the windows.
             batch_size: windows at a time.
             drop_below: leave out tokens of places that changed by less than this, see `mmvideo.nn.fewer.still`.
-            merge_to: share of the soft tokens that is left, see `mmvideo.nn.fewer.merged`.
+            merge_to: share of the visual tokens that is left, see `mmvideo.nn.fewer.merged`.
 
         Raises:
             InvalidInput: a share out of range, or a projector that needs the whole grid.
@@ -154,7 +154,7 @@ class Composed(nn.Module):
         return (soft if merge_to == 1 else merged(soft, merge_to)).flatten(0, 1)[None]
 
     def _sparse(self, clips: Clips, i: int, drop_below: float, device: torch.device) -> Tensor:
-        """Return the soft tokens (1, M, D) of one window without those of still places."""
+        """Return the visual tokens (1, M, D) of one window without those of still places."""
         bridge = self.parts["projector"]
         if not getattr(bridge, "any_tokens", False):
             raise InvalidInput(f"The projector {self.names['projector']} needs the whole grid of tokens, so none can "

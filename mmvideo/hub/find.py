@@ -15,7 +15,7 @@ from mmvideo.errors import (
     ModelUnavailable,
     UnsupportedModel,
     WeightsError,
-    lacks_memory,
+    contained,
     shown,
 )
 
@@ -152,17 +152,16 @@ def reading(name: str | Path, what: str = "config.json") -> Iterator[None]:
         UnsupportedModel: they hold code that would have to be run.
         WeightsError: they hold what cannot be loaded.
     """
-    try:
-        yield
-    except Exception as error:  # of transformers and what it reads with, some of them of no class that could be listed
-        if isinstance(error, MmvideoError) or lacks_memory(error):
-            raise
+    def error_of(error: Exception) -> MmvideoError:
         if "trust_remote_code" in str(error):
-            raise UnsupportedModel(own_code(str(name))) from error
+            return UnsupportedModel(own_code(str(name)))
         if isinstance(error, OSError | ValueError):
-            raise ModelUnavailable(_reason(str(name), what, error)) from error
-        raise WeightsError(f"{what} of {name} cannot be loaded ({type(error).__name__}: {_first_line(error)}); fetch "
-                           "it again.") from error
+            return ModelUnavailable(_reason(str(name), what, error))
+        return WeightsError(f"{what} of {name} cannot be loaded ({type(error).__name__}: {_first_line(error)}); fetch "
+                            "it again.")
+
+    with contained(error_of):
+        yield
 
 
 def own_code(name: str) -> str:

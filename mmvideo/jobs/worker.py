@@ -1,4 +1,4 @@
-"""The processes that fetch and decode: a nursery that has imported everything, and workers forked from it in no time.
+"""The processes that fetch and decode: a preloaded fork server, and workers forked from it in milliseconds.
 
 The nursery runs in a Python of its own. It forks a worker for each connection that it is handed, and says how
 a worker ended. Everything dies with the process that started it, however that ends.

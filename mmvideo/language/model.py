@@ -1,4 +1,4 @@
-"""A Hugging Face causal language model behind soft tokens: what was seen is the prefix, the question follows."""
+"""A Hugging Face causal language model behind visual tokens: what was seen is the prefix, the question follows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from mmvideo.errors import WeightsError, lacks_memory
+from mmvideo.errors import WeightsError, contained
 from mmvideo.language.context import check_room, longest_context
 from mmvideo.language.kept import cache_of, with_cache
 from mmvideo.language.prompts import embedded_prompt
@@ -49,7 +49,7 @@ class LanguageModel(nn.Module):
 
     @property
     def dim(self) -> int:
-        """Width of a soft token."""
+        """Width of a visual token."""
         return self.model.config.hidden_size
 
     @property
@@ -71,30 +71,27 @@ class LanguageModel(nn.Module):
         from transformers import PreTrainedTokenizerFast
         from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
-        try:
+        with contained(lambda error: WeightsError(
+                f"{folder} holds no language model in the Hugging Face format: {error}")):
             model, info = LlamaForCausalLM.from_pretrained(
                 str(folder), local_files_only=True, dtype=torch.float32, output_loading_info=True,
                 trust_remote_code=False)
             tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True,
                                                                 trust_remote_code=False)
-        except Exception as error:  # what the files hold decides what is raised
-            if lacks_memory(error):
-                raise
-            raise WeightsError(f"{folder} holds no language model in the Hugging Face format: {error}") from error
         wrong = {key: info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
         if wrong:
             raise WeightsError(f"The weights in {folder} do not fit the architecture: {wrong}")
         return cls(model.to(device).eval(), tokenizer)
 
     def open(self, embeddings: Tensor) -> Session:
-        """Read soft tokens (B, N, D) once, for any number of questions about them."""
+        """Read visual tokens (B, N, D) once, for any number of questions about them."""
         return Session(self, embeddings)
 
     def generate(self, embeddings: Tensor, requests: Sequence[str], *, max_new_tokens: int = 24) -> list[Generated]:
         """Reply to one request per clip.
 
         Args:
-            embeddings: (B, N, D) soft tokens.
+            embeddings: (B, N, D) visual tokens.
             requests: B questions or caption requests in words.
             max_new_tokens: the longest reply.
         """
@@ -108,7 +105,7 @@ class LanguageModel(nn.Module):
 
 
 class Session:
-    """Soft tokens that have been read: their keys and values are kept and shared by every question."""
+    """Visual tokens that have been read: their keys and values are kept and shared by every question."""
 
     def __init__(self, language: LanguageModel, embeddings: Tensor):
         self.language = language

@@ -9,7 +9,7 @@ from mmvideo.errors import InvalidInput, translated
 from mmvideo.language.prompts import ANSWER, QUESTION
 
 VIDEO = "\ufffc"
-"""Where the soft tokens go: the Unicode mark for an object in text, which no tokenizer sees."""
+"""Where the visual tokens go: the Unicode mark for an object in text, which no tokenizer sees."""
 PLAIN = VIDEO + "\nUSER: {question}\nASSISTANT:"
 WORDS = VIDEO + QUESTION + " {question} " + ANSWER
 """The format of the embedded model's closed vocabulary."""

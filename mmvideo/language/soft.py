@@ -1,4 +1,4 @@
-"""A causal model behind soft tokens of any encoder: the video is read once as a prefix, questions follow."""
+"""A causal model behind visual tokens of any encoder: the video is read once as a prefix, questions follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmvideo.language.talk import Talk
 
 
 class SoftTalk(Talk):
-    """One video's soft tokens in front of a language model.
+    """One video's visual tokens in front of a language model.
 
     Args:
         model: a causal model of transformers.
@@ -45,7 +45,7 @@ class SoftTalk(Talk):
         return torch.tensor([after], device=self.model.get_input_embeddings().weight.device)
 
     def step(self) -> decoding.Step:
-        """Return a reader that stands just after the soft tokens."""
+        """Return a reader that stands just after the visual tokens."""
         given = with_cache(self.model, decoding.copied(self._cache))
 
         def go_on(ids: Tensor) -> Tensor:

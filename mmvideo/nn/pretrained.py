@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mmvideo.errors import MmvideoError, WeightsError, lacks_memory, shown
+from mmvideo.errors import MmvideoError, WeightsError, contained, shown
 
 
 class Pretrained(nn.Module):
@@ -43,18 +43,17 @@ class Pretrained(nn.Module):
             WeightsError: a file is missing or damaged, or its names or shapes do not fit.
         """
         folder = Path(folder)
-        try:
+        def error_of(error: Exception) -> MmvideoError:
+            if isinstance(error, FileNotFoundError):
+                missing = Path(error.filename or "model.safetensors").name
+                return WeightsError(f"{folder} lacks {missing}; a part is config.json beside model.safetensors.")
+            return WeightsError(f"{folder} does not fit {cls.__name__}: {error or type(error).__name__}")
+
+        with contained(error_of):  # the values of config.json decide what a constructor raises
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             if not isinstance(config, dict):
                 raise WeightsError(f"{folder}/config.json holds {shown(config, 60)}, not an object.")
             state = load_file(folder / "model.safetensors", device=str(device))
             part = cls.from_config(config)
             part.load_state_dict(state, strict=True)
-        except FileNotFoundError as error:
-            missing = Path(error.filename or "model.safetensors").name
-            raise WeightsError(f"{folder} lacks {missing}; a part is config.json beside model.safetensors.") from error
-        except Exception as error:  # what the values of config.json make a constructor raise is of any class
-            if isinstance(error, MmvideoError) or lacks_memory(error):
-                raise
-            raise WeightsError(f"{folder} does not fit {cls.__name__}: {error or type(error).__name__}") from error
         return part.to(device).float().eval()

@@ -1,4 +1,4 @@
-"""What every general projector shares: it is built from two widths and maps Features to soft tokens."""
+"""What every general projector shares: it is built from two widths and maps Features to visual tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmvideo.types import Features
 
 
 class Projector(Pretrained):
-    """Features (B, N, dim_in) -> soft tokens (B, M, dim_out) for a language model.
+    """Features (B, N, dim_in) -> visual tokens (B, M, dim_out) for a language model.
 
     Args:
         dim_in: D of the encoder's tokens.
@@ -30,7 +30,7 @@ class Projector(Pretrained):
         self.config = {"dim_in": dim_in, "dim_out": dim_out, **options}
 
     def forward(self, features: Features) -> Tensor:
-        """Return soft tokens, float (B, M, dim_out)."""
+        """Return visual tokens, float (B, M, dim_out)."""
         raise NotImplementedError
 
 

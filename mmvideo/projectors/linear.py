@@ -1,4 +1,4 @@
-"""One linear layer (LLaVA, Liu et al. 2023): every token of the encoder becomes a soft token."""
+"""One linear layer (LLaVA, Liu et al. 2023): every token of the encoder becomes a visual token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers with GELU between them (LLaVA-1.5's mlp2x_gelu, Liu et al. 2024): every token becomes a soft token."""
+"""Layers with GELU between them (LLaVA-1.5's mlp2x_gelu, Liu et al. 2024): every token becomes a visual token."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class PixelShuffle(Projector):
         self.beside = nn.Linear(dim_in, dim_out)
 
     def forward(self, features: Features) -> Tensor:
-        """Map a grid (t, h, w) to t * ceil(h / factor) * ceil(w / factor) soft tokens; those beside it stay as many."""
+        """Map a grid (t, h, w) to t * ceil(h / factor) * ceil(w / factor) visual tokens; others stay as many."""
         maps, beside = on_grid(features)
         f = self.config["factor"]
         maps = F.pad(maps, (0, -maps.shape[4] % f, 0, -maps.shape[3] % f))

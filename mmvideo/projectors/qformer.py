@@ -1,6 +1,6 @@
 """Learned queries that look at the encoder's tokens (Q-Former, Li et al. 2023; Perceiver, Alayrac et al. 2022).
 
-However many tokens the encoder gives, there are `num_queries` soft tokens.
+However many tokens the encoder gives, there are `num_queries` visual tokens.
 """
 
 from __future__ import annotations

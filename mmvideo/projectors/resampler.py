@@ -1,4 +1,4 @@
-"""A resampler with named queries: video and sound tokens -> facts -> a few soft tokens for the language model.
+"""A resampler with named queries: video and sound tokens -> facts -> a few visual tokens for the language model.
 
 Features:
 - learned queries attend to the encoder's tokens (Q-Former, Li et al. 2023; Perceiver, Jaegle et al. 2021): one query
@@ -6,7 +6,7 @@ Features:
 - a query of a slot and a span starts where the slot's toy is: a linear heat map per slot over the grid says where, and
   its softmax pools the tokens there. Supervised, it is learned within minutes; attention alone takes hours to find out.
 - linear read-outs turn the queries into facts (mmvideo.nn.facts), which can be supervised densely.
-- each query becomes one soft token: a linear map of its facts as probabilities, so that the language model can learn
+- each query becomes one visual token: a linear map of its facts as probabilities, so that the language model can learn
   from true facts alone before any video is rendered; what the facts do not say may pass beside them, through a second
   linear map that starts at zero.
 """
@@ -38,7 +38,7 @@ class Seen:
 
 
 class ConceptEmbedding(Pretrained):
-    """Facts -> soft tokens, one for each slot and span of time and so on: (B, (K + 1) * (M + 1), D_llm)."""
+    """Facts -> visual tokens, one for each slot and span of time and so on: (B, (K + 1) * (M + 1), D_llm)."""
 
     def __init__(self, *, sizes: dict[str, int], num_slots: int, num_bins: int, dim_out: int):
         super().__init__()
@@ -50,7 +50,7 @@ class ConceptEmbedding(Pretrained):
         self.column = nn.Parameter(0.5 * torch.randn(1, num_bins + 1, dim_out))
 
     def forward(self, concepts: dict[str, Tensor]) -> Tensor:
-        """Map the concepts of each scope (see mmvideo.nn.facts.concepts) to soft tokens."""
+        """Map the concepts of each scope (see mmvideo.nn.facts.concepts) to visual tokens."""
         x = {scope: linear(concepts[scope]) for scope, linear in self.scopes.items()}
         slots = torch.cat((x["slot_bin"], x["slot"][:, :, None]), 2)
         scene = torch.cat((x["bin"], x["scene"][:, None]), 1)
@@ -59,7 +59,7 @@ class ConceptEmbedding(Pretrained):
 
 
 class Resampler(Pretrained):
-    """Features -> facts -> soft tokens."""
+    """Features -> facts -> visual tokens."""
 
     def __init__(self, *, dim_in: int, dim: int, depth: int, heads: int, num_slots: int, num_bins: int,
                  fields: list[dict], dim_out: int):
@@ -118,11 +118,11 @@ class Resampler(Pretrained):
         return heat, self.found(torch.cat((pooled, place), -1))
 
     def embed(self, probabilities: nf.Facts, hidden: Tensor | None = None) -> Tensor:
-        """Turn facts, and what else was seen, into soft tokens (B, (K + 1) * (M + 1), D_llm)."""
+        """Turn facts, and what else was seen, into visual tokens (B, (K + 1) * (M + 1), D_llm)."""
         tokens = self.concepts(nf.concepts(self.fields, probabilities))
         return tokens if hidden is None else tokens + self.beside(hidden).flatten(1, 2)
 
     def forward(self, features: Features) -> Tensor:
-        """Map Features to the language model's soft tokens (B, (K + 1) * (M + 1), D_llm)."""
+        """Map Features to the language model's visual tokens (B, (K + 1) * (M + 1), D_llm)."""
         seen = self.look(features)
         return self.embed(nf.from_logits(self.fields, seen.logits), seen.hidden)

@@ -42,7 +42,7 @@ class SpatioTemporal(Projector):
         self.beside = nn.Linear(dim_in, dim_out)
 
     def forward(self, features: Features) -> Tensor:
-        """Map a grid (t, h, w) to the product of ceil(side / stride) soft tokens, and those beside it one by one."""
+        """Map a grid (t, h, w) to the product of ceil(side / stride) visual tokens, and those beside it one by one."""
         maps, beside = on_grid(features)
         s = self.config["stride"]
         t, h, w = maps.shape[2:]

@@ -93,7 +93,7 @@ def _remote(url: str, host: str, rules: Rules) -> Place:
         raise InvalidInput("This server fetches no addresses; send the video as a data address.")
     if not host or " " in url:
         raise InvalidInput(f"{url[:200]!r} is not an http address.")
-    if not rules.private_addresses and _is_number(host) and not is_public(host):  # names are checked by the download
+    if not rules.private_addresses and is_number(host) and not is_public(host):  # names are checked by the download
         raise InvalidInput(f"{host} is on this server's own network, which is not allowed (--private-addresses).")
     return Place(url, url, remote=True)
 
@@ -113,7 +113,8 @@ def _local(name: str, rules: Rules) -> Place:
                        "data address.")
 
 
-def _is_number(host: str) -> bool:
+def is_number(host: str) -> bool:
+    """Say whether a host is an IP address rather than a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -121,4 +122,4 @@ def _is_number(host: str) -> bool:
     return True
 
 
-__all__ = ["Place", "Rules", "locate"]
+__all__ = ["Place", "Rules", "is_number", "locate"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+from mmvideo.serving.address import is_number
 from mmvideo.serving.problems import Refused, failed
 
 OPEN = "/health"
@@ -66,7 +66,7 @@ class Guard:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
-        return name in self.hosts or _is_number(name)
+        return name in self.hosts or is_number(name)
 
     def _knows(self, headers: Headers) -> bool:
         if self._key is None:
@@ -81,14 +81,6 @@ def _host_of(origin: str) -> str:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
-
-
-def _is_number(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _digest(key: bytes) -> bytes:

@@ -37,7 +37,7 @@ class Converse(Stage):
     drop_below: float | None = None
     """Leave out tokens of places whose pixels changed by less than this share of their range; 0.1 as VideoLLaMA 3."""
     merge_to: float = 1.0
-    """Share of the soft tokens that is left once those most alike are merged (ToMe); 1 merges none."""
+    """Share of the visual tokens that is left once those most alike are merged (ToMe); 1 merges none."""
     model: Composed | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:

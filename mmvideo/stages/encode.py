@@ -183,7 +183,7 @@ class Project(Stage):
     projector: str
     weights: str
     merge_to: float = 1.0
-    """Share of the soft tokens that is left once those most alike are merged (ToMe); 1 merges none."""
+    """Share of the visual tokens that is left once those most alike are merged (ToMe); 1 merges none."""
     network: nn.Module | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:

@@ -188,7 +188,7 @@ class Trainer:
         return shown, packed.lay_out(shown.asked, self.model.prompt)
 
     def embed(self, shown: Shown) -> tuple[torch.Tensor, nf.Facts | None]:
-        """Return soft tokens, and the facts' logits where the projector reads them."""
+        """Return visual tokens, and the facts' logits where the projector reads them."""
         device = next(self.model.parameters()).device
         with torch.set_grad_enabled(self.sees and torch.is_grad_enabled()):
             features = self.model.features(shown.frames.to(device),

@@ -1,4 +1,4 @@
-"""Many questions behind one reading of a clip: its soft tokens pass through the language model once."""
+"""Sequence packing: many questions after the visual tokens of a clip, which pass through the language model once."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def _rows(rows: list, pad: int) -> Rows:
 
 def loss(language: nn.Module, embeddings: Tensor, before: Sequence[int],
          batch: Sequence[Rows]) -> tuple[Tensor, list[Tensor]]:
-    """Read each clip's soft tokens once and answer all questions about it, teacher-forced.
+    """Read each clip's visual tokens once and answer all questions about it, teacher-forced.
 
     Args:
         language: a causal model of transformers.
-        embeddings: (B, N, D) soft tokens.
+        embeddings: (B, N, D) visual tokens.
         before: token IDs that stand before the video.
         batch: the questions.
 

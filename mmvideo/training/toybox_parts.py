@@ -151,11 +151,11 @@ def save_parts(folder: Path, encoder: ToyboxAV, resampler: Resampler, language: 
 
 
 def answers(language: nn.Module, embeddings: Tensor, dialogues: list[Dialogue]) -> tuple[Tensor, list[Tensor]]:
-    """Read each scene's soft tokens once and answer all questions about it, teacher-forced.
+    """Read each scene's visual tokens once and answer all questions about it, teacher-forced.
 
     Args:
         language: a causal model of transformers.
-        embeddings: (B, N, D) soft tokens.
+        embeddings: (B, N, D) visual tokens.
         dialogues: the questions, in buckets.
 
     Returns:

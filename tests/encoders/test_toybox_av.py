@@ -1,4 +1,4 @@
-"""The embedded encoder, its resampler and the soft tokens they make."""
+"""The embedded encoder, its resampler and the visual tokens they make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The language model behind soft tokens: batching, sessions and teacher forcing agree."""
+"""The language model behind visual tokens: batching, sessions and teacher forcing agree."""
 
 from __future__ import annotations
 
