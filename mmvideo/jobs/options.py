@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import mmvideo
 from mmvideo import weights
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.hub.find import is_hub_name
@@ -194,8 +195,8 @@ def row_keys(content: str, config: str, asked: Mapping[str, Any], *, strict: boo
 
 def versions() -> dict[str, str]:
     """Return the versions of the libraries that a row depends on."""
-    found = {}
-    for name in ("mmvideo", "torch", "transformers", "av"):
+    found = {"mmvideo": mmvideo.__version__}
+    for name in ("torch", "transformers", "av"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -15,12 +15,12 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+import mmvideo
 from mmvideo.errors import InvalidInput, RunChanged, WeightsError, shown
 
 RECORD = "run.json"
@@ -121,7 +121,7 @@ def write(folder: Path, now: Mapping[str, Any]) -> None:
     """Keep a record in a run's folder; the file is replaced at once."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{RECORD}.new"
-    partial.write_text(json.dumps({"mmvideo": metadata.version("mmvideo"), **now}, indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps({"mmvideo": mmvideo.__version__, **now}, indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / RECORD)
 
 
