@@ -28,7 +28,7 @@ import torch
 from hf_classification import FPS, write_clip
 
 from mmvideo import Pipeline
-from mmvideo.jobs import Item, JobOptions, halves, run_job
+from mmvideo.jobs import Item, JobOptions, partition, run_job
 from mmvideo.jobs.status import status
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -194,18 +194,18 @@ def costs(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, round
     """Measure the processor seconds that each step takes for a video, on one thread; say whether all are there."""
     torch.set_num_threads(1)
     loop = Loop(folder, given.dtype, given.tokens, pipe(clips[0]).seconds_looked_at, time.process_time)
-    stages, options = halves.split(pipe.stages), JobOptions()
+    stages, options = partition.split(pipe.stages), JobOptions()
     for _, stage in stages[0]:
         stage.load(torch.device("cpu"))
-    needed = halves.needs(stages[1], pipe.recipe.gives)
+    needed = partition.needs(stages[1], pipe.recipe.gives)
     parts = Parts(pipe.stages[1][1].chat.model, time.process_time)
 
     def job() -> dict[str, Any]:
         parts.start()
         begin = time.process_time()
-        sent = [halves.decode(Item(str(clip), str(clip)), clip, stages[0], needed, options) for clip in clips]
+        sent = [partition.decode(Item(str(clip), str(clip)), clip, stages[0], needed, options) for clip in clips]
         prepared = time.process_time() - begin
-        halves.compute([halves.unpack(one.fields) for one in sent], stages[1], pipe.recipe.gives, size=len(clips))
+        partition.compute([partition.unpack(one.fields) for one in sent], stages[1], pipe.recipe.gives, size=len(clips))
         return {**steps(parts, prepared, time.process_time() - begin, len(clips)), "tokens": parts.said}
 
     def looped(size: int) -> dict[str, Any]:

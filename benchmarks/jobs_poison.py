@@ -27,7 +27,7 @@ import torch
 from mmvideo import media, registry
 from mmvideo.jobs import JobOptions, JobSummary, run_job
 from mmvideo.pipeline import Pipeline
-from mmvideo.stages.read import Given, Read
+from mmvideo.stages.read import Read, VideoRequest
 from mmvideo.types import Audio
 
 EXPECTED = {"truncated": "VideoDecodeError", "flipped": "VideoDecodeError", "empty": "VideoDecodeError",
@@ -40,7 +40,7 @@ EXPECTED = {"truncated": "VideoDecodeError", "flipped": "VideoDecodeError", "emp
 class Unruly(Read):
     """Opens videos as `read` does; hangs, or ends its process, where the name of the file says so."""
 
-    def __call__(self, *, video: Given) -> dict[str, Any]:
+    def __call__(self, *, video: VideoRequest) -> dict[str, Any]:
         name = str(video.source)
         while "hanging" in name:
             time.sleep(1)

@@ -18,7 +18,7 @@ import torch
 
 from mmvideo.encoders.slowfast import SlowFast
 from mmvideo.nn.costs import multiply_adds
-from mmvideo.nn.fuse import fuse
+from mmvideo.nn.fuse_batchnorm import fuse
 
 PARTS = ("slow pathway", "fast pathway", "lateral connections")
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mmvideo.encoders import zoo
 from mmvideo.evaluation.profile import kind_of
-from mmvideo.nn.fuse import fuse
+from mmvideo.nn.fuse_batchnorm import fuse
 
 LAYERS = 4
 

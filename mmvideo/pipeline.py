@@ -13,16 +13,16 @@ import torch
 from mmvideo import recipes, weights
 from mmvideo.errors import InvalidInput, MmvideoError
 from mmvideo.hooks import Hook, show_count
-from mmvideo.hub.composed import is_composed
-from mmvideo.hub.find import is_hub_name
+from mmvideo.hub.resolve import is_hub_name
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
-from mmvideo.session import Session, Stream, check_text, checked_asking, several
+from mmvideo.session import Session, Stream, check_text, checked_generation, several
 from mmvideo.stages.build import build, routed
-from mmvideo.types import Asking
+from mmvideo.types import GenerationOptions
+from mmvideo.vlm.composed import is_composed
 
-ASKING = tuple(f.name for f in dataclasses.fields(Asking))
-"""Options of a question that a model with `asking` takes."""
+GENERATION_OPTIONS = tuple(f.name for f in dataclasses.fields(GenerationOptions))
+"""Options of a question that a model with `generation` takes."""
 
 
 class Pipeline:
@@ -66,7 +66,7 @@ class Pipeline:
             text: one question, or several about the same video; only where the recipe takes text.
             hook: watches the stages, see `mmvideo.hooks`.
             options: of `mmvideo.media.open_source` for this video, and, where the model takes them, of
-                `mmvideo.types.Asking` for its replies (`choices=`, `stream=True`, `max_new_tokens=` ...).
+                `mmvideo.types.GenerationOptions` for its replies (`choices=`, `stream=True`, `max_new_tokens=` ...).
 
         Returns:
             One result; a list of results, in order, if `text` is a list; an iterator over pieces of text, with the
@@ -76,13 +76,13 @@ class Pipeline:
             InvalidInput: a question is missing, or given where none is asked.
             MediaError: the video cannot be read.
         """
-        given = {name: options.pop(name) for name in list(options) if name in ASKING}
+        given = {name: options.pop(name) for name in list(options) if name in GENERATION_OPTIONS}
         check_text(self.recipe, text)
-        asking = checked_asking(self.recipe, self.stages, several(text), given)
+        generation = checked_generation(self.recipe, self.stages, several(text), given)
         with contextlib.ExitStack() as open_until_read:
             session = open_until_read.enter_context(Session(self.recipe, self.stages, self.model, video, hook or Hook(),
-                                                            options, several(text), asking))
-            found = session.finish(text, asking)
+                                                            options, several(text), generation))
+            found = session.finish(text, generation)
             if isinstance(found, Stream):
                 found.closing = open_until_read.pop_all()
             return found
@@ -126,10 +126,10 @@ class Pipeline:
         texts = [text] * len(videos) if text is None or isinstance(text, str) else list(text)
         if len(texts) != len(videos):
             raise InvalidInput(f"{len(videos)} videos but {len(texts)} questions; give one question, or one a video.")
-        asking = {name: value for name, value in media_options.items() if name in ASKING}
-        if asking.get("stream"):
+        generation = {name: value for name, value in media_options.items() if name in GENERATION_OPTIONS}
+        if generation.get("stream"):
             raise InvalidInput("stream=True gives the reply to one question about one video; call the pipeline itself.")
-        checked_asking(self.recipe, self.stages, (), asking)
+        checked_generation(self.recipe, self.stages, (), generation)
         results: list[Any] = []
         for video, question in zip(videos, texts, strict=True):
             try:
@@ -153,8 +153,8 @@ class Pipeline:
 def _batch_job(pipeline: Pipeline, videos: Any, text: Any, out: str | Path, progress: bool,
                options: dict[str, Any]) -> Any:
     """Hand over to the layer above, which is found by name as every part is."""
-    if asking := [name for name in options if name in ASKING]:
-        raise InvalidInput(f"A job (out=) takes no {', '.join(asking)}; what decides its rows is an option of the "
+    if generation := [name for name in options if name in GENERATION_OPTIONS]:
+        raise InvalidInput(f"A job (out=) takes no {', '.join(generation)}; what decides its rows is an option of the "
                            "pipeline, as in Pipeline('video-qa', model=..., max_new_tokens=64).")
     questions = several(text)
     return find("runners", "job").over(pipeline, videos, out, questions=questions, progress=progress, **options)
@@ -220,4 +220,4 @@ def _short(name: str) -> str:
     return name if name in weights.names() else Path(name).name
 
 
-__all__ = ["ASKING", "Pipeline", "choose_device", "recipe_for"]
+__all__ = ["GENERATION_OPTIONS", "Pipeline", "choose_device", "recipe_for"]

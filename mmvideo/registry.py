@@ -66,12 +66,12 @@ PARTS: dict[str, dict[str, str]] = {
         "mediapipe": "mmvideo.faces.detect:MediaPipe",
     },
     "projectors": {
-        "resampler": "mmvideo.projectors.resampler:Resampler",
-        "linear": "mmvideo.projectors.linear:Linear",
-        "mlp2x": "mmvideo.projectors.mlp:MLP",
-        "qformer": "mmvideo.projectors.qformer:QFormer",
-        "pixel-shuffle": "mmvideo.projectors.pixel_shuffle:PixelShuffle",
-        "spatio-temporal": "mmvideo.projectors.spatio_temporal:SpatioTemporal",
+        "resampler": "mmvideo.vlm.projectors.resampler:Resampler",
+        "linear": "mmvideo.vlm.projectors.linear:Linear",
+        "mlp2x": "mmvideo.vlm.projectors.mlp:MLP",
+        "qformer": "mmvideo.vlm.projectors.qformer:QFormer",
+        "pixel-shuffle": "mmvideo.vlm.projectors.pixel_shuffle:PixelShuffle",
+        "spatio-temporal": "mmvideo.vlm.projectors.spatio_temporal:SpatioTemporal",
     },
     "heads": {
         "linear": "mmvideo.heads.linear:LinearHead",

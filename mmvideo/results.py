@@ -107,8 +107,8 @@ class Result:
 
     def __str__(self) -> str:
         lines = [self.caveat] if self.caveat else []
-        if self.in_domain.remedy:
-            lines.append(f"  a model that may know: {self.in_domain.remedy}")
+        if self.in_domain.suggestion:
+            lines.append(f"  a model that may know: {self.in_domain.suggestion}")
         return "\n".join([*lines, self.body])
 
     def _about(self) -> str:

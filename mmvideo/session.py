@@ -18,9 +18,9 @@ from mmvideo.recipes import Recipe
 from mmvideo.redaction import clean
 from mmvideo.results import Answer, Evidence, Result
 from mmvideo.stages.base import LISTENER, Stage, expected
-from mmvideo.stages.read import Given, Read
-from mmvideo.stages.remedy import with_clip
-from mmvideo.types import Asking, Timings, is_text
+from mmvideo.stages.read import Read, VideoRequest
+from mmvideo.stages.suggestion import with_clip
+from mmvideo.types import GenerationOptions, Timings, is_text
 
 
 class Session:
@@ -30,14 +30,15 @@ class Session:
         recipe: what is run.
         stages: of the recipe, loaded.
         model: what results name as their model; empty where a result knows better.
-        texts: questions that will be asked, and `asking` how, where that is known: room is left for them.
+        texts: questions that will be asked, and `generation` how, where that is known: room is left for them.
     """
 
     def __init__(self, recipe: Recipe, stages: list[tuple[str, Stage]], model: str, video: Any, hook: Hook,
-                 media_options: dict[str, Any], texts: Sequence[str] = (), asking: Asking | None = None):
+                 media_options: dict[str, Any], texts: Sequence[str] = (), generation: GenerationOptions | None = None):
         self.recipe, self._model, self._hook = recipe, model, hook
-        self._given = Given(video, media_options)
-        self._fields: dict[str, Any] = {"video": self._given, "expected": expected(stages, texts, asking or Asking())}
+        self._given = VideoRequest(video, media_options)
+        wanted = expected(stages, texts, generation or GenerationOptions())
+        self._fields: dict[str, Any] = {"video": self._given, "expected": wanted}
         self._seconds: list[tuple[str, float]] = []
         self.turns: list[tuple[str, str]] = []
         """What was asked and answered so far."""
@@ -52,33 +53,33 @@ class Session:
             self._run(self._early, self._fields, self._seconds)
             undo.pop_all()
 
-    def ask(self, text: str | Sequence[str], **asking: Any) -> Any:
+    def ask(self, text: str | Sequence[str], **generation: Any) -> Any:
         """Answer one question (one result), or several (a list of results, in order).
 
         Args:
             text: the question or questions.
-            asking: of `mmvideo.types.Asking`; `history=True` goes on with the conversation of this session, where each
-                question is otherwise asked by itself.
+            generation: of `mmvideo.types.GenerationOptions`; `history=True` continues the conversation of this
+                session, where each question is otherwise independent.
 
         Raises:
             InvalidInput: no question, or a pipeline that takes none.
         """
         if not self._late:
             raise InvalidInput(f"{self.recipe.name} takes no question; use 'video-qa' to ask.")
-        if isinstance(asking.get("history"), bool):
-            asking["history"] = self.turns if asking["history"] else None
+        if isinstance(generation.get("history"), bool):
+            generation["history"] = self.turns if generation["history"] else None
         check_text(self.recipe, text)
-        return self.finish(text, checked_asking(self.recipe, self._stages, several(text), asking))
+        return self.finish(text, checked_generation(self.recipe, self._stages, several(text), generation))
 
-    def finish(self, text: str | Sequence[str] | None = None, asking: Asking | None = None) -> Any:
+    def finish(self, text: str | Sequence[str] | None = None, generation: GenerationOptions | None = None) -> Any:
         """Run the stages that depend on the question, if any, and return the result or results."""
-        asking, texts = asking or Asking(), several(text)
-        more = {"asking": asking} | ({"text": texts} if texts else {})
+        generation, texts = generation or GenerationOptions(), several(text)
+        more = {"generation": generation} | ({"text": texts} if texts else {})
         try:
             fields, seconds = {**self._fields, **more}, list(self._seconds)
             self._run(self._late, fields, seconds)
         except ContextExceeded:
-            if not self._look_again(texts, asking):
+            if not self._look_again(texts, generation):
                 raise
             fields, seconds = {**self._fields, **more}, list(self._seconds)
             self._run(self._late, fields, seconds)
@@ -90,13 +91,13 @@ class Session:
         results = [self._kept(self._dress(item, fields, seconds)) for item in given]
         return results[0] if isinstance(text, str) else results
 
-    def _look_again(self, texts: Sequence[str], asking: Asking) -> bool:
+    def _look_again(self, texts: Sequence[str], generation: GenerationOptions) -> bool:
         """Read the video with room for a question that did not fit; return False where that was tried, or nobody can.
 
         Raises:
             ContextExceeded: no frame at all fits beside it.
         """
-        wanted = expected(self._stages, texts, asking)
+        wanted = expected(self._stages, texts, generation)
         readers = [(name, stage) for name, stage in self._early if "expected" in stage.hints]
         if not readers or self._fields["expected"] == wanted:
             return False
@@ -137,8 +138,8 @@ class Session:
             return result
         media = fields.get("media")
         domain = result.in_domain
-        if domain.remedy and isinstance(self._given.source, str | os.PathLike):
-            domain = dataclasses.replace(domain, remedy=with_clip(domain.remedy, clean(self._given.source)))
+        if domain.suggestion and isinstance(self._given.source, str | os.PathLike):
+            domain = dataclasses.replace(domain, suggestion=with_clip(domain.suggestion, clean(self._given.source)))
         extra: dict[str, Any] = {
             "in_domain": domain, "timings": Timings(tuple(seconds)), "model": self._model or result.model,
             "evidence": self._evidence(fields),
@@ -193,24 +194,24 @@ class Stream:
             self.closing.close()
 
 
-def checked_asking(recipe: Recipe, stages: list[tuple[str, Stage]], texts: Sequence[str],
-                   options: Mapping[str, Any]) -> Asking:
+def checked_generation(recipe: Recipe, stages: list[tuple[str, Stage]], texts: Sequence[str],
+                       options: Mapping[str, Any]) -> GenerationOptions:
     """Check the options of replies, with the questions that are known, before any work is done.
 
     Args:
         texts: questions that `check_text` has let pass; may be empty.
-        options: of `mmvideo.types.Asking`.
+        options: of `mmvideo.types.GenerationOptions`.
 
     Raises:
         InvalidInput: the recipe or its model does not take them.
         UnknownName: an option that no question has.
         MissingExtra: an option needs a package that is absent.
     """
-    check_asking(recipe, options)
-    asking = Asking.of(options)
+    check_generation(recipe, options)
+    generation = GenerationOptions.of(options)
     for _, stage in stages:
-        stage.check(texts, asking)
-    return asking
+        stage.check(texts, generation)
+    return generation
 
 
 def several(text: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -238,15 +239,15 @@ def check_text(recipe: Recipe, text: Any) -> None:
                            "character.")
 
 
-def check_asking(recipe: Recipe, asking: Mapping[str, Any]) -> None:
+def check_generation(recipe: Recipe, generation: Mapping[str, Any]) -> None:
     """Refuse options of replies where the recipe's model takes none.
 
     Raises:
         InvalidInput: it is so.
     """
-    if asking and "asking" not in recipe.takes:
-        raise InvalidInput(f"{recipe.name} with this model takes no {', '.join(asking)}; questions to a chat model do: "
-                           "Pipeline('video-qa', model='HuggingFaceTB/SmolVLM2-500M-Video-Instruct').")
+    if generation and "generation" not in recipe.takes:
+        raise InvalidInput(f"{recipe.name} with this model takes no {', '.join(generation)}; questions to a chat model "
+                           "do: Pipeline('video-qa', model='HuggingFaceTB/SmolVLM2-500M-Video-Instruct').")
 
 
 def _stages_after_text(stages: list[tuple[str, Stage]]) -> set[str]:
@@ -259,7 +260,7 @@ def _stages_after_text(stages: list[tuple[str, Stage]]) -> set[str]:
     return late
 
 
-def _evidence(given: Given, options: Mapping[str, Any], fields: dict[str, Any]) -> Evidence:
+def _evidence(given: VideoRequest, options: Mapping[str, Any], fields: dict[str, Any]) -> Evidence:
     """Keep the least from which a picture can be drawn later."""
     again = isinstance(given.source, str | os.PathLike | bytes) or hasattr(given.source, "shape")
     if again:
@@ -271,4 +272,4 @@ def _source_name(source: Any) -> str:
     return clean(source) if isinstance(source, str | os.PathLike) else "<memory>"
 
 
-__all__ = ["Session", "Stream", "check_asking", "check_text", "checked_asking", "several"]
+__all__ = ["Session", "Stream", "check_generation", "check_text", "checked_generation", "several"]

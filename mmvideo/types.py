@@ -224,7 +224,7 @@ def is_text(value: Any) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
+class GenerationOptions:
     """How a question is to be answered; what is None is left to the pipeline."""
 
     max_new_tokens: int | None = None
@@ -266,7 +266,7 @@ class Asking:
         _check(len(self.choices) != 1, "choices needs two or more replies to choose from.")
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Asking:
+    def of(cls, options: Mapping[str, Any]) -> GenerationOptions:
         """Build it from keyword arguments; lists become tuples, and None means not given.
 
         Raises:
@@ -327,7 +327,7 @@ class Domain:
     """None where nothing was judged, because the model comes without a measure of what it knows."""
     reason: str = ""
     """Why not, or why it was not judged, in words; empty if inside."""
-    remedy: str = ""
+    suggestion: str = ""
     """The line of code that names a model which does know; empty if there is none, or no need."""
     score: float | None = None
 

@@ -75,7 +75,7 @@ def test_words_that_the_model_never_saw_are_named(qa: Pipeline) -> None:
     answer = qa(demo_clip(), "does the astronaut yodel?")
     assert not answer.in_domain
     assert "'astronaut', 'yodel'" in answer.in_domain.reason
-    assert "Pipeline('video-qa', model='HuggingFaceTB/" in answer.in_domain.remedy
+    assert "Pipeline('video-qa', model='HuggingFaceTB/" in answer.in_domain.suggestion
 
 
 @pytest.mark.shared

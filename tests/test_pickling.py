@@ -18,7 +18,7 @@ from mmvideo.faces import Faces, FaceTrack, TrackGiven
 from mmvideo.faces.spool import Spool
 from mmvideo.jobs import JobSummary
 from mmvideo.results import Answer, Caption, Classification, Evidence
-from mmvideo.types import Asking, Clips, Cues, Domain, Features, Label, Segment, Size, Timings
+from mmvideo.types import Clips, Cues, Domain, Features, GenerationOptions, Label, Segment, Size, Timings
 from mmvideo.voices import SeparatedVoices, Voice, result
 from mmvideo.weights import root
 
@@ -77,7 +77,8 @@ def _examples() -> dict[str, Any]:
         "TrackGiven": TrackGiven([[0, 0, 20, 20]]), "Clips": clips,
         "Features": Features(torch.zeros(1, 8, 4), (2, 2, 2), torch.zeros(1, 4)),
         "Cues": Cues(torch.zeros(1, 1, 3, 96, 96, dtype=torch.uint8), torch.ones(1, 1, 3, dtype=torch.bool)),
-        "Size": Size(3, 4), "Asking": Asking(), "Video": read_video(CLIP, end_seconds=0.3), "Audio": read_audio(CLIP),
+        "Size": Size(3, 4), "GenerationOptions": GenerationOptions(),
+        "Video": read_video(CLIP, end_seconds=0.3), "Audio": read_audio(CLIP),
         "MediaInfo": probe(CLIP), "Recipe": recipes.load("video-qa"),
         "JobSummary": JobSummary(Path("job"), {"done": 1}, 0.1, 1, 0),
     }

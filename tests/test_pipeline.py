@@ -157,10 +157,10 @@ def test_outside_the_domain_comes_with_a_reason_and_a_line_that_compiles(qa: Pip
             "video-captioning", model=_model(qa), domain={"head": "test-outside"})(clip)):
         assert not answer.in_domain
         assert answer.in_domain.reason
-        assert str(clip) in answer.in_domain.remedy
-        compile(answer.in_domain.remedy, "remedy", "exec")
+        assert str(clip) in answer.in_domain.suggestion
+        compile(answer.in_domain.suggestion, "suggestion", "exec")
     assert "'astronaut', 'yodel'" in unknown.in_domain.reason
-    assert "does the astronaut yodel?" in unknown.in_domain.remedy
+    assert "does the astronaut yodel?" in unknown.in_domain.suggestion
 
 
 @pytest.mark.parametrize(("question", "sure", "inside", "kept"), [

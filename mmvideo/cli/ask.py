@@ -60,11 +60,11 @@ def ask(
     videos, questions = split(words)
     given = {"choices": choices, "max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed,
              "schema": _schema(schema)}
-    asking = {name: value for name, value in given.items() if value is not None}
+    generation = {name: value for name, value in given.items() if value is not None}
     if stream and json:
         raise InvalidInput("--stream prints words as they are made, --json whole results: give one of them.")
     name = recipe or "video-qa"
-    _check(name, model, save, questions, {**asking, **({"stream": True} if stream else {})})
+    _check(name, model, save, questions, {**generation, **({"stream": True} if stream else {})})
     changes = overrides(set_)
     with understood(videos, fps, job="run video-qa") as clips:
         run = _Runner(clips, name, model, device, changes)
@@ -72,9 +72,9 @@ def ask(
         def answers(clip: Clip, place: int) -> Sequence[Any]:
             if stream:
                 title = "{}\n{}" if len(clips) > 1 else "{1}" if len(questions) > 1 else ""
-                return [run.streamed(clip, question, asking, title.format(clip.name, question))
+                return [run.streamed(clip, question, generation, title.format(clip.name, question))
                         for question in questions]
-            return run(clip, place, questions, **asking)
+            return run(clip, place, questions, **generation)
 
         each(clips, answers, json=json, save=save, printed=stream,
              command=lambda clip, outside: _command("ask", clip, fps, [answer.question for answer in outside]))
@@ -141,17 +141,17 @@ class _Runner:
 
             self._pipe = Pipeline(recipe, model, device, **changes)
 
-    def __call__(self, clip: Clip, place: int, *questions: Any, **asking: Any) -> Any:
+    def __call__(self, clip: Clip, place: int, *questions: Any, **generation: Any) -> Any:
         from mmvideo.hooks import Progress
 
         hook = Progress(clip.name, place, self._total)
-        return self._pipe(clip.path, *questions, hook=hook, **clip.options, **asking)
+        return self._pipe(clip.path, *questions, hook=hook, **clip.options, **generation)
 
-    def streamed(self, clip: Clip, question: str, asking: dict[str, Any], title: str) -> Any:
+    def streamed(self, clip: Clip, question: str, generation: dict[str, Any], title: str) -> Any:
         """Print a reply piece by piece; return the answer."""
         if title:
             say(title)
-        pieces = self._pipe(clip.path, question, stream=True, **clip.options, **asking)
+        pieces = self._pipe(clip.path, question, stream=True, **clip.options, **generation)
         for piece in pieces:
             say(piece, end="")
         say()
@@ -160,7 +160,7 @@ class _Runner:
 
 
 def _check(recipe: str, model: str | None, save: Path | None, questions: list[str] | None,
-           asking: dict[str, Any]) -> None:
+           generation: dict[str, Any]) -> None:
     """Refuse what can be known to fail before a model is loaded.
 
     Raises:
@@ -169,14 +169,14 @@ def _check(recipe: str, model: str | None, save: Path | None, questions: list[st
     """
     from mmvideo.pipeline import recipe_for
     from mmvideo.results import PICTURES
-    from mmvideo.session import check_asking, check_text
-    from mmvideo.types import Asking
+    from mmvideo.session import check_generation, check_text
+    from mmvideo.types import GenerationOptions
 
     check_file(save, (".json", *PICTURES))
     found = recipe_for(recipe, model)
     check_text(found, questions)
-    check_asking(found, asking)
-    Asking.of(asking)
+    check_generation(found, generation)
+    GenerationOptions.of(generation)
 
 
 def _schema(path: Path | None) -> Any:
@@ -203,6 +203,6 @@ def _schema(path: Path | None) -> Any:
 
 
 def _command(verb: str, clip: Clip, fps: float | None, questions: list[str]) -> str:
-    from mmvideo.stages.remedy import shell_line
+    from mmvideo.stages.suggestion import shell_line
 
     return shell_line(verb, [clip.argument, *questions, *(["--fps", f"{fps:g}"] if fps is not None else [])])

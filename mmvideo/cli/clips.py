@@ -52,7 +52,8 @@ class Clip:
         changes: dict[str, Any] = {"source": self.name}
         domain = getattr(result, "in_domain", None)
         if domain is not None:
-            changes["in_domain"] = dataclasses.replace(domain, remedy=domain.remedy.replace(self.path, self.name))
+            named = domain.suggestion.replace(self.path, self.name)
+            changes["in_domain"] = dataclasses.replace(domain, suggestion=named)
         return dataclasses.replace(result, **changes)
 
     def message(self, error: MmvideoError) -> str:

@@ -123,7 +123,7 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     Raises:
         JobIncomplete: clips failed; the exit code tells it.
     """
-    from mmvideo.jobs import JobOptions, nursery, run_job
+    from mmvideo.jobs import JobOptions, forkserver, run_job
     from mmvideo.jobs.engines import ranks
     from mmvideo.jobs.files import check_folder
     from mmvideo.jobs.sinks import need_parquet
@@ -134,7 +134,7 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     check_folder(out)
     if checked.parquet:
         need_parquet()
-    with nursery.early(Watch.imports if model else ()) if checked.engine == "local" and not checked.dry_run \
+    with forkserver.early(Watch.imports if model else ()) if checked.engine == "local" and not checked.dry_run \
             else nullcontext():
         pipe = Pipeline(recipe, model, device, **overrides(changes))
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)

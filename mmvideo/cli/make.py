@@ -100,7 +100,7 @@ def _demonstrated(clip: Clip, out: Path, device: str | None, json: bool) -> list
 
 def _warn(results: dict[str, Any], clip: Clip) -> None:
     """Say first, once, what the models do not know, and what to type instead."""
-    from mmvideo.stages.remedy import shell_line
+    from mmvideo.stages.suggestion import shell_line
 
     outside = [title for title, result in results.items() if result.in_domain.outside]
     for caveat in dict.fromkeys(results[title].caveat for title in outside):

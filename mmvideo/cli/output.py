@@ -162,7 +162,7 @@ def tell(results: Sequence[Any], *, json: bool, title: str = "",
     if title:
         say(title)
     outside = [result for result in results if result.in_domain.outside]
-    hints = [command(outside)] if command and any(result.in_domain.remedy for result in outside) else []
+    hints = [command(outside)] if command and any(result.in_domain.suggestion for result in outside) else []
     shared = _shared(results)
     _warn(results[0], shared, hints)
     for result in results:

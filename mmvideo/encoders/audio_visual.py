@@ -21,7 +21,7 @@ from mmvideo.encoders import zoo
 from mmvideo.encoders.base import VideoEncoder, linear_head
 from mmvideo.encoders.preset import Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName
-from mmvideo.nn.fusion import Bottleneck, Joint
+from mmvideo.nn.cross_modal import Bottleneck, Joint
 from mmvideo.registry import find
 from mmvideo.types import Features
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head
 from mmvideo.encoders.preset import Input, Preset
 from mmvideo.errors import UnknownName
-from mmvideo.nn.frames import TINY_RESNET, FrameBackbone
+from mmvideo.nn.frame_backbone import TINY_RESNET, FrameBackbone
 from mmvideo.types import Features
 
 READOUTS = ("mean", "last", "weighted")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head
 from mmvideo.encoders.preset import Input, Preset
-from mmvideo.nn.frames import FrameBackbone
+from mmvideo.nn.frame_backbone import FrameBackbone
 from mmvideo.types import Features
 
 

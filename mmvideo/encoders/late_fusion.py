@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head
 from mmvideo.encoders.preset import Input, Preset, Published
 from mmvideo.errors import UnknownName
-from mmvideo.nn.frames import TINY_RESNET, FrameBackbone
+from mmvideo.nn.frame_backbone import TINY_RESNET, FrameBackbone
 from mmvideo.types import Features
 
 FUSIONS = ("pool", "concat", "concat-maps")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmvideo.encoders.base import VideoEncoder
 from mmvideo.encoders.preset import Input, Preset, Published
-from mmvideo.nn.frames import TINY_RESNET, FrameBackbone, release_formats
+from mmvideo.nn.frame_backbone import TINY_RESNET, FrameBackbone, release_formats
 from mmvideo.types import Features
 
 HALF = (0.5, 0.5, 0.5)

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from mmvideo.encoders.preset import Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.attention import unit_init
-from mmvideo.nn.fewer import refilled
 from mmvideo.nn.pretrained import Pretrained
+from mmvideo.nn.token_reduction import refilled
 from mmvideo.types import Features
 
 PATCH = 16

@@ -19,7 +19,7 @@ from mmvideo.encoders.base import VideoEncoder, linear_head
 from mmvideo.encoders.preset import Input, Preset, Published
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import Format
-from mmvideo.nn.frames import TINY_RESNET, FrameBackbone
+from mmvideo.nn.frame_backbone import TINY_RESNET, FrameBackbone
 from mmvideo.nn.temporal_shift import Insertion, insert_shifts
 from mmvideo.types import Features
 

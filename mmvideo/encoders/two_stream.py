@@ -20,7 +20,7 @@ from mmvideo.encoders.preset import IMAGENET_MEAN, IMAGENET_STD, Input, Preset, 
 from mmvideo.errors import InvalidInput, WeightsError
 from mmvideo.flow.base import BOUND, FlowMethod, as_bytes
 from mmvideo.nn.checkpoints import load_strictly, read
-from mmvideo.nn.frames import TINY_RESNET, FrameBackbone
+from mmvideo.nn.frame_backbone import TINY_RESNET, FrameBackbone
 from mmvideo.registry import find
 from mmvideo.types import Features
 

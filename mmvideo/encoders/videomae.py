@@ -20,7 +20,7 @@ from mmvideo.encoders.base import VideoEncoder, linear_head
 from mmvideo.encoders.preset import Input, Preset, Published
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import Format
-from mmvideo.nn.fewer import refilled
+from mmvideo.nn.token_reduction import refilled
 from mmvideo.types import Features
 
 INPUT = Input(16, 224, 224)

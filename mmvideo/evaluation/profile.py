@@ -24,7 +24,7 @@ from mmvideo.encoders import zoo
 from mmvideo.encoders.preset import AudioInput, Preset
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.costs import multiply_adds, num_params, shapes_only
-from mmvideo.nn.receptive import reach
+from mmvideo.nn.receptive_field import reach
 from mmvideo.pipeline import choose_device
 from mmvideo.types import Features
 

@@ -16,9 +16,6 @@ from torch import Tensor
 from mmvideo import weights
 from mmvideo.encoders.toybox_av import ToyboxAV
 from mmvideo.errors import UnknownName
-from mmvideo.language.model import LanguageModel
-from mmvideo.language.prompts import CAPTION_REQUEST
-from mmvideo.projectors.resampler import Resampler
 from mmvideo.recipes import checked
 from mmvideo.toybox import marking
 from mmvideo.toybox.captions import caption_facts, facts
@@ -30,6 +27,9 @@ from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.vocabulary import LEVELS, SPLITS
 from mmvideo.toybox.world import World
 from mmvideo.training import checks
+from mmvideo.vlm.embedded_prompt import CAPTION_REQUEST
+from mmvideo.vlm.language_model import LanguageModel
+from mmvideo.vlm.projectors.resampler import Resampler
 
 VIEWS = ("full", "single-frame", "deaf", "blind")
 """full: as a user has it; single-frame: the middle frame repeated; deaf: no sound track; blind: the question only."""

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError, shown, translated
-from mmvideo.hub.fast import hastened
-from mmvideo.hub.find import CLASSIFIER, MATCHER, Found, reading
+from mmvideo.hub.cpu_inference import hastened
 from mmvideo.hub.load import LoadOptions, load, local, memory_for
-from mmvideo.language.context import longest_context
+from mmvideo.hub.resolve import CLASSIFIER, MATCHER, Found, reading
+from mmvideo.vlm.context import longest_context
 from mmvideo.wording import plural
 
 DEFAULT_FRAMES = 16

@@ -22,7 +22,7 @@ from mmvideo.errors import (
     WeightsError,
     lacks_memory,
 )
-from mmvideo.hub.find import Found, reading
+from mmvideo.hub.resolve import Found, reading
 
 QUANTIZED = ("int8", "int4")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

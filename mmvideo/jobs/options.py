@@ -14,7 +14,7 @@ from typing import Any
 import mmvideo
 from mmvideo import weights
 from mmvideo.errors import InvalidInput, UnknownName
-from mmvideo.hub.find import is_hub_name
+from mmvideo.hub.resolve import is_hub_name
 from mmvideo.recipes import Recipe
 
 ENGINES = ("local", "accelerate", "ray")

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 
 from mmvideo.errors import InvalidInput, MmvideoError, OutputError
-from mmvideo.jobs.halves import Decoded
+from mmvideo.jobs.forkserver import READY_SECONDS, ForkServer, imports_of, take
 from mmvideo.jobs.inputs import Item
-from mmvideo.jobs.nursery import READY_SECONDS, Nursery, imports_of, take
+from mmvideo.jobs.partition import Decoded
 from mmvideo.jobs.scratch import Scratch
 from mmvideo.jobs.worker import Setup
 
@@ -81,13 +81,13 @@ class Pool:
     """Seconds that workers have worked, all together."""
     _workers: list[_Worker] = field(default_factory=list)
     _early: int = 0
-    _nursery: Nursery | None = None
+    _forkserver: ForkServer | None = None
     _scratch: Scratch | None = None
 
     def __enter__(self) -> Pool:
         if not hasattr(os, "fork"):
             raise InvalidInput("Batch jobs need Linux or macOS; on Windows run them in WSL.")
-        self._nursery = take(imports_of(self.setup.recipe))
+        self._forkserver = take(imports_of(self.setup.recipe))
         self._scratch = Scratch()
         try:
             for _ in range(self.size):
@@ -102,8 +102,8 @@ class Pool:
             worker.connection.close()
             self._kill(worker.pid)
         self._workers.clear()
-        if self._nursery is not None:
-            self._nursery.close()
+        if self._forkserver is not None:
+            self._forkserver.close()
         if self._scratch is not None:
             self._scratch.close()
 
@@ -183,7 +183,7 @@ class Pool:
 
     def _ended(self, worker: _Worker) -> Iterator[Event]:
         """Replace a worker that has ended; its task is told as a crash."""
-        how = worker.last_words or self._nursery.how(worker.pid)
+        how = worker.last_words or self._forkserver.how(worker.pid)
         self._count_early(worker, how)
         task, seconds = worker.task, time.monotonic() - worker.since
         fresh = self._replace(worker)
@@ -202,7 +202,7 @@ class Pool:
     def _never_ready(self, worker: _Worker) -> None:
         """Replace a worker that does not come to its work; its task is not to blame and waits for the next."""
         self._kill(worker.pid)
-        self._nursery.how(worker.pid)
+        self._forkserver.how(worker.pid)
         self._count_early(worker, f"one was not ready after {READY_SECONDS:g} s")
         self._replace(worker).task = worker.task
 
@@ -210,7 +210,7 @@ class Pool:
         task, seconds = worker.task, time.monotonic() - worker.since
         self.busy_seconds += seconds
         self._kill(worker.pid)
-        self._nursery.how(worker.pid)
+        self._forkserver.how(worker.pid)
         self._replace(worker)
         return Event(task, error=("WorkerTimeout", f"{task.item.source} was not decoded in {self.timeout_seconds:g} s "
                                   "(--timeout); its worker was ended."), seconds=seconds)
@@ -224,7 +224,7 @@ class Pool:
 
     def _fork(self) -> _Worker:
         scratch = self._scratch.folder()
-        worker = _Worker(*self._nursery.fork(), scratch, since=time.monotonic())
+        worker = _Worker(*self._forkserver.fork(), scratch, since=time.monotonic())
         worker.connection.send(replace(self.setup, scratch=scratch))
         return worker
 

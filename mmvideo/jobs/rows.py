@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmvideo.jobs.artifacts import Kept
 from mmvideo.jobs.inputs import Item
-from mmvideo.jobs.kept import Kept
 from mmvideo.redaction import clean
 from mmvideo.results import Answer, Classification, Generation, Result
 

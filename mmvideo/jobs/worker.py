@@ -1,6 +1,6 @@
 """The processes that fetch and decode: a preloaded fork server, and workers forked from it in milliseconds.
 
-The nursery runs in a Python of its own. It forks a worker for each connection that it is handed, and says how
+The forkserver runs in a Python of its own. It forks a worker for each connection that it is handed, and says how
 a worker ended. Everything dies with the process that started it, however that ends.
 """
 
@@ -66,7 +66,7 @@ def die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def nursery(handle: int, imports: Sequence[str] = ()) -> None:
+def forkserver(handle: int, imports: Sequence[str] = ()) -> None:
     """Fork workers on demand until the other side is closed.
 
     Args:
@@ -78,7 +78,7 @@ def nursery(handle: int, imports: Sequence[str] = ()) -> None:
     """
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import mmvideo.jobs.halves
+    import mmvideo.jobs.partition
     import mmvideo.sampling
     import mmvideo.stages.build  # noqa: F401
 
@@ -143,7 +143,7 @@ def serve(connection: Connection) -> None:
     """
     import torch
 
-    from mmvideo.jobs import halves
+    from mmvideo.jobs import partition
     from mmvideo.registry import PARTS, _table
     from mmvideo.stages.build import build
 
@@ -154,10 +154,10 @@ def serve(connection: Connection) -> None:
     PARTS.update(setup.parts)
     _table.cache_clear()
     torch.set_num_threads(1)
-    head, tail = halves.split(build(setup.recipe), whole=setup.whole)
+    head, tail = partition.split(build(setup.recipe), whole=setup.whole)
     for _, stage in head:
         stage.load(torch.device(setup.device))
-    needed = halves.needs(tail, setup.recipe.gives)
+    needed = partition.needs(tail, setup.recipe.gives)
     connection.send(("ready",))
     while True:
         item, reduce, thumbnail, check = connection.recv()
@@ -166,7 +166,7 @@ def serve(connection: Connection) -> None:
 
 def _one(connection: Connection, item: Any, head: Any, tail: Any, needed: set[str], options: Any, *, reduce: int,
          thumbnail: bool, check: bool) -> None:
-    from mmvideo.jobs import failures, halves
+    from mmvideo.jobs import failures, partition
     from mmvideo.jobs.fetch import fetched
 
     content, stamp, called = "", "", ""
@@ -181,7 +181,7 @@ def _one(connection: Connection, item: Any, head: Any, tail: Any, needed: set[st
                 if not connection.recv():
                     connection.send(("known", content, stamp))
                     return
-            decoded = halves.decode(item, clip.media, head, needed, options, reduce=reduce, thumbnail=thumbnail,
+            decoded = partition.decode(item, clip.media, head, needed, options, reduce=reduce, thumbnail=thumbnail,
                                     content=content, tail=tail)
         decoded.about["seconds"].insert(0, ("fetch", taken))
         message = ForkingPickler.dumps(("decoded", decoded, content, stamp))
@@ -195,4 +195,4 @@ def _one(connection: Connection, item: Any, head: Any, tail: Any, needed: set[st
     connection.send_bytes(message)
 
 
-__all__ = ["Setup", "die_with_parent", "nursery", "serve", "sys_path"]
+__all__ = ["Setup", "die_with_parent", "forkserver", "serve", "sys_path"]

@@ -13,6 +13,7 @@ import torch
 
 from mmvideo import checks
 from mmvideo.errors import DownloadRefused, InvalidInput, MediaNotFound, VideoDecodeError
+from mmvideo.media.container import Opener
 from mmvideo.media.convert import Fit
 from mmvideo.media.damage import examined
 from mmvideo.media.download import download, is_url, temporary
@@ -21,7 +22,6 @@ from mmvideo.media.hdr import HDR
 from mmvideo.media.info import MediaInfo
 from mmvideo.media.limits import MediaLimits
 from mmvideo.media.memory import array_source, audio_source, image_files, image_source, pixels, video_source
-from mmvideo.media.opening import Opener
 from mmvideo.media.probe import look
 from mmvideo.media.samples import as_audio
 from mmvideo.media.source import Source, check_budget

@@ -10,7 +10,7 @@ import torch
 
 from mmvideo import checks
 from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
-from mmvideo.media.opening import ERRORS, Opener, decoding_error
+from mmvideo.media.container import ERRORS, Opener, decoding_error
 from mmvideo.media.samples import NOT_FINITE, Mixer
 from mmvideo.media.seeking import SEEKABLE
 from mmvideo.media.warn import WarningLog

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.audio import AudioReader
+from mmvideo.media.container import Opener
 from mmvideo.media.files import FileSource
 from mmvideo.media.info import MediaInfo
-from mmvideo.media.opening import Opener
 from mmvideo.media.warn import WarningLog
 
 

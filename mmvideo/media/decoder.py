@@ -14,8 +14,8 @@ import av
 import numpy as np
 
 from mmvideo.errors import NoVideoTrack, VideoDecodeError
-from mmvideo.media.careful import CarefulDecoder
-from mmvideo.media.opening import ERRORS, Opener, decoding_error, set_up_decoder, video_stream
+from mmvideo.media.container import ERRORS, Opener, decoding_error, set_up_decoder, video_stream
+from mmvideo.media.corruption import CarefulDecoder
 from mmvideo.media.warn import WarningLog
 from mmvideo.wording import plural
 

@@ -10,8 +10,8 @@ import torch
 
 from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.audio import AudioReader
+from mmvideo.media.container import ERRORS, Opener
 from mmvideo.media.decoder import VideoDecoder
-from mmvideo.media.opening import ERRORS, Opener
 from mmvideo.media.probe import STANDING_CLOCK, look
 from mmvideo.media.seeking import CannotSeek, SparseReader
 from mmvideo.media.source import Frames, Source, Take

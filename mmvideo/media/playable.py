@@ -11,8 +11,8 @@ import av
 
 from mmvideo.errors import MmvideoError, VideoDecodeError
 from mmvideo.media.api import MediaLike, open_source
+from mmvideo.media.container import ERRORS
 from mmvideo.media.info import MediaInfo
-from mmvideo.media.opening import ERRORS
 from mmvideo.media.source import Source
 from mmvideo.media.write import _CLOCK, _even, _video_stream, _whole
 from mmvideo.types import Audio, Size, Video

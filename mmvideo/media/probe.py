@@ -8,11 +8,11 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from mmvideo.media.container import ERRORS, Opener, is_cover_art, set_up_decoder
+from mmvideo.media.container import video_stream as moving_picture
 from mmvideo.media.convert import Turn, turn_of
 from mmvideo.media.hdr import Colour, is_unsupported
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
-from mmvideo.media.opening import ERRORS, Opener, is_cover_art, set_up_decoder
-from mmvideo.media.opening import video_stream as moving_picture
 from mmvideo.media.warn import WarningLog
 from mmvideo.wording import plural
 

@@ -11,8 +11,8 @@ import av
 import numpy as np
 
 from mmvideo.errors import InvalidInput, NoVideoTrack, VideoDecodeError
-from mmvideo.media.opening import ERRORS, Opener
-from mmvideo.media.opening import video_stream as moving_picture
+from mmvideo.media.container import ERRORS, Opener
+from mmvideo.media.container import video_stream as moving_picture
 from mmvideo.media.write import _whole
 from mmvideo.types import Audio
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 import av
 
 from mmvideo.errors import VideoDecodeError
-from mmvideo.media.careful import CarefulDecoder, jpeg_stands_alone
+from mmvideo.media.container import ERRORS
+from mmvideo.media.corruption import CarefulDecoder, jpeg_stands_alone
 from mmvideo.media.decoder import EPSILON_SECONDS, VideoDecoder
-from mmvideo.media.opening import ERRORS
 
 SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers whose timestamps do not depend on where reading starts; others are decoded from their start."""

@@ -8,8 +8,8 @@ import threading
 import av
 
 from mmvideo.errors import InvalidInput, MediaNotFound, VideoDecodeError
+from mmvideo.media.container import ERRORS
 from mmvideo.media.info import MediaInfo, VideoStreamInfo
-from mmvideo.media.opening import ERRORS
 from mmvideo.media.source import Frames, Source, Take
 
 _DEVICES = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}"), "win32": ("dshow", "video={}")}

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput
-from mmvideo.nn.insertion import insert_after
+from mmvideo.nn.module_surgery import insert_after
 from mmvideo.nn.non_local import NonLocal3d
 
 Rule = Callable[[str, nn.Conv2d], int]

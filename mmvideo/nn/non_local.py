@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput
-from mmvideo.nn.insertion import insert_after
+from mmvideo.nn.module_surgery import insert_after
 
 KINDS = ("embedded-gaussian", "dot-product")
 

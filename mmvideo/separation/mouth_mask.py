@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput
 from mmvideo.separation.base import FRAME_SAMPLES, Separator, SeparatorPreset
-from mmvideo.separation.past import Past
 from mmvideo.separation.spectrum import as_complex
 from mmvideo.separation.stream import SeparatorStream
+from mmvideo.separation.streaming_state import Past
 from mmvideo.types import Cues
 
 WINDOW, HOP = 640, 320

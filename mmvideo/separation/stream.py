@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 
 from mmvideo.errors import InvalidInput
 from mmvideo.separation.base import FRAME_SAMPLES, FRAMES_PER_SECOND, SAMPLE_RATE
-from mmvideo.separation.past import Past
+from mmvideo.separation.streaming_state import Past
 from mmvideo.types import Cues
 
 if TYPE_CHECKING:

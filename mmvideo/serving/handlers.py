@@ -76,7 +76,7 @@ class Server:
             told: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
             job = Job(wanted, _teller(told), slot)
             await self._put(request, job)
-            if wanted.asking.stream:
+            if wanted.generation.stream:
                 return await self._stream(request, told, job)
             return await self._whole(request, told, job)
         except MmvideoError as error:
@@ -95,7 +95,7 @@ class Server:
         if wanted.model not in ("", self.name):
             raise Refused(f"There is no model {wanted.model[:200]!r} here, only {self.name!r}.", "model", status=404,
                           code="model_not_found")
-        check_model(self.pipe, wanted.asking)
+        check_model(self.pipe, wanted.generation)
         return wanted
 
     async def _put(self, request: Request, job: Job) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from mmvideo.serving.address import Place, Rules, locate
 from mmvideo.serving.fields import check_fields, flag, mapping, number, texts
 from mmvideo.serving.problems import Refused
-from mmvideo.types import Asking
+from mmvideo.types import GenerationOptions
 
 _MOST_STOPS, _MOST_CHOICES = 4, 100
 _LONGEST_SCHEMA = 64 << 10
@@ -26,7 +26,7 @@ class Wanted:
     place: Place
     """Of the video."""
     question: str
-    asking: Asking
+    generation: GenerationOptions
     model: str
     tells_usage: bool = False
     """Whether a stream ends with the numbers of tokens."""
@@ -51,8 +51,8 @@ def read(body: Any, rules: Rules) -> Wanted:
     model = body.get("model")
     if not isinstance(model, str | None):
         raise Refused("'model' must be a text.", "model", code="invalid_type")
-    asking = _asking(body, turns, rules)
-    return Wanted(locate(videos[0], rules), turns[-1], asking, model or "", _usage_wanted(body))
+    generation = _generation(body, turns, rules)
+    return Wanted(locate(videos[0], rules), turns[-1], generation, model or "", _usage_wanted(body))
 
 
 def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str]]:
@@ -114,7 +114,7 @@ def _only(given: Mapping[str, Any], known: set[str], here: str) -> None:
                           code="unsupported_parameter")
 
 
-def _asking(body: Mapping[str, Any], turns: list[str], rules: Rules) -> Asking:
+def _generation(body: Mapping[str, Any], turns: list[str], rules: Rules) -> GenerationOptions:
     """Return how the question is to be answered."""
     choices, schema = texts(body, "choices", most=_MOST_CHOICES), _schema(body)
     if choices and isinstance(body["choices"], str):
@@ -128,7 +128,7 @@ def _asking(body: Mapping[str, Any], turns: list[str], rules: Rules) -> Asking:
         if choices and options[name]:
             raise Refused(f"'choices' are scored by their likelihood, so '{name}' has no effect on them: leave one "
                           "of the two out.", name)
-    return Asking.of(options)
+    return GenerationOptions.of(options)
 
 
 def _length(body: Mapping[str, Any], rules: Rules) -> int | None:

@@ -154,14 +154,14 @@ class Worker:
                 self._sessions.popitem()[1].close()
 
     def _answer(self, job: Job) -> None:
-        session, asking = self._session(job), job.wanted.asking
-        if "asking" not in self.pipe.recipe.takes:  # the request was checked to hold no option that this ignores
+        session, generation = self._session(job), job.wanted.generation
+        if "generation" not in self.pipe.recipe.takes:  # the request was checked to hold no option that this ignores
             answer = session.ask(job.wanted.question)
             job.told("text", answer.text)
             job.told("done", answer)
             return
         # always piece by piece, as a reply can be cancelled between two
-        given = session.finish(job.wanted.question, dataclasses.replace(asking, stream=not asking.choices))
+        given = session.finish(job.wanted.question, dataclasses.replace(generation, stream=not generation.choices))
         if not isinstance(given, Stream):
             job.told("text", given.text)
             job.told("done", given)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mmvideo.recipes import checked
-from mmvideo.types import Asking, Expected
+from mmvideo.types import Expected, GenerationOptions
 
 LISTENER: ContextVar[Callable[[float], None] | None] = ContextVar("mmvideo_progress", default=None)
 """Who wants to know how far the running stage is; the pipeline sets it."""
@@ -65,7 +65,7 @@ class Stage:
         """Return a copy that takes half as many frames, so many times over, and a note of it; None if it cannot."""
         return None
 
-    def check(self, texts: Sequence[str], asking: Asking) -> None:
+    def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
         """Refuse questions, or options of their replies, that the loaded stage cannot serve; before any work is done.
 
         Raises:
@@ -93,7 +93,7 @@ class Stage:
         return [self(**fields) for fields in items]
 
 
-def expected(stages: Sequence[tuple[str, Stage]], texts: Sequence[str], asking: Asking) -> Expected:
+def expected(stages: Sequence[tuple[str, Stage]], texts: Sequence[str], generation: GenerationOptions) -> Expected:
     """Return what is known of what a video will be asked before any stage has run.
 
     Args:
@@ -102,7 +102,7 @@ def expected(stages: Sequence[tuple[str, Stage]], texts: Sequence[str], asking: 
     """
     requests = tuple(vars(stage)["request"] for _, stage in stages if isinstance(vars(stage).get("request"), str))
     longest = max((vars(stage).get("max_new_tokens") or 0 for _, stage in stages), default=0)
-    return Expected(tuple(texts) or requests, asking.history, asking.max_new_tokens or longest)
+    return Expected(tuple(texts) or requests, generation.history, generation.max_new_tokens or longest)
 
 
 __all__ = ["LISTENER", "Stage", "expected", "report"]

@@ -11,7 +11,7 @@ from mmvideo.recipes import Recipe
 from mmvideo.registry import broken, find
 from mmvideo.stages.base import Stage
 
-TAKES = ("video", "text", "asking")
+TAKES = ("video", "text", "generation")
 """What a caller can give: a video, the text of one or more questions, and how these are to be answered."""
 
 

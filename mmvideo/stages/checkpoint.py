@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mmvideo.errors import InvalidInput
-from mmvideo.hub.find import Found, find
 from mmvideo.hub.load import LoadOptions
+from mmvideo.hub.resolve import Found, find
 from mmvideo.stages.base import Stage
 
 

@@ -16,9 +16,9 @@ from mmvideo.nn.load_part import load_part
 from mmvideo.registry import find
 from mmvideo.results import Classification
 from mmvideo.stages.base import Stage
-from mmvideo.stages.remedy import remedy
 from mmvideo.stages.sample import Span
 from mmvideo.stages.speak import looked_at
+from mmvideo.stages.suggestion import suggestion
 from mmvideo.types import NOT_JUDGED, Clips, Domain, Features, Label, Segment
 
 
@@ -105,4 +105,4 @@ class Classify(Stage):
         first = unsure[0]
         reason = (f"none of the {len(self.network.labels)} known motions stands out in {first.start_seconds:.1f}-"
                   f"{first.end_seconds:.1f} s")
-        return Domain(False, reason, remedy("video-classification"), score)
+        return Domain(False, reason, suggestion("video-classification"), score)

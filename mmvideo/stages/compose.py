@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from mmvideo.errors import InvalidInput
-from mmvideo.hub.composed import Composed
-from mmvideo.hub.fast import hastened
-from mmvideo.language.soft import SoftTalk, ends_of
-from mmvideo.language.talk import check_constraints
+from mmvideo.hub.cpu_inference import hastened
 from mmvideo.sampling.windows import windows
 from mmvideo.stages.base import Stage
-from mmvideo.types import Asking, Clips, Expected
+from mmvideo.types import Clips, Expected, GenerationOptions
+from mmvideo.vlm.composed import Composed
+from mmvideo.vlm.conversation import check_constraints
+from mmvideo.vlm.embedding_conversation import EmbeddingConversation, ends_of
 from mmvideo.wording import plural
 
 
@@ -56,9 +56,9 @@ class Converse(Stage):
         """Return the parts."""
         return dict(self.model.parts.items()) if self.model is not None else {}
 
-    def check(self, texts: Sequence[str], asking: Asking) -> None:
+    def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
         """Refuse choices or a schema that the tokenizer cannot hold to."""
-        check_constraints(asking, self.model.tokenizer, ends_of(self.model.language, self.model.tokenizer))
+        check_constraints(generation, self.model.tokenizer, ends_of(self.model.language, self.model.tokenizer))
 
     def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
         """Return the windows that were looked at, and the model's conversation about them.
@@ -80,7 +80,7 @@ class Converse(Stage):
             note = (f"{len(clips.frames)} of {plural(most, 'window')}: more do not fit into the model's context of "
                     f"{self.model.context} tokens")
             clips = replace(clips, notes=(*clips.notes, note))
-        return {"clips": clips, "conversation": SoftTalk(self.model.language, self.model.prompt, soft)}
+        return {"clips": clips, "conversation": EmbeddingConversation(self.model.language, self.model.prompt, soft)}
 
     def _look(self, media: Any, max_windows: int) -> Clips:
         look = self.model.look

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
 from mmvideo.errors import RecipeError
-from mmvideo.nn.fewer import evened, merged, still
+from mmvideo.nn.token_reduction import evened, merged, still
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
-from mmvideo.stages.remedy import remedy
+from mmvideo.stages.suggestion import suggestion
 from mmvideo.types import Clips, Domain, Features
 
 _SIZES = 8
@@ -216,7 +216,7 @@ class KnownDomain(Stage):
     weights: str
     head: str = "domain"
     task: str = "video-qa"
-    """Which remedy is offered outside the domain."""
+    """Which suggestion is offered outside the domain."""
     network: nn.Module | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:
@@ -236,7 +236,8 @@ class KnownDomain(Stage):
         scores, inside = self.network(features)
         return [
             Domain(True, score=score) if known else Domain(
-                False, f"the picture does not look like what {self.weights} was trained on", remedy(self.task), score)
+                False, f"the picture does not look like what {self.weights} was trained on", suggestion(self.task),
+                score)
             for score, known in zip(scores.tolist(), inside.tolist(), strict=True)
         ]
 

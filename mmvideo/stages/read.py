@@ -15,7 +15,7 @@ _OPTIONS = tuple(name for name in inspect.signature(open_source).parameters if n
 
 
 @dataclass(frozen=True)
-class Given:
+class VideoRequest:
     """A video as the caller gave it, with options of `mmvideo.media.open_source` for this one (fps, audio ...)."""
 
     source: Any
@@ -40,12 +40,12 @@ class Read(Stage):
     hdr: str = "tonemap"
     """``tonemap`` maps HDR to SDR, ``keep`` takes the values as they are stored."""
 
-    def options(self, video: Given) -> dict[str, Any]:
+    def options(self, video: VideoRequest) -> dict[str, Any]:
         """Return the options with which a video is opened: its own, else those of the stage."""
         return {"strict": self.strict, "audio_stream": self.audio_stream, "video_stream": self.video_stream,
                 "hdr": self.hdr, **video.options}
 
-    def __call__(self, *, video: Given) -> dict[str, Any]:
+    def __call__(self, *, video: VideoRequest) -> dict[str, Any]:
         """Return the opened source, a context manager that the pipeline closes.
 
         Raises:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmvideo import weights as weight_files
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
-from mmvideo.nn.fuse import fuse
+from mmvideo.nn.fuse_batchnorm import fuse
 from mmvideo.registry import find
 from mmvideo.results import Classification
 from mmvideo.stages.base import Stage

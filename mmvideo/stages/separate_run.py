@@ -12,7 +12,7 @@ from torch import Tensor
 from mmvideo.faces import Faces, FaceTrack
 from mmvideo.faces.spool import Spool
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
-from mmvideo.separation.lanes import Lanes
+from mmvideo.separation.overlap_add import Lanes
 from mmvideo.voices.lipsync import Follows, loudness, movement
 from mmvideo.voices.result import Sound, Voice
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
-from mmvideo.language import prompts
 from mmvideo.results import Answer, Caption, Usage
 from mmvideo.stages.base import Stage
-from mmvideo.stages.remedy import remedy
 from mmvideo.stages.sample import Span
+from mmvideo.stages.suggestion import suggestion
 from mmvideo.types import Clips, Domain, Segment
+from mmvideo.vlm import embedded_prompt
 
 if TYPE_CHECKING:
-    from mmvideo.language.model import Generated, Session
+    from mmvideo.vlm.language_model import Generated, Session
 
 _ABOUT_WHAT_COMES = re.compile(
     r"\b(next|will|going to|about to|afterwards?|after (this|that|the (clip|video|end)))\b", re.IGNORECASE)
@@ -43,7 +43,7 @@ class Prefill(Stage):
         """Load the language model and its tokenizer."""
         from transformers.utils import logging
 
-        from mmvideo.language.model import LanguageModel
+        from mmvideo.vlm.language_model import LanguageModel
 
         shows_bars = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()
@@ -67,7 +67,7 @@ class Prefill(Stage):
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Leave the reading to the stage that asks: it knows which clips go through together."""
-        from mmvideo.language.together import Unread
+        from mmvideo.vlm.window_batch import Unread
 
         return [{"conversation": Unread(self.language, fields["embeddings"])} for fields in items]
 
@@ -80,7 +80,7 @@ class AnswerQuestions(Stage):
     gives: ClassVar = ("answers",)
 
     task: str = "video-qa"
-    """Which remedy is offered outside the domain."""
+    """Which suggestion is offered outside the domain."""
     max_new_tokens: int = 32
 
     def __call__(
@@ -98,7 +98,7 @@ class AnswerQuestions(Stage):
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Ask the windows of several videos their questions, `size` windows at a time."""
-        from mmvideo.language.together import reply_together
+        from mmvideo.vlm.window_batch import reply_together
 
         replies = reply_together([fields["conversation"] for fields in items], [fields["text"] for fields in items],
                                  size=size, max_new_tokens=self.max_new_tokens)
@@ -116,9 +116,9 @@ class AnswerQuestions(Stage):
             words = ", ".join(repr(word) for word in said[kept].unknown_words)
             unknown = f"the question has words that the model never saw: {words}"
             reason = f"{domain.reason}; {unknown}" if domain.reason else unknown
-            domain = Domain(False, reason, remedy(self.task, question), domain.score)
+            domain = Domain(False, reason, suggestion(self.task, question), domain.score)
         elif domain.outside:
-            domain = replace(domain, remedy=remedy(self.task, question))
+            domain = replace(domain, suggestion=suggestion(self.task, question))
         return Answer(
             question=question, text=said[kept].text, confidence=said[kept].confidence, in_domain=domain,
             seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {rule}", segments=segments(spans, said),
@@ -182,15 +182,16 @@ class DescribeWindows(Stage):
         self, *, conversation: Session, clips: Clips, spans: Sequence[Span], domains: Sequence[Domain],
     ) -> dict[str, Any]:
         """Return the captions of all windows as one Caption; its confidence is that of the least sure window."""
-        said = conversation.reply([prompts.CAPTION_REQUEST] * len(spans), max_new_tokens=self.max_new_tokens)
+        said = conversation.reply([embedded_prompt.CAPTION_REQUEST] * len(spans), max_new_tokens=self.max_new_tokens)
         return {"caption": self._caption(said, clips, spans, domains)}
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Caption the windows of several videos, `size` windows at a time."""
-        from mmvideo.language.together import reply_together
+        from mmvideo.vlm.window_batch import reply_together
 
-        replies = reply_together([fields["conversation"] for fields in items], [[prompts.CAPTION_REQUEST]] * len(items),
-                                 size=size, max_new_tokens=self.max_new_tokens)
+        requests = [[embedded_prompt.CAPTION_REQUEST]] * len(items)
+        replies = reply_together([fields["conversation"] for fields in items], requests, size=size,
+                                 max_new_tokens=self.max_new_tokens)
         return [{"caption": self._caption(said, fields["clips"], fields["spans"], fields["domains"])}
                 for fields, said in zip(items, replies, strict=True)]
 
@@ -216,4 +217,4 @@ def whole_domain(domains: Sequence[Domain], spans: Sequence[Span]) -> Domain:
     if len(outside) < len(domains):
         where = ", ".join(f"{s.start_seconds:.1f}-{s.end_seconds:.1f} s" for _, s in outside[:4])
         reason += f" ({len(outside)} of {len(domains)} windows: {where}{' ...' if len(outside) > 4 else ''})"
-    return Domain(False, reason, outside[0][0].remedy, score)
+    return Domain(False, reason, outside[0][0].suggestion, score)

@@ -11,10 +11,6 @@ import torch
 from torch import nn
 
 from mmvideo.errors import InvalidInput
-from mmvideo.hub.chat import ChatModel, Prompt, Seen
-from mmvideo.hub.conversation import Conversation
-from mmvideo.hub.together import Unread, reply_together
-from mmvideo.language.talk import Talk, check_constraints
 from mmvideo.results import Answer, Caption
 from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
 from mmvideo.sampling.fps import at_fps
@@ -23,7 +19,11 @@ from mmvideo.sampling.uniform import uniform
 from mmvideo.stages.base import Stage
 from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.speak import looked_at, written
-from mmvideo.types import NOT_JUDGED, Asking, Clips, Expected
+from mmvideo.types import NOT_JUDGED, Clips, Expected, GenerationOptions
+from mmvideo.vlm.batch import Unread, reply_together
+from mmvideo.vlm.chat import ChatModel, Prompt, Seen
+from mmvideo.vlm.chat_conversation import ChatConversation
+from mmvideo.vlm.conversation import Conversation, check_constraints
 from mmvideo.wording import plural
 
 
@@ -64,11 +64,11 @@ class Watch(CheckpointStage):
         self._budget()
         self.chat = ChatModel.from_pretrained(self.found("model"), device, self.load_options())
 
-    def check(self, texts: Sequence[str], asking: Asking) -> None:
+    def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
         """Refuse a question that holds a placeholder, and choices or a schema that the tokenizer cannot hold to."""
         for text in texts:
             self.chat.check(text)
-        check_constraints(asking, self.chat.tokenizer, self.chat.ends)
+        check_constraints(generation, self.chat.tokenizer, self.chat.ends)
 
     def halves(self) -> tuple[Stage, Stage] | None:
         """Return the half that prepares the video without the model, and the half that reads it."""
@@ -134,8 +134,8 @@ class Watch(CheckpointStage):
                     clips = replace(clips, notes=(*clips.notes, note))
                 return clips, seen, first
 
-    def _read(self, seen: Seen, first: Prompt) -> Conversation:
-        return Conversation(self.chat, seen, first)
+    def _read(self, seen: Seen, first: Prompt) -> ChatConversation:
+        return ChatConversation(self.chat, seen, first)
 
     def _look(self, media: Any, budget: Budget, count: int, seconds: float) -> tuple[Clips, Seen]:
         """Take so many frames, without those that only repeat another, and the sound."""
@@ -179,50 +179,50 @@ def _upright(media: Any) -> tuple[int, int]:
 class Reply(Stage):
     """Answer every question about the video."""
 
-    needs: ClassVar = ("conversation", "clips", "text", "asking")
+    needs: ClassVar = ("conversation", "clips", "text", "generation")
     gives: ClassVar = ("answers",)
 
     max_new_tokens: int = 256
     """The longest reply, where the caller sets none."""
 
-    def check(self, texts: Sequence[str], asking: Asking) -> None:
+    def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
         """Refuse several questions at once in a stream."""
-        if asking.stream and len(texts) > 1:
+        if generation.stream and len(texts) > 1:
             raise InvalidInput("stream=True takes one question at a time.")
 
-    def __call__(self, *, conversation: Talk, clips: Clips, text: tuple[str, ...],
-                 asking: Asking) -> dict[str, Any]:
+    def __call__(self, *, conversation: Conversation, clips: Clips, text: tuple[str, ...],
+                 generation: GenerationOptions) -> dict[str, Any]:
         """Return one Answer a question; for `stream`, an iterator that gives the pieces and then the Answer.
 
         Raises:
             OutOfMemory: the reply does not fit into memory.
         """
-        asking = limited(asking, self.max_new_tokens)
-        if asking.stream:
-            conversation.check_room(text[0], asking)
-            return {"answers": _pieces(conversation, clips, text[0], asking)}
-        return {"answers": tuple(_answer(conversation, clips, question, asking) for question in text)}
+        generation = limited(generation, self.max_new_tokens)
+        if generation.stream:
+            conversation.check_room(text[0], generation)
+            return {"answers": _pieces(conversation, clips, text[0], generation)}
+        return {"answers": tuple(_answer(conversation, clips, question, generation) for question in text)}
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Ask videos with one question each together; one with several is read by itself, once for all of them."""
-        plain = Asking(max_new_tokens=self.max_new_tokens)
+        plain = GenerationOptions(max_new_tokens=self.max_new_tokens)
         single = [f for f in items if _together(f["conversation"]) and len(f["text"]) == 1
-                  and limited(f["asking"], self.max_new_tokens) == replace(plain, seed=f["asking"].seed)]
+                  and limited(f["generation"], self.max_new_tokens) == replace(plain, seed=f["generation"].seed)]
         said = iter(reply_together([f["conversation"] for f in single], [f["text"][0] for f in single], size=size,
                                    max_new_tokens=self.max_new_tokens))
         return [{"answers": (_said(next(said), f["clips"], f["text"][0], ""),)} if any(f is one for one in single)
                 else self(**{**f, "conversation": _read_now(f["conversation"])}) for f in items]
 
 
-def limited(asking: Asking, longest: int) -> Asking:
+def limited(generation: GenerationOptions, longest: int) -> GenerationOptions:
     """Set the longest reply where the caller has not."""
-    return asking if asking.max_new_tokens else replace(asking, max_new_tokens=longest)
+    return generation if generation.max_new_tokens else replace(generation, max_new_tokens=longest)
 
 
-def _answer(conversation: Talk, clips: Clips, question: str, asking: Asking) -> Answer:
-    if not asking.choices:
-        return _said(conversation.reply(question, asking), clips, question, "")
-    ranked = conversation.choose(question, asking)
+def _answer(conversation: Conversation, clips: Clips, question: str, generation: GenerationOptions) -> Answer:
+    if not generation.choices:
+        return _said(conversation.reply(question, generation), clips, question, "")
+    ranked = conversation.choose(question, generation)
     others = "; choices by likelihood: " + ", ".join(f"{r.text} {r.confidence:.0%}" for r in ranked)
     return _said(ranked[0], clips, question, others)
 
@@ -233,15 +233,16 @@ def _said(reply: Any, clips: Clips, question: str, rule: str) -> Answer:
                   **written([reply], notes=clips.notes), finished=reply.finished, looped=bool(reply.repeats))
 
 
-def _pieces(conversation: Talk, clips: Clips, question: str, asking: Asking) -> Iterator[str | Answer]:
+def _pieces(conversation: Conversation, clips: Clips, question: str,
+            generation: GenerationOptions) -> Iterator[str | Answer]:
     """Yield what each token adds, whole characters only, and last the Answer."""
-    if asking.choices:
-        answer = _answer(conversation, clips, question, asking)
+    if generation.choices:
+        answer = _answer(conversation, clips, question, generation)
         yield answer.text
         yield answer
         return
     told, reply = "", None
-    for reply in conversation.write(question, asking):
+    for reply in conversation.write(question, generation):
         if reply.text.startswith(told) and len(reply.text) > len(told) and not reply.text.endswith("�"):
             yield reply.text[len(told):]
             told = reply.text
@@ -260,10 +261,10 @@ class Narrate(Stage):
     request: str = "Describe what happens in this video."
     max_new_tokens: int = 256
 
-    def __call__(self, *, conversation: Talk, clips: Clips) -> dict[str, Any]:
+    def __call__(self, *, conversation: Conversation, clips: Clips) -> dict[str, Any]:
         """Return one Caption of the whole video."""
-        return {"caption": self._caption(conversation.reply(self.request, Asking(max_new_tokens=self.max_new_tokens)),
-                                         clips)}
+        said = conversation.reply(self.request, GenerationOptions(max_new_tokens=self.max_new_tokens))
+        return {"caption": self._caption(said, clips)}
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Describe several videos together; `request` among the fields of one takes the place of the usual one."""
@@ -286,8 +287,8 @@ def _together(conversation: Any) -> bool:
     return isinstance(conversation, Unread) and conversation.prepared.bucket is not None
 
 
-def _read_now(conversation: Any) -> Talk:
-    return conversation.talk() if isinstance(conversation, Unread) else conversation
+def _read_now(conversation: Any) -> Conversation:
+    return conversation.conversation() if isinstance(conversation, Unread) else conversation
 
 
 __all__ = ["Narrate", "Reply", "Watch", "limited"]

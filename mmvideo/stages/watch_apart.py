@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from mmvideo.hub.chat import ChatModel
-from mmvideo.hub.together import Prepared, Unread
 from mmvideo.stages.base import Stage
 from mmvideo.stages.watch import Watch
 from mmvideo.types import Expected
+from mmvideo.vlm.batch import Prepared, Unread
+from mmvideo.vlm.chat import ChatModel
 
 
 @dataclass(kw_only=True)
@@ -54,7 +54,7 @@ class Read(Stage):
 
     def __call__(self, *, prepared: Prepared) -> dict[str, Any]:
         """Return a conversation about it."""
-        return {"conversation": Unread(self.chat, prepared).talk()}
+        return {"conversation": Unread(self.chat, prepared).conversation()}
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Leave the reading to the stage that asks: it knows which videos are asked one question each."""

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmvideo.training.camera_augment import degrade
 from mmvideo.training.camera_draws import NUM_FRAMES, chance, uniform
 from mmvideo.training.camera_layers import Layer, draw_layers, render
 from mmvideo.training.camera_paths import LABELS, STATIC, camera_paths
 from mmvideo.training.camera_people import add_ticker, draw_scene, people_bank
-from mmvideo.training.camera_spoil import degrade
 from mmvideo.training.camera_textures import load_photos, texture_bank
 
 TRAIN_SEEDS, TEST_SEEDS = range(0, 1_000_000), range(1_000_000, 1_100_000)

@@ -10,18 +10,18 @@ from torch import nn
 
 from mmvideo import weights
 from mmvideo.errors import InvalidInput, MissingExtra
-from mmvideo.hub.composed import Composed, Look, load_language
-from mmvideo.language.prompt import WORDS
-from mmvideo.language.prompts import QUESTION
-from mmvideo.language.soft import SoftTalk
 from mmvideo.nn import facts as nf
 from mmvideo.recipes import checked, keywords
 from mmvideo.registry import find
-from mmvideo.training import checks, packed
+from mmvideo.training import checks, sequence_packing
 from mmvideo.training.conversations import Data, Jsonl, Shown, Toybox
 from mmvideo.training.loop import Run, Schedule, freeze
 from mmvideo.training.resume import digest, fingerprint
-from mmvideo.types import Asking
+from mmvideo.types import GenerationOptions
+from mmvideo.vlm.composed import ClipSpec, Composed, load_language
+from mmvideo.vlm.embedded_prompt import QUESTION
+from mmvideo.vlm.embedding_conversation import EmbeddingConversation
+from mmvideo.vlm.prompt import WORDS
 
 LEARNS = ("projector", "encoder", "language", "lora")
 
@@ -99,7 +99,7 @@ def check(learn: list[str], model: str, encoder: str, projector: str, projector_
     else:
         keywords(Jsonl, data_options or {}, "data_options", without=("path", "look"))
     if look is not None:
-        checked(Look, look, "look")
+        checked(ClipSpec, look, "look")
     find("encoders", encoder)
     bridge = find("projectors", projector)
     if model:
@@ -145,16 +145,16 @@ def facts_options() -> dict[str, Any]:
             "fields": [f.to_dict() for f in FIELDS]}
 
 
-def _look(eyes: nn.Module, given: dict[str, Any] | None) -> Look:
+def _look(eyes: nn.Module, given: dict[str, Any] | None) -> ClipSpec:
     """Return what is looked at: as given, else the clip that the encoder was made for."""
     if given is not None:
-        return checked(Look, given, "look")
+        return checked(ClipSpec, given, "look")
     config = eyes.config
     if "image_size" in config:
-        return Look(config["num_frames"], config["image_size"], config["image_size"], config["seconds"],
+        return ClipSpec(config["num_frames"], config["image_size"], config["image_size"], config["seconds"],
                     sample_rate=config["sample_rate"])
     i = eyes.input
-    return Look(i.num_frames, i.height, i.width, i.num_frames / i.fps if i.fps else 4.0)
+    return ClipSpec(i.num_frames, i.height, i.width, i.num_frames / i.fps if i.fps else 4.0)
 
 
 def _low_rank(language: nn.Module, rank: int) -> nn.Module:
@@ -182,10 +182,10 @@ class Trainer:
             part.train(name in run.parts)
         run.train(self.make, self.loss, evaluate=self.evaluate, evaluate_every=evaluate_every)
 
-    def make(self, number: int) -> tuple[Shown, list[packed.Rows]]:
+    def make(self, number: int) -> tuple[Shown, list[sequence_packing.Rows]]:
         """Return the batch of a number."""
         shown = self.data.train(number, self.schedule.batch_size)
-        return shown, packed.lay_out(shown.asked, self.model.prompt)
+        return shown, sequence_packing.lay_out(shown.asked, self.model.prompt)
 
     def embed(self, shown: Shown) -> tuple[torch.Tensor, nf.Facts | None]:
         """Return visual tokens, and the facts' logits where the projector reads them."""
@@ -200,11 +200,11 @@ class Trainer:
         seen = bridge.look(features)
         return bridge.embed(nf.from_logits(bridge.fields, seen.logits), seen.hidden), seen.logits
 
-    def loss(self, made: tuple[Shown, list[packed.Rows]]) -> tuple[torch.Tensor, dict[str, Any]]:
+    def loss(self, made: tuple[Shown, list[sequence_packing.Rows]]) -> tuple[torch.Tensor, dict[str, Any]]:
         """Return the answers' cross-entropy, with the facts' where asked, and figures for the log."""
         shown, rows = made
         soft, logits = self.embed(shown)
-        spoken, right = packed.loss(self.model.language, soft, self.before, rows)
+        spoken, right = sequence_packing.loss(self.model.language, soft, self.before, rows)
         figures: dict[str, Any] = {"answers": spoken.detach(), "exact": torch.cat(right).float().mean()}
         if logits is None:
             return spoken, figures
@@ -217,8 +217,9 @@ class Trainer:
         said: list[str] = []
         for shown in self.data.held_out():
             soft, _ = self.embed(shown)
-            rows = packed.lay_out(shown.asked, self.model.prompt)
-            for bucket, flags in zip(rows, packed.loss(self.model.language, soft, self.before, rows)[1], strict=True):
+            rows = sequence_packing.lay_out(shown.asked, self.model.prompt)
+            _, right = sequence_packing.loss(self.model.language, soft, self.before, rows)
+            for bucket, flags in zip(rows, right, strict=True):
                 for one, flag in zip(bucket.asked, flags.tolist(), strict=True):
                     count = asked.setdefault(one.kind, [0, 0])
                     count[0] += flag
@@ -229,9 +230,9 @@ class Trainer:
         shares = {kind: hits / num for kind, (hits, num) in sorted(asked.items())}
         return {"macro": sum(shares.values()) / max(1, len(shares)), **shares, "samples": said}
 
-    def _sample(self, soft: torch.Tensor, one: packed.Asked) -> str:
-        talk = SoftTalk(self.model.language, self.model.prompt, soft)
-        reply = talk.reply(one.question, Asking(max_new_tokens=48, history=one.history))
+    def _sample(self, soft: torch.Tensor, one: sequence_packing.Asked) -> str:
+        talk = EmbeddingConversation(self.model.language, self.model.prompt, soft)
+        reply = talk.reply(one.question, GenerationOptions(max_new_tokens=48, history=one.history))
         return f"{one.question} -> {reply.text!r} (true: {one.answer!r})"
 
 

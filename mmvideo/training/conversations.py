@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from mmvideo.errors import InvalidInput, MediaNotFound
-from mmvideo.hub.composed import Look
 from mmvideo.media import open_source
 from mmvideo.nn.facts import Facts
 from mmvideo.sampling.gather import sound_of, span_of
 from mmvideo.sampling.uniform import uniform
 from mmvideo.training import checks, toybox_data
-from mmvideo.training.packed import Asked
 from mmvideo.training.resume import digest
+from mmvideo.training.sequence_packing import Asked
+from mmvideo.vlm.composed import ClipSpec
 
 MARKS = ("<video>", "<image>")
 """Placeholders in LLaVA's files; the video goes first anyway."""
@@ -104,7 +104,7 @@ class Jsonl:
     """
 
     path: Path
-    look: Look
+    look: ClipSpec
     validation_share: float = 0.1
     seed: int = 0
 

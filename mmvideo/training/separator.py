@@ -19,8 +19,8 @@ from mmvideo.separation.base import Separator
 from mmvideo.separation.losses import best_permutation, separation_loss, si_sdr, silent_target
 from mmvideo.separation.mouth_mask import MouthMask
 from mmvideo.training import checks
-from mmvideo.training.grow import grown
 from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.net2net import grown
 from mmvideo.training.resume import digest
 from mmvideo.training.separator_bank import Voice, faces_bank, grid_clips, voice_files, voices_bank
 from mmvideo.training.separator_mix import Mixer, Mixes, MixRule

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmvideo.language.prompts import CAPTION_REQUEST, embedded_prompt
 from mmvideo.nn.facts import Facts
 from mmvideo.toybox.captions import caption
 from mmvideo.toybox.facts import facts
@@ -21,6 +20,7 @@ from mmvideo.toybox.questions import Question, ask
 from mmvideo.toybox.render import render
 from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.world import World
+from mmvideo.vlm.embedded_prompt import CAPTION_REQUEST, embedded_prompt
 
 SILENT_SHARE = 0.08
 """Clips given without a sound track, so that absence and silence stay different things."""

@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.encoders.toybox_av import ToyboxAV
-from mmvideo.language.kept import cache_of, with_cache
-from mmvideo.language.model import LanguageModel
-from mmvideo.language.tokenizer import build_tokenizer
 from mmvideo.nn import facts as nf
-from mmvideo.projectors.resampler import ConceptEmbedding, Resampler
 from mmvideo.toybox import words
 from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS
 from mmvideo.training import checks
 from mmvideo.training.resume import digest
 from mmvideo.training.toybox_data import Dialogue
+from mmvideo.vlm.kv_cache import cache_of, with_cache
+from mmvideo.vlm.language_model import LanguageModel
+from mmvideo.vlm.projectors.resampler import ConceptEmbedding, Resampler
+from mmvideo.vlm.tokenizer import build_tokenizer
 
 DIM_LLM = 192
 

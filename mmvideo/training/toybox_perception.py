@@ -9,7 +9,7 @@ from torch import nn
 
 from mmvideo.nn import facts as nf
 from mmvideo.training import checks
-from mmvideo.training.cells import CellHead
+from mmvideo.training.dense_readout import CellHead
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.toybox_data import draw
 from mmvideo.training.toybox_parts import (

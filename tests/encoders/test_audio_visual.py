@@ -9,7 +9,7 @@ from mmvideo.encoders import zoo
 from mmvideo.encoders.audio_visual import AudioVisual
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.costs import multiply_adds
-from mmvideo.nn.fusion import Bottleneck, Joint
+from mmvideo.nn.cross_modal import Bottleneck, Joint
 
 TINY = [name for name in AudioVisual.PRESETS if "tiny" in name]
 

@@ -8,8 +8,8 @@ import torch
 from mmvideo.encoders.toybox_av import ToyboxAV
 from mmvideo.errors import InvalidInput, WeightsError
 from mmvideo.nn import facts as nf
-from mmvideo.projectors.resampler import Resampler
 from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS
+from mmvideo.vlm.projectors.resampler import Resampler
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_cross_modality_repeats_the_mean_colour_filter() -> None:
 def test_imagenet_weights_go_to_both_streams(tmp_path) -> None:
     import timm
 
-    from mmvideo.nn.frames import TINY_RESNET
+    from mmvideo.nn.frame_backbone import TINY_RESNET
 
     source = timm.create_model("resnet18", num_classes=7, **TINY_RESNET)
     torch.save(source.state_dict(), tmp_path / "net.pth")

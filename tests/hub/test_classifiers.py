@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmvideo import Pipeline, read_video
 from mmvideo.errors import InvalidInput, UnsupportedModel
 from mmvideo.hub import fast
-from mmvideo.hub.fast import attend, hastened
+from mmvideo.hub.cpu_inference import attend, hastened
 from mmvideo.nn import autotune, onednn
 from tests.hub.checkpoints import byte_level, qwen_tokenizer
 from tests.tiny import make_clip

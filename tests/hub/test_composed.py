@@ -1,4 +1,4 @@
-"""Models put together from parts: every projector, saving, loading, asking, and training them."""
+"""Models put together from parts: every projector, saving, loading, generation, and training them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 
 from mmvideo import Pipeline, registry, weights
 from mmvideo.errors import InvalidInput, MediaNotFound, ModelUnavailable, UnknownName
-from mmvideo.hub.composed import Composed, Look
-from mmvideo.language.prompt import PLAIN, VIDEO, Prompt
 from mmvideo.training import composed as training
-from mmvideo.training import packed, toybox_parts
+from mmvideo.training import sequence_packing, toybox_parts
 from mmvideo.training.conversations import Jsonl
 from mmvideo.training.loop import Schedule
 from mmvideo.types import Features
+from mmvideo.vlm.composed import ClipSpec, Composed
+from mmvideo.vlm.prompt import PLAIN, VIDEO, Prompt
 from tests.hub.checkpoints import TEXT, qwen_tokenizer
 from tests.tiny import make_clip
 
@@ -188,8 +188,9 @@ def test_rows_hold_the_loss_to_answers(language: Path) -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(language)
     prompt = Prompt(tokenizer, PLAIN)
-    (rows,) = packed.lay_out([[packed.Asked("what?", "a ball", (("who?", "a dog"),))]], prompt, buckets=1)
-    kept = rows.targets[0][rows.targets[0] != packed.IGNORED]
+    asked = sequence_packing.Asked("what?", "a ball", (("who?", "a dog"),))
+    (rows,) = sequence_packing.lay_out([[asked]], prompt, buckets=1)
+    kept = rows.targets[0][rows.targets[0] != sequence_packing.IGNORED]
     assert tokenizer.decode(kept) == "a ball" + tokenizer.eos_token
     whole = tokenizer.decode(rows.ids[0][rows.mask[0].bool()])
     assert whole.replace(" ", "").count("adog") == 1
@@ -199,10 +200,10 @@ def test_rows_hold_the_loss_to_answers(language: Path) -> None:
 def test_packed_loss_is_that_of_single_questions(eyes: Path, language: Path) -> None:
     model = make(eyes, language)
     soft = torch.randn(2, 5, 48)
-    asked = [[packed.Asked("what color?", "red"), packed.Asked("how many balls are there?", "two")],
-             [packed.Asked("does it fall?", "no")]]
+    asked = [[sequence_packing.Asked("what color?", "red"), sequence_packing.Asked("how many balls are there?", "two")],
+             [sequence_packing.Asked("does it fall?", "no")]]
     before, _ = model.prompt.around("?")
-    found, _ = packed.loss(model.language, soft, before, packed.lay_out(asked, model.prompt))
+    found, _ = sequence_packing.loss(model.language, soft, before, sequence_packing.lay_out(asked, model.prompt))
     words, total, count = model.language.get_input_embeddings(), 0.0, 0
     for clip, row in enumerate(asked):
         for one in row:
@@ -294,7 +295,7 @@ def test_the_toybox_with_dense_facts(eyes: Path, tmp_path: Path) -> None:
 
 
 def test_bad_data_is_named(tmp_path: Path, eyes: Path, language: Path) -> None:
-    look = Look(4, 32, 32, 1.0)
+    look = ClipSpec(4, 32, 32, 1.0)
     with pytest.raises(MediaNotFound, match="No file"):
         Jsonl(tmp_path / "none.jsonl", look)
     bad = tmp_path / "bad.jsonl"

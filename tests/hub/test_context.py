@@ -13,7 +13,7 @@ import pytest
 
 from mmvideo import Pipeline
 from mmvideo.errors import ContextExceeded, InvalidInput
-from mmvideo.language.context import check_room, longest_context
+from mmvideo.vlm.context import check_room, longest_context
 from tests.hub.test_folders import composed  # noqa: F401
 from tests.hub.test_generation import in_batches
 from tests.tiny import make_clip

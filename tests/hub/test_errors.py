@@ -18,7 +18,7 @@ from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput, ModelUnavailable, OutOfMemory, RecipeError, UnknownName, UnsupportedModel
 from mmvideo.errors import WeightsError as Damaged
 from mmvideo.hub import load
-from mmvideo.stages.remedy import remedy
+from mmvideo.stages.suggestion import suggestion
 from tests.tiny import make_clip
 
 NAME = "some-lab/some-video-model"
@@ -155,7 +155,7 @@ def test_the_remedy_is_a_line_that_runs(task: str, monkeypatch: pytest.MonkeyPat
             return "said"
 
     monkeypatch.setattr(mmvideo, "Pipeline", Stand)
-    exec(remedy(task, "what's that?"))
+    exec(suggestion(task, "what's that?"))
     assert asked[0] == task
     assert "/" in asked[1]
     assert asked[2] == (("clip.mp4", "what's that?") if task == "video-qa" else ("clip.mp4",))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmvideo import Pipeline
 from mmvideo.hooks import Hook
-from mmvideo.hub.conversation import Conversation
+from mmvideo.vlm.chat_conversation import ChatConversation
 from tests.hub.checkpoints import FAMILIES
 
 QUESTION = "What does the red ball do?"
@@ -134,7 +134,7 @@ def test_logits_and_words_are_those_of_transformers(family: str, checkpoint: Cal
     with torch.inference_mode():
         expected = model(**inputs).logits[0, -1]
         said = model.generate(**inputs, max_new_tokens=6, do_sample=False)[0, inputs["input_ids"].shape[1]:]
-    conversation: Conversation = keep.fields["conversation"]
+    conversation: ChatConversation = keep.fields["conversation"]
     found = conversation.logits(QUESTION)
     assert expected.std() > 0.05
     torch.testing.assert_close(found, expected, atol=1e-4 * float(expected.abs().max()), rtol=0)
@@ -156,7 +156,7 @@ def test_the_model_is_told_the_true_times(family: str, checkpoint: Callable[[str
     keep = Keep()
     pipe = Pipeline("video-qa", model=checkpoint(family), device="cpu", dtype="float32", num_frames=6)
     pipe(str(uneven), QUESTION, hook=keep, max_new_tokens=1)
-    conversation: Conversation = keep.fields["conversation"]
+    conversation: ChatConversation = keep.fields["conversation"]
     _, times = decode(uneven)
     seen = conversation.seen.pts_seconds.tolist()
     assert all(min(abs(seconds - true) for true in times) < 1e-3 for seconds in seen)

@@ -16,9 +16,9 @@ from huggingface_hub.errors import RepositoryNotFoundError
 
 from mmvideo import Pipeline, weights
 from mmvideo.errors import InvalidInput, MmvideoError, ModelNotFound, ModelUnavailable, UnsupportedModel, WeightsError
-from mmvideo.hub.composed import Composed, load_language
-from mmvideo.hub.find import find
-from mmvideo.language.model import LanguageModel
+from mmvideo.hub.resolve import find
+from mmvideo.vlm.composed import Composed, load_language
+from mmvideo.vlm.language_model import LanguageModel
 from tests.hub.checkpoints import TEXT, qwen_tokenizer
 from tests.hub.test_classifiers import videomae
 

@@ -15,14 +15,14 @@ from PIL import Image
 
 from mmvideo import Pipeline
 from mmvideo.errors import UnsuitableClip
-from mmvideo.hub.chat import ChatModel, Seen
-from mmvideo.hub.find import find
-from mmvideo.hub.frame_size import UNKNOWN_PIXELS, decoding_size, resizes
 from mmvideo.hub.load import LoadOptions
-from mmvideo.jobs import halves
+from mmvideo.hub.resolve import find
+from mmvideo.jobs import partition
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.media import open_source
+from mmvideo.vlm.chat import ChatModel, Seen
+from mmvideo.vlm.frame_size import UNKNOWN_PIXELS, decoding_size, resizes
 from tests.hub.checkpoints import FAMILIES
 from tests.hub.test_families import FPS, NEEDS_SOUND, QUESTION, SECONDS, Keep, moving, steady, theirs  # noqa: F401
 
@@ -148,10 +148,11 @@ def test_a_size_that_was_chosen_is_kept(checkpoint: Callable[[str], Path], stead
 def test_pictures_of_a_report_keep_their_shape(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     clip = film(tmp_path / "wide.mp4", 4, 90, 320)
     pipe = Pipeline("video-captioning", model=checkpoint("internvl"), device="cpu", num_frames=4, max_new_tokens=1)
-    head, tail = halves.split(pipe.stages)
+    head, tail = partition.split(pipe.stages)
     for _, stage in head:
         stage.load(torch.device("cpu"))
-    decoded = halves.decode(Item("wide", clip), clip, head, halves.needs(tail, "caption"), JobOptions(), thumbnail=True,
+    needed = partition.needs(tail, "caption")
+    decoded = partition.decode(Item("wide", clip), clip, head, needed, JobOptions(), thumbnail=True,
                             tail=tail)
     picture = Image.open(io.BytesIO(decoded.thumbnail))
     assert picture.width / picture.height == pytest.approx(4 * 320 / 90, rel=0.02)

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from mmvideo import Pipeline
-from mmvideo.jobs import halves
+from mmvideo.jobs import partition
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.rows import make_row
-from mmvideo.language.repetition import repeated_ngram
 from mmvideo.results import Answer, Caption, Generation
-from mmvideo.types import Asking
+from mmvideo.types import GenerationOptions
+from mmvideo.vlm.repetition import repeated_ngram
 from tests.hub.checkpoints import FAMILIES
 from tests.tiny import make_clip
 
@@ -36,17 +36,18 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def in_batches(pipe: Pipeline, clips: list[str], texts: tuple[str, ...]) -> list[tuple[Any, dict[str, Any]]]:
     """Return each clip's result of a job that reads them together, and its row; in this process."""
-    head, tail = halves.split(pipe.stages)
+    head, tail = partition.split(pipe.stages)
     assert tail, "this pipeline is not divided"
     for _, stage in head:
         stage.load(torch.device("cpu"))
-    needed, given, told = halves.needs(tail, pipe.recipe.gives), [], []
+    needed, given, told = partition.needs(tail, pipe.recipe.gives), [], []
     for number, clip in enumerate(clips):
         item = Item(f"{number}", clip, text=texts[number:number + 1])
-        decoded = halves.decode(item, clip, head, needed, JobOptions(), tail=tail)
-        given.append({"text": item.text, "prompt": None, "asking": Asking(), **halves.unpack(decoded.fields)})
+        decoded = partition.decode(item, clip, head, needed, JobOptions(), tail=tail)
+        given.append({"text": item.text, "prompt": None, "generation": GenerationOptions(),
+                      **partition.unpack(decoded.fields)})
         told.append((item, decoded.about))
-    results, _ = halves.compute(given, tail, pipe.recipe.gives, size=len(clips))
+    results, _ = partition.compute(given, tail, pipe.recipe.gives, size=len(clips))
     return [(result[0] if isinstance(result, tuple) else result, make_row(item, result, about, {}))
             for result, (item, about) in zip(results, told, strict=True)]
 

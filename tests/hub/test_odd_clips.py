@@ -18,12 +18,12 @@ from mmvideo import Pipeline
 from mmvideo.cli import main
 from mmvideo.errors import InvalidInput, OutOfMemory, UnsuitableClip, VideoDecodeError, translated
 from mmvideo.flow.opencv import DIS
-from mmvideo.hub.chat import ChatModel, Seen
 from mmvideo.hub.classifier import HubClassifier
-from mmvideo.hub.find import find
 from mmvideo.hub.load import LoadOptions
+from mmvideo.hub.resolve import find
 from mmvideo.jobs import JobOptions, run_job
 from mmvideo.registry import find as part
+from mmvideo.vlm.chat import ChatModel, Seen
 from tests.hub.checkpoints import FAMILIES
 from tests.hub.test_classifiers import FAMILIES as CLASSIFIERS
 from tests.tiny import make_clip

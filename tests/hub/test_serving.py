@@ -19,9 +19,9 @@ import pytest
 
 from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput
-from mmvideo.language.prompts import embedded_prompt
 from mmvideo.media import open_source
 from mmvideo.serving.request import Rules, read
+from mmvideo.vlm.embedded_prompt import embedded_prompt
 from tests.tiny import make_clip
 
 openai = pytest.importorskip("openai")

@@ -11,9 +11,9 @@ import torch
 
 from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput, UnknownName
-from mmvideo.language import decoding
 from mmvideo.sampling.budget import Budget
-from mmvideo.types import Asking
+from mmvideo.types import GenerationOptions
+from mmvideo.vlm import generate
 from tests.tiny import make_clip
 
 
@@ -111,7 +111,7 @@ def test_stop_texts(pipe: Pipeline, clip: str) -> None:
         whole = session.ask("what?", max_new_tokens=12)
         stop = whole.text[len(whole.text) // 2:][:3]
         cut = session.ask("what?", max_new_tokens=12, stop=stop)
-        told = session.finish("what?", Asking(max_new_tokens=12, stop=(stop,), stream=True))
+        told = session.finish("what?", GenerationOptions(max_new_tokens=12, stop=(stop,), stream=True))
         pieces = "".join(told)
         assert cut.text == whole.text[:whole.text.index(stop)].strip() == pieces == told.result.text
         assert cut.finished
@@ -218,6 +218,6 @@ def test_copies_of_a_cache_are_apart() -> None:
 
     cache = DynamicCache()
     cache.update(torch.ones(1, 1, 3, 2), torch.ones(1, 1, 3, 2), 0)
-    other = decoding.copied(cache)
+    other = generate.copied(cache)
     other.update(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), 0)
     assert (cache.get_seq_length(), other.get_seq_length()) == (3, 5)

@@ -34,4 +34,4 @@ def test_kills_lose_nothing_and_do_nothing_twice(captioning: Pipeline, clips: Pa
     assert kill.rows_of(tmp_path / "killed") == calm
     assert status(tmp_path / "killed")["counts"]["done"] == 12
     mine = psutil.Process().children(recursive=True)
-    assert not [process for process in mine if "nursery" in " ".join(process.cmdline())], "workers outlive their job"
+    assert not [process for process in mine if "forkserver" in " ".join(process.cmdline())], "workers outlive their job"

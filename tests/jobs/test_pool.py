@@ -9,7 +9,7 @@ import pytest
 
 from mmvideo import Pipeline
 from mmvideo.errors import MmvideoError
-from mmvideo.jobs import nursery, pool
+from mmvideo.jobs import forkserver, pool
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.pool import Event, Pool, Task
@@ -32,8 +32,8 @@ def _first(workers: Pool, seconds: float = 120.0) -> Event:
 def test_a_worker_that_is_slow_to_begin_costs_no_clip(setup: Setup, clips: Path,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     clip = str(clips / "clip0000.mp4")
-    with nursery.early(), Pool(setup, 1, timeout_seconds=120.0) as workers:
-        assert not nursery._spare, "it was taken"
+    with forkserver.early(), Pool(setup, 1, timeout_seconds=120.0) as workers:
+        assert not forkserver._spare, "it was taken"
         first = workers.pids
         workers.give(Task(7, Item(clip, clip)))
         monkeypatch.setattr(pool, "READY_SECONDS", 0.0)
@@ -56,8 +56,8 @@ def test_workers_that_never_begin_end_the_job(setup: Setup, monkeypatch: pytest.
 
 
 def test_a_nursery_that_no_pool_took_is_ended() -> None:
-    with nursery.early(("no.such.module", "json")):
-        started = nursery._spare[0]
+    with forkserver.early(("no.such.module", "json")):
+        started = forkserver._spare[0]
         started.wait()
     assert started._process.poll() is not None
-    assert not nursery._spare
+    assert not forkserver._spare

@@ -17,8 +17,8 @@ from mmvideo.errors import InvalidInput
 from mmvideo.jobs import JobOptions, run_job, status
 from mmvideo.jobs.coordinator import Progress
 from mmvideo.jobs.display import bottleneck, figures
+from mmvideo.jobs.inference_worker import Meters
 from mmvideo.jobs.ledger import Ledger
-from mmvideo.jobs.rank import Meters
 from mmvideo.jobs.status import text
 
 write = clips_that_speak.write

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmvideo import registry
-from mmvideo.stages.read import Given, Read
+from mmvideo.stages.read import Read, VideoRequest
 
 
 class OddError(Exception):
@@ -37,7 +37,7 @@ ERRORS: dict[str, Any] = {
 class Unruly(Read):
     """Opens videos as `read` does, but for those whose name says otherwise."""
 
-    def __call__(self, *, video: Given) -> dict[str, Any]:
+    def __call__(self, *, video: VideoRequest) -> dict[str, Any]:
         name = Path(str(video.source)).stem
         kind = name.partition("-")[0]
         if kind in ERRORS:

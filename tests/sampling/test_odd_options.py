@@ -10,10 +10,10 @@ from mmvideo.errors import InvalidInput
 from mmvideo.media import open_source
 from mmvideo.sampling.budget import Budget
 from mmvideo.sampling.shots import find_cuts
-from mmvideo.stages.read import Given, Read
+from mmvideo.stages.read import Read, VideoRequest
 from mmvideo.stages.sample import Sample, SampleShots, Shots
 from mmvideo.stages.separate import Hear
-from mmvideo.types import Asking, Audio
+from mmvideo.types import Audio, GenerationOptions
 
 FRAMES = np.zeros((20, 16, 24, 3), np.uint8)
 ODD = ["2", float("nan"), float("inf"), -1, 0, 2 + 1j, [2], {}, True, 10**400]
@@ -53,7 +53,7 @@ def test_other_stages(value):
 
 def test_a_misspelt_option_of_a_video():
     with pytest.raises(InvalidInput, match="Did you mean 'fps'"):
-        Read()(video=Given(FRAMES, {"fsp": 10}))
+        Read()(video=VideoRequest(FRAMES, {"fsp": 10}))
 
 
 @pytest.mark.parametrize("options", [
@@ -62,4 +62,4 @@ def test_a_misspelt_option_of_a_video():
     {"choices": ["a", 3]}, {"choices": "ab"}, {"history": 3}, {"stream": "yes"}, {"choices": ["a"]}], ids=repr)
 def test_questions(options):
     with pytest.raises(InvalidInput):
-        Asking.of(options)
+        GenerationOptions.of(options)

@@ -20,26 +20,26 @@ from tests.serving.conftest import about
 DATA = "data:video/mp4;base64," + base64.b64encode(b"some bytes").decode()
 
 
-def asking(**fields: Any) -> Any:
-    return read(about(DATA, **fields), Rules()).asking
+def generation(**fields: Any) -> Any:
+    return read(about(DATA, **fields), Rules()).generation
 
 
 def refused(**fields: Any) -> Refused:
     with pytest.raises(Refused) as caught:
-        asking(**fields)
+        generation(**fields)
     return caught.value
 
 
 def test_what_is_obeyed() -> None:
-    given = asking(temperature=0.5, top_p=0.9, seed=3, stop=["a", "b"], max_completion_tokens=7, stream=True)
+    given = generation(temperature=0.5, top_p=0.9, seed=3, stop=["a", "b"], max_completion_tokens=7, stream=True)
     assert (given.temperature, given.top_p, given.seed, given.stop, given.max_new_tokens, given.stream) == (
         0.5, 0.9, 3, ("a", "b"), 7, True)
-    assert asking(stop="end").stop == ("end",)
-    assert asking(max_tokens=5, max_completion_tokens=5).max_new_tokens == 5
-    assert asking(response_format={"type": "json_object"}).schema == {"type": "object"}
-    assert asking(response_format={"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": {
+    assert generation(stop="end").stop == ("end",)
+    assert generation(max_tokens=5, max_completion_tokens=5).max_new_tokens == 5
+    assert generation(response_format={"type": "json_object"}).schema == {"type": "object"}
+    assert generation(response_format={"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": {
         "type": "boolean"}}}).schema == {"type": "boolean"}
-    assert asking(choices=["yes", "no"]).choices == ("yes", "no")
+    assert generation(choices=["yes", "no"]).choices == ("yes", "no")
 
 
 @pytest.mark.parametrize("fields", [
@@ -51,7 +51,7 @@ def test_what_is_obeyed() -> None:
     {"prompt_cache_key": "x"}, {"safety_identifier": "y"}, {"top_p": 1, "temperature": 0},
 ])
 def test_what_changes_nothing_passes(fields: dict[str, Any]) -> None:
-    assert asking(**fields) == asking(**({"stream": True} if fields.get("stream") else {}))
+    assert generation(**fields) == generation(**({"stream": True} if fields.get("stream") else {}))
 
 
 @pytest.mark.parametrize(("field", "value"), [
@@ -88,7 +88,7 @@ def test_options_that_do_not_go_together() -> None:
     assert refused(choices=["a", "b"], temperature=1).field == "temperature"
     assert refused(choices=["a", "b"], stop="a").field == "stop"
     with pytest.raises(InvalidInput, match="choices or a schema"):
-        asking(choices=["a", "b"], response_format={"type": "json_object"})
+        generation(choices=["a", "b"], response_format={"type": "json_object"})
 
 
 @pytest.mark.parametrize("message", [

@@ -16,8 +16,8 @@ from mmvideo.media import write_audio
 from mmvideo.separation.losses import si_sdr
 from mmvideo.separation.mouth_mask import MouthMask
 from mmvideo.talkers import articulate, draw_mouths, random_looks
-from mmvideo.training.grow import deepened, grown, widened
 from mmvideo.training.loop import Schedule
+from mmvideo.training.net2net import deepened, grown, widened
 from mmvideo.training.separator import _begin_with, figures, losses, train
 from mmvideo.training.separator_bank import Voice, is_held_out, voices_bank
 from mmvideo.training.separator_faces import EigenMouths

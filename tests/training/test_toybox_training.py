@@ -11,12 +11,12 @@ import torch
 from mmvideo.encoders.toybox_av import ToyboxAV
 from mmvideo.errors import UnknownName, WeightsError
 from mmvideo.heads.domain import DomainHead
-from mmvideo.language.model import LanguageModel
-from mmvideo.projectors.resampler import Resampler
 from mmvideo.training import recipes, toybox_joint, toybox_language, toybox_perception
 from mmvideo.training.loop import Schedule
 from mmvideo.training.toybox_data import CAPTION_TYPE, draw, tokenize
 from mmvideo.training.toybox_parts import Sizes, answers, grown, load_parts, new_concepts, new_language, new_resampler
+from mmvideo.vlm.language_model import LanguageModel
+from mmvideo.vlm.projectors.resampler import Resampler
 
 LEVELS = {"easy": 1.0}
 TINY = Sizes(dim=32, depth=1, dim_resampler=24, depth_resampler=1, dim_llm=24, depth_llm=1)

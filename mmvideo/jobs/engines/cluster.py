@@ -11,16 +11,16 @@ import os
 from typing import Any
 
 from mmvideo.errors import InvalidInput, MissingExtra, MmvideoError
-from mmvideo.jobs import halves
-from mmvideo.jobs.buckets import Ready
+from mmvideo.jobs import partition
+from mmvideo.jobs.batcher import Ready
 from mmvideo.jobs.coordinator import Coordinator
 from mmvideo.jobs.engines.ranks import recipe_from_json, recipe_to_json
+from mmvideo.jobs.inference_worker import Rank
 from mmvideo.jobs.ledger import Entry
-from mmvideo.jobs.link import Address, RemoteLink, serve
 from mmvideo.jobs.options import JobOptions, row_keys
 from mmvideo.jobs.pool import Event, Pool, Task
-from mmvideo.jobs.rank import Rank
 from mmvideo.jobs.rows import Outcome
+from mmvideo.jobs.rpc import Address, RemoteLink, serve
 from mmvideo.registry import PARTS, _table
 
 ROUND = 20_000
@@ -54,7 +54,7 @@ def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: C
         with serve(coordinator, ray.util.get_node_ip_address()) as address:
             setup = {"recipe": recipe_to_json(pipeline.recipe), "options": options, "job": job, "address": address,
                      "parts": {kind: dict(parts) for kind, parts in PARTS.items()}, "device": pipeline.device.type}
-            setup["heavy"] = any(stage.modules() for _, stage in halves.split(pipeline.stages)[0])
+            setup["heavy"] = any(stage.modules() for _, stage in partition.split(pipeline.stages)[0])
             _rounds(ray, RayError, setup, options, coordinator)
     finally:
         if mine:

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from mmvideo.jobs import halves
+from mmvideo.jobs import partition
 from mmvideo.jobs.coordinator import Coordinator
+from mmvideo.jobs.inference_worker import Rank
 from mmvideo.jobs.options import JobOptions, cores
-from mmvideo.jobs.rank import Rank
 
 
 def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
@@ -50,4 +50,4 @@ def compute_threads(pipeline: Any, options: JobOptions, available: int | None = 
         available: cores of this rank; None for all of this machine.
     """
     available = available or cores()
-    return available if halves.is_costly(pipeline.stages) else max(1, available - options.num_workers)
+    return available if partition.is_costly(pipeline.stages) else max(1, available - options.num_workers)

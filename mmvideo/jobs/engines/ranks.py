@@ -25,9 +25,9 @@ from mmvideo.errors import MmvideoError
 from mmvideo.jobs.coordinator import Coordinator
 from mmvideo.jobs.engines.local import compute_threads
 from mmvideo.jobs.engines.local import work as work_here
-from mmvideo.jobs.link import LOOPBACK, Address, RemoteLink, own_address, serve
+from mmvideo.jobs.inference_worker import Rank
 from mmvideo.jobs.options import JobOptions, cores
-from mmvideo.jobs.rank import Rank
+from mmvideo.jobs.rpc import LOOPBACK, Address, RemoteLink, own_address, serve
 from mmvideo.recipes import Recipe, StageSpec
 from mmvideo.registry import PARTS, _table
 

@@ -1,0 +1,131 @@
+"""The process that forks decode workers, seen from the side that starts it; it has imported what workers need."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+
+from mmvideo.errors import MmvideoError
+from mmvideo.recipes import Recipe
+from mmvideo.registry import find
+
+READY_SECONDS = 300.0
+"""A worker, or the forkserver, may take so long to import and load on a machine that is busy with other things."""
+_COMMAND = "import sys; from mmvideo.jobs.worker import forkserver; forkserver(int(sys.argv[1]), sys.argv[2:])"
+_TRIES = 3
+_spare: list[ForkServer] = []
+
+
+class ForkServer:
+    """Starts without being waited for: it imports while its parent loads weights.
+
+    Args:
+        imports: modules that workers will need beside our own.
+    """
+
+    def __init__(self, imports: Sequence[str] = ()):
+        self.imports = tuple(imports)
+        self._ready = False
+        self._begin()
+
+    def _begin(self) -> None:
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        self._process = subprocess.Popen([sys.executable, "-c", _COMMAND, str(theirs.fileno()), *self.imports],
+                                         pass_fds=[theirs.fileno()], env=environment)
+        theirs.close()
+        ours.settimeout(READY_SECONDS)
+        self._control, self._ready = ours, False
+
+    def wait(self) -> None:
+        """Wait until it can fork.
+
+        Raises:
+            MmvideoError: it ends, time after time, before it can.
+        """
+        for _ in range(_TRIES):
+            if self._ready:
+                return
+            with contextlib.suppress(OSError):
+                self._ready = self._control.recv(1) == b"R"
+            if not self._ready:
+                self._again()
+        if not self._ready:
+            raise MmvideoError("The process that starts decode workers ends before it can begin; see above.")
+
+    def _again(self) -> None:
+        self.close()
+        self._begin()
+
+    def fork(self) -> tuple[Connection, int]:
+        """Return the connection to a new worker, and its process number.
+
+        Raises:
+            MmvideoError: the process that forks keeps ending.
+        """
+        for _ in range(2):
+            self.wait()
+            ours, theirs = socket.socketpair()
+            try:
+                socket.send_fds(self._control, [b"F"], [theirs.fileno()])
+                answer = self._control.recv(8)
+            except OSError:
+                answer = b""
+            theirs.close()
+            if len(answer) == 8:
+                return Connection(ours.detach()), struct.unpack("<q", answer)[0]
+            ours.close()
+            self._again()  # it was ended, and its workers with it
+        raise MmvideoError("The process that starts decode workers keeps ending; is there memory left?")
+
+    def how(self, pid: int) -> str:
+        """Say how a worker ended, in words."""
+        try:
+            self._control.sendall(b"W" + struct.pack("<q", pid))
+            answer = self._control.recv(8)
+        except OSError:
+            answer = b""
+        if len(answer) < 8:
+            return "with all others"
+        status = struct.unpack("<q", answer)[0]
+        if os.WIFSIGNALED(status):
+            return f"by signal {signal.Signals(os.WTERMSIG(status)).name}"
+        return f"with exit code {os.waitstatus_to_exitcode(status)}"
+
+    def close(self) -> None:
+        """End it, and its workers with it."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def imports_of(recipe: Recipe) -> tuple[str, ...]:
+    """Return the modules that workers of a recipe need beside our own."""
+    return tuple(dict.fromkeys(name for spec in recipe.stages for name in find("stages", spec.name).imports))
+
+
+@contextlib.contextmanager
+def early(imports: Sequence[str] = ()) -> Iterator[None]:
+    """Start one now for the pool to come, so that it imports while a model is loaded; end it if none came."""
+    if hasattr(os, "fork") and not _spare:
+        _spare.append(ForkServer(imports))
+    try:
+        yield
+    finally:
+        while _spare:
+            _spare.pop().close()
+
+
+def take(imports: Sequence[str]) -> ForkServer:
+    """Return the one that was started early, or a new one."""
+    return _spare.pop() if _spare else ForkServer(imports)
+
+
+__all__ = ["READY_SECONDS", "ForkServer", "early", "imports_of", "take"]

@@ -1,0 +1,285 @@
+"""One rank: decode workers on one side, networks on the other, a bounded queue between them.
+
+A rank takes items from whoever holds the ledger and gives outcomes back; it knows neither files of results nor other
+ranks. The local engine runs one in the process of the job, the engine `accelerate` one in each process that it starts.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+
+from mmvideo.errors import MmvideoError, OutOfMemory
+from mmvideo.jobs import partition
+from mmvideo.jobs.batcher import Buckets, Ready
+from mmvideo.jobs.failures import ITEM_ERRORS, is_foreign, told
+from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.ledger import Entry
+from mmvideo.jobs.options import JobOptions, row_keys
+from mmvideo.jobs.pool import Event, Pool, Task
+from mmvideo.jobs.rows import Outcome, make_row, num_words
+from mmvideo.jobs.worker import Setup, sys_path
+from mmvideo.registry import PARTS
+from mmvideo.types import GenerationOptions
+
+
+class Link(Protocol):
+    """The way from a rank to whoever holds the ledger; may be used from several threads."""
+
+    def take(self, count: int) -> list[tuple[Entry, bool]]:
+        """Return items to do, each with whether a thumbnail is wanted; none when there are no more."""
+
+    def knows(self, key: str) -> bool:
+        """Say whether a result is there for a key."""
+
+    def running(self, nums: Sequence[int]) -> None:
+        """Say that the networks run on these items now."""
+
+    def crashed(self, num: int, message: str) -> bool:
+        """Say that an item has ended its worker; the answer is whether to try again."""
+
+    def report(self, outcomes: Sequence[Outcome]) -> None:
+        """Hand outcomes over."""
+
+    def stopping(self) -> bool:
+        """Say whether to stop after what has been begun."""
+
+
+@dataclass
+class Meters:
+    """Where the time of a rank went, in seconds; read by the progress display while it runs."""
+
+    started: float = field(default_factory=time.perf_counter)
+    decode: float = 0.0
+    compute: float = 0.0
+    waiting: float = 0.0
+    """The networks waited for decoded clips."""
+    blocked: float = 0.0
+    """Decoded clips waited for the networks: the queue was full."""
+    stages: dict[str, float] = field(default_factory=dict)
+    whole: bool = False
+    """The workers hold the networks: what they do is not only to fetch and decode."""
+
+    def add(self, stages: Sequence[tuple[str, float]]) -> None:
+        """Add seconds of stages."""
+        for name, seconds in stages:
+            self.stages[name] = self.stages.get(name, 0.0) + seconds
+
+
+class Rank:
+    """Work until there is nothing left.
+
+    Args:
+        pipeline: loaded; its second half runs here.
+        job: what every row says about the job (`config`, `model` ...).
+    """
+
+    def __init__(self, pipeline: Any, options: JobOptions, job: dict[str, Any], link: Link):
+        self.pipeline, self.options, self.job, self.link = pipeline, options, job, link
+        head, self.tail = partition.split(pipeline.stages)
+        heavy = any(stage.modules() for _, stage in head)
+        if heavy and options.workers is None:
+            options = self.options = replace(options, workers=1)
+        self.setup = Setup(pipeline.recipe, options, {kind: dict(parts) for kind, parts in PARTS.items()},
+                           sys_path(), str(pipeline.device) if heavy else "cpu", heavy)
+        self.size = options.batch_size
+        self.meters = Meters(whole=heavy)
+        self._ready: queue.Queue[Ready | None] = queue.Queue()
+        self.again: deque[Task] = deque()
+        self._open = 0
+        """Decoded clips of which nothing has come yet."""
+        self._lock = threading.Lock()
+        self._starved = False
+        """No worker is busy: nothing more will be decoded until the networks have moved on."""
+        self._failure: list[BaseException] = []
+        self._end = threading.Event()
+
+    def run(self) -> None:
+        """Decode and compute until the link gives no more.
+
+        Raises:
+            MmvideoError: workers cannot be started.
+        OutputError: nothing can be written any more.
+        """
+        feeder = threading.Thread(target=self._feed, name="decode", daemon=True)
+        feeder.start()
+        try:
+            self._compute_all()
+        finally:
+            self._end.set()
+            feeder.join()
+        if self._failure:
+            raise self._failure[0]
+
+    # --- decoding, in a thread of its own -----------------------------------------------------------------------
+
+    @property
+    def _most_waiting(self) -> int:
+        return max(2 * self.options.batch_size, 2 * self.options.num_workers)
+
+    def _feed(self) -> None:
+        try:
+            with Pool(self.setup, self.options.num_workers, self.options.timeout_seconds, self._known) as pool:
+                self._feed_through(pool)
+        except BaseException as error:  # told to the thread that waits for clips
+            self._failure.append(error)
+            if not isinstance(error, MmvideoError | OSError | sqlite3.Error):
+                raise
+        finally:
+            self._ready.put(None)
+
+    def _feed_through(self, pool: Pool) -> None:
+        stock: deque[tuple[Entry, bool]] = deque()
+        more = True
+        while not self._end.is_set():
+            while pool.idle and self._open + len(pool.tasks) < self._most_waiting:
+                task = self.again.popleft() if self.again else None
+                if task is None:
+                    if not stock and more:
+                        stock.extend([] if self.link.stopping() else self.link.take(self._most_waiting))
+                        more = bool(stock)
+                    if not stock or (stock[0][0].suspect and (self._open or pool.tasks)):
+                        break
+                    entry, thumbnail = stock.popleft()
+                    task = Task(entry.num, entry.item, thumbnail=thumbnail, crashes=entry.crashes)
+                pool.give(task)
+            if self.link.stopping():
+                stock.clear()
+            self._starved = not pool.tasks
+            if self._starved and not self._open and not self.again and not stock and not more:
+                return
+            full = self._open + len(pool.tasks) >= self._most_waiting
+            start = time.perf_counter()
+            for event in pool.events(0.02):
+                self._handle(event)
+            self.meters.blocked += (time.perf_counter() - start) * (full and self._starved)
+            self.meters.decode = pool.busy_seconds
+
+    def keys(self, content: str, item: Item) -> tuple[str, ...]:
+        """Return the keys under which the result of an item can be known; a new one is kept under the last."""
+        return row_keys(content, self.job["config"], item.asked(), strict=self.options.strict)
+
+    def _known(self, task: Task, content: str) -> str | None:
+        return next((key for key in self.keys(content, task.item) if self.link.knows(key)), None)
+
+    def _handle(self, event: Event) -> None:
+        task = event.task
+        if event.crashed:
+            if self.link.crashed(task.num, event.error[1]):
+                self.again.append(replace(task, crashes=task.crashes + 1))
+            return
+        if event.decoded is None:
+            self.link.report([Outcome(task.num, event.key, event.content, event.stamp, error=event.error,
+                                      foreign=event.foreign)])
+            return
+        self.meters.add(event.decoded.about["seconds"])
+        self._count(1)
+        self._ready.put(Ready(task, event.content, event.stamp, event.decoded))
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._open += change
+
+    # --- computing, in the thread that calls run ----------------------------------------------------------------
+
+    def _compute_all(self) -> None:
+        buckets = Buckets(self.size)
+        while True:
+            flush = self._starved and self._ready.empty()
+            if batch := buckets.full() or (buckets.any() if flush else buckets.stale()):
+                self.compute(batch)
+                self._count(-len(batch))
+                continue
+            start = time.perf_counter()
+            try:
+                got = self._ready.get(timeout=0.02 if len(buckets) else 0.2)
+            except queue.Empty:
+                continue
+            finally:
+                self.meters.waiting += time.perf_counter() - start
+            if got is None:
+                return
+            buckets.add(got)
+
+    def compute(self, batch: list[Ready], *, notes: tuple[str, ...] = (), size: int | None = None) -> None:
+        """Run the networks on decoded clips and report what came of each; on lack of memory in smaller batches."""
+        size = size or self.size
+        self.link.running([one.task.num for one in batch])
+        start = time.perf_counter()
+        try:
+            fields = [{"text": one.task.item.text, "prompt": one.task.item.prompt, "generation": GenerationOptions(),
+                       **partition.unpack(one.decoded.fields)} for one in batch]
+            results, stages = partition.compute(fields, self.tail, self.pipeline.recipe.gives, size=size)
+        except (torch.OutOfMemoryError, OutOfMemory) as error:
+            self.meters.compute += time.perf_counter() - start
+            self._out_of_memory(batch, error, notes, size)
+            return
+        except ITEM_ERRORS as error:
+            self.meters.compute += time.perf_counter() - start
+            self._failed(batch, error, notes, size)
+            return
+        seconds = time.perf_counter() - start
+        self.meters.compute += seconds
+        self.meters.add(stages)
+        self.link.report([self._outcome(one, result, stages, len(batch), notes)
+                          for one, result in zip(batch, results, strict=True)])
+
+    def _outcome(self, one: Ready, result: Any, stages: Sequence[tuple[str, float]], count: int,
+                 notes: tuple[str, ...]) -> Outcome:
+        item, about = one.task.item, one.decoded.about
+        try:
+            row = make_row(item, result, about, self.job, notes)
+        except ITEM_ERRORS as error:
+            return self._failure_of(one, error)
+        timings = {name: round(seconds, 4) for name, seconds in about["seconds"]}
+        timings |= {name: round(seconds / count, 4) for name, seconds in stages}
+        return Outcome(one.task.num, self.keys(one.content, item)[-1], one.content, one.stamp,
+                       row, timings, thumbnail=one.decoded.thumbnail, frames=about["frames"], words=num_words(row))
+
+    def _failed(self, batch: list[Ready], error: BaseException, notes: tuple[str, ...], size: int) -> None:
+        """Find the clip of a batch that the networks do not take, by trying each alone."""
+        if len(batch) > 1:
+            for one in batch:
+                self.compute([one], notes=notes, size=size)
+            return
+        self.link.report([self._failure_of(batch[0], error)])
+
+    @staticmethod
+    def _failure_of(one: Ready, error: BaseException) -> Outcome:
+        return Outcome(one.task.num, content=one.content, stamp=one.stamp, error=told(error, one.task.item.source),
+                       foreign=is_foreign(error))
+
+    def _out_of_memory(self, batch: list[Ready], error: BaseException, notes: tuple[str, ...], size: int) -> None:
+        """Halve the batch; a clip alone is looked at with fewer frames if that is allowed, else it fails."""
+        if self.pipeline.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if size > 1:
+            self.size = half = size // 2
+            note = (f"out of memory: batch of {half} instead of {self.options.batch_size}",)
+            middle = max(1, len(batch) // 2)
+            for part in (batch[:middle], batch[middle:]):
+                if part:
+                    self.compute(part, notes=note, size=half)
+            return
+        if len(batch) > 1:
+            for one in batch:
+                self.compute([one], notes=notes, size=1)
+            return
+        task = batch[0].task
+        if self.options.allow_reduce and task.reduce < 4:
+            self.again.append(replace(task, reduce=task.reduce + 1))
+            return
+        self.link.report([Outcome(task.num, content=batch[0].content, stamp=batch[0].stamp, error=(
+            "OutOfMemory", f"{task.item.source} alone does not fit into memory: {error} Use fewer or smaller frames, "
+            "or --allow-reduce."))])
+
+
+__all__ = ["ITEM_ERRORS", "Link", "Meters", "Rank"]

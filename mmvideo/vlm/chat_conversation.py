@@ -1,0 +1,90 @@
+"""One video in front of a chat model: what was seen is read once, and its keys and values serve every question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmvideo.hub.load import memory_for
+from mmvideo.vlm import generate
+from mmvideo.vlm.chat import ChatModel, Prompt, Seen
+from mmvideo.vlm.context import check_room
+from mmvideo.vlm.conversation import Conversation
+from mmvideo.vlm.kv_cache import cache_of, with_cache
+from mmvideo.vlm.mrope import Places
+
+PER_TOKEN = frozenset(("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
+                       "position_ids"))
+"""Inputs with one entry a token."""
+
+
+class ChatConversation(Conversation):
+    """Ask a chat model any number of questions about one video.
+
+    Args:
+        chat: the model.
+        seen: frames, times and sound.
+        first: the prompt of any question about it, if it has been prepared.
+    """
+
+    def __init__(self, chat: ChatModel, seen: Seen, first: Prompt | None = None):
+        self.chat, self.seen = chat, seen
+        self.tokenizer, self.ends, self.context = chat.tokenizer, chat.ends, chat.context
+        self.first = first or chat.prompt("?", seen)
+        self._places = Places(chat.model)
+        self.prefix = self.first.tensors["input_ids"][:, :self.first.prefix_length]
+        self.num_read = self.prefix.shape[1]
+        check_room(self.context, self.num_read, 1)
+        with memory_for(f"{chat.name} reads {self.num_read} tokens"):
+            self._cache = self._read()
+
+    @torch.inference_mode()
+    def _read(self) -> Any:
+        length, model = self.prefix.shape[1], self.chat.model
+        inputs = {}
+        for name, value in self.first.tensors.items():
+            value = value[:, :length] if name in PER_TOKEN else value
+            inputs[name] = placed(value, self.chat.device, model.dtype)
+        with self._places.watching():
+            out = model(**inputs, use_cache=True, logits_to_keep=1)
+        return cache_of(out)
+
+    def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
+        """Return the token IDs (1, L) that follow the prefix."""
+        self.chat.check(text)
+        ids = self.chat.ids(text, self.seen, history, self.first)
+        length = self.prefix.shape[1]
+        assert torch.equal(ids[:, :length], self.prefix), "the words after a video changed how it is read"
+        return ids[:, length:].to(self.chat.device)
+
+    def step(self) -> generate.Step:
+        """Return a reader that stands just after the prefix; the first tokens that it is given are the question."""
+        model = self.chat.model
+        given = with_cache(model, generate.copied(self._cache))
+        read, shift = [self.prefix], None
+
+        def go_on(ids: Tensor) -> Tensor:
+            nonlocal shift
+            with torch.inference_mode(), memory_for(f"{self.chat.name} answers"):
+                more: dict[str, Any] = {}
+                if read:
+                    found = self._places.of(torch.cat((read.pop().to(ids), ids), 1))
+                    if found is not None:
+                        more["position_ids"], shift = found[0][..., -ids.shape[1]:], found[1]
+                if shift is not None:
+                    self._places.shift(shift)
+                return model(input_ids=ids, use_cache=True, **given, **more).logits
+
+        return go_on
+
+
+def placed(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Bring an input to the model's device, and numbers with a point to its precision."""
+    if not isinstance(value, Tensor):
+        return value
+    return value.to(device, dtype) if value.is_floating_point() else value.to(device)
+
+
+__all__ = ["PER_TOKEN", "ChatConversation", "placed"]

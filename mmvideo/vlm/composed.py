@@ -1,0 +1,285 @@
+"""A video language model put together from parts: any registered encoders, a projector each, any causal model.
+
+A folder of one holds::
+
+    config.json       names of the parts, the clip that is looked at, how questions are put
+    encoder/          as the encoder's own save_pretrained writes it
+    projector/        likewise
+    audio_encoder/    and audio_projector/, where it hears through an encoder of its own
+    language/         a causal model and its tokenizer, in the Hugging Face format
+    recipe.yaml       the pipeline that runs it
+    README.md, SHA256SUMS
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmvideo import recipes, weights
+from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, WeightsError, shown
+from mmvideo.hub.load import check_fit, local, memory_for, quiet
+from mmvideo.hub.resolve import check_causal, reading
+from mmvideo.nn.token_reduction import dropped, merged
+from mmvideo.registry import find
+from mmvideo.types import Clips, Expected, Features
+from mmvideo.vlm.context import MOST_FOR_A_QUESTION, check_room, longest_context
+from mmvideo.vlm.prompt import VIDEO, Prompt
+
+KIND = "composed"
+RECIPE = "recipe.yaml"
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """What a composed model looks at: windows over the whole video, each seen as one clip."""
+
+    num_frames: int
+    height: int
+    width: int
+    window_seconds: float
+    max_windows: int = 8
+    """Longer videos are thinned evenly to so many windows."""
+    sample_rate: int | None = None
+    """Samples per second of the sound; None for a deaf model."""
+
+
+class Composed(nn.Module):
+    """Encoder, projector and language model.
+
+    Args:
+        parts: registered names: "encoder", "projector" and, where it hears beside, "audio_encoder", "audio_projector".
+        modules: the parts themselves, by the same names, and "language".
+        tokenizer: of the language model.
+        look: what is looked at.
+        form: how questions are put, see `mmvideo.vlm.prompt`; empty for the tokenizer's chat template.
+
+    Raises:
+        InvalidInput: parts whose widths do not fit.
+    """
+
+    def __init__(self, parts: dict[str, str], modules: dict[str, nn.Module], tokenizer: Any, look: ClipSpec,
+                 form: str = ""):
+        super().__init__()
+        self.names, self.look, self.form = dict(parts), look, form
+        self.parts = nn.ModuleDict(modules)
+        self.tokenizer, self.prompt = tokenizer, Prompt(tokenizer, form)
+        wide = self.language.get_input_embeddings().embedding_dim
+        for eyes, bridge in (("encoder", "projector"), ("audio_encoder", "audio_projector")):
+            if bridge not in modules:
+                continue
+            given = modules[bridge].config
+            if (given["dim_in"], given["dim_out"]) != (modules[eyes].dim, wide):
+                raise InvalidInput(f"The {bridge} maps {given['dim_in']} to {given['dim_out']}, but {parts[eyes]} "
+                                   f"gives {modules[eyes].dim} and the language model reads {wide}.")
+
+    @property
+    def language(self) -> nn.Module:
+        """The causal model."""
+        return self.parts["language"]
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens that the language model can read and write together; None where nothing says."""
+        return longest_context(self.language.config, self.tokenizer)
+
+    def fewer_windows(self, count: int, num_tokens: int, expected: Expected) -> int | None:
+        """Return a number of windows that may fit into the context beside what will be asked; None where these do.
+
+        Args:
+            count: windows that were looked at.
+            num_tokens: visual tokens of all of them.
+            expected: where it holds no question, an eighth of the context is left for one, 256 tokens at most.
+
+        Raises:
+            ContextExceeded: there is one window only, and it does not fit.
+        """
+        context = self.context
+        if context is None:
+            return None
+        asked = [sum(map(len, self.prompt.around(text, expected.history))) for text in expected.texts]
+        words = max(asked, default=sum(map(len, self.prompt.around("?"))) + min(MOST_FOR_A_QUESTION, context // 8))
+        if num_tokens + words + expected.max_new_tokens <= context:
+            return None
+        if count == 1:
+            check_room(context, num_tokens + words, expected.max_new_tokens)
+        left = context - words - expected.max_new_tokens
+        return max(1, min(count - 1, count * left // num_tokens))
+
+    def features(self, frames: Tensor, audio: Tensor | None = None, has_audio: Tensor | None = None) -> Features:
+        """Encode clips, uint8 (B, T, C, H, W), with their sound (B, S) where the encoder takes it."""
+        encoder = self.parts["encoder"]
+        if "audio" in inspect.signature(encoder.forward).parameters:
+            return encoder(frames, audio=audio, has_audio=has_audio)
+        return encoder(frames)
+
+    def embed(self, frames: Tensor, audio: Tensor | None = None, has_audio: Tensor | None = None) -> Tensor:
+        """Turn clips into visual tokens, then audio tokens, (B, N, D of the language model)."""
+        soft = self.parts["projector"](self.features(frames, audio, has_audio))
+        if "audio_encoder" not in self.parts or audio is None:
+            return soft
+        heard = self.parts["audio_projector"](self.parts["audio_encoder"](audio))
+        return torch.cat((soft, heard), 1)
+
+    def watch(self, clips: Clips, *, batch_size: int = 8, drop_below: float | None = None,
+              merge_to: float = 1.0) -> Tensor:
+        """Turn all windows of a video into one row of visual tokens (1, M, D).
+
+        Args:
+            clips: the windows.
+            batch_size: windows at a time.
+            drop_below: leave out tokens of places that changed by less than this, see
+                `mmvideo.nn.token_reduction.still`.
+            merge_to: share of the visual tokens that is left, see `mmvideo.nn.token_reduction.merged`.
+
+        Raises:
+            InvalidInput: a share out of range, or a projector that needs the whole grid.
+        """
+        device, rows = self.language.get_input_embeddings().weight.device, []
+        if drop_below is not None:
+            soft = torch.cat([self._sparse(clips, i, drop_below, device) for i in range(len(clips.frames))], 1)
+            return soft if merge_to == 1 else merged(soft, merge_to)
+        for first in range(0, clips.frames.shape[0], batch_size):
+            chosen = slice(first, first + batch_size)
+            audio = None if clips.audio is None else clips.audio[chosen].to(device)
+            frames = clips.frames[chosen].to(device)
+            heard = torch.full((len(frames),), clips.has_audio, device=device)
+            rows.append(self.embed(frames, audio, heard))
+        soft = torch.cat(rows)
+        return (soft if merge_to == 1 else merged(soft, merge_to)).flatten(0, 1)[None]
+
+    def _sparse(self, clips: Clips, i: int, drop_below: float, device: torch.device) -> Tensor:
+        """Return the visual tokens (1, M, D) of one window without those of still places."""
+        bridge = self.parts["projector"]
+        if not getattr(bridge, "any_tokens", False):
+            raise InvalidInput(f"The projector {self.names['projector']} needs the whole grid of tokens, so none can "
+                               "be dropped; linear, mlp2x and qformer take any.")
+        audio = None if clips.audio is None else clips.audio[i:i + 1].to(device)
+        frames = clips.frames[i:i + 1].to(device)
+        heard = torch.full((1,), clips.has_audio, device=device)
+        return bridge(dropped(self.features(frames, audio, heard), frames[0], drop_below))
+
+    def save_pretrained(self, folder: str | Path, *, about: str = "") -> Path:
+        """Write the whole model into a folder; the way to load it is in its README.md."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, part in self.parts.items():
+            part.save_pretrained(folder / name)
+        self.tokenizer.save_pretrained(str(folder / "language"))
+        config = {"kind": KIND, "parts": self.names, "look": asdict(self.look), "form": self.form}
+        (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        recipe = recipes.load("composed-qa")
+        recipe.save(folder / RECIPE)
+        (folder / "README.md").write_text(_card(self, folder.name, about), encoding="utf-8")
+        weights.seal(folder)
+        return folder
+
+    def push_to_hub(self, name: str, folder: str | Path, *, private: bool = False) -> str:
+        """Save into a folder and upload it to the hub as "owner/name"; return its address.
+
+        Raises:
+            ModelUnavailable: the hub cannot be reached, or refuses; the folder is kept.
+        """
+        from huggingface_hub import HfApi
+
+        home, api = self.save_pretrained(folder), HfApi()
+        try:
+            api.create_repo(name, exist_ok=True, private=private)
+            return str(api.upload_folder(repo_id=name, folder_path=str(home)))
+        except (OSError, ValueError) as error:
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ModelUnavailable(f"{name} could not be uploaded ({why}). Log in with `hf auth login`, then "
+                                   f"run `hf upload {name} {home}`.") from error
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> Composed:
+        """Load what `save_pretrained` wrote, in evaluation mode.
+
+        Raises:
+            WeightsError: not such a folder, or a part that is missing or does not fit.
+        """
+        folder = Path(folder).expanduser()
+        config = weights.config(weights.checked(folder))
+        if config.get("kind") != KIND:
+            raise WeightsError(f"{folder} holds no composed model; one is written by mmvideo train or save_pretrained.")
+        parts, look, form = config.get("parts"), config.get("look"), config.get("form", "")
+        if not isinstance(parts, dict) or not {"encoder", "projector"} <= parts.keys() or not isinstance(form, str):
+            raise WeightsError(f"{folder}/config.json names no parts of a composed model: {shown(parts)}; fetch it "
+                               "again.")
+        kinds = {"encoder": "encoders", "projector": "projectors", "audio_encoder": "audio-encoders",
+                 "audio_projector": "projectors"}
+        if unknown := [part for part in parts if part not in kinds]:
+            raise WeightsError(f"{folder}/config.json names a part that no composed model has: {shown(unknown[0])}.")
+        looks = _look(folder, look)
+        modules = {part: find(kinds[part], name).from_pretrained(folder / part) for part, name in parts.items()}
+        modules["language"], tokenizer = load_language(folder / "language")
+        made = cls(parts, modules, tokenizer, looks, form)
+        return made.to(device).eval()
+
+
+def _look(folder: Path, given: Any) -> ClipSpec:
+    """Build what is looked at from config.json.
+
+    Raises:
+        WeightsError: a value is missing, unknown or of another type.
+    """
+    hints = {"num_frames": int, "height": int, "width": int, "window_seconds": int | float, "max_windows": int,
+             "sample_rate": int | None}
+    known = isinstance(given, dict) and given.keys() <= hints.keys() and (
+        {"num_frames", "height", "width", "window_seconds"} <= given.keys())
+    if not known or not all(isinstance(value, hints[name]) and (value is None or value > 0)
+                            for name, value in given.items()):
+        raise WeightsError(f"{folder}/config.json does not say what is looked at: 'look' is {shown(given)}; it holds "
+                           f"{', '.join(hints)}.")
+    return ClipSpec(**given)
+
+
+def is_composed(name: str | Path) -> bool:
+    """Say whether a folder was written by `Composed.save_pretrained`."""
+    home = weights.local_path(name)
+    return (home / "config.json").is_file() and weights.config(home).get("kind") == KIND
+
+
+def load_language(name: str | Path, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, Any]:
+    """Load any causal model of transformers and its tokenizer, by folder or hub name.
+
+    Raises:
+        ModelNotFound: a path at which there is no folder.
+        ModelUnavailable: it cannot be fetched.
+        UnsupportedModel: it is no causal model, or brings code of its own, which is never run.
+        WeightsError: its files describe no model, or its weights do not fit.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    place = local(str(name))
+    check_causal(place)
+    with memory_for(f"loading {name}"), reading(place, "weights or tokenizer"), quiet():
+        model, info = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, trust_remote_code=False,
+                                                           output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    check_fit(str(name), model, info)
+    if tokenizer.eos_token_id is None:
+        raise UnsupportedModel(f"The tokenizer of {name} has no token that ends a reply (eos_token); set one.")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def _card(model: Composed, name: str, about: str) -> str:
+    sizes = "\n".join(f"- {part}: {model.names.get(part, type(module).__name__)}, "
+                      f"{sum(p.numel() for p in module.parameters()):,} parameters"
+                      for part, module in model.parts.items())
+    asked = model.prompt.text("{question}").replace(VIDEO, "<video>")
+    return (f"---\nlibrary_name: mmvideo\npipeline_tag: video-text-to-text\n---\n# {name}\n\n{about}\n\n{sizes}\n\n"
+            f"Looks at {model.look}.\nA question is put as\n\n    {asked!r}\n\n"
+            "```python\nfrom mmvideo import Pipeline\n\n"
+            f"print(Pipeline(\"video-qa\", model=\"./{name}\")(\"clip.mp4\", \"what happens?\"))\n```\n")
+
+
+__all__ = ["KIND", "RECIPE", "ClipSpec", "Composed", "is_composed", "load_language"]

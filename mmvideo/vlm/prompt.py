@@ -1,0 +1,71 @@
+"""How a composed model is asked: the language model's own chat template, or a line of text where it has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mmvideo.errors import InvalidInput, translated
+from mmvideo.vlm.embedded_prompt import ANSWER, QUESTION
+
+VIDEO = "\ufffc"
+"""Where the visual tokens go: the Unicode mark for an object in text, which no tokenizer sees."""
+PLAIN = VIDEO + "\nUSER: {question}\nASSISTANT:"
+WORDS = VIDEO + QUESTION + " {question} " + ANSWER
+"""The format of the embedded model's closed vocabulary."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Writes conversations.
+
+    Args:
+        tokenizer: of the language model.
+        form: text with a place for the video and `{question}`; empty for the tokenizer's chat template, else PLAIN.
+    """
+
+    tokenizer: Any
+    form: str = ""
+
+    def __post_init__(self) -> None:
+        if self.form and (self.form.count(VIDEO) != 1 or "{question}" not in self.form):
+            raise InvalidInput("A prompt holds the mark of the video once (U+FFFC) and {question}.")
+
+    @property
+    def _model(self) -> str:
+        return getattr(self.tokenizer, "name_or_path", "") or "the language model"
+
+    def text(self, question: str, history: tuple[tuple[str, str], ...] = ()) -> str:
+        """Return the conversation up to where the reply begins."""
+        if not self.form and self.tokenizer.chat_template:
+            asked, messages = [*(q for q, _ in history), question], []
+            for number, words in enumerate(asked):
+                content = f"{VIDEO}\n{words}" if number == 0 else words
+                messages.append({"role": "user", "content": content})
+                if number < len(history):
+                    messages.append({"role": "assistant", "content": history[number][1]})
+            with translated(self._model, "chat template", "this conversation", kind=InvalidInput):
+                return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        form = self.form or PLAIN
+        end = self.tokenizer.eos_token or "\n"
+        earlier = "".join(f"{form.format(question=q).replace(VIDEO, '')} {a}{end}" for q, a in history)
+        lead = VIDEO if earlier else ""
+        asked = form.format(question=self._cased(question))
+        return lead + earlier + (asked.replace(VIDEO, "") if earlier else asked)
+
+    def _cased(self, question: str) -> str:
+        return question.strip().lower() if QUESTION in self.form else question
+
+    def around(self, question: str, history: tuple[tuple[str, str], ...] = ()) -> tuple[list[int], list[int]]:
+        """Return the token IDs before the video and those after it."""
+        before, _, after = self.text(question, history).partition(VIDEO)
+        begins = [self.tokenizer.bos_token_id] if self.tokenizer.bos_token_id is not None else []
+        with translated(self._model, "tokenizer", "this question", kind=InvalidInput):
+            ids = [self.tokenizer(part, add_special_tokens=False)["input_ids"] if part else []
+                   for part in (before, after)]
+        if begins and ids[0][:1] != begins:
+            ids[0] = begins + ids[0]
+        return ids[0], ids[1]
+
+
+__all__ = ["PLAIN", "VIDEO", "WORDS", "Prompt"]
