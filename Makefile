@@ -32,7 +32,7 @@ lowest:          ## core tests against the lowest supported versions of the depe
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python --resolution lowest-direct -e ".[dev]"
-	.venv-lowest/bin/python -m pytest -m "not slow" tests/media tests/sampling tests/language tests/hub tests/nn tests/test_*.py
+	.venv-lowest/bin/python -m pytest -m "not slow" tests/media tests/sampling tests/vlm tests/hub tests/nn tests/test_*.py
 
 lint: install    ## ruff
 	$(BIN)/ruff check .

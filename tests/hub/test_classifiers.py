@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmvideo import Pipeline, read_video
 from mmvideo.errors import InvalidInput, UnsupportedModel
-from mmvideo.hub import fast
+from mmvideo.hub import cpu_inference
 from mmvideo.hub.cpu_inference import attend, hastened
 from mmvideo.nn import autotune, onednn
 from tests.hub.checkpoints import byte_level, qwen_tokenizer
@@ -126,8 +126,8 @@ def test_float32_on_a_cpu_runs_through_onednn_and_gives_the_same_logits(monkeypa
         heads.append(query.shape)
         return attention(query, *rest)
 
-    monkeypatch.setitem(fast._WAYS, "by-head", noting)
-    monkeypatch.setattr(fast, "_FEWEST_SCORES", 0)
+    monkeypatch.setitem(cpu_inference._WAYS, "by-head", noting)
+    monkeypatch.setattr(cpu_inference, "_FEWEST_SCORES", 0)
     with FlopCounterMode(display=False) as counted, sdpa_kernel(SDPBackend.MATH), torch.inference_mode():
         model(pixels)  # torch does not count its fast attention on a CPU
     parameters = sum(p.numel() for p in model.parameters())
@@ -157,9 +157,9 @@ def test_float32_on_a_cpu_runs_through_onednn_and_gives_the_same_logits(monkeypa
 
 
 def test_a_mask_or_another_kind_of_attention_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "_FEWEST_SCORES", 0)
-    for name in fast._WAYS:
-        monkeypatch.setitem(fast._WAYS, name, lambda *_: pytest.fail("this is not plain attention"))
+    monkeypatch.setattr(cpu_inference, "_FEWEST_SCORES", 0)
+    for name in cpu_inference._WAYS:
+        monkeypatch.setitem(cpu_inference._WAYS, name, lambda *_: pytest.fail("this is not plain attention"))
     module, x = torch.nn.Module(), torch.randn(1, 2, 6, 8)
     mask = torch.ones(6, 6, dtype=torch.bool).tril()
     with torch.inference_mode():

@@ -138,7 +138,7 @@ def test_the_prefix_gives_what_one_whole_reading_gives(eyes: Path, language: Pat
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_fewer_tokens_on_demand(eyes: Path, language: Path, tmp_path: Path) -> None:
+def test_token_reduction_tokens_on_demand(eyes: Path, language: Path, tmp_path: Path) -> None:
     home = make(eyes, language).save_pretrained(tmp_path / "m")
     picture = torch.randint(0, 255, (1, 3, 64, 64), dtype=torch.uint8).repeat(40, 1, 1, 1)  # a still video of 4 s
     lengths = []

@@ -60,7 +60,7 @@ def test_a_chat_model_reads_clips_together(folder: Path, clips: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_fewer_frames_where_a_chat_model_runs_out_of_memory(folder: Path, clips: Path, tmp_path: Path,
+def test_token_reduction_frames_where_a_chat_model_runs_out_of_memory(folder: Path, clips: Path, tmp_path: Path,
                                                             monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = Pipeline("video-captioning", str(folder), "cpu", dtype="float32", num_frames=8, max_new_tokens=2)
     narrate, tried = pipe.stages[-1][1], []

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mmvideo.errors import MmvideoError
-from mmvideo.jobs import JobOptions, channel, link
+from mmvideo.jobs import JobOptions, channel, rpc
 from mmvideo.jobs.channel import Channel, ChannelError
 from mmvideo.jobs.coordinator import Coordinator
 from mmvideo.jobs.inputs import Item
@@ -171,7 +171,7 @@ def test_a_stranger_is_not_listened_to(coordinator: Coordinator, monkeypatch: py
 
 
 def test_so_many_strangers_and_no_more(coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "_MOST_STRANGERS", 4)
+    monkeypatch.setattr(rpc, "_MOST_STRANGERS", 4)
     with serve(coordinator) as address:
         before = threading.active_count()
         crowd = [socket.create_connection((address.host, address.port)) for _ in range(20)]
@@ -196,7 +196,7 @@ def test_it_listens_where_it_is_told_and_nowhere_else(coordinator: Coordinator) 
 
 
 def test_the_address_that_others_reach(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "_outward", lambda: "")
+    monkeypatch.setattr(rpc, "_outward", lambda: "")
     with pytest.raises(MmvideoError, match="MASTER_ADDR"):
         own_address("127.0.0.1", "192.0.2.7", "localhost")
     from mmvideo.jobs.engines import ranks
@@ -209,4 +209,4 @@ def test_the_address_that_others_reach(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_outcomes_travel_whole() -> None:
     given = Outcome(3, "key", "content", "stamp", {"text": "é"}, {"fetch": 0.1}, ("ValueError", "two"), True, True,
                     b"\xff\xd8", 16, 4)
-    assert link.from_json(json.loads(json.dumps(link.to_json(given)))) == given
+    assert rpc.from_json(json.loads(json.dumps(rpc.to_json(given)))) == given
