@@ -39,7 +39,7 @@ def limited(folder: Path, home: Path, context: int) -> Path:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_token_reduction_frames_with_a_note(family: str, checkpoint: Callable[[str], Path], clip: str, tmp_path: Path) -> None:
+def test_fewer_frames_with_a_note(family: str, checkpoint: Callable[[str], Path], clip: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {"device": "cpu", "dtype": "float32", "sound": False, "max_new_tokens": 5}
     free = Pipeline("video-qa", model=checkpoint(family), num_frames=16, **options)
     some = Pipeline("video-qa", model=checkpoint(family), num_frames=6, **options)(clip, QUESTION)
