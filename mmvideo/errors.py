@@ -199,6 +199,21 @@ class OutOfMemory(MmvideoError):
     exit_code = 7
 
 
+class TimeLimitExceeded(MmvideoError):
+    """Work on a clip took longer than its time limit allows; the message names the stage and what to change.
+
+    Attributes:
+        seconds: the limit.
+        stage: of the pipeline, in which the time was over; empty outside one.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, seconds: float | None = None, stage: str = ""):
+        super().__init__(message)
+        self.seconds, self.stage = seconds, stage
+
+
 class TrainingInterrupted(MmvideoError):
     """A training run stopped before its end; the message says how to resume it."""
 
@@ -210,7 +225,7 @@ class TooShort(MediaError, ValueError):
 
 
 class WorkerTimeout(MediaError):
-    """Reading a clip took longer than allowed; its worker was ended."""
+    """A clip took longer than its time limit allows and did not stop by itself; its worker was ended."""
 
 
 class WorkerCrashed(MediaError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from mmvideo import recipes, weights
+from mmvideo import deadline, recipes, weights
 from mmvideo.errors import InvalidInput, MmvideoError
 from mmvideo.hooks import Hook, show_count
 from mmvideo.hub.resolve import is_hub_name
@@ -58,13 +58,16 @@ class Pipeline:
             stage.load(self.device)
 
     def __call__(self, video: Any, text: str | Sequence[str] | None = None, *, hook: Hook | None = None,
-                 **options: Any) -> Any:
+                 timeout_seconds: float | None = None, **options: Any) -> Any:
         """Run every stage on one video.
 
         Args:
             video: a path, URL, bytes, open file, folder of images, or frames (with `fps=` or `pts_seconds=`).
             text: one question, or several about the same video; only where the recipe takes text.
             hook: watches the stages, see `mmvideo.hooks`.
+            timeout_seconds: longest time for everything: fetching, decoding, networks, all questions, and a stream
+                until its last piece. It is looked at between steps (a batch of frames, a token), so a step that has
+                begun is finished. None sets no limit.
             options: of `mmvideo.media.open_source` for this video, and, where the model takes them, of
                 `mmvideo.types.GenerationOptions` for its replies (`choices=`, `stream=True`, `max_new_tokens=` ...).
 
@@ -75,11 +78,13 @@ class Pipeline:
         Raises:
             InvalidInput: a question is missing, or given where none is asked.
             MediaError: the video cannot be read.
+            TimeLimitExceeded: `timeout_seconds` are over.
         """
+        limit = None if timeout_seconds is None else deadline.Deadline(timeout_seconds)
         given = {name: options.pop(name) for name in list(options) if name in GENERATION_OPTIONS}
         check_text(self.recipe, text)
         generation = checked_generation(self.recipe, self.stages, several(text), given)
-        with contextlib.ExitStack() as open_until_read:
+        with deadline.within(limit), contextlib.ExitStack() as open_until_read:
             session = open_until_read.enter_context(Session(self.recipe, self.stages, self.model, video, hook or Hook(),
                                                             options, several(text), generation))
             found = session.finish(text, generation)
@@ -87,18 +92,25 @@ class Pipeline:
                 found.closing = open_until_read.pop_all()
             return found
 
-    def open(self, video: Any, *, hook: Hook | None = None, **media_options: Any) -> Session:
+    def open(self, video: Any, *, hook: Hook | None = None, timeout_seconds: float | None = None,
+             **media_options: Any) -> Session:
         """Read and encode a video once, to ask it many questions.
 
         Use it in a `with` block, or call `close()`.
 
+        Args:
+            timeout_seconds: longest time for reading and encoding; `Session.ask` takes one for each reply.
+
         Raises:
             MediaError: the video cannot be read.
+            TimeLimitExceeded: `timeout_seconds` are over.
         """
-        return Session(self.recipe, self.stages, self.model, video, hook or Hook(), media_options)
+        with deadline.deadline(timeout_seconds):
+            return Session(self.recipe, self.stages, self.model, video, hook or Hook(), media_options)
 
     def map(self, videos: Iterable[Any], text: str | Sequence[str] | None = None, *, progress: bool = False,
-            hook: Hook | None = None, out: str | Path | None = None, **media_options: Any) -> Any:
+            hook: Hook | None = None, out: str | Path | None = None, timeout_seconds: float | None = None,
+            **media_options: Any) -> Any:
         """Run on many videos; one that cannot be read does not stop the rest.
 
         Args:
@@ -107,6 +119,8 @@ class Pipeline:
                 already is not done again. Further options are those of `mmvideo.jobs.JobOptions`.
             text: one question for all of the videos, or one question a video; with `out` all are asked of every video.
             progress: show a counter on stderr.
+            timeout_seconds: longest time for one video, as in a call; None sets no limit, and with `out` that of
+                `JobOptions`.
 
         Returns:
             For each video, in order, its result or the `MmvideoError` that it caused; with `out` a
@@ -120,7 +134,9 @@ class Pipeline:
             if hook is not None:
                 raise InvalidInput("hook= watches single videos; a job (out=) works in other processes, and shows how "
                                    "far it is with progress=True.")
-            return _batch_job(self, videos, text, out, progress, media_options)
+            given = {} if timeout_seconds is None else {"timeout_seconds": timeout_seconds}
+            return _batch_job(self, videos, text, out, progress, media_options | given)
+        deadline.checked(timeout_seconds)
         videos = find("runners", "job").videos(videos, media_options)
         check_text(self.recipe, text)
         texts = [text] * len(videos) if text is None or isinstance(text, str) else list(text)
@@ -133,7 +149,7 @@ class Pipeline:
         results: list[Any] = []
         for video, question in zip(videos, texts, strict=True):
             try:
-                results.append(self(video, question, hook=hook, **media_options))
+                results.append(self(video, question, hook=hook, timeout_seconds=timeout_seconds, **media_options))
             except MmvideoError as error:
                 results.append(error)
             if progress:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from mmvideo import deadline
 from mmvideo.errors import ContextExceeded, InvalidInput, shown
 from mmvideo.hooks import Hook
 from mmvideo.recipes import Recipe
@@ -53,23 +54,27 @@ class Session:
             self._run(self._early, self._fields, self._seconds)
             undo.pop_all()
 
-    def ask(self, text: str | Sequence[str], **generation: Any) -> Any:
+    def ask(self, text: str | Sequence[str], *, timeout_seconds: float | None = None, **generation: Any) -> Any:
         """Answer one question (one result), or several (a list of results, in order).
 
         Args:
             text: the question or questions.
+            timeout_seconds: longest time for the reply or replies, a stream included; None sets no limit.
             generation: of `mmvideo.types.GenerationOptions`; `history=True` continues the conversation of this
                 session, where each question is otherwise independent.
 
         Raises:
             InvalidInput: no question, or a pipeline that takes none.
+            TimeLimitExceeded: the time is over; the session can be asked again.
         """
+        limit = None if timeout_seconds is None else deadline.Deadline(timeout_seconds)
         if not self._late:
             raise InvalidInput(f"{self.recipe.name} takes no question; use 'video-qa' to ask.")
         if isinstance(generation.get("history"), bool):
             generation["history"] = self.turns if generation["history"] else None
         check_text(self.recipe, text)
-        return self.finish(text, checked_generation(self.recipe, self._stages, several(text), generation))
+        with deadline.within(limit):
+            return self.finish(text, checked_generation(self.recipe, self._stages, several(text), generation))
 
     def finish(self, text: str | Sequence[str] | None = None, generation: GenerationOptions | None = None) -> Any:
         """Run the stages that depend on the question, if any, and return the result or results."""
@@ -85,7 +90,8 @@ class Session:
             self._run(self._late, fields, seconds)
         given = fields[self.recipe.gives]
         if isinstance(given, Iterator):
-            return Stream(given, lambda result: self._kept(self._dress(result, fields, seconds)))
+            return Stream(given, lambda result: self._kept(self._dress(result, fields, seconds)),
+                          stage=self._late[-1][0])
         if not isinstance(given, tuple):
             return self._dress(given, fields, seconds)
         results = [self._kept(self._dress(item, fields, seconds)) for item in given]
@@ -121,7 +127,8 @@ class Session:
                 start = time.perf_counter()
                 token = LISTENER.set(partial(self._hook.progress, name))
                 try:
-                    given = stage(**stage.inputs(fields))
+                    with deadline.stage(name):
+                        given = stage(**stage.inputs(fields))
                 finally:
                     LISTENER.reset(token)
                 seconds.append((name, time.perf_counter() - start))
@@ -165,10 +172,17 @@ class Session:
 
 
 class Stream:
-    """Pieces of a reply as they are made; `result` is the whole of it once all have been read."""
+    """Pieces of a reply as they are made; `result` is the whole of it once all have been read.
 
-    def __init__(self, pieces: Iterator[Any], dress: Callable[[Any], Any]):
-        self._pieces, self._dress = pieces, dress
+    The time limit under which it was begun holds until the last piece, the time between two pieces included; after a
+    `TimeLimitExceeded` or any other error there are no more.
+
+    Args:
+        stage: that makes the pieces; named by that error.
+    """
+
+    def __init__(self, pieces: Iterator[Any], dress: Callable[[Any], Any], *, stage: str = ""):
+        self._pieces, self._dress, self._stage, self._limit = pieces, dress, stage, deadline.current()
         self.result: Any = None
         self.closing: contextlib.ExitStack | None = None
         """Closed when the last piece has been read."""
@@ -178,8 +192,9 @@ class Stream:
 
     def __next__(self) -> str:
         try:
-            piece = next(self._pieces)
-        except StopIteration:
+            with deadline.within(self._limit), deadline.stage(self._stage):
+                piece = next(self._pieces)
+        except BaseException:
             self.close()
             raise
         if isinstance(piece, str):

@@ -15,11 +15,12 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = CHECKOUT / "mmvideo"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"types", "errors", "registry", "redaction", "wording", "checks"}
+BASE = {"types", "errors", "registry", "redaction", "wording", "checks", "deadline"}
 TOOLS = BASE | {"weights", "nn", "recipes"}
 MODELS = {"encoders", "projectors", "heads", "language", "separation"}
 MAY_IMPORT = {
     "types": BASE, "errors": BASE, "registry": BASE, "redaction": set(), "wording": BASE, "checks": BASE,
+    "deadline": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"}, "toybox": BASE | {"nn", "media"},
     "flow": TOOLS, "faces": TOOLS | {"media", "sampling"}, "talkers": BASE,

@@ -12,8 +12,9 @@ import typer
 
 from mmvideo.cli import jobs
 from mmvideo.cli.clips import Clip, split, understood
-from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Save, overrides, say
+from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Save, Timeout, overrides, say
 from mmvideo.cli.output import check_file, each
+from mmvideo.deadline import checked
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
 
 Videos = Annotated[list[str], typer.Argument(
@@ -54,7 +55,7 @@ def ask(
     seed: Annotated[int | None, typer.Option("--seed", help="Makes drawn replies repeatable.")] = None,
     schema: Annotated[Path | None, typer.Option("--schema", metavar="FILE.json", help="A JSON schema that the reply "
                                                 "must follow (chat models).")] = None,
-    save: Save = None, json: Json = False, debug: Debug = False,
+    timeout: Timeout = None, save: Save = None, json: Json = False, debug: Debug = False,
 ) -> None:
     """Answer questions about one or more videos."""
     videos, questions = split(words)
@@ -64,10 +65,10 @@ def ask(
     if stream and json:
         raise InvalidInput("--stream prints words as they are made, --json whole results: give one of them.")
     name = recipe or "video-qa"
-    _check(name, model, save, questions, {**generation, **({"stream": True} if stream else {})})
+    _check(name, model, save, questions, {**generation, **({"stream": True} if stream else {})}, timeout)
     changes = overrides(set_)
     with understood(videos, fps, job="run video-qa") as clips:
-        run = _Runner(clips, name, model, device, changes)
+        run = _Runner(clips, name, model, device, changes, timeout)
 
         def answers(clip: Clip, place: int) -> Sequence[Any]:
             if stream:
@@ -90,7 +91,7 @@ def caption(
     prompt: jobs.Prompt = None, engine: jobs.Engine = "local", workers: jobs.Workers = None,
     batch_size: jobs.Batch = 8, processes: jobs.Processes = 2, address: jobs.Address = None,
     retry_failed: jobs.Retry = False, retry: jobs.RetryClass = None, dry_run: jobs.DryRun = False,
-    allow_reduce: jobs.Reduce = False, timeout: jobs.Timeout = 120.0,
+    allow_reduce: jobs.Reduce = False, timeout: Timeout = None,
     allow_damage: jobs.Damaged = False, need_audio: jobs.NeedAudio = False, min_frames: jobs.MinFrames = 1,
     max_bytes: jobs.MaxBytes = 2 * 1024**3, max_seconds: jobs.MaxSeconds = 300.0, parquet: jobs.Parquet = False,
     sidecar: jobs.Sidecar = None, beside: jobs.Beside = False, overwrite: jobs.Overwrite = False,
@@ -108,24 +109,25 @@ def caption(
                        overwrite=overwrite))
         return
     jobs.refuse_without_out(context)
-    _describe("caption", recipe or "video-captioning", videos, model, device, set_, fps, save, json)
+    _describe("caption", recipe or "video-captioning", videos, model, device, set_, fps, timeout, save, json)
 
 
 def classify(
     videos: Videos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
-    fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False,
+    fps: Fps = None, timeout: Timeout = None, save: Save = None, json: Json = False, debug: Debug = False,
 ) -> None:
     """Say how the camera moves in every shot of each video."""
-    _describe("classify", recipe or "video-classification", videos, model, device, set_, fps, save, json)
+    _describe("classify", recipe or "video-classification", videos, model, device, set_, fps, timeout, save, json)
 
 
 def _describe(verb: str, recipe: str, videos: list[str], model: str | None, device: str | None,
-              set_: list[str] | None, fps: float | None, save: Path | None, json: bool) -> None:
+              set_: list[str] | None, fps: float | None, timeout: float | None, save: Path | None,
+              json: bool) -> None:
     """Run a pipeline that takes no question on every video."""
-    _check(recipe, model, save, None, {})
+    _check(recipe, model, save, None, {}, timeout)
     changes = overrides(set_)
     with understood(videos, fps, job=f"run {recipe}") as clips:
-        run = _Runner(clips, recipe, model, device, changes)
+        run = _Runner(clips, recipe, model, device, changes, timeout)
         each(clips, lambda clip, place: [run(clip, place)], json=json, save=save,
              command=lambda clip, outside: _command(verb, clip, fps, []))
 
@@ -134,8 +136,8 @@ class _Runner:
     """A pipeline for clips, loaded unless it is known that none of them can be read."""
 
     def __init__(self, clips: Sequence[Clip], recipe: str, model: str | None, device: str | None,
-                 changes: dict[str, Any]):
-        self._total, self._pipe = len(clips), None
+                 changes: dict[str, Any], timeout: float | None):
+        self._total, self._timeout, self._pipe = len(clips), timeout, None
         if any(clip.error is None for clip in clips):
             from mmvideo.pipeline import Pipeline
 
@@ -145,13 +147,13 @@ class _Runner:
         from mmvideo.hooks import Progress
 
         hook = Progress(clip.name, place, self._total)
-        return self._pipe(clip.path, *questions, hook=hook, **clip.options, **generation)
+        return self._pipe(clip.path, *questions, hook=hook, timeout_seconds=self._timeout, **clip.options, **generation)
 
     def streamed(self, clip: Clip, question: str, generation: dict[str, Any], title: str) -> Any:
         """Print a reply piece by piece; return the answer."""
         if title:
             say(title)
-        pieces = self._pipe(clip.path, question, stream=True, **clip.options, **generation)
+        pieces = self._pipe(clip.path, question, stream=True, timeout_seconds=self._timeout, **clip.options, **generation)
         for piece in pieces:
             say(piece, end="")
         say()
@@ -160,11 +162,12 @@ class _Runner:
 
 
 def _check(recipe: str, model: str | None, save: Path | None, questions: list[str] | None,
-           generation: dict[str, Any]) -> None:
+           generation: dict[str, Any], timeout: float | None) -> None:
     """Refuse what can be known to fail before a model is loaded.
 
     Raises:
-        InvalidInput: a question or an option that the model does not take, or a file that cannot be written.
+        InvalidInput: a question or an option that the model does not take, a file that cannot be written, or a time
+            limit that is none.
         UnknownName: no such recipe or model.
     """
     from mmvideo.pipeline import recipe_for
@@ -173,6 +176,7 @@ def _check(recipe: str, model: str | None, save: Path | None, questions: list[st
     from mmvideo.types import GenerationOptions
 
     check_file(save, (".json", *PICTURES))
+    checked(timeout)
     found = recipe_for(recipe, model)
     check_text(found, questions)
     check_generation(found, generation)

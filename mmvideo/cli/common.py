@@ -42,6 +42,9 @@ Overrides = Annotated[list[str] | None, typer.Option(
     "--set", metavar="STAGE.OPTION=VALUE", help="Change an option of a stage; may be given again.")]
 Save = Annotated[Path | None, typer.Option(
     "--save", metavar="FILE", help="Also write the result: .json, or a picture (.png, .pdf, .svg).")]
+Timeout = Annotated[float | None, typer.Option(
+    "--timeout", metavar="SECONDS", help="Longest time for one clip: fetching, decoding and the networks, with all "
+    "questions. By default there is no limit, and 300 s in a job (--out).")]
 RecipeName = Annotated[str | None, typer.Option("--recipe", metavar="NAME|FILE.yaml", help="Run another recipe.")]
 
 
@@ -107,5 +110,5 @@ def _close(stream: Any) -> None:
         os.close(nowhere)
 
 
-__all__ = ["Debug", "Device", "Json", "Model", "Overrides", "RecipeName", "Save", "as_json", "debugging", "note",
-           "overrides", "say"]
+__all__ = ["Debug", "Device", "Json", "Model", "Overrides", "RecipeName", "Save", "Timeout", "as_json", "debugging",
+           "note", "overrides", "say"]

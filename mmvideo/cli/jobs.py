@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, as_json, note, overrides, say
+from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, Timeout, as_json, note, overrides, say
 from mmvideo.errors import InvalidInput
 
 _JOB, _CARE, _OUT = "Batch job", "Batch job: which clips are taken", "Batch job: files"
@@ -36,8 +36,6 @@ Reduce = Annotated[bool, typer.Option("--allow-reduce", help="Where a clip does 
                                       "frames; its row says so.", rich_help_panel=_JOB)]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="What to ask a chat model for, instead of a description.",
                                             rich_help_panel=_JOB)]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that fetching and decoding a clip may take.",
-                                        rich_help_panel=_CARE)]
 Damaged = Annotated[bool, typer.Option("--allow-damage", help="Take what can be read of a damaged clip, with warnings, "
                                        "instead of failing it.", rich_help_panel=_CARE)]
 NeedAudio = Annotated[bool, typer.Option("--need-audio", help="Fail clips without a sound track.",
@@ -78,7 +76,7 @@ def run(
     out: Out = None, model: Model = None, device: Device = None, set_: Overrides = None,
     question: Question = None, prompt: Prompt = None, engine: Engine = "local", workers: Workers = None,
     batch_size: Batch = 8, processes: Processes = 2, address: Address = None, retry_failed: Retry = False,
-    retry: RetryClass = None, dry_run: DryRun = False, allow_reduce: Reduce = False, timeout: Timeout = 120.0,
+    retry: RetryClass = None, dry_run: DryRun = False, allow_reduce: Reduce = False, timeout: Timeout = None,
     allow_damage: Damaged = False, need_audio: NeedAudio = False, min_frames: MinFrames = 1,
     max_bytes: MaxBytes = 2 * 1024**3, max_seconds: MaxSeconds = 300.0, parquet: Parquet = False,
     sidecar: Sidecar = None, beside: Beside = False, overwrite: Overwrite = False, json: Json = False,
@@ -95,10 +93,11 @@ def run(
         max_seconds=max_seconds, parquet=parquet, sidecar=sidecar, beside=beside, overwrite=overwrite))
 
 
-def options_of(*, timeout: float, allow_damage: bool, sidecar: list[str] | None, retry: list[str] | None,
+def options_of(*, timeout: float | None, allow_damage: bool, sidecar: list[str] | None, retry: list[str] | None,
                **same: Any) -> dict[str, Any]:
     """Turn options of the command into those of a job."""
-    return {**same, "timeout_seconds": timeout, "strict": not allow_damage, "sidecars": tuple(sidecar or ()),
+    given = {} if timeout is None else {"timeout_seconds": timeout}
+    return {**same, **given, "strict": not allow_damage, "sidecars": tuple(sidecar or ()),
             "retry": tuple(retry or ())}
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli.clips import Clip, understood
-from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, note, overrides
+from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Timeout, note, overrides
 from mmvideo.cli.output import check_folder, each
+from mmvideo.deadline import checked
 from mmvideo.errors import InvalidInput
 from mmvideo.wording import plural
 
@@ -32,10 +33,11 @@ def separate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")],
     videos: Annotated[bool, typer.Option("--videos/--no-videos", help="Also write a video a person.")] = True,
     face: Boxes = None, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
-    json: Json = False, debug: Debug = False,
+    timeout: Timeout = None, json: Json = False, debug: Debug = False,
 ) -> None:
     """Separate the voices of a clip by the faces that speak: a sound and a video for each person."""
     check_folder(out)
+    checked(timeout)
     changes = overrides(set_)
     if face:
         changes["faces"] = {**changes.get("faces", {}), "boxes": [n for text in face for n in _box(text)]}
@@ -49,7 +51,8 @@ def separate(
             from mmvideo.hooks import Progress
             from mmvideo.pipeline import Pipeline
 
-            result = Pipeline(name, model, device, **changes)(clip.path, hook=Progress())
+            result = Pipeline(name, model, device, **changes)(
+                clip.path, hook=Progress(), timeout_seconds=timeout)
             clip.named(result).save(out, videos=videos)
             return [result]
 

@@ -43,6 +43,8 @@ def serve(
     max_characters: Annotated[int, typer.Option("--max-characters", min=1, help="Of all messages together.")] = 65_536,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest reply to ask for.")] = 1024,
     download_seconds: Annotated[float, typer.Option("--download-seconds", min=1, help="Longest download.")] = 60,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Longest time that a request may "
+                                           "compute; status 504 over it.")] = 300,
     keep: Annotated[int, typer.Option("--keep", min=1, help="Videos that stay read for further questions.")] = 2,
     debug: Debug = False,
 ) -> None:
@@ -64,7 +66,7 @@ def serve(
         from mmvideo.serving.run import run
 
         rules = Rules(folders=tuple(allow or ()), addresses=addresses, private_addresses=private_addresses,
-                      max_bytes=max_megabytes * 1024 * 1024, download_seconds=download_seconds,
+                      max_bytes=max_megabytes * 1024 * 1024, download_seconds=download_seconds, timeout_seconds=timeout,
                       max_new_tokens=max_new_tokens, max_characters=max_characters)
         pipe = Pipeline(recipe or "video-qa", model, device, **overrides(set_))
         app = make_app(pipe, rules=rules, max_queue=max_queue, kept=keep, api_key=key,

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
 from mmvideo.faces.blazeface_detector import BlazeFace
 from mmvideo.faces.detect import Detector
@@ -117,6 +118,7 @@ class _Work:
         first = len(self._described) - len(self._waiting)
         cuts = {t for t in cut_frames(changes(self._described).numpy()) if first <= t < first + ready}
         for index in range(ready):
+            check()
             seconds, picture = self._waiting.popleft()
             cut = first + index in cuts
             if cut:

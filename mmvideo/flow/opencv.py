@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, MissingExtra, translated
 from mmvideo.flow.base import FlowMethod
 
@@ -27,6 +28,7 @@ class _OnGrey(FlowMethod):
             with translated("OpenCV", type(self).__name__, about):
                 grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in clip]
                 for t in range(len(grey) - 1):
+                    check()
                     out[t] = self.pair(grey[t], grey[t + 1])
         return torch.from_numpy(flows).permute(0, 1, 4, 2, 3).contiguous().to(frames.device)
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
 from mmvideo.flow.base import FlowMethod
 from mmvideo.nn.checkpoints import load_strictly, read
@@ -57,6 +58,7 @@ class RAFT(FlowMethod):
 
     def _of_clip(self, clip: Tensor) -> Tensor:
         """Return (T - 1, 2, H, W) of (T, 3, H, W) in [0, 1]."""
+        check()
         h, w = clip.shape[2:]
         scale = max(1.0, LEAST / min(h, w))
         if scale > 1:

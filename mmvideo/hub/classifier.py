@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError, shown, translated
 from mmvideo.hub.cpu_inference import hastened
 from mmvideo.hub.load import LoadOptions, load, local, memory_for
@@ -110,6 +111,7 @@ class HubClassifier:
                 it was not made.
             OutOfMemory: they do not fit into memory.
         """
+        check()
         pixels = torch.cat([self.prepare(clip, source) for clip in frames]).to(self.model.device, self.model.dtype)
         name = "pixel_values_videos" if self.model.config.model_type in ("vjepa2", "pe_video", "videoprism",
                                                                         "videoprism_vision_model") else "pixel_values"

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import torch
 
+from mmvideo import deadline
 from mmvideo.errors import MmvideoError, OutOfMemory
 from mmvideo.jobs import partition
 from mmvideo.jobs.batcher import Buckets, Ready
@@ -210,14 +211,18 @@ class Rank:
             buckets.add(got)
 
     def compute(self, batch: list[Ready], *, notes: tuple[str, ...] = (), size: int | None = None) -> None:
-        """Run the networks on decoded clips and report what came of each; on lack of memory in smaller batches."""
+        """Run the networks on decoded clips and report what came of each.
+
+        On lack of memory they go through in smaller batches; where one raises, or the time is over, one by one.
+        """
         size = size or self.size
         self.link.running([one.task.num for one in batch])
         start = time.perf_counter()
         try:
             fields = [{"text": one.task.item.text, "prompt": one.task.item.prompt, "generation": GenerationOptions(),
                        **partition.unpack(one.decoded.fields)} for one in batch]
-            results, stages = partition.compute(fields, self.tail, self.pipeline.recipe.gives, size=size)
+            with deadline.within(self._limit(batch)):
+                results, stages = partition.compute(fields, self.tail, self.pipeline.recipe.gives, size=size)
         except (torch.OutOfMemoryError, OutOfMemory) as error:
             self.meters.compute += time.perf_counter() - start
             self._out_of_memory(batch, error, notes, size)
@@ -232,6 +237,12 @@ class Rank:
         self.link.report([self._outcome(one, result, stages, len(batch), notes)
                           for one, result in zip(batch, results, strict=True)])
 
+    def _limit(self, batch: list[Ready]) -> deadline.Deadline:
+        """Return the time limit of a batch, which begins now: what fetching and decoding have left to its clips."""
+        seconds = self.options.timeout_seconds
+        left = sum(max(0.0, seconds - one.decoded.seconds) for one in batch)
+        return deadline.Deadline(seconds, spent=seconds - left)
+
     def _outcome(self, one: Ready, result: Any, stages: Sequence[tuple[str, float]], count: int,
                  notes: tuple[str, ...]) -> Outcome:
         item, about = one.task.item, one.decoded.about
@@ -245,7 +256,7 @@ class Rank:
                        row, timings, thumbnail=one.decoded.thumbnail, frames=about["frames"], words=num_words(row))
 
     def _failed(self, batch: list[Ready], error: BaseException, notes: tuple[str, ...], size: int) -> None:
-        """Find the clip of a batch that the networks do not take, by trying each alone."""
+        """Find the clip of a batch that the networks do not take, or not in its time, by trying each alone."""
         if len(batch) > 1:
             for one in batch:
                 self.compute([one], notes=notes, size=size)

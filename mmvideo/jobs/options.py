@@ -35,8 +35,10 @@ class JobOptions:
     """Decode processes (for each rank); None takes one a core, less one for the model."""
     batch_size: int = 8
     """Clips (rows of a network) in one forward pass."""
-    timeout_seconds: float = 120.0
-    """Wall-clock seconds that fetching and decoding one clip may take."""
+    timeout_seconds: float = 300.0
+    """Wall-clock seconds that one clip may take: fetching, decoding and the networks, but not waiting for them. A batch
+    may take what is left to its clips together; where that is over, they are computed one by one, each in what is left
+    to itself."""
     crashes: int = 3
     """A clip that has ended its worker this many times is quarantined."""
     strict: bool = True

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmvideo import deadline
 from mmvideo.errors import NoAudioTrack, TooShort
 from mmvideo.jobs.artifacts import kept
 from mmvideo.jobs.inputs import Item
@@ -43,6 +44,11 @@ class Decoded:
     """JPEG of a few of the frames that were seen."""
     bucket: tuple[Any, ...] | None = None
     """What must be equal for clips to go through a costly model together; None where their pictures tell it."""
+
+    @property
+    def seconds(self) -> float:
+        """What fetching and the first half took."""
+        return sum(seconds for _, seconds in self.about["seconds"])
 
 
 def split(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str, Stage]], list[tuple[str, Stage]]]:
@@ -94,7 +100,8 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
             if item.prompt is not None and "request" in vars(stage):
                 stage = dataclasses.replace(stage, request=item.prompt)
             start = time.perf_counter()
-            found = stage(**stage.inputs(fields))
+            with deadline.stage(name):
+                found = stage(**stage.inputs(fields))
             seconds.append((name, time.perf_counter() - start))
             for value in found.values():
                 if isinstance(value, contextlib.AbstractContextManager):
@@ -132,13 +139,17 @@ def compute(items: Sequence[Mapping[str, Any]], tail: Stages, gives: str, *, siz
 
     Returns:
         The result of each clip, and the seconds that each stage took for all.
+
+    Raises:
+        TimeLimitExceeded: the time limit around the call is over.
     """
     fields = [dict(one) for one in items]
     seconds = []
     with torch.inference_mode():
         for name, stage in tail:
             start = time.perf_counter()
-            given = stage.batch([_given(stage, one) for one in fields], size=size)
+            with deadline.stage(name):
+                given = stage.batch([_given(stage, one) for one in fields], size=size)
             for one, found in zip(fields, given, strict=True):
                 one.update(found)
             seconds.append((name, time.perf_counter() - start))

@@ -18,6 +18,9 @@ from mmvideo.jobs.partition import Decoded
 from mmvideo.jobs.scratch import Scratch
 from mmvideo.jobs.worker import Setup
 
+GRACE_SECONDS = 2.0
+"""What a worker is given beyond a clip's time limit to stop by itself, and stay."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -69,7 +72,7 @@ class Pool:
     Args:
         setup: what the workers build.
         size: how many.
-        timeout_seconds: longest time for one item.
+        timeout_seconds: longest time for one item; a worker that does not stop by itself is ended soon after.
         known: returns the key of a result that is there already for the content of a task, so that nothing is decoded.
     """
 
@@ -149,7 +152,8 @@ class Pool:
                 yield event
         now = time.monotonic()
         for worker in list(self._workers):
-            if worker.ready and worker.task is not None and now - worker.since > self.timeout_seconds:
+            if worker.ready and worker.task is not None and (
+                    now - worker.since > self.timeout_seconds + GRACE_SECONDS):
                 yield self._out_of_time(worker)
             elif not worker.ready and now - worker.since > READY_SECONDS:
                 self._never_ready(worker)
@@ -213,7 +217,7 @@ class Pool:
         self._forkserver.how(worker.pid)
         self._replace(worker)
         return Event(task, error=("WorkerTimeout", f"{task.item.source} was not decoded in {self.timeout_seconds:g} s "
-                                  "(--timeout); its worker was ended."), seconds=seconds)
+                                  "(--timeout) and did not stop; its worker was ended."), seconds=seconds)
 
     def _replace(self, worker: _Worker) -> _Worker:
         worker.connection.close()

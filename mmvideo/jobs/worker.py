@@ -166,13 +166,14 @@ def serve(connection: Connection) -> None:
 
 def _one(connection: Connection, item: Any, head: Any, tail: Any, needed: set[str], options: Any, *, reduce: int,
          thumbnail: bool, check: bool) -> None:
+    from mmvideo.deadline import deadline
     from mmvideo.jobs import failures, partition
     from mmvideo.jobs.fetch import fetched
 
     content, stamp, called = "", "", ""
     start = time.perf_counter()
     try:
-        with fetched(item, options) as clip:
+        with deadline(options.timeout_seconds), fetched(item, options) as clip:
             content, stamp = clip.content, clip.stamp
             called = "" if isinstance(clip.media, bytes) else str(clip.media)
             taken = time.perf_counter() - start

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mmvideo import checks
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
 from mmvideo.media.container import ERRORS, Opener, decoding_error
 from mmvideo.media.samples import NOT_FINITE, Mixer
@@ -146,6 +147,7 @@ class AudioReader:
         packets = container.demux(stream)
         shape = None
         while True:
+            check()
             try:
                 packet = next(packets)
                 frames = packet.decode()

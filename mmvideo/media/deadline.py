@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from mmvideo.deadline import check
 from mmvideo.errors import DownloadRefused, MmvideoError
 from mmvideo.media.limits import MediaLimits
 
@@ -33,7 +34,9 @@ class Deadline:
 
         Raises:
             DownloadRefused: it is too late, or the caller has gone.
+            TimeLimitExceeded: the time limit of the work that needs the download is over.
         """
+        check()
         left = self._end - time.monotonic()
         if left <= 0:
             raise DownloadRefused(f"{self.url} took longer than {self._seconds:g} s (max_seconds).")

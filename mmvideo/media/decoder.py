@@ -13,6 +13,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from mmvideo.deadline import check
 from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.container import ERRORS, Opener, decoding_error, set_up_decoder, video_stream
 from mmvideo.media.corruption import CarefulDecoder
@@ -97,6 +98,7 @@ class VideoDecoder:
         with container:
             packets = container.demux(stream)
             while True:
+                check()
                 try:
                     packet = next(packets)
                 except (StopIteration, *ERRORS):
@@ -167,6 +169,7 @@ class _Run:
             if self._seek_ticks is not None:
                 container.seek(self._seek_ticks, stream=stream, backward=True)
             for packet in self._demux(container, stream):
+                check()
                 self._packets += packet is not None and self._is_shown(packet)
                 try:
                     frames = decode(packet)

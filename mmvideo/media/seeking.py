@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import av
 
+from mmvideo.deadline import check
 from mmvideo.errors import VideoDecodeError
 from mmvideo.media.container import ERRORS
 from mmvideo.media.corruption import CarefulDecoder, jpeg_stands_alone
@@ -175,6 +176,7 @@ class SparseReader:
 
     def _whole(self, packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
         for packet in packets:
+            check()
             if not packet.size:
                 continue
             if packet.pts is None or packet.pts < _dts(packet) or packet.is_corrupt:
@@ -192,6 +194,7 @@ class SparseReader:
         if context.name == "mjpeg" and not all(jpeg_stands_alone(bytes(packet)) for packet in needed):
             raise CannotSeek("a picture needs tables of an earlier one")
         for packet in [*needed, None]:
+            check()
             if self._skips and packet is not None:
                 context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
             for frame in self._decoder.decode(packet):

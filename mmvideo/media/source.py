@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from mmvideo import checks
+from mmvideo.deadline import check
 from mmvideo.errors import BudgetExceeded, InvalidInput, NoAudioTrack
 from mmvideo.media.convert import Converter, Fit, as_tensor
 from mmvideo.media.decoder import EPSILON_SECONDS
@@ -152,6 +153,7 @@ class Source:
         pictures: list[np.ndarray] = []
 
         def take(frame: av.VideoFrame, seconds: float) -> None:
+            check()
             if stamps and seconds <= stamps[-1]:  # reading began anew
                 stamps.clear()
                 pictures.clear()
@@ -187,6 +189,7 @@ class Source:
         rows: np.ndarray | None = None
         stamps: list[float] = []
         for frame, seconds in self._frames(start_seconds):
+            check()
             if start_seconds is not None and seconds < start_seconds - EPSILON_SECONDS:
                 continue
             if end_seconds is not None and seconds >= end_seconds - EPSILON_SECONDS:

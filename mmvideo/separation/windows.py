@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator, num_frames
 from mmvideo.types import Cues
@@ -126,6 +127,7 @@ def separate_stream(separator: Separator, blocks: Iterable[tuple[Tensor, Cues | 
 
 def _run(separator: Separator, buffer: _Buffer, window: int) -> Tensor:
     """Separate the window at the start of the buffer, padded with silence if the sound ends before it does."""
+    check()
     samples, cues = buffer.first(window)
     device = next((p.device for p in separator.parameters()), samples.device)
     given = pad(samples, (0, window - samples.shape[0])).to(device)

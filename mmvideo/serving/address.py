@@ -32,6 +32,8 @@ class Rules:
     """Largest video in a request, or downloaded."""
     download_seconds: float = 60.0
     """Longest time that a download may take."""
+    timeout_seconds: float = 300.0
+    """Longest time that a request may compute: decoding, networks and reply, without waiting and downloading."""
     max_new_tokens: int = 1024
     """Longest reply that can be asked for."""
     max_characters: int = 65_536

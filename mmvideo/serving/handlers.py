@@ -35,7 +35,7 @@ class Server:
         self.largest = rules.max_bytes * 4 // 3 + 65_536
         """Bytes of a body: base64 has four for three."""
         self.slots = Slots(max_queue, 2 * self.largest)
-        self.worker, self.fetcher = Worker(pipe, kept=kept), Fetcher(rules)
+        self.worker, self.fetcher = Worker(pipe, kept=kept, timeout_seconds=rules.timeout_seconds), Fetcher(rules)
         self.started = int(time.time())
         self._parsing, self._stopping = asyncio.Lock(), asyncio.Event()
 

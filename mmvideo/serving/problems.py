@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mmvideo.errors import InvalidInput, MediaError, MissingExtra, MmvideoError
+from mmvideo.errors import InvalidInput, MediaError, MissingExtra, MmvideoError, TimeLimitExceeded
 
 try:
     from starlette.responses import Response
@@ -103,6 +103,8 @@ def failed(error: BaseException, *, unread: Mapping[str, str] | None = None,
         unread: headers of the request if its body was not read; the connection then ends where it is long.
     """
     headers = dict(error.headers) if isinstance(error, Refused) else {}
+    if isinstance(error, TimeLimitExceeded):  # else OpenAI's clients would send it twice more, to the same end
+        headers["x-should-retry"] = "false"
     if unread is not None and ("transfer-encoding" in unread or _long(unread.get("content-length", "0"))):
         headers["Connection"] = "close"
     return Json(problem_of(error, names), _status(error), headers)
@@ -115,6 +117,8 @@ def _long(length: str) -> bool:
 def _status(error: BaseException) -> int:
     if isinstance(error, Refused):
         return error.status
+    if isinstance(error, TimeLimitExceeded):
+        return 504
     return 400 if isinstance(error, InvalidInput | MediaError) else 500
 
 

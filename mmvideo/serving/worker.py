@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmvideo.deadline import checked, deadline
 from mmvideo.errors import MmvideoError
 from mmvideo.pipeline import Pipeline
 from mmvideo.serving.fetch import Copy
@@ -74,10 +75,14 @@ class Worker:
     Args:
         pipe: a question-answering pipeline.
         kept: videos that stay read.
+        timeout_seconds: longest time for one request, from when it begins to run; None sets no limit.
+
+    Raises:
+        InvalidInput: a limit that is no positive number.
     """
 
-    def __init__(self, pipe: Pipeline, *, kept: int = 2):
-        self.pipe, self.kept = pipe, kept
+    def __init__(self, pipe: Pipeline, *, kept: int = 2, timeout_seconds: float | None = None):
+        self.pipe, self.kept, self.timeout_seconds = pipe, kept, checked(timeout_seconds)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mmvideo-worker")
         self._sessions: OrderedDict[str, Kept] = OrderedDict()
         self._running: Job | None = None
@@ -104,7 +109,8 @@ class Worker:
             return True
         self._running, job.running = job, True
         try:
-            self._answer(job)
+            with deadline(self.timeout_seconds):
+                self._answer(job)
         except _NotFetched:
             job.running = False
             return False

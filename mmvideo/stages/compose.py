@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.cpu_inference import hastened
 from mmvideo.sampling.windows import windows
@@ -68,6 +69,7 @@ class Converse(Stage):
         """
         count, most = self.max_windows or self.model.look.max_windows, 0
         while True:
+            check()
             clips = self._look(media, count)
             soft = self.model.watch(clips, batch_size=self.batch_size, drop_below=self.drop_below,
                                     merge_to=self.merge_to)

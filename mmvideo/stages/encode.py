@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
+from mmvideo.deadline import check
 from mmvideo.errors import RecipeError
 from mmvideo.nn.token_reduction import evened, merged, still
 from mmvideo.registry import find
@@ -71,6 +72,7 @@ class Encode(Stage):
                               f"not {clips.sample_rate}.")
         parts = []
         for start in range(0, clips.frames.shape[0], self.batch_size):
+            check()
             chosen = slice(start, start + self.batch_size)
             frames = clips.frames[chosen].to(self.device)
             sound = None if clips.audio is None else clips.audio[chosen].to(self.device)
@@ -96,6 +98,7 @@ class Encode(Stage):
             kinds.setdefault(row if alone else count, []).append(row)
         parts, order = [], []
         for rows in kinds.values():
+            check()
             mine = {name: None if x is None else x[rows] for name, x in given.items()}
             parts.append(self.network(frames[rows], gone=gone[rows], **mine))
             order += rows
@@ -115,6 +118,7 @@ class Encode(Stage):
             rows = [(number, row) for number in members for row in range(len(clips[number].frames))]
             parts = []
             for start in range(0, len(rows), size):
+                check()
                 chosen = rows[start:start + size]
                 parts.append(self._together(clips, chosen + [chosen[0]] * (size - len(chosen))))
             for number, features in zip(members, split(joined(parts), [len(clips[m].frames) for m in members]),
@@ -157,6 +161,7 @@ def together(features: Sequence[Features], size: int, call: Callable[[Features],
         whole = joined([features[number] for number in members])
         owners = [number for number in members for _ in range(len(features[number].tokens))]
         for start in range(0, len(owners), size):
+            check()
             chosen = list(range(start, min(start + size, len(owners))))
             filled = chosen + [start] * (size - len(chosen))
             rows = Features(whole.tokens[filled], whole.grid, whole.pooled[filled], whole.num_extra)

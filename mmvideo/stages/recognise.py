@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
+from mmvideo.deadline import check
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
 from mmvideo.nn.fuse_batchnorm import fuse
@@ -141,7 +142,11 @@ class Recognise(Stage):
     def scores(self, clips: Clips) -> Tensor:
         """Return the logits of every view, float32 (B, number of classes)."""
         parts = clips.frames.split(self.batch_size)
-        return torch.cat([self.network.logits(part.to(self.device)).float().cpu() for part in parts])
+        logits = []
+        for part in parts:
+            check()
+            logits.append(self.network.logits(part.to(self.device)).float().cpu())
+        return torch.cat(logits)
 
     def __call__(self, *, clips: Clips) -> dict[str, Classification]:
         """Return the label of the video."""

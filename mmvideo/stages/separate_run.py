@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmvideo.deadline import check
 from mmvideo.faces import Faces, FaceTrack
 from mmvideo.faces.spool import Spool
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
@@ -56,6 +57,7 @@ class Run:
         lanes, blocks = Lanes(self.window, hop), _windows(self._samples(), self.window, hop, self.total)
         device = next((p.device for p in self.network.parameters()), torch.device("cpu")) if self.network else None
         for at, samples, last in blocks:
+            check()
             self.silent &= bool(samples.abs().max() < _SILENT)
             voices = self._voices(at, samples.to(device) if device else samples)
             given = lanes.add(voices, last=last)

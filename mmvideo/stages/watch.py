@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
 from mmvideo.results import Answer, Caption
 from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
@@ -121,6 +122,7 @@ class Watch(CheckpointStage):
         count: int | None = max(1, budget.frames(span.seconds) >> self.halvings)
         most = 0
         while True:
+            check()
             clips, seen = self._look(media, budget, count, span.seconds)
             first = self.chat.prompt("?", seen)
             count = budget.fewer(len(seen.frames), first.num_seen_tokens)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmvideo.deadline import check
 from mmvideo.hub.load import memory_for
 from mmvideo.vlm.chat import ChatModel, Prompt, Seen
 from mmvideo.vlm.chat_conversation import PER_TOKEN, ChatConversation, placed
@@ -104,6 +105,7 @@ def reply_together(clips: Sequence[Unread], questions: Sequence[str], *, size: i
     replies: dict[int, Generated] = {}
     for numbers in groups.values():
         for start in range(0, len(numbers), size):
+            check()
             chosen = numbers[start:start + size]
             filled = chosen + [chosen[0]] * (size - len(chosen))
             said = _generate(clips[chosen[0]].chat, [given[number] for number in filled], max_new_tokens)
@@ -139,12 +141,13 @@ def _reply(chat: ChatModel, ids: list[int], shares: Tensor, ends: list[int], num
 
 
 class _Sureness:
-    """Keeps the log-probability of the likeliest token at every step."""
+    """Keeps the log-probability of the likeliest token at every step, and stops `generate` when the time is over."""
 
     def __init__(self) -> None:
         self.steps: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        check()
         self.steps.append(scores.float().log_softmax(-1).amax(-1).cpu())
         return scores
 

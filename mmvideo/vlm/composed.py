@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo import recipes, weights
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, WeightsError, shown
 from mmvideo.hub.load import check_fit, local, memory_for, quiet
 from mmvideo.hub.resolve import check_causal, reading
@@ -146,6 +147,7 @@ class Composed(nn.Module):
             soft = torch.cat([self._sparse(clips, i, drop_below, device) for i in range(len(clips.frames))], 1)
             return soft if merge_to == 1 else merged(soft, merge_to)
         for first in range(0, clips.frames.shape[0], batch_size):
+            check()
             chosen = slice(first, first + batch_size)
             audio = None if clips.audio is None else clips.audio[chosen].to(device)
             frames = clips.frames[chosen].to(device)
@@ -156,6 +158,7 @@ class Composed(nn.Module):
 
     def _sparse(self, clips: Clips, i: int, drop_below: float, device: torch.device) -> Tensor:
         """Return the visual tokens (1, M, D) of one window without those of still places."""
+        check()
         bridge = self.parts["projector"]
         if not getattr(bridge, "any_tokens", False):
             raise InvalidInput(f"The projector {self.names['projector']} needs the whole grid of tokens, so none can "

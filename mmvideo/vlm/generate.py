@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, MissingExtra
 from mmvideo.types import GenerationOptions
 
@@ -54,6 +55,7 @@ def write(step: Step, ids: Tensor, generation: GenerationOptions, *, tokenizer: 
     Raises:
         MissingExtra: a schema was given and llguidance is absent.
         InvalidInput: a schema that it does not take.
+        TimeLimitExceeded: the time is over (`mmvideo.deadline`).
     """
     written, device = Written(), ids.device
     grammar = Grammar(generation.schema, tokenizer, ends) if generation.schema is not None else None
@@ -63,6 +65,7 @@ def write(step: Step, ids: Tensor, generation: GenerationOptions, *, tokenizer: 
     else:
         generator.manual_seed(generation.seed)
     for left in reversed(range(generation.max_new_tokens or longest)):
+        check()
         logits = step(ids)[0, -1].float()
         if grammar is not None:
             logits = grammar.masked(logits)
@@ -112,6 +115,7 @@ def log_likelihood(step: Step, ids: Tensor, reply: Sequence[int]) -> float:
         ids: the question, int64 (1, L).
         reply: its token IDs, with the one that ends it.
     """
+    check()
     told = torch.tensor([list(reply)], device=ids.device)
     logits = step(torch.cat((ids, told[:, :-1]), 1))[0, -len(reply):].float()
     return float(logits.log_softmax(-1).gather(1, told[0, :, None]).sum())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from mmvideo.deadline import check
 from mmvideo.errors import WeightsError, contained
 from mmvideo.vlm.context import check_room, longest_context
 from mmvideo.vlm.embedded_prompt import embedded_prompt
@@ -150,6 +151,7 @@ class Session:
         ids, replies = batch["input_ids"], []
         probability, done = [], torch.zeros(len(requests), dtype=torch.bool, device=lm.device)
         for _ in range(max_new_tokens):
+            check()
             position = (mask.cumsum(1) - 1)[:, -ids.shape[1]:]
             out = lm.model(input_ids=ids, attention_mask=mask, position_ids=position, use_cache=True, logits_to_keep=1,
                            **given)

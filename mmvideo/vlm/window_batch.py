@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmvideo.deadline import check
 from mmvideo.vlm.embedded_prompt import embedded_prompt
 from mmvideo.vlm.language_model import Generated, LanguageModel
 
@@ -50,6 +51,7 @@ def reply_together(clips: Sequence[Unread], requests: Sequence[Sequence[str]], *
         groups.setdefault(key, []).extend((video, row) for row in range(len(one.embeddings)))
     for (count, length, _), places in groups.items():
         for start in range(0, len(places), size):
+            check()
             chosen = places[start:start + size]
             filled = chosen + [chosen[0]] * (size - len(chosen))
             language = clips[chosen[0][0]].language
