@@ -183,6 +183,7 @@ class Stream:
 
     def __init__(self, pieces: Iterator[Any], dress: Callable[[Any], Any], *, stage: str = ""):
         self._pieces, self._dress, self._stage, self._limit = pieces, dress, stage, deadline.current()
+        self._closed = False
         self.result: Any = None
         self.closing: contextlib.ExitStack | None = None
         """Closed when the last piece has been read."""
@@ -191,6 +192,8 @@ class Stream:
         return self
 
     def __next__(self) -> str:
+        if self._closed:
+            raise StopIteration
         try:
             with deadline.within(self._limit), deadline.stage(self._stage):
                 piece = next(self._pieces)
@@ -204,6 +207,7 @@ class Stream:
 
     def close(self) -> None:
         """Stop here; what was not read is not made."""
+        self._closed = True
         self._pieces.close()
         if self.closing is not None:
             self.closing.close()

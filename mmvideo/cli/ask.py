@@ -153,7 +153,8 @@ class _Runner:
         """Print a reply piece by piece; return the answer."""
         if title:
             say(title)
-        pieces = self._pipe(clip.path, question, stream=True, timeout_seconds=self._timeout, **clip.options, **generation)
+        pieces = self._pipe(clip.path, question, stream=True, timeout_seconds=self._timeout, **clip.options,
+                            **generation)
         for piece in pieces:
             say(piece, end="")
         say()

@@ -23,6 +23,7 @@ from mmvideo.errors import (
     lacks_memory,
 )
 from mmvideo.hub.resolve import Found, reading
+from mmvideo.nn.interruptible import interruptible
 
 QUANTIZED = ("int8", "int4")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -91,7 +92,7 @@ def load(auto: Any, found: Found, device: torch.device, options: LoadOptions, **
     if options.device_map is None:
         with memory_for(f"moving {found.name} to {device}"):
             model = model.to(device)
-    return model.eval()
+    return interruptible(model.eval())
 
 
 def check_fit(name: str, model: nn.Module, info: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.cpu_inference import hastened
+from mmvideo.nn.interruptible import interruptible
 from mmvideo.sampling.windows import windows
 from mmvideo.stages.base import Stage
 from mmvideo.types import Clips, Expected, GenerationOptions
@@ -52,6 +53,7 @@ class Converse(Stage):
             raise InvalidInput("This recipe runs a composed model of yours: give model=FOLDER (--model FOLDER).")
         self.model = Composed.from_pretrained(self.weights, device=device)
         hastened(self.model.language, attention=False)
+        interruptible(self.model)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the parts."""

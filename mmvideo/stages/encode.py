@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmvideo import weights as weight_files
 from mmvideo.deadline import check
 from mmvideo.errors import RecipeError
+from mmvideo.nn.interruptible import interruptible
 from mmvideo.nn.token_reduction import evened, merged, still
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage
@@ -54,7 +55,7 @@ class Encode(Stage):
             raise RecipeError(f"encode: {self.encoder} looks at whole frames and takes no drop_below; toybox-av and "
                               "videomae do.")
         folder = weight_files.part(self.weights, "encoder")
-        self.network, self.device = kind.from_pretrained(folder).to(device).eval(), device
+        self.network, self.device = interruptible(kind.from_pretrained(folder).to(device).eval()), device
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the encoder."""

@@ -18,6 +18,7 @@ from mmvideo.deadline import check
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
 from mmvideo.nn.fuse_batchnorm import fuse
+from mmvideo.nn.interruptible import interruptible
 from mmvideo.registry import find
 from mmvideo.results import Classification
 from mmvideo.stages.base import Stage
@@ -133,6 +134,7 @@ class Recognise(Stage):
                                "names: build the encoder with labels=[...], or `mmvideo import` it with --labels.")
         i = self.network.input
         fuse(self.network, torch.empty(1, i.num_frames, len(i.mean), i.height, i.width, device="meta"))
+        interruptible(self.network)
         self.average = self.average or self.network.averages
 
     def modules(self) -> dict[str, nn.Module]:

@@ -163,7 +163,7 @@ def test_a_job_from_the_command_line_from_failure_to_mended(few: Path, model: Pa
       for option in (("--sidecar", "srt"), ("--parquet",), ("--prompt", "Who?"), ("--beside",), ("--overwrite",),
                      ("--engine", "local"), ("--workers", "1"), ("--batch-size", "8"), ("--processes", "2"),
                      ("--address", "x"), ("--retry-failed",), ("--retry", "OutOfMemory"), ("--dry-run",),
-                     ("--allow-reduce",), ("--timeout", "9"), ("--allow-damage",), ("--need-audio",),
+                     ("--allow-reduce",), ("--allow-damage",), ("--need-audio",),
                      ("--min-frames", "1"), ("--max-bytes", "9"), ("--max-seconds", "9"))]])
 def test_what_cannot_run_is_said_with_an_exit_code(arguments: tuple[str, ...], code: int, words: str, few: Path,
                                                    model: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import unruly as unruly_stage
 from mmvideo import Pipeline
 from mmvideo.errors import MmvideoError, OutputError
 from mmvideo.jobs import JobOptions, run_job
+from mmvideo.jobs.pool import Pool
 from mmvideo.jobs.scratch import Scratch, sweep
 
 
@@ -74,6 +75,21 @@ def test_a_worker_that_is_ended_leaves_nothing(captioning: Pipeline, clips: Path
     assert {(name, kind) for name, _, kind, _ in summary.failures} == {
         ("hanging-1.mp4", "WorkerTimeout"), ("deadly-1.mp4", "WorkerCrashed")}
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.usefixtures("unruly")
+def test_a_worker_that_notices_its_time_limit_stays(captioning: Pipeline, clips: Path, tmp_path: Path,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its model, where it has one, need not be loaded anew."""
+    forks: list[int] = []
+    fork = Pool._fork
+    monkeypatch.setattr(Pool, "_fork", lambda pool: forks.append(1) or fork(pool))
+    home = _films(clips, tmp_path / "films", "lingering-1", "good-1")
+    summary = run_job(captioning, home, tmp_path / "job", JobOptions(workers=1, timeout_seconds=2.0))
+    (name, _, kind, words), = summary.failures
+    assert (name, kind, summary.counts["done"]) == ("lingering-1.mp4", "TimeLimitExceeded", 1)
+    assert "2 s was over in the stage 'read'" in words
+    assert len(forks) == 1
 
 
 @pytest.mark.usefixtures("unruly")

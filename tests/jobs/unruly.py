@@ -1,4 +1,4 @@
-"""A stage `read` that does what the name of its clip says: raises, hangs, ends its process, fills the disk."""
+"""A stage `read` that does what the name of its clip says: raises, hangs, lingers, ends its process, fills the disk."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmvideo import registry
+from mmvideo.deadline import check
 from mmvideo.stages.read import Read, VideoRequest
 
 
@@ -46,6 +47,9 @@ class Unruly(Read):
             Path(tempfile.mkstemp(prefix="mmvideo-")[1]).write_bytes(bytes(1000))
         if kind == "hanging":
             time.sleep(600)
+        while kind == "lingering":
+            time.sleep(0.02)
+            check()
         if kind == "deadly":
             os._exit(9)
         if kind == "full":

@@ -1,0 +1,106 @@
+"""A clip whose networks take too long fails alone: its neighbours are done, it can be tried again, on every engine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import lingering
+import pytest
+
+from mmvideo import Pipeline
+from mmvideo.deadline import current
+from mmvideo.jobs import JobOptions, run_job
+from mmvideo.jobs.options import configuration
+from mmvideo.jobs.rows import comparable
+
+LIMIT = 2.0
+SLACK = 6.0
+"""Seconds to start workers on a busy machine, and to stop."""
+
+
+@pytest.fixture(scope="module")
+def home(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    for number in (1, 3):
+        shutil.copy(clips / f"clip000{number}.mp4", folder / f"good-{number}.mp4")
+    lingering.black(folder / "good-2-black.mp4")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipe(model: Path) -> Iterator[Pipeline]:
+    with lingering.lingering():
+        yield Pipeline("video-captioning", str(model), "cpu", domain={"head": "test-inside"},
+                       caption={"max_new_tokens": 6})
+
+
+def _rows(folder: Path) -> dict[str, str]:
+    rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    return {row["id"]: json.dumps(comparable(row)) for row in rows}
+
+
+@pytest.mark.slow
+def test_a_clip_that_takes_too_long_fails_alone_and_can_be_tried_again(
+        pipe: Pipeline, captioning: Pipeline, home: Path, tmp_path: Path) -> None:
+    start = time.monotonic()
+    options = JobOptions(workers=1, batch_size=4, timeout_seconds=LIMIT)
+    summary = run_job(pipe, home, tmp_path / "job", options)
+    # first the batch, in the time of its three clips; then each alone
+    assert time.monotonic() - start < 4 * LIMIT + SLACK
+    assert (summary.counts["done"], summary.counts["failed"], summary.counts["quarantined"]) == (2, 1, 0)
+    (name, state, kind, words), = summary.failures
+    assert (name, state, kind) == ("good-2-black.mp4", "failed", "TimeLimitExceeded")
+    for said in (str(home / name), "2 s", "'encode'", "--timeout"):
+        assert said in words
+    assert current() is None
+
+    expected = run_job(captioning, home, tmp_path / "whole", JobOptions(workers=1, batch_size=4))
+    assert expected.counts["done"] == 3
+    whole = _rows(tmp_path / "whole")
+    assert _rows(tmp_path / "job") == {name: row for name, row in whole.items() if "black" not in name}
+
+    again = run_job(captioning, home, tmp_path / "job", JobOptions(workers=1, batch_size=4))
+    assert (again.done_now, again.counts["failed"]) == (0, 1), "as with every failure; another limit is no other job"
+    again = run_job(captioning, home, tmp_path / "job", JobOptions(workers=1, batch_size=4,
+                                                                  retry=("TimeLimitExceeded",)))
+    assert (again.done_now, again.counts["done"]) == (1, 3)
+    assert _rows(tmp_path / "job") == whole
+
+
+def test_no_limit_is_part_of_what_a_row_is_known_by(pipe: Pipeline) -> None:
+    assert "timeout" not in json.dumps(configuration(pipe.recipe, "0" * 64))
+
+
+def test_what_fetching_and_decoding_took_counts(pipe: Pipeline, captioning: Pipeline, clips: Path, tmp_path: Path,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip that spent its time in its worker has none left for the networks."""
+    from mmvideo.jobs.partition import Decoded
+
+    monkeypatch.setattr(Decoded, "seconds", property(lambda self: 60.0))
+    one = clips / "clip0001.mp4"
+    summary = run_job(captioning, one, tmp_path / "job", JobOptions(workers=1, timeout_seconds=60.0))
+    assert [kind for _, _, kind, _ in summary.failures] == ["TimeLimitExceeded"]
+    monkeypatch.undo()
+    assert 0 < Decoded({}, {"seconds": [("fetch", 0.25), ("read", 0.5)]}).seconds == 0.75
+
+
+def test_map_takes_the_limit_of_a_job(pipe: Pipeline, home: Path, tmp_path: Path) -> None:
+    summary = pipe.map(str(home / "good-2-black.mp4"), out=tmp_path / "job", timeout_seconds=1.0, workers=1)
+    assert [kind for _, _, kind, _ in summary.failures] == ["TimeLimitExceeded"]
+    assert json.loads((tmp_path / "job" / "run.json").read_text())["options"]["timeout_seconds"] == 1.0
+    assert JobOptions().timeout_seconds == 300.0
+
+
+@pytest.mark.slow
+def test_the_same_happens_in_the_ranks_of_accelerate(pipe: Pipeline, captioning: Pipeline, home: Path,
+                                                     tmp_path: Path) -> None:
+    summary = run_job(pipe, home, tmp_path / "job", JobOptions(engine="accelerate", processes=1, workers=1,
+                                                               batch_size=4, timeout_seconds=LIMIT))
+    assert [(name, kind) for name, _, kind, _ in summary.failures] == [("good-2-black.mp4", "TimeLimitExceeded")]
+    run_job(captioning, home, tmp_path / "whole", JobOptions(workers=1, batch_size=4))
+    whole = _rows(tmp_path / "whole")
+    assert _rows(tmp_path / "job") == {name: row for name, row in whole.items() if "black" not in name}
