@@ -102,13 +102,15 @@ def check() -> None:
     """
     limit = _LIMIT.get()
     if limit is not None and limit.left <= 0:
-        raise TimeLimitExceeded(_message(limit.seconds, _STAGE.get()), seconds=limit.seconds, stage=_STAGE.get())
+        raise exceeded(limit.seconds, _STAGE.get())
 
 
-def _message(seconds: float, name: str) -> str:
-    where = f" in the stage {name!r}" if name else ""
-    return (f"The time limit of {seconds:g} s was over{where}. Raise it (timeout_seconds, --timeout), or ask for less: "
-            "fewer frames or windows, a shorter reply (max_new_tokens), a shorter clip.")
+def exceeded(seconds: float, stage: str = "") -> TimeLimitExceeded:
+    """Return the error of a limit of so many seconds that was over in a stage."""
+    where = f" in the stage {stage!r}" if stage else ""
+    return TimeLimitExceeded(
+        f"The time limit of {seconds:g} s was over{where}. Raise it (timeout_seconds, --timeout), or ask for less: "
+        "fewer frames or windows, a shorter reply (max_new_tokens), a shorter clip.", seconds=seconds, stage=stage)
 
 
-__all__ = ["Deadline", "check", "checked", "current", "deadline", "stage", "within"]
+__all__ = ["Deadline", "check", "checked", "current", "deadline", "exceeded", "stage", "within"]

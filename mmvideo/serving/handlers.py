@@ -11,13 +11,14 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from mmvideo.errors import MmvideoError
+from mmvideo.deadline import exceeded
+from mmvideo.errors import MmvideoError, TimeLimitExceeded
 from mmvideo.pipeline import Pipeline
 from mmvideo.serving.address import Rules
 from mmvideo.serving.body import check_head, parse, read_body
 from mmvideo.serving.fetch import Fetcher
 from mmvideo.serving.options import check_model
-from mmvideo.serving.problems import Json, Refused, Stopping, failed, problem_of
+from mmvideo.serving.problems import Json, Refused, Stopping, Stuck, failed, problem_of
 from mmvideo.serving.replies import chunk, completion, event, evidence, new_name, usage
 from mmvideo.serving.request import Wanted, read
 from mmvideo.serving.slots import Slot, Slots
@@ -53,10 +54,11 @@ class Server:
 
     async def health(self, request: Request) -> Response:
         """Say whether questions are answered, and, to whom has the key, how many wait."""
-        state: dict[str, Any] = {"status": "ok" if self.worker.alive else "stopped"}
+        status = "stopped" if not self.worker.alive else "stuck" if self.worker.is_stuck() else "ok"
+        state: dict[str, Any] = {"status": status}
         if request.scope.get("mmvideo.known", True):
             state |= {"model": self.name, "waiting": self.slots.waiting, "answered": self.worker.answered}
-        return Json(state, status_code=200 if self.worker.alive else 503)
+        return Json(state, status_code=200 if status == "ok" else 503)
 
     async def models(self, _: Request) -> Response:
         """List the one model."""
@@ -137,26 +139,45 @@ class Server:
             task.cancel()
             stop.cancel()
 
-    @staticmethod
-    async def _heard(request: Request, told: asyncio.Queue) -> tuple[str, Any]:
-        """Return what the worker says next; when the server ends, it says that too."""
+    async def _heard(self, told: asyncio.Queue, job: Job, request: Request | None = None) -> tuple[str, Any]:
+        """Return what the worker says next; when the server ends, it says that too.
+
+        Args:
+            request: whose caller is looked for; None where its response does that itself.
+
+        Raises:
+            ClientDisconnect: the caller has gone.
+            TimeLimitExceeded: this request does not stop at its time limit.
+            Stuck: the one that runs before it does not.
+        """
         while True:
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(told.get(), _LOOKS_AFTER_SECONDS)
-            if told.empty() and await request.is_disconnected():
+            if not told.empty():
+                continue
+            if request is not None and await request.is_disconnected():
                 raise ClientDisconnect
+            if self.worker.is_stuck():
+                raise exceeded(self.rules.timeout_seconds) if job.running else Stuck
 
     async def _next(self, request: Request, told: asyncio.Queue, job: Job) -> tuple[str, Any]:
         """Return what the worker says next."""
         while True:
             try:
-                kind, value = await self._heard(request, told)
+                kind, value = await self._heard(told, job, request)
             except BaseException:
                 job.cancel()
                 raise
             if kind != "fetch":
                 return kind, value
             await self._put(request, job)
+
+    async def _next_piece(self, told: asyncio.Queue, job: Job) -> tuple[str, Any]:
+        """Return what the worker says next in a stream that has begun, in which an error is an event."""
+        try:
+            return await self._heard(told, job)
+        except TimeLimitExceeded as error:
+            return "error", error
 
     async def _whole(self, request: Request, told: asyncio.Queue, job: Job) -> Response:
         kind, value = "", None
@@ -176,7 +197,7 @@ class Server:
                 yield event(chunk(self.name, name, {"role": "assistant", "content": ""}))
                 while kind == "text":
                     yield event(chunk(self.name, name, {"content": value}))
-                    kind, value = await told.get()
+                    kind, value = await self._next_piece(told, job)
                 if kind == "error":
                     yield event(problem_of(value, job.names))
                 else:

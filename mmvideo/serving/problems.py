@@ -48,6 +48,14 @@ class Stopping(Refused):
         super().__init__("The server is shutting down.", status=503, code="shutting_down")
 
 
+class Stuck(Refused):
+    """The running request does not stop at its time limit, so that no other is answered."""
+
+    def __init__(self) -> None:
+        super().__init__("The server still computes for a request whose time limit is over; try again later, or start "
+                         "it again.", status=503, code="stuck", headers={"Retry-After": "30"})
+
+
 class Json(Response):
     """JSON in which NaN and infinities are null."""
 
@@ -122,4 +130,4 @@ def _status(error: BaseException) -> int:
     return 400 if isinstance(error, InvalidInput | MediaError) else 500
 
 
-__all__ = ["Busy", "Json", "Refused", "Stopping", "as_json", "failed", "problem_of", "renamed"]
+__all__ = ["Busy", "Json", "Refused", "Stopping", "Stuck", "as_json", "failed", "problem_of", "renamed"]

@@ -25,6 +25,8 @@ Told = Callable[[str, Any], None]
 """Called from the worker's thread with ("text", piece), ("done", Answer), ("error", exception) or ("fetch", None): the
 video is not read any more, and has to be fetched again."""
 KEPT_SECONDS = 600.0
+GRACE_SECONDS = 10.0
+"""What the running request is given beyond its time limit to stop; then a step of it is stuck."""
 log = logging.getLogger("mmvideo.serving")
 
 
@@ -86,8 +88,14 @@ class Worker:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mmvideo-worker")
         self._sessions: OrderedDict[str, Kept] = OrderedDict()
         self._running: Job | None = None
+        self._began = 0.0
         self._lock = threading.Lock()
         self.answered, self.alive = 0, True
+
+    def is_stuck(self) -> bool:
+        """Whether the running request goes on long after its time limit: nothing else is answered until it ends."""
+        return (self._running is not None and self.timeout_seconds is not None
+                and time.monotonic() - self._began > self.timeout_seconds + GRACE_SECONDS)
 
     def keeps(self, key: str) -> bool:
         """Whether a video is read at this moment; it may not be any more when a request for it runs."""
@@ -107,6 +115,7 @@ class Worker:
         """Return whether the request is over; one whose video is not read any more comes again."""
         if job.cancelled.is_set():
             return True
+        self._began = time.monotonic()
         self._running, job.running = job, True
         try:
             with deadline(self.timeout_seconds):

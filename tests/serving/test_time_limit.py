@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,27 @@ def test_a_video_that_is_read_stays_so_when_a_question_takes_too_long(
         assert call(port, about(clip, "does it bounce?"))[0] == 504
     assert call(port, about(clip, "does it bounce?"))[0] == 200
     assert opened == []
+
+
+def test_a_step_that_does_not_end_holds_neither_its_caller_nor_those_who_wait(
+        pipe: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmvideo.serving.worker.GRACE_SECONDS", 0.5)
+    network, over = dict(pipe.stages)["encode"].network, threading.Event()
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", lambda *given, **more: (over.wait(60), forward(*given, **more))[1])
+    with served(pipe, rules=Rules(folders=(clip.parent,), timeout_seconds=1.0)) as port, ThreadPoolExecutor(2) as pool:
+        start = time.monotonic()
+        first = pool.submit(call, port, about(clip))
+        time.sleep(0.3)
+        second = pool.submit(call, port, about(clip, "does it bounce?"))
+        assert [(answer[0], answer[1]["error"]["code"]) for answer in (first.result(), second.result())] == [
+            (504, "TimeLimitExceeded"), (503, "stuck")]
+        assert time.monotonic() - start < 1.5 + SLACK
+        assert call(port, path="/health")[:1] == (503,)
+        assert call(port, path="/health")[1]["status"] == "stuck"
+        over.set()
+        assert call(port, about(clip, "does it fall?"))[0] == 200
+        assert call(port, path="/health")[1]["status"] == "ok"
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
