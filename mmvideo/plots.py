@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import FancyBboxPatch
 
 from mmvideo.errors import InvalidInput, MediaError
@@ -69,9 +70,9 @@ def contact_sheet(results: Sequence[Result], path: str | Path | None = None) -> 
     lanes = [_lane_lines(result, material) for result in results]
     heights = [0.4 + 0.24 * (len(results) > 1), rows * (cell * height / width + 0.24),
                sum(_lane_height(lines) for lines in lanes) + 0.35, 1.0 if material.wave is not None else 0.45]
-    figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 0.5), facecolor=PAPER, layout="constrained")
-    figure.get_layout_engine().set(rect=(0.008, 0.01, 0.984, 0.98))
-    top, sheet, below = figure.subfigures(3, 1, height_ratios=[*heights[:2], sum(heights[2:])])
+    figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 0.5), facecolor=PAPER,
+                    layout=ConstrainedLayoutEngine(rect=(0.008, 0.01, 0.984, 0.98)))
+    top, sheet, below = figure.subfigures(3, 1, squeeze=False, height_ratios=[*heights[:2], sum(heights[2:])])[:, 0]
     _title(top, results)
     _frames(sheet, material, rows, columns)
     timeline, sound = below.subplots(2, 1, height_ratios=heights[2:])

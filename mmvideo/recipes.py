@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 
@@ -149,13 +149,12 @@ def _check_events(text: str, where: str) -> None:
     stack: list[_Open] = [_Open(None, False, 0)]
     sizes: dict[str, int] = {}
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
-        if getattr(event, "tag", None) is not None:
-            raise RecipeError(f"{where} is not plain YAML: line {line} holds the tag {shown(event.tag)}; no tags are "
-                              "read.")
+        line = event.start_mark.line + 1 if event.start_mark is not None else 0
+        if (tag := getattr(event, "tag", None)) is not None:
+            raise RecipeError(f"{where} is not plain YAML: line {line} holds the tag {shown(tag)}; no tags are read.")
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                raise RecipeError(f"{where} is not plain YAML: line {line} repeats {shown('*' + event.anchor)}, which "
+                raise RecipeError(f"{where} is not plain YAML: line {line} repeats {shown(f'*{event.anchor}')}, which "
                                   "is not given in full before it.")
             _add(stack[-1], sizes[event.anchor])
         elif isinstance(event, yaml.ScalarEvent):
@@ -203,7 +202,7 @@ def checked(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
     Raises:
         RecipeError: unknown or missing keys, or a value of another type.
     """
-    fields = [f for f in dataclasses.fields(cls) if f.init]
+    fields = [f for f in dataclasses.fields(cast("Any", cls)) if f.init]
     required = {f.name for f in fields
                 if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
     hints = typing.get_type_hints(cls)
@@ -227,7 +226,8 @@ def keywords(function: Callable[..., Any], raw: Mapping[str, Any], where: str, *
     takes = {name: p for name, p in inspect.signature(function).parameters.items()
              if p.kind in kinds and name not in without}
     try:
-        hints = typing.get_type_hints(function.__init__ if isinstance(function, type) else function)
+        hints = typing.get_type_hints(inspect.getattr_static(function, "__init__") if isinstance(function, type)
+                                      else function)
     except NameError:  # names that only a type checker imports
         hints = {}
     required = {name for name, p in takes.items() if p.default is p.empty}
@@ -269,7 +269,8 @@ def _options(hint: Any) -> tuple[Any, ...]:
 
 
 def _dataclass_of(hint: Any) -> type | None:
-    return next((option for option in _options(hint) if dataclasses.is_dataclass(option)), None)
+    return next((option for option in _options(hint) if isinstance(option, type) and dataclasses.is_dataclass(option)),
+                None)
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -102,12 +102,18 @@ def _address(address: str) -> tuple[str, list[str], list[str]]:
     for before, name, value in parts:
         if signed and name is not None and _SIGNING.match(name):
             if mark:
-                query += ("&" if query else before) + mark + _QUOTED_END.search(value)[0]
+                query += ("&" if query else before) + mark + _quoted_end(value)
             mark = ""
             signing += [f"{name}={value}"] if _SECRET.search(name) else []
         else:
             query += ("&" if before == "?" and query else before) + _parameter(name, value, hidden)
     return path + query, hidden, signing
+
+
+def _quoted_end(value: str) -> str:
+    """Return the quotation marks and brackets that end a value; they belong to the text around the address."""
+    found = _QUOTED_END.search(value)
+    return found[0] if found else ""
 
 
 def _parameter(name: str | None, value: str, hidden: list[str]) -> str:
@@ -118,7 +124,7 @@ def _parameter(name: str | None, value: str, hidden: list[str]) -> str:
     shown_name = "" if name is None else f"{name}="
     if not value or not secret:
         return shown_name + value
-    end = _QUOTED_END.search(value)[0]
+    end = _quoted_end(value)
     hidden.append(f"{name}={value[:len(value) - len(end)]}")
     return shown_name + MASK + end
 

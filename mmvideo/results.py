@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmvideo.errors import InvalidInput
 from mmvideo.types import Clips, Domain, Label, Segment, Timings
@@ -50,6 +50,11 @@ class Result:
     timings: Timings = field(default_factory=Timings)
     warnings: tuple[str, ...] = ()
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
+
+    if TYPE_CHECKING:  # at run time a dataclass would take an inherited property for the default of a field
+        @property
+        def text(self) -> str:
+            """The answer itself, in words; a field or a property of each kind of result."""
 
     @property
     def headline(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -22,7 +22,7 @@ from mmvideo.media.hdr import HDR
 from mmvideo.media.info import MediaInfo
 from mmvideo.media.limits import MediaLimits
 from mmvideo.media.memory import array_source, audio_source, image_files, image_source, pixels, video_source
-from mmvideo.media.probe import look
+from mmvideo.media.metadata import look
 from mmvideo.media.samples import as_audio
 from mmvideo.media.source import Source, check_budget
 from mmvideo.media.webcam import WebcamSource
@@ -82,12 +82,11 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
     if not isinstance(limits, MediaLimits):
         raise InvalidInput(f"limits must be a MediaLimits, not {checks.shown(limits)}.")
     sound = _sound(audio, sample_rate, limits)
-    timed = {"audio": sound, "strict": strict}
-    clocked = {"fps": fps, "pts_seconds": pts_seconds, **timed}
+    clocked: dict[str, Any] = {"fps": fps, "pts_seconds": pts_seconds, "audio": sound, "strict": strict}
     if isinstance(source, Video | Audio) and (fps is not None or pts_seconds is not None):
         raise InvalidInput(f"fps= and pts_seconds= are for frames and images; a {type(source).__name__} has its times.")
     if isinstance(source, Video):
-        return video_source(source, **timed)
+        return video_source(source, audio=sound, strict=strict)
     if isinstance(source, Audio):
         return audio_source(source, strict=strict)
     if isinstance(source, np.ndarray | torch.Tensor):
@@ -141,7 +140,7 @@ def _sound(audio: Any, sample_rate: int | None, limits: MediaLimits) -> Audio | 
                        f"{checks.shown(audio)}.")
 
 
-def _as_opener(source: MediaLike, limits: MediaLimits):
+def _as_opener(source: MediaLike, limits: MediaLimits) -> tuple[Opener, Callable[[], None] | None]:
     """Return an Opener, and what to call when it is no longer needed."""
     if isinstance(source, bytes | bytearray | memoryview):
         return Opener(bytes(source), limits=limits), None
@@ -173,12 +172,12 @@ def _spool(file: BinaryIO, limits: MediaLimits) -> Path:
 
 
 class _Counted:
-    """A file object that refuses to be longer than a limit, or to be text."""
+    """A binary file object that refuses to be longer than a limit, or to be text."""
 
     def __init__(self, file: BinaryIO, max_bytes: int):
         self._file, self._left = file, max_bytes
 
-    def read(self, count: int) -> bytes:
+    def read(self, count: int = -1, /) -> bytes:
         data = self._file.read(count)
         if not isinstance(data, bytes):
             raise InvalidInput("The file object gives text; open it in binary mode ('rb').")

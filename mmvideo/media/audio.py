@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import av
 import numpy as np
 import torch
+from av.container import InputContainer
 
 from mmvideo import checks
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
 from mmvideo.media.container import ERRORS, Opener, decoding_error
+from mmvideo.media.decoder import ticks_of
 from mmvideo.media.samples import NOT_FINITE, Mixer
 from mmvideo.media.seeking import SEEKABLE
 from mmvideo.media.warn import WarningLog
@@ -43,7 +45,7 @@ class AudioReader:
     def __init__(self, opener: Opener, *, log: WarningLog, track: int | None = None, strict: bool = False):
         self.opener, self.log, self.track, self.strict = opener, log, track, strict
 
-    def _choose(self, container: av.container.InputContainer) -> av.AudioStream:
+    def _choose(self, container: InputContainer) -> av.AudioStream:
         streams = container.streams.audio
         if not streams:
             raise NoAudioTrack(f"{self.opener.name} has no sound track.")
@@ -64,15 +66,13 @@ class AudioReader:
         """Read a span of the track; see `Source.audio`."""
         chunks = list(self.chunks(sample_rate=sample_rate, mono=mono, start_seconds=start_seconds,
                                   end_seconds=end_seconds))
-        pieces, begin, rate = [samples for samples, _, _ in chunks], None, sample_rate
-        if chunks:
-            _, begin, rate = chunks[0]
-        if not pieces:
+        if not chunks:
             if start_seconds is None and end_seconds is None:
                 raise VideoDecodeError(f"{self.opener.name}: the sound track holds nothing that can be decoded.")
-            pieces, begin = [np.zeros((1, 0), np.float32)], start_seconds or 0.0
+            chunks = [(np.zeros((1, 0), np.float32), start_seconds or 0.0, sample_rate or 16000)]
+        pieces, (_, begin, rate) = [samples for samples, _, _ in chunks], chunks[0]
         samples = torch.from_numpy(np.ascontiguousarray(np.concatenate(pieces, axis=1)))
-        return Audio(samples, rate or 16000, start_seconds=begin, source=self.opener.name, warnings=self.log.tuple())
+        return Audio(samples, rate, start_seconds=begin, source=self.opener.name, warnings=self.log.tuple())
 
     def chunks(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
                end_seconds: float | None = None, fill: bool = True) -> Iterator[tuple[np.ndarray, float, int]]:
@@ -93,8 +93,8 @@ class AudioReader:
                                        f"a second; {checks.LOWEST_RATE} to {checks.HIGHEST_RATE} can be read.")
             rate = sample_rate or context.sample_rate
             if start_seconds is not None and container.format.name in SEEKABLE:
-                base = stream.time_base
-                container.seek(int((start_seconds - _PREROLL_SECONDS) / base), stream=stream, backward=True)
+                start = int((start_seconds - _PREROLL_SECONDS) / ticks_of(stream))
+                container.seek(start, stream=stream, backward=True)
             layout = "mono" if mono or context.channels == 1 else "stereo"
             cut = _Cut(rate, start_seconds, end_seconds, fill=fill, log=self.log)
             for samples, at_seconds in self._resampled(container, stream, layout, rate):
@@ -103,12 +103,14 @@ class AudioReader:
                 if cut.done:
                     return
 
-    def _resampled(self, container, stream, layout: str, rate: int) -> Iterator[tuple[np.ndarray, float]]:
+    def _resampled(self, container: InputContainer, stream: av.AudioStream, layout: str, rate: int
+                   ) -> Iterator[tuple[np.ndarray, float]]:
         """Decode and resample; the clock runs on by sample count unless the file's own jumps."""
         mixer = Mixer(layout, rate)
-        begin, taken, given = None, 0, 0
+        begin: float | None = None
+        taken = given = 0
         for frame in self._decoded(container, stream):
-            seconds = float(frame.pts * frame.time_base) if frame.pts is not None else None
+            seconds = float(frame.pts * (frame.time_base or ticks_of(stream))) if frame.pts is not None else None
             if begin is None:
                 begin = _on_grid(seconds, stream, frame) if seconds is not None else 0.0
             expected = begin + taken / frame.sample_rate
@@ -143,7 +145,7 @@ class AudioReader:
             raise VideoDecodeError(f"{self.opener.name}: {text}.")
         self.log.add(text)
 
-    def _decoded(self, container, stream) -> Iterator[av.AudioFrame]:
+    def _decoded(self, container: InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
         packets = container.demux(stream)
         shape = None
         while True:
@@ -172,7 +174,7 @@ def _on_grid(seconds: float, stream: av.AudioStream, frame: av.AudioFrame) -> fl
     """Undo the rounding of a timestamp (milliseconds in Matroska): frames of equal length lie on a grid of samples."""
     if stream.start_time is None or not frame.samples:
         return seconds
-    start, length = float(stream.start_time * stream.time_base), frame.samples / frame.sample_rate
+    start, length = float(stream.start_time * ticks_of(stream)), frame.samples / frame.sample_rate
     snapped = start + round((seconds - start) / length) * length
     return snapped if abs(snapped - seconds) < _ROUNDING_SECONDS else seconds
 

@@ -16,8 +16,9 @@ import socket
 import ssl
 import time
 import urllib.request
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from mmvideo.errors import DownloadRefused
 from mmvideo.media.addresses import is_public
@@ -105,7 +106,7 @@ def _connected(host: str, port: int, deadline: Deadline, limits: MediaLimits) ->
     """Look a name up, check its addresses, and connect to the first that answers."""
     found = deadline.run(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
-    if not limits.private_addresses and not all(is_public(address[0]) for _, address in addresses):
+    if not limits.private_addresses and not all(is_public(str(address[0])) for _, address in addresses):
         raise DownloadRefused(f"{host} is no host of the public internet, and others are not allowed here "
                               "(private_addresses).")
     failure: OSError = OSError(f"{host} has no address")
@@ -138,6 +139,10 @@ def _connected_to(family: int, address: Any, deadline: Deadline) -> socket.socke
 class _Connection(http.client.HTTPConnection):
     """A connection whose socket obeys a deadline."""
 
+    _tunnel_host: str | None
+    _tunnel: Callable[[], None]
+    """Of the base class, for proxies."""
+
     def __init__(self, host: str, *, deadline: Deadline, limits: MediaLimits, **options: Any):
         super().__init__(host, **options)
         self._deadline, self._limits = deadline, limits
@@ -156,7 +161,7 @@ class _SecureConnection(_Connection):
 
     def connect(self) -> None:
         super().connect()
-        self.sock.handshake(ssl.create_default_context(), self._tunnel_host or self.host)
+        cast("_Stream", self.sock).handshake(ssl.create_default_context(), self._tunnel_host or self.host)
 
 
 class WebHandler(urllib.request.AbstractHTTPHandler):
@@ -164,13 +169,13 @@ class WebHandler(urllib.request.AbstractHTTPHandler):
 
     def __init__(self, deadline: Deadline, limits: MediaLimits):
         super().__init__()
-        self._options = {"deadline": deadline, "limits": limits}
+        self._deadline, self._limits = deadline, limits
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Connection, request, **self._options)
+        return self.do_open(partial(_Connection, deadline=self._deadline, limits=self._limits), request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_SecureConnection, request, **self._options)
+        return self.do_open(partial(_SecureConnection, deadline=self._deadline, limits=self._limits), request)
 
     http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 

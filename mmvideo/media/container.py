@@ -7,6 +7,7 @@ import os
 import stat
 
 import av
+from av.container import InputContainer
 from PIL import Image
 
 from mmvideo.errors import BudgetExceeded, InvalidInput, MediaNotFound, VideoDecodeError
@@ -50,7 +51,7 @@ class Opener:
         except OSError:
             return None
 
-    def __call__(self) -> av.container.InputContainer:
+    def __call__(self) -> InputContainer:
         """Open the media.
 
         Raises:
@@ -81,10 +82,10 @@ class Opener:
             raise
         return container
 
-    def _open(self, media: bytes | str) -> av.container.InputContainer:
+    def _open(self, media: bytes | str) -> InputContainer:
         options = {"format_whitelist": ",".join(sorted(DEMUXERS)), "max_pixels": str(_allocated(self.max_pixels)),
                    "protocol_whitelist": "file" if isinstance(media, str) else "none"}
-        return av.open(io.BytesIO(media) if isinstance(media, bytes) else media, metadata_errors="replace",
+        return av.open(io.BytesIO(media) if isinstance(media, bytes) else media, "r", metadata_errors="replace",
                        options=options)
 
     def _check(self) -> None:
@@ -114,7 +115,7 @@ class Opener:
         except Image.DecompressionBombError:
             return True
 
-    def _check_pixels(self, container: av.container.InputContainer) -> None:
+    def _check_pixels(self, container: InputContainer) -> None:
         """Refuse large frames by what the header declares, before anything is decoded."""
         sizes = [(stream.width, stream.height) for stream in container.streams.video
                  if stream.codec_context is not None and not is_cover_art(stream)]
@@ -158,7 +159,7 @@ def _short(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error)[:200]
 
 
-def video_stream(container: av.container.InputContainer, track: int | None = None) -> av.VideoStream | None:
+def video_stream(container: InputContainer, track: int | None = None) -> av.VideoStream | None:
     """Return the moving picture to decode; None if there is none. Cover art does not count.
 
     Args:

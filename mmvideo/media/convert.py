@@ -6,7 +6,7 @@ The scaler turns 10-bit, 4:4:4, full-range and any colour matrix into 8-bit RGB,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -46,7 +46,7 @@ def turn_of(frame: av.VideoFrame) -> Turn:
     """Read a frame's display matrix (ISO 14496-12, 8.5.2.3): quarter turns and mirror."""
     quarters = round(frame.rotation / 90) % 4
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV 18 cannot name some kinds of side data and then lists none
         return Turn(quarters)
     if matrix is None:
@@ -122,10 +122,10 @@ class Converter:
         hdr: ``tonemap`` maps HDR and wide colour to BT.709 SDR (`mmvideo.media.hdr`), ``keep`` does not.
     """
 
-    def __init__(self, *, size: Size | None = None, fit: Fit = "crop", deinterlace: bool = False,
-                 hdr: str = "tonemap"):
+    def __init__(self, *, size: Size | int | tuple[int, int] | None = None, fit: Fit = "crop",
+                 deinterlace: bool = False, hdr: str = "tonemap"):
         self.size, self.fit, self.deinterlace, self.hdr = check_size(size), fit, deinterlace, hdr
-        self.turn: Turn | None = None
+        self._turn: Turn | None = None
         self._geometry: dict[tuple[int, int], Geometry] = {}
         self._first: Size | None = None
         self._scaler = VideoReformatter()  # one for all frames: frame.reformat would set one up for each
@@ -135,15 +135,19 @@ class Converter:
         return self._plan(frame).result
 
     def _plan(self, frame: av.VideoFrame) -> Geometry:
-        if self.turn is None:
-            self.turn = turn_of(frame)
         key = (frame.height, frame.width)
         if key not in self._geometry:
-            height, width = key[::-1] if self.turn.swaps_sides else key
+            height, width = key[::-1] if self._turn_of(frame).swaps_sides else key
             target = self.size or self._first
             self._geometry[key] = Geometry.plan(height, width, target, self.fit)
             self._first = self._first or self._geometry[key].result
         return self._geometry[key]
+
+    def _turn_of(self, frame: av.VideoFrame) -> Turn:
+        """Return how the first frame is turned; all others are turned alike."""
+        if self._turn is None:
+            self._turn = turn_of(frame)
+        return self._turn
 
     def into(self, frame: av.VideoFrame, out: np.ndarray) -> None:
         """Write a frame into `out`, uint8 (H, W, C) of `result_size`."""
@@ -161,6 +165,7 @@ class Converter:
 
     def _upright(self, frame: av.VideoFrame, plan: Geometry) -> tuple[np.ndarray, Geometry]:
         """Return the upright scaled picture, and where it goes."""
+        turn = self._turn_of(frame)
         colour = Colour.of(frame) if self.hdr == "tonemap" else None
         full = 0 if colour is None else full_scale(frame)
         if self.deinterlace and frame.interlaced_frame:
@@ -170,9 +175,9 @@ class Converter:
         def rgb(size: Size) -> np.ndarray:
             scaled = self._scaler.reformat(frame, size.width, size.height, "rgb24" if colour is None else "rgb48le",
                                            threads=1)
-            return self._turned(_pixels(scaled) if colour is None else tone_mapped(_pixels(scaled), colour, full))
+            return _turned(_pixels(scaled) if colour is None else tone_mapped(_pixels(scaled), colour, full), turn)
 
-        stored = Size(plan.scaled.width, plan.scaled.height) if self.turn.swaps_sides else plan.scaled
+        stored = Size(plan.scaled.width, plan.scaled.height) if turn.swaps_sides else plan.scaled
         if not plan.is_thin:
             try:
                 return rgb(stored), plan
@@ -186,18 +191,19 @@ class Converter:
                                    f"turned into RGB ({error}); convert the file to H.264.") from error
         return _scaled_part(pixels, plan, part.scaled), part
 
-    def _turned(self, pixels: np.ndarray) -> np.ndarray:
-        if self.turn.mirrored:
-            pixels = pixels[:, ::-1]
-        return np.rot90(pixels, self.turn.quarters) if self.turn.quarters else pixels
+
+def _turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:
+    if turn.mirrored:
+        pixels = pixels[:, ::-1]
+    return np.rot90(pixels, turn.quarters) if turn.quarters else pixels
 
 
 def _pixels(frame: av.VideoFrame) -> np.ndarray:
     """View the RGB plane of rgb24 or rgb48le as (H, W, C) without copying it."""
     plane = frame.planes[0]
     kind = np.dtype("<u2" if frame.format.name == "rgb48le" else "u1")
-    rows = np.frombuffer(plane, kind).reshape(-1, plane.line_size // kind.itemsize)[:frame.height, :frame.width * 3]
-    return rows.reshape(frame.height, frame.width, 3)
+    rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // kind.itemsize)
+    return rows[:frame.height, :frame.width * 3].reshape(frame.height, frame.width, 3)
 
 
 def _scaled_part(pixels: np.ndarray, plan: Geometry, size: Size) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 
 from mmvideo.errors import VideoDecodeError
 
@@ -27,7 +28,7 @@ class CarefulDecoder:
     def __init__(self, stream: av.VideoStream):
         self._stream = stream
         self._codec = stream.codec_context.name
-        self._second: av.CodecContext | None = None
+        self._second: av.VideoCodecContext | None = None
         if self._codec == "vp8" and "libvpx" in av.codecs_available:
             self._second = av.CodecContext.create("libvpx", "r")
             self._second.thread_count = 1
@@ -60,13 +61,14 @@ def _alike(one: av.VideoFrame, other: av.VideoFrame) -> bool:
     return all(np.array_equal(_pixels(a), _pixels(b)) for a, b in zip(one.planes[:3], other.planes[:3], strict=True))
 
 
-def _pixels(plane) -> np.ndarray:
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:plane.height, :plane.width]
+def _pixels(plane: VideoPlane) -> np.ndarray:
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:plane.height, :plane.width]
 
 
 def _segments(data: bytes) -> list[tuple[int, bytes]]:
     """List the marker segments of a JPEG up to its scan (ITU-T T.81, B.1); fewer where they are broken."""
-    found, at = [], 2
+    found: list[tuple[int, bytes]] = []
+    at = 2
     if data[:2] != bytes([0xFF, _SOI]):
         return found
     while at + 4 <= len(data) and data[at] == 0xFF:

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from mmvideo.deadline import check
 from mmvideo.errors import NoVideoTrack, VideoDecodeError
@@ -28,6 +29,12 @@ _ONE_PACKET_ONE_FRAME = {"h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "m
 
 _STUB_BYTES = 16
 """MPEG-4 packets up to this size may say "as before" and give no frame (packed B-frames)."""
+
+
+def ticks_of(stream: av.VideoStream | av.AudioStream) -> Fraction:
+    """Return the seconds that one tick of a stream's timestamps lasts; every stream of a file has it."""
+    assert stream.time_base is not None
+    return stream.time_base
 
 
 class VideoDecoder:
@@ -47,7 +54,7 @@ class VideoDecoder:
         self.opener, self.log, self.strict, self.threads = opener, log, strict, threads
         self.step_seconds, self.track = step_seconds, track
 
-    def open(self, *, careful: bool) -> tuple[av.container.InputContainer, av.VideoStream]:
+    def open(self, *, careful: bool) -> tuple[InputContainer, av.VideoStream]:
         """Open the file and set up its decoder.
 
         Raises:
@@ -147,7 +154,8 @@ class _Run:
         self.last_seconds: float | None = None
         self._packets = self._frames = self._undated = 0
         self._codec = ""
-        self._by_dts, self._last_stamp = False, None
+        self._by_dts = False
+        self._last_stamp: int | None = None
         self._ended = False
 
     @property
@@ -180,7 +188,7 @@ class _Run:
                         return
                     continue
                 for frame in frames:
-                    yield from self._dated(frame, stream.time_base)
+                    yield from self._dated(frame, ticks_of(stream))
         if self._undated:
             self._owner._doubt(f"{plural(self._undated, 'frame')} without a timestamp, left out")
 
@@ -192,7 +200,7 @@ class _Run:
             return bool(memoryview(packet)[0] & 16)
         return self._codec != "mpeg4" or packet.size > _STUB_BYTES
 
-    def _demux(self, container, stream) -> Iterator[av.Packet | None]:
+    def _demux(self, container: InputContainer, stream: av.VideoStream) -> Iterator[av.Packet | None]:
         """Yield packets; None at the end of a file that breaks off, so that the decoder gives out what it holds."""
         packets = container.demux(stream)
         while True:

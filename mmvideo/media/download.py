@@ -11,8 +11,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPMessage
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from urllib.parse import quote, urlsplit
 
 from mmvideo.errors import DownloadRefused, MediaNotFound
@@ -34,7 +35,8 @@ class _CountedRedirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, limit: int):
         self.left = self.limit = limit
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
+    def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage,
+                         newurl: str) -> urllib.request.Request | None:
         _check_scheme(newurl)
         self.left -= 1
         if self.left < 0:

@@ -12,8 +12,8 @@ from mmvideo.errors import NoVideoTrack, VideoDecodeError
 from mmvideo.media.audio import AudioReader
 from mmvideo.media.container import ERRORS, Opener
 from mmvideo.media.decoder import VideoDecoder
-from mmvideo.media.probe import STANDING_CLOCK, look
-from mmvideo.media.seeking import CannotSeek, SparseReader
+from mmvideo.media.metadata import STANDING_CLOCK, look
+from mmvideo.media.seeking import CannotSeek, SparseReader, pts_of
 from mmvideo.media.source import Frames, Source, Take
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio
@@ -118,7 +118,7 @@ class FileSource(Source):
             except (CannotSeek, *ERRORS):
                 self._seeks = False
                 return None, 0
-            return reader.seconds(key.pts), reader.aim
+            return reader.seconds(pts_of(key)), reader.aim
 
     def _compare(self, count: int, last_seconds: float) -> None:
         """Compare what was decoded with what the header promised."""

@@ -56,7 +56,8 @@ def _is_text(head: bytes) -> bool:
 
 def _top_boxes(file: BinaryIO, num_bytes: int) -> set[bytes]:
     """List the top-level boxes of an ISO base media file (ISO 14496-12, 4.2)."""
-    boxes, at = set(), 0
+    boxes: set[bytes] = set()
+    at = 0
     while at + 8 <= num_bytes and len(boxes) < 64:
         file.seek(at)
         header = file.read(16)

@@ -190,7 +190,7 @@ def _block(pixels: np.ndarray, colour: Colour, full: int) -> np.ndarray:
         light = _displayed(light)
     if colour.primaries != BT709:
         light = cv2.transform(light, to_bt709(colour.primaries).astype(np.float32))
-    light = cv2.max(light, 0)  # what BT.709 cannot show is clipped
+    light = np.maximum(light, 0, out=light)  # what BT.709 cannot show is clipped
     if colour.transfer in (PQ, HLG):
         planes = cv2.split(light)
         most = cv2.max(cv2.max(planes[0], planes[1]), planes[2])

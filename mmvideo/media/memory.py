@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from mmvideo.errors import (
     NoVideoTrack,
     VideoDecodeError,
 )
+from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.formats import IMAGES, too_large
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
 from mmvideo.media.samples import NOT_FINITE, bounded, mixed
-from mmvideo.media.source import EPSILON_SECONDS, Frames, Source, Take
+from mmvideo.media.source import Frames, Source, Take
 from mmvideo.types import Audio, Video
 
 _FRAMES = "uint8 with values 0-255, (T, H, W, 3) or (T, 3, H, W)"
@@ -40,14 +41,15 @@ class ListSource(Source):
         duration_seconds: from the first frame to the end of the last.
     """
 
-    def __init__(self, name: str, container: str, pts_seconds: Sequence[float], frame, *, duration_seconds: float,
-                 fps: float | None, audio: Audio | None = None, strict: bool = False, warnings: Sequence[str] = ()):
+    def __init__(self, name: str, container: str, pts_seconds: Sequence[float],
+                 frame: Callable[[int], np.ndarray] | None, *, duration_seconds: float, fps: float | None,
+                 audio: Audio | None = None, strict: bool = False, warnings: Sequence[str] = ()):
         audio = None if audio is None else bounded(audio)
         if strict and audio is not None and any(NOT_FINITE in warning for warning in audio.warnings):
             raise InvalidInput(f"{name}: {audio.warnings[-1]}; strict=True does not accept that.")
         self._pts, self._frame, self._sound = [float(t) for t in pts_seconds], frame, audio
-        video = ()
-        if self._pts:
+        video: tuple[VideoStreamInfo, ...] = ()
+        if frame is not None and self._pts:
             height, width = frame(0).shape[:2]
             steps = np.diff(self._pts)
             fps = float(1 / steps.mean()) if fps is None and len(steps) else fps
@@ -57,7 +59,7 @@ class ListSource(Source):
         sounds = () if audio is None else (AudioStreamInfo(
             0, "raw", audio.sample_rate, audio.samples.shape[0], f"{audio.samples.shape[0]} channels", None,
             audio.start_seconds, audio.duration_seconds),)
-        spans = [(s.start_seconds, s.start_seconds + s.duration_seconds) for s in (*video, *sounds)]
+        spans = [(s.start_seconds, s.start_seconds + (s.duration_seconds or 0.0)) for s in (*video, *sounds)]
         start, end = min(a for a, _ in spans), max(b for _, b in spans)
         notes = (*warnings, *(() if audio is None else audio.warnings))
         super().__init__(MediaInfo(name, container, start, end - start, video, sounds, notes), strict=strict)
@@ -82,12 +84,13 @@ class ListSource(Source):
         """Return the times of all frames; see `Source.frame_times`."""
         return np.asarray(self._pts)
 
-    def _need_frames(self) -> None:
-        if not self._pts:
+    def _need_frames(self) -> Callable[[int], np.ndarray]:
+        if self._frame is None or not self._pts:
             raise NoVideoTrack(f"{self.info.source} is sound only; it has no frames.")
+        return self._frame
 
     def _as_frame(self, number: int) -> av.VideoFrame:
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(self._frame(number)), format="rgb24")
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(self._need_frames()(number)), format="rgb24")
 
     def audio(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
               end_seconds: float | None = None) -> Audio:
@@ -134,8 +137,8 @@ def clock(count: int, fps: float | None, pts_seconds: Sequence[float] | None, wh
     return times, times[-1] - times[0] + step
 
 
-def array_source(frames, *, fps: float | None, pts_seconds: Sequence[float] | None, audio: Audio | None,
-                 strict: bool) -> ListSource:
+def array_source(frames: np.ndarray | torch.Tensor, *, fps: float | None, pts_seconds: Sequence[float] | None,
+                 audio: Audio | None, strict: bool) -> ListSource:
     """Open uint8 frames (T, H, W, 3) or (T, 3, H, W), numpy or torch; grey (1 channel) is repeated."""
     array = pixels(frames)
     times, duration = clock(len(array), fps, pts_seconds, "Frames")
@@ -186,7 +189,8 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:
-    parts, digits = [], ""
+    parts: list[tuple[int, int | str]] = []
+    digits = ""
     for sign in path.name + "\0":
         if sign.isascii() and sign.isdigit():
             digits += sign

@@ -54,13 +54,13 @@ def with_sound(media: str | os.PathLike | bytes, path: str | os.PathLike, sound:
                 pieces = _frames(sound, sample_rate)
                 at = 0.0
                 for packet in given.demux(stream):
-                    if packet.dts is None:
+                    if packet.dts is None or packet.time_base is None:
                         continue
                     until = float(packet.dts * packet.time_base)
                     packet.stream = copied
                     out.mux(packet)
                     while at <= until + 0.5 and (frame := next(pieces, None)) is not None:
-                        at = float(frame.pts * frame.time_base)
+                        at = float((frame.pts or 0) * Fraction(1, sample_rate))
                         out.mux(voice.encode(frame))
                 for frame in pieces:
                     out.mux(voice.encode(frame))

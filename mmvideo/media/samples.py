@@ -165,7 +165,7 @@ class Mixer:
         """Return the frame with silence in place of NaN and infinities: the filter would spread them."""
         if not frame.format.name.startswith(("flt", "dbl")):
             return frame
-        samples = frame.to_ndarray()
+        samples: np.ndarray = frame.to_ndarray()
         if np.abs(samples).max(initial=0) <= _LARGEST:  # False for NaN
             return frame
         wrong = ~np.isfinite(samples)

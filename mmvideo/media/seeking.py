@@ -12,7 +12,7 @@ pictures begin with frames that need the group before).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 import av
@@ -21,7 +21,7 @@ from mmvideo.deadline import check
 from mmvideo.errors import VideoDecodeError
 from mmvideo.media.container import ERRORS
 from mmvideo.media.corruption import CarefulDecoder, jpeg_stands_alone
-from mmvideo.media.decoder import EPSILON_SECONDS, VideoDecoder
+from mmvideo.media.decoder import EPSILON_SECONDS, VideoDecoder, ticks_of
 
 SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers whose timestamps do not depend on where reading starts; others are decoded from their start."""
@@ -48,8 +48,10 @@ class _Group:
 
     def answers(self) -> dict[int, int]:
         """Map each target to the timestamp of the frame shown then."""
-        shown = sorted(packet.pts for packet in self.packets if not packet.is_discard and packet.pts >= self.key)
-        found, at = {}, 0
+        stamps = (pts_of(packet) for packet in self.packets if not packet.is_discard)
+        shown = sorted(pts for pts in stamps if pts >= self.key)
+        found: dict[int, int] = {}
+        at = 0
         for target in self.targets:
             while at + 1 < len(shown) and shown[at + 1] <= target:
                 at += 1
@@ -71,7 +73,7 @@ class SparseReader:
         if self.container.format.name not in SEEKABLE or decoder.step_seconds is not None:
             self.close()
             raise CannotSeek(f"{decoder.opener.name} is not in a container with exact seeks")
-        self._base = self.stream.time_base
+        self._base = ticks_of(self.stream)
         self._decoder = CarefulDecoder(self.stream)
         self._skips = self.stream.codec_context.name in _SKIPPABLE
         self._group_bytes = 0
@@ -115,12 +117,13 @@ class SparseReader:
         while waiting:
             packets = self.from_keyframe_before(waiting[0])
             first = next(packets)
-            group = _Group(first.pts, [first], [waiting.pop(0)])
+            group = _Group(pts_of(first), [first], [waiting.pop(0)])
             self._group_bytes = first.size
             group = yield from self._fill(group, packets, waiting)
             yield group
 
-    def _fill(self, group: _Group, packets: Iterator[av.Packet], waiting: list[int]) -> Iterator[_Group]:
+    def _fill(self, group: _Group, packets: Iterator[av.Packet], waiting: list[int]
+              ) -> Generator[_Group, None, _Group]:
         """Read on until every target of the group is settled and the next one is better sought for."""
         last = group.packets[0]
         for packet in packets:
@@ -130,10 +133,10 @@ class SparseReader:
                     group.targets.append(waiting.pop(0))
                 if not waiting or self._better_to_seek(last, waiting[0]):
                     return group
-                if packet.is_keyframe and packet.pts <= waiting[0]:
+                if packet.is_keyframe and pts_of(packet) <= waiting[0]:
                     yield group
                     group = self._new_group(packet, waiting.pop(0))
-            elif packet.is_keyframe and packet.pts <= group.targets[0]:
+            elif packet.is_keyframe and pts_of(packet) <= group.targets[0]:
                 group = self._new_group(packet, group.targets[0])
             group.packets.append(packet)
             last = packet
@@ -146,7 +149,7 @@ class SparseReader:
 
     def _new_group(self, key: av.Packet, target: int) -> _Group:
         self._group_bytes = 0
-        return _Group(key.pts, [], [target])
+        return _Group(pts_of(key), [], [target])
 
     def _better_to_seek(self, last: av.Packet, target: int) -> bool:
         """Whether a keyframe lies between here and the target, far enough to skip reading."""
@@ -163,7 +166,7 @@ class SparseReader:
             self.container.seek(aim, stream=self.stream, backward=True)
             packets = self._whole(self.container.demux(self.stream))
             first = next((packet for packet in packets if packet.is_keyframe), None)
-            if first is not None and first.pts <= target:
+            if first is not None and pts_of(first) <= target:
                 self.aim = aim
                 yield first
                 yield from packets
@@ -190,7 +193,7 @@ class SparseReader:
         last = max(number for number, packet in enumerate(group.packets) if packet.pts in wanted)
         left = set(wanted)
         # Leading pictures (shown before the keyframe, decoded after it) need the group before; no other needs them.
-        needed = [packet for packet in group.packets[:last + 1] if packet.pts >= group.key]
+        needed = [packet for packet in group.packets[:last + 1] if pts_of(packet) >= group.key]
         if context.name == "mjpeg" and not all(jpeg_stands_alone(bytes(packet)) for packet in needed):
             raise CannotSeek("a picture needs tables of an earlier one")
         for packet in [*needed, None]:
@@ -206,9 +209,15 @@ class SparseReader:
             raise CannotSeek("a frame that the index names does not come out of the decoder")
 
 
+def pts_of(packet: av.Packet) -> int:
+    """Return the time of a packet that `_whole` has let pass."""
+    assert packet.pts is not None
+    return packet.pts
+
+
 def _dts(packet: av.Packet) -> int:
     """Return the decode time; a packet without one (the first of a Matroska file) comes before all others."""
     return _LONG_AGO if packet.dts is None else packet.dts
 
 
-__all__ = ["SEEKABLE", "CannotSeek", "SparseReader"]
+__all__ = ["SEEKABLE", "CannotSeek", "SparseReader", "pts_of"]

@@ -112,17 +112,18 @@ class Source:
 
     def _pick(self, times_seconds: list[float], take: Take) -> None:
         """Call `take` with each frame shown at the sorted times, in order, by reading from the start."""
-        at, before = 0, None
+        at, taken = 0, False
+        before: tuple[av.VideoFrame, float] | None = None
         for frame, seconds in self._frames():
             while at < len(times_seconds) and before is not None and seconds > times_seconds[at] + EPSILON_SECONDS:
-                if before[1] is not None:
-                    take(before[0], before[1])
-                    before = (before[0], None)
+                if not taken:
+                    take(*before)
+                    taken = True
                 at += 1
             if at == len(times_seconds):
                 return
-            before = (frame, seconds)
-        if before is not None and before[1] is not None:
+            before, taken = (frame, seconds), False
+        if before is not None and not taken:
             take(*before)
 
     def frames_at(self, times_seconds: Sequence[float], *, size: Size | int | tuple[int, int] | None = None,
@@ -205,7 +206,7 @@ class Source:
                 stamps = []
                 yield full
                 del full
-        if stamps:
+        if rows is not None and stamps:
             yield self._video(rows[:len(stamps)], stamps)
 
     def stream_av(self, *, size: Size | int | tuple[int, int] | None = None, fit: Fit = "crop", batch: int = 32,
@@ -225,17 +226,18 @@ class Source:
             for video in videos:
                 yield video, None
             return
-        held, sound = None, None
+        held: Video | None = None
+        sound: _Belt | None = None
         for video in videos:
             begins = float(video.pts_seconds[0])
-            if held is None:
+            if held is None or sound is None:
                 chunks = self._audio_chunks(sample_rate=sample_rate, mono=mono, start_seconds=begins,
                                             end_seconds=end_seconds)
                 sound = _Belt(chunks, self.info.source, begins)
             else:
                 yield held, sound.until(begins)
             held = video
-        if held is not None:
+        if held is not None and sound is not None:
             yield held, sound.until(None)
 
     def audio(self, *, sample_rate: int | None = None, mono: bool = False, start_seconds: float | None = None,
@@ -299,7 +301,7 @@ class Source:
 class _Buffers:
     """Memory for batches, used again once nobody else holds it: fresh pages cost more than the copy into them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._owned: list[np.ndarray] = []
 
     def take(self, shape: tuple[int, ...]) -> np.ndarray:

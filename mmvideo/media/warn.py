@@ -10,7 +10,7 @@ _LIMIT = 20
 class WarningLog:
     """Warnings in the order of their discovery, without repeats, and never so many that nobody reads them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.items: list[str] = []
         self._lock = threading.Lock()
 

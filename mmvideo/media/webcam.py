@@ -49,7 +49,7 @@ class WebcamSource(Source):
         first = None
         try:
             for frame in self._container.decode(video=0):
-                if frame.pts is None:
+                if frame.pts is None or frame.time_base is None:
                     continue
                 seconds = float(frame.pts * frame.time_base)
                 first = seconds if first is None else first

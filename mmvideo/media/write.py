@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from av.container import OutputContainer
 from torch import Tensor
 
 from mmvideo import checks
@@ -100,13 +101,11 @@ def write_video(path: str | os.PathLike, frames: Tensor | np.ndarray | Video, *,
     ticks = [round((seconds - times[0]) * _CLOCK) for seconds in times]
     with _whole(path) as part, av.open(f"file:{part}", "w", format="mp4", options={"movflags": "+faststart"}) as out:
         stream = _video_stream(out, frames, Fraction(len(frames) / max(duration, 1e-6)).limit_denominator(1001), crf)
-        sound = None if audio is None else _sound_stream(out, audio)
-        if sound is not None:
-            audio = _aligned(audio, times[0], sound.rate)
-        _encode(out, stream, sound, frames, ticks, round(duration * _CLOCK), audio)
+        sound = None if audio is None else _Sound(out, audio, times[0])
+        _encode(out, stream, sound, frames, ticks, round(duration * _CLOCK))
 
 
-def _video_stream(out, frames: Tensor, rate: Fraction, crf: int) -> av.VideoStream:
+def _video_stream(out: OutputContainer, frames: Tensor, rate: Fraction, crf: int) -> av.VideoStream:
     stream = out.add_stream("libx264", rate=max(rate, Fraction(1, 1001)))
     stream.height, stream.width = (side + side % 2 for side in frames.shape[2:])
     stream.pix_fmt = "yuv420p"
@@ -118,7 +117,7 @@ def _video_stream(out, frames: Tensor, rate: Fraction, crf: int) -> av.VideoStre
     return stream
 
 
-def _sound_stream(out, audio: Audio) -> av.AudioStream:
+def _sound_stream(out: OutputContainer, audio: Audio) -> av.AudioStream:
     rate = audio.sample_rate if audio.sample_rate in _AAC_RATES else 48000
     return out.add_stream("aac", rate=rate, layout="mono" if audio.samples.shape[0] == 1 else "stereo")
 
@@ -131,8 +130,8 @@ def _aligned(audio: Audio, start_seconds: float, rate: int) -> Audio:
     return Audio(samples.clamp(-1, 1), rate)
 
 
-def _encode(out, stream, sound, frames: Tensor, ticks: list[int], end: int, audio: Audio | None) -> None:
-    at = 0
+def _encode(out: OutputContainer, stream: av.VideoStream, sound: _Sound | None, frames: Tensor, ticks: list[int],
+            end: int) -> None:
     for number, picture in enumerate(frames):
         following = ticks[number + 1] if number + 1 < len(ticks) else end
         frame = av.VideoFrame.from_ndarray(_even(picture.permute(1, 2, 0).numpy()), format="rgb24")
@@ -140,23 +139,44 @@ def _encode(out, stream, sound, frames: Tensor, ticks: list[int], end: int, audi
         frame.duration = max(1, following - ticks[number])
         out.mux(stream.encode(frame))
         if sound is not None:  # in step, so that a player finds both near each other
-            at = _encode_sound(out, sound, audio, at, round(following / _CLOCK * audio.sample_rate))
+            sound.encode_until(following / _CLOCK)
     out.mux(stream.encode(None))
     if sound is not None:
-        _encode_sound(out, sound, audio, at, audio.samples.shape[1])
-        out.mux(sound.encode(None))
+        sound.end()
 
 
-def _encode_sound(out, sound, audio: Audio, at: int, until: int) -> int:
-    """Encode whole AAC frames up to a sample; at the end also the rest. Returns the next sample."""
-    total = audio.samples.shape[1]
-    while at < min(until, total) and (until >= total or at + _AAC_FRAME <= until):
-        piece = audio.samples[:, at:at + _AAC_FRAME].contiguous().numpy()
-        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=sound.layout.name)
-        frame.sample_rate, frame.pts, frame.time_base = audio.sample_rate, at, Fraction(1, audio.sample_rate)
-        out.mux(sound.encode(frame))
-        at += piece.shape[1]
-    return at
+class _Sound:
+    """The sound of a file that is being written, and how far it has been encoded.
+
+    Args:
+        out: the file.
+        audio: the sound; it is cut or delayed to begin with the first frame.
+        start_seconds: time of the first frame.
+    """
+
+    def __init__(self, out: OutputContainer, audio: Audio, start_seconds: float):
+        self._out, self._stream = out, _sound_stream(out, audio)
+        self._audio = _aligned(audio, start_seconds, self._stream.rate)
+        self._at = 0
+
+    def encode_until(self, seconds: float) -> None:
+        """Encode whole AAC frames up to a time after the first frame."""
+        self._encode(round(seconds * self._audio.sample_rate))
+
+    def end(self) -> None:
+        """Encode the rest."""
+        self._encode(self._audio.samples.shape[1])
+        self._out.mux(self._stream.encode(None))
+
+    def _encode(self, until: int) -> None:
+        """Encode whole AAC frames up to a sample; at the end also the rest."""
+        total, rate = self._audio.samples.shape[1], self._audio.sample_rate
+        while self._at < min(until, total) and (until >= total or self._at + _AAC_FRAME <= until):
+            piece = self._audio.samples[:, self._at:self._at + _AAC_FRAME].contiguous().numpy()
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=self._stream.layout.name)
+            frame.sample_rate, frame.pts, frame.time_base = rate, self._at, Fraction(1, rate)
+            self._out.mux(self._stream.encode(frame))
+            self._at += piece.shape[1]
 
 
 def _even(picture: np.ndarray) -> np.ndarray:
@@ -195,6 +215,7 @@ def write_audio_pieces(path: str | os.PathLike, pieces: Iterable[Audio], *, samp
     container, codec, kind = kinds[suffix]
     with _whole(path) as part, av.open(f"file:{part}", "w", format=container) as out:
         stream = out.add_stream(codec, rate=sample_rate, layout=layouts[channels], format=kind)
+        assert isinstance(stream, av.AudioStream)
         start = 0
         for audio in chain([first], pieces):
             _check_sound(audio)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
 from mmvideo import checks
 from mmvideo.errors import BudgetExceeded, InvalidInput
 from mmvideo.media.convert import MAX_SIDE, Fit, Geometry, check_size
-from mmvideo.media.source import EPSILON_SECONDS, Source
+from mmvideo.media.decoder import EPSILON_SECONDS
+from mmvideo.media.source import Source
 from mmvideo.sampling.gather import MOST_FRAMES, PADDING, SizeLike, Span, count, gather, span_of
-from mmvideo.types import Clips, Size
+from mmvideo.types import Clips
 from mmvideo.wording import plural
 
 
@@ -51,10 +54,11 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
     spans = [Span(start, min(start + length, span.end_seconds)) for start in starts]
     rule = (f"{plural(num_clips, 'clip')} of {plural(num_frames, 'frame')} over {length:.3f} s, "
             f"{'starts spread evenly over' if num_clips > 1 else 'in the middle of'} {span}")
-    rest = {"spans": spans, "rule": rule, "sample_rate": sample_rate, "sound_seconds": length, "valid": valid}
+    rest: dict[str, Any] = {"spans": spans, "rule": rule, "sample_rate": sample_rate, "sound_seconds": length,
+                            "valid": valid}
     if crops == 1:
         return gather(source, times, size=size, fit=fit, **rest)
-    return three_crops(source, times, check_size(size), rest)
+    return three_crops(source, times, size, rest)
 
 
 def check_views(num_clips: int, num_frames: int, crops: int, size: SizeLike) -> tuple[int, int, int]:
@@ -72,23 +76,26 @@ def check_views(num_clips: int, num_frames: int, crops: int, size: SizeLike) -> 
     return num_clips, num_frames, crops
 
 
-def _length(source: Source, num_frames: int, stride_frames: int | None, clip_seconds: float | None):
+def _length(source: Source, num_frames: int, stride_frames: int | None, clip_seconds: float | None
+            ) -> tuple[float, float]:
     """Return a clip's length and half a frame, both in seconds."""
     if clip_seconds is not None:
         if stride_frames is not None:
             raise InvalidInput("Give stride_frames or clip_seconds, not both.")
         return checks.number("clip_seconds", clip_seconds, above=0, high=checks.LONGEST_SECONDS), 0.0
     stride = 2.0 if stride_frames is None else checks.number("stride_frames", stride_frames, above=0, high=1e6)
-    fps = source.info.main_video.average_fps
-    if not fps:
+    main = source.info.main_video
+    if main is None or not main.average_fps:
         raise InvalidInput(f"{source.info.source} has no frame rate to count frames by; give clip_seconds=.")
     # Aim at the middle of each frame, so that rounded timestamps (milliseconds in Matroska) do not repeat or skip one.
-    return num_frames * stride / fps, 0.5 / fps
+    return num_frames * stride / main.average_fps, 0.5 / main.average_fps
 
 
-def three_crops(source: Source, times: np.ndarray, size: Size, rest: dict) -> Clips:
+def three_crops(source: Source, times: np.ndarray, asked_size: SizeLike, rest: dict[str, Any]) -> Clips:
     """Look at planned times (B, T) and cut three places along the longer side; `rest` goes to `gather`."""
-    main = source.info.main_video
+    main, size = source.info.main_video, check_size(asked_size)
+    assert main is not None, "span_of looks for it"
+    assert size is not None, "check_views looks for it"
     upright = main.upright
     scaled = Geometry.plan(*upright, size, "crop").scaled
     if max(scaled.height, scaled.width) > MAX_SIDE:

@@ -9,7 +9,8 @@ import numpy as np
 from mmvideo import checks
 from mmvideo.errors import InvalidInput
 from mmvideo.media.convert import Fit
-from mmvideo.media.source import EPSILON_SECONDS, Source
+from mmvideo.media.decoder import EPSILON_SECONDS
+from mmvideo.media.source import Source
 from mmvideo.sampling.gather import MOST_FRAMES, SizeLike, count, gather, span_of
 from mmvideo.types import Clips
 from mmvideo.wording import plural

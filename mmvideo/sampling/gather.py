@@ -13,8 +13,9 @@ from torch import Tensor
 from mmvideo import checks
 from mmvideo.errors import BudgetExceeded, InvalidInput, NoVideoTrack
 from mmvideo.media.convert import Fit
+from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.limits import MAX_SOUND_BYTES
-from mmvideo.media.source import EPSILON_SECONDS, Source
+from mmvideo.media.source import Source
 from mmvideo.types import Clips, Size
 
 MOST_FRAMES = 1_000_000

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from mmvideo.media.convert import Fit, check_size
+from mmvideo.media.convert import Fit
 from mmvideo.media.source import Source
 from mmvideo.sampling.dense import check_views, three_crops
 from mmvideo.sampling.gather import SizeLike, gather, span_of
@@ -42,7 +44,7 @@ def segments(source: Source, *, num_clips: int = 1, num_frames: int = 8, crops: 
     into = (np.arange(num_clips)[:, None] + 0.5) / num_clips
     times = span.start_seconds + (np.arange(num_frames) + into) * span.seconds / num_frames
     rule = f"{plural(num_clips, 'clip')} of {plural(num_frames, 'frame')}, each spread evenly over {span}"
-    rest = {"spans": [span] * num_clips, "rule": rule, "sample_rate": sample_rate}
+    rest: dict[str, Any] = {"spans": [span] * num_clips, "rule": rule, "sample_rate": sample_rate}
     if crops == 1:
         return gather(source, times, size=size, fit=fit, **rest)
-    return three_crops(source, times, check_size(size), rest)
+    return three_crops(source, times, size, rest)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from mmvideo import checks
 from mmvideo.errors import BudgetExceeded, InvalidInput
 from mmvideo.media.convert import Fit
-from mmvideo.media.source import EPSILON_SECONDS, Source
+from mmvideo.media.decoder import EPSILON_SECONDS
+from mmvideo.media.source import Source
 from mmvideo.sampling.gather import SizeLike, Span, count, gather, span_of
 from mmvideo.types import Clips
 from mmvideo.wording import plural
@@ -65,7 +66,7 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
     span = span_of(source, start_seconds, end_seconds)
     starts, rule = _starts(source, span, window_seconds, num_frames, max_windows)
     spans = [Span(start, min(start + window_seconds, span.end_seconds)) for start in starts]
-    rest = {"size": size, "fit": fit, "sample_rate": sample_rate, "sound_seconds": window_seconds}
+    rest: dict[str, Any] = {"size": size, "fit": fit, "sample_rate": sample_rate, "sound_seconds": window_seconds}
     if short == "spread" and span.seconds < window_seconds - 1e-3:
         times = span.start_seconds + np.arange(num_frames) * span.seconds / num_frames
         rule = (f"{plural(num_frames, 'frame')} spread evenly over {span}, which is shorter than a window of "

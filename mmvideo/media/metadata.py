@@ -7,10 +7,12 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from mmvideo.media.container import ERRORS, Opener, is_cover_art, set_up_decoder
 from mmvideo.media.container import video_stream as moving_picture
 from mmvideo.media.convert import Turn, turn_of
+from mmvideo.media.decoder import ticks_of
 from mmvideo.media.hdr import Colour, is_unsupported
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
 from mmvideo.media.warn import WarningLog
@@ -61,7 +63,7 @@ def _note_colour(frame: av.VideoFrame, hdr: str, log: WarningLog) -> None:
         log.add("the colours of this HDR picture are ICtCp (Dolby Vision), which is not supported: they are wrong")
 
 
-def _clock(container, scan: _Scan | None, log: WarningLog) -> tuple[float, float]:
+def _clock(container: InputContainer, scan: _Scan | None, log: WarningLog) -> tuple[float, float]:
     """Return the first time and the true length, in seconds."""
     origin = 0.0 if container.start_time is None else container.start_time / av.time_base
     if container.duration is None or container.duration <= 0:
@@ -116,7 +118,8 @@ class _Scan:
         self.spans[index] = (min(known[0], start), max(known[1], end))
 
 
-def _beginning(container, stream, max_pixels: int) -> tuple[av.VideoFrame | None, Fraction | None]:
+def _beginning(container: InputContainer, stream: av.VideoStream, max_pixels: int
+               ) -> tuple[av.VideoFrame | None, Fraction | None]:
     """Read on until the first frame: rotation, interlacing and colour are told only by frames.
 
     Returns:
@@ -142,11 +145,11 @@ def _beginning(container, stream, max_pixels: int) -> tuple[av.VideoFrame | None
     if len(packets) < 3 or packets[0].pts is None or len({packet.pts for packet in packets}) > 1:
         return first, None
     if packets[0].duration:
-        return first, packets[0].duration * stream.time_base
-    return first, 1 / stream.average_rate if stream.average_rate else None
+        return first, packets[0].duration * ticks_of(stream)
+    return first, Fraction(1) / stream.average_rate if stream.average_rate else None
 
 
-def _cut_off(container, opener: Opener) -> list[str]:
+def _cut_off(container: InputContainer, opener: Opener) -> list[str]:
     """Compare the last place that the index names with the length of the file."""
     found = []
     size = opener.num_bytes
@@ -161,9 +164,9 @@ def _cut_off(container, opener: Opener) -> list[str]:
     return found
 
 
-def _video_info(number: int, stream, scan, frame, origin: float, length: float, log: WarningLog,
-                step: Fraction | None, varies: bool, taken: bool) -> VideoStreamInfo:
-    context, base = stream.codec_context, stream.time_base
+def _video_info(number: int, stream: av.VideoStream, scan: _Scan | None, frame: av.VideoFrame | None, origin: float,
+                length: float, log: WarningLog, step: Fraction | None, varies: bool, taken: bool) -> VideoStreamInfo:
+    context, base = stream.codec_context, ticks_of(stream)
     cover = is_cover_art(stream)
     start = origin if stream.start_time is None else float(stream.start_time * base)
     duration = float(stream.duration * base) if stream.duration else max(0.0, origin + length - start)
@@ -199,7 +202,7 @@ def _video_info(number: int, stream, scan, frame, origin: float, length: float, 
         is_taken=taken)
 
 
-def _variable(stream) -> bool:
+def _variable(stream: av.VideoStream) -> bool:
     """Tell from the index (decode times) or from the rates whether frames last unequally."""
     entries = stream.index_entries
     if len(entries) >= 8 and stream.frames == len(entries):
@@ -211,8 +214,9 @@ def _variable(stream) -> bool:
     return not 1 / _RATES_AGREE < float(average) / float(base) < _RATES_AGREE
 
 
-def _audio_info(number: int, stream, scan, origin: float, length: float | None) -> AudioStreamInfo:
-    context, base = stream.codec_context, stream.time_base
+def _audio_info(number: int, stream: av.AudioStream, scan: _Scan | None, origin: float, length: float | None
+                ) -> AudioStreamInfo:
+    context, base = stream.codec_context, ticks_of(stream)
     start = origin if stream.start_time is None else float(stream.start_time * base)
     duration = float(stream.duration * base) if stream.duration else None
     if duration is None and scan is not None and stream.index in scan.spans:
