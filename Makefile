@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo test test-fast lowest lint docs tree clean
+.PHONY: help install demo test test-fast lowest lint types docs tree clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -34,8 +34,11 @@ lowest:          ## core tests against the lowest supported versions of the depe
 	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python --resolution lowest-direct -e ".[dev]"
 	.venv-lowest/bin/python -m pytest -m "not slow" tests/media tests/sampling tests/vlm tests/hub tests/nn tests/test_*.py
 
-lint: install    ## ruff
+lint: install types  ## ruff and mypy
 	$(BIN)/ruff check .
+
+types: install   ## mypy; fails where a part has more errors than tests/typecheck/ratchet.json allows
+	$(BIN)/python tests/typecheck/ratchet.py
 
 docs:            ## build the documentation site into site/, in an environment of its own
 	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
@@ -46,4 +49,4 @@ tree: install    ## write the tree of files in docs/files.md anew
 	$(BIN)/python docs/tree.py
 
 clean:           ## remove everything that was made
-	rm -rf $(VENV) out dist build .pytest_cache .ruff_cache
+	rm -rf $(VENV) out dist build .pytest_cache .ruff_cache .cache/mypy
