@@ -1,7 +1,8 @@
 """The vocabulary of errors: each says what was given, what is allowed and the next step.
 
 Everything a user can cause is a :class:`MmvideoError`; the command line turns it into one line and the
-class's ``exit_code``. A bug is an ``AssertionError`` or whatever Python raises, never one of these.
+class's ``exit_code``. A bug is an ``AssertionError`` or whatever Python raises, never one of these; a batch job
+that one ends says so by an `InternalError`.
 """
 
 from __future__ import annotations
@@ -244,11 +245,18 @@ class JobIncomplete(MmvideoError):
     exit_code = 8
 
 
+class InternalError(MmvideoError):
+    """A bug of this package ended a batch job in order: finished clips are kept, and the same command goes on."""
+
+    exit_code = 70
+
+
 def lacks_memory(error: BaseException) -> bool:
     """Say whether an error of Python, torch or a library means that memory ran out."""
-    words = str(error)
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or (
-        isinstance(error, RuntimeError) and ("can't allocate memory" in words or "out of memory" in words))
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("can't allocate memory", "out of memory"))
 
 
 @contextmanager

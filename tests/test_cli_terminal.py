@@ -248,15 +248,33 @@ def test_exit_codes_are_those_of_the_docs_and_the_help() -> None:
     assert {int(number) for number in re.findall(r"(?:^|, )(\d+) ", listed)} == _codes()
 
 
+def test_pages_name_only_codes_that_exist() -> None:
+    pages = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *(CHECKOUT / "docs").rglob("*.md")]
+    named = {int(number) for page in pages
+             for words in re.findall(r"[Ee]xit codes?:? ((?:\d+[^\d.;:|]*)+)", page.read_text().replace("\n", " "))
+             for number in re.findall(r"(?:^|, )(\d+)", words)}
+    assert {6, 8, 9, 70} < named <= _codes()
+
+
+def test_every_error_is_raised_somewhere() -> None:
+    """A class that nothing raises, and its exit code, would be a promise that is not kept."""
+    sources = "".join(path.read_text() for path in (CHECKOUT / "mmvideo").rglob("*.py") if path.name != "errors.py")
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.MmvideoError)]
+    bases = {base for kind in kinds for base in kind.__bases__}
+    unused = [kind.__name__ for kind in kinds if kind not in bases and not re.search(
+        rf"\b{kind.__name__}\b", sources)]
+    assert unused == []
+
+
 def test_each_class_keeps_its_code() -> None:
     assert {kind: getattr(errors, kind).exit_code for kind in (
         "MmvideoError", "InvalidInput", "UnknownName", "RecipeError", "MediaError", "MediaNotFound", "VideoDecodeError",
         "DownloadRefused", "MissingExtra", "WeightsError", "ModelUnavailable", "UnsupportedModel",
-        "TrainingInterrupted", "OutOfMemory", "JobIncomplete", "OutputError")} == {
+        "TrainingInterrupted", "OutOfMemory", "JobIncomplete", "OutputError", "InternalError")} == {
             "MmvideoError": 1, "InvalidInput": 2, "UnknownName": 2, "RecipeError": 2, "MediaError": 3,
             "MediaNotFound": 3, "VideoDecodeError": 3, "DownloadRefused": 3, "MissingExtra": 4, "WeightsError": 5,
             "ModelUnavailable": 5, "UnsupportedModel": 5, "TrainingInterrupted": 6, "OutOfMemory": 7,
-            "JobIncomplete": 8, "OutputError": 9}
+            "JobIncomplete": 8, "OutputError": 9, "InternalError": 70}
 
 
 def _main(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:

@@ -23,8 +23,9 @@ app = typer.Typer(
     name="mmvideo", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 well, 1 failed, 2 wrong arguments, 3 unreadable media, 4 a package is missing, 5 weights, "
-           "6 training stopped, 7 out of memory, 8 clips of a batch job failed, 9 results cannot be written, 130 "
-           "stopped by Ctrl-C, 141 output that nobody reads. Add --debug to a command to see where an error came from.",
+           "6 training stopped, 7 out of memory, 8 clips of a batch job failed, 9 results cannot be written, 70 a bug "
+           "ended a batch job, 130 stopped by Ctrl-C, 141 output that nobody reads. Add --debug to a command to see "
+           "where an error came from.",
 )
 for module in (ask, separate, serve, jobs, look, encoders, make):
     module.add_to(app)

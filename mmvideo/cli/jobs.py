@@ -64,7 +64,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel="Ask things of video", epilog="Examples:\n\n"
                 "[bold]mmvideo run video-qa clips/ --question 'what happens next?' --out answers[/bold]\n\n"
                 "[bold]mmvideo run video-classification list.csv --out labels --parquet[/bold]\n\n"
-                "Exit code 8: the job ended, and some clips failed.")(run)
+                "Exit codes: 8 the job ended, and some clips failed; 70 a bug of mmvideo ended it.")(run)
     jobs.command()(status)
     app.add_typer(jobs, name="jobs", rich_help_panel="See what there is")
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmvideo.errors import MmvideoError
+from mmvideo.errors import InternalError, MmvideoError
+from mmvideo.jobs.failures import Origin
 from mmvideo.jobs.files import write_whole
 from mmvideo.jobs.ledger import Entry, Ledger
 from mmvideo.jobs.options import JobOptions
@@ -177,9 +178,15 @@ class Coordinator:
             write_whole(home / f"{outcome.num}.jpg", [outcome.thumbnail])
 
     def _judge(self, outcome: Outcome) -> None:
-        """Stop where clip after clip fails by an error that is not about the clip, and none has been done."""
+        """Stop at a bug, and where clip after clip fails by an error that is not its own and none has been done."""
+        if outcome.error is not None and outcome.origin == Origin.BUG:
+            name, words = outcome.error
+            self.fail(InternalError(f"A bug ended the job: {name}: {words} Please report it with the traceback above. "
+                                    "Finished clips are kept: run the same command again to go on with the others; "
+                                    f"--retry {name} tries this one again."))
+            return
         self._worked = self._worked or outcome.error is None
-        self._in_row += outcome.foreign
+        self._in_row += outcome.origin == Origin.EXTERNAL
         if self._in_row >= self.options.stop_after and not self._worked and self.trouble is None:
             name, words = outcome.error
             self.fail(MmvideoError(f"The first {self._in_row} clips all failed by {name}: {words} That is about the "

@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import torch
 
 from mmvideo import deadline
-from mmvideo.errors import MmvideoError, OutOfMemory
+from mmvideo.errors import MmvideoError, OutOfMemory, lacks_memory
 from mmvideo.jobs import partition
 from mmvideo.jobs.batcher import Buckets, Ready
-from mmvideo.jobs.failures import ITEM_ERRORS, is_foreign, told
+from mmvideo.jobs.failures import CAUGHT, describe_failure, origin_of, show_bug
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.options import JobOptions, row_keys
@@ -179,7 +179,7 @@ class Rank:
             return
         if event.decoded is None:
             self.link.report([Outcome(task.num, event.key, event.content, event.stamp, error=event.error,
-                                      foreign=event.foreign)])
+                                      origin=event.origin)])
             return
         self.meters.add(event.decoded.about["seconds"])
         self._count(1)
@@ -223,13 +223,12 @@ class Rank:
                        **partition.unpack(one.decoded.fields)} for one in batch]
             with deadline.within(self._limit(batch)):
                 results, stages = partition.compute(fields, self.tail, self.pipeline.recipe.gives, size=size)
-        except (torch.OutOfMemoryError, OutOfMemory) as error:
+        except CAUGHT as error:
             self.meters.compute += time.perf_counter() - start
-            self._out_of_memory(batch, error, notes, size)
-            return
-        except ITEM_ERRORS as error:
-            self.meters.compute += time.perf_counter() - start
-            self._failed(batch, error, notes, size)
+            if isinstance(error, OutOfMemory) or lacks_memory(error):
+                self._out_of_memory(batch, error, notes, size)
+            else:
+                self._failed(batch, error, notes, size)
             return
         seconds = time.perf_counter() - start
         self.meters.compute += seconds
@@ -248,7 +247,7 @@ class Rank:
         item, about = one.task.item, one.decoded.about
         try:
             row = make_row(item, result, about, self.job, notes)
-        except ITEM_ERRORS as error:
+        except CAUGHT as error:
             return self._failure_of(one, error)
         timings = {name: round(seconds, 4) for name, seconds in about["seconds"]}
         timings |= {name: round(seconds / count, 4) for name, seconds in stages}
@@ -265,8 +264,10 @@ class Rank:
 
     @staticmethod
     def _failure_of(one: Ready, error: BaseException) -> Outcome:
-        return Outcome(one.task.num, content=one.content, stamp=one.stamp, error=told(error, one.task.item.source),
-                       foreign=is_foreign(error))
+        origin = origin_of(error)
+        show_bug(error, origin)
+        return Outcome(one.task.num, content=one.content, stamp=one.stamp,
+                       error=describe_failure(error, one.task.item.source), origin=origin)
 
     def _out_of_memory(self, batch: list[Ready], error: BaseException, notes: tuple[str, ...], size: int) -> None:
         """Halve the batch; a clip alone is looked at with fewer frames if that is allowed, else it fails."""
@@ -293,4 +294,4 @@ class Rank:
             "or --allow-reduce."))])
 
 
-__all__ = ["ITEM_ERRORS", "Link", "Meters", "Rank"]
+__all__ = ["Link", "Meters", "Rank"]

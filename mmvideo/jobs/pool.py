@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 
 from mmvideo.errors import InvalidInput, MmvideoError, OutputError
+from mmvideo.jobs.failures import Origin
 from mmvideo.jobs.forkserver import READY_SECONDS, ForkServer, imports_of, take
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.partition import Decoded
@@ -46,8 +47,8 @@ class Event:
     """Of the result that is there for this content."""
     error: tuple[str, str] | None = None
     """Class and message."""
-    foreign: bool = False
-    """The error is none of ours."""
+    origin: Origin = Origin.CLIP
+    """Whose fault the error is."""
     crashed: bool = False
     """The worker ended; the task may be tried again."""
     seconds: float = 0.0
@@ -183,7 +184,7 @@ class Pool:
         if kind == "full":
             raise OutputError(f"{rest[0]} Temporary files lie in {tempfile.gettempdir()}. Free space, then run the "
                               "same command again.")
-        return Event(task, rest[2], rest[3], error=(rest[0], rest[1]), foreign=rest[4], seconds=seconds)
+        return Event(task, rest[2], rest[3], error=(rest[0], rest[1]), origin=rest[4], seconds=seconds)
 
     def _ended(self, worker: _Worker) -> Iterator[Event]:
         """Replace a worker that has ended; its task is told as a crash."""

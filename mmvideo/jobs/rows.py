@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmvideo.errors import contained
 from mmvideo.jobs.artifacts import Kept
+from mmvideo.jobs.failures import Origin, UnusableResult
 from mmvideo.jobs.inputs import Item
 from mmvideo.redaction import clean
 from mmvideo.results import Answer, Classification, Generation, Result
@@ -29,8 +31,8 @@ class Outcome:
     error: tuple[str, str] | None = None
     """Class and message."""
     quarantined: bool = False
-    foreign: bool = False
-    """The error is none of ours: a bug, or a model that does not suit, unless other clips go well."""
+    origin: Origin = Origin.CLIP
+    """Whose fault the error is."""
     thumbnail: bytes | None = field(default=None, repr=False)
     frames: int = 0
     words: int = 0
@@ -47,8 +49,7 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
         notes: what had to be done differently, such as a halved batch.
 
     Raises:
-        ValueError: a number that is none (NaN).
-        TypeError: a value that JSON does not know.
+        UnusableResult: a number that is none (NaN), or a value that JSON does not know.
     """
     answers = list(result) if isinstance(result, list | tuple) else None
     one: Result = answers[0] if answers else result
@@ -72,7 +73,8 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
         "warnings": [clean(words) for words in dict.fromkeys([*(w for r in answers or [one] for w in r.warnings),
                                                                   *about.get("warnings", ())])],
         "notes": [clean(words) for words in [*about.get("notes", ()), *notes]], **job}
-    json.dumps(row, allow_nan=False)  # a row is JSON, whatever came out of a network
+    with contained(lambda error: UnusableResult(f"The result cannot be written as JSON: {error}.")):
+        json.dumps(row, allow_nan=False)
     return row
 
 

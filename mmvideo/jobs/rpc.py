@@ -20,6 +20,7 @@ from typing import Any
 from mmvideo.errors import MmvideoError, OutputError
 from mmvideo.jobs.channel import Channel, ChannelError
 from mmvideo.jobs.coordinator import Coordinator
+from mmvideo.jobs.failures import Origin
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.rows import Outcome
@@ -110,7 +111,7 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
 def from_json(values: dict[str, Any]) -> Outcome:
     """Undo `to_json`."""
     picture, error = values["thumbnail"], values["error"]
-    return Outcome(**{**values, "error": None if error is None else tuple(error),
+    return Outcome(**{**values, "origin": Origin(values["origin"]), "error": None if error is None else tuple(error),
                       "thumbnail": None if picture is None else base64.b64decode(picture)})
 
 

@@ -186,12 +186,14 @@ def _one(connection: Connection, item: Any, head: Any, tail: Any, needed: set[st
                                     content=content, tail=tail)
         decoded.about["seconds"].insert(0, ("fetch", taken))
         message = ForkingPickler.dumps(("decoded", decoded, content, stamp))
-    except failures.ITEM_ERRORS as error:
-        kind, words = failures.told(error, item.source, called=called)
-        if failures.is_of_the_disk(error):
+    except failures.CAUGHT as error:
+        kind, words = failures.describe_failure(error, item.source, called=called)
+        if failures.is_full_disk(error):
             connection.send(("full", words))
         else:
-            connection.send(("failed", kind, words, content, stamp, failures.is_foreign(error)))
+            origin = failures.origin_of(error)
+            failures.show_bug(error, origin)
+            connection.send(("failed", kind, words, content, stamp, origin))
         return
     connection.send_bytes(message)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmvideo.errors import VideoDecodeError
 from mmvideo.jobs.coordinator import Coordinator
-from mmvideo.jobs.failures import ITEM_ERRORS, is_foreign, told
+from mmvideo.jobs.failures import CAUGHT, describe_failure, origin_of
 from mmvideo.jobs.fetch import fetched
 from mmvideo.jobs.options import JobOptions, row_keys
 from mmvideo.jobs.rows import Outcome, make_row
@@ -40,8 +40,8 @@ def _outcome(entry: Any, options: JobOptions, job: dict[str, Any], coordinator: 
             said = (clip.media if isinstance(clip.media, bytes) else clip.media.read_bytes()).decode()
             row = make_row(item, _result(said, options), {"duration_seconds": 2.0}, job)
             return Outcome(entry.num, keys[-1], clip.content, clip.stamp, row, {"fetch": 0.1})
-    except ITEM_ERRORS as error:
-        return Outcome(entry.num, error=told(error, item.source), foreign=is_foreign(error))
+    except CAUGHT as error:
+        return Outcome(entry.num, error=describe_failure(error, item.source), origin=origin_of(error))
 
 
 def _result(said: str, options: JobOptions) -> Caption:

@@ -18,6 +18,7 @@ from mmvideo.errors import MmvideoError
 from mmvideo.jobs import JobOptions, channel, rpc
 from mmvideo.jobs.channel import Channel, ChannelError
 from mmvideo.jobs.coordinator import Coordinator
+from mmvideo.jobs.failures import Origin
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Ledger
 from mmvideo.jobs.rows import Outcome
@@ -207,6 +208,6 @@ def test_the_address_that_others_reach(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_outcomes_travel_whole() -> None:
-    given = Outcome(3, "key", "content", "stamp", {"text": "é"}, {"fetch": 0.1}, ("ValueError", "two"), True, True,
-                    b"\xff\xd8", 16, 4)
+    given = Outcome(3, "key", "content", "stamp", {"text": "é"}, {"fetch": 0.1}, ("ValueError", "two"), True,
+                    Origin.EXTERNAL, b"\xff\xd8", 16, 4)
     assert rpc.from_json(json.loads(json.dumps(rpc.to_json(given)))) == given

@@ -175,7 +175,7 @@ class Compute:
             else:
                 again = f" Tried {self.rank.options.crashes} times." if event.crashed else ""
                 self.kept.report([Outcome(event.task.num, content=event.content, stamp=event.stamp,
-                                          error=(event.error[0], event.error[1] + again), foreign=event.foreign,
+                                          error=(event.error[0], event.error[1] + again), origin=event.origin,
                                           quarantined=event.crashed)])
         for shape in dict.fromkeys(one.shape for one in ready):
             self.rank.compute([one for one in ready if one.shape == shape])
