@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from mmvideo.errors import DownloadRefused, MediaNotFound
-from mmvideo.media import MediaLimits
+from mmvideo.deadline import deadline
+from mmvideo.errors import DownloadRefused, MediaNotFound, TimeLimitExceeded
+from mmvideo.media import MediaLimits, open_source
 from mmvideo.media.addresses import is_public
 from mmvideo.media.download import download
 
@@ -123,6 +124,15 @@ def test_max_seconds_bounds_the_whole_download(what: str, serve) -> None:
     if "redirect" not in what and "error" not in what:
         assert "max_seconds" in str(caught.value) or "flood" in what
     assert server.asked[0].startswith(b"GET /film.mp4 HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("what", ["silence", "headers", "body", "chunks", "flood of trailers"])
+def test_the_time_limit_of_a_call_bounds_its_download(what: str, serve) -> None:
+    server = serve(SLOW[what])
+    begun = time.monotonic()
+    with pytest.raises(TimeLimitExceeded), deadline(0.5):
+        open_source(f"http://127.0.0.1:{server.port}/film.mp4")
+    assert 0.4 < time.monotonic() - begun < 1.5
 
 
 @pytest.mark.parametrize("start", [b"", b"\x16\x03\x03\x3f\x00", b"\x16\x03\x03\x00\x01"])
