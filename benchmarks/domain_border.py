@@ -19,14 +19,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmvideo import weights
-from mmvideo.encoders.toybox_av import ToyboxAV
 from mmvideo.errors import MmvideoError
 from mmvideo.evaluation.intervals import wilson
 from mmvideo.heads.domain import DomainHead
 from mmvideo.media import open_source
 from mmvideo.sampling import windows
-from mmvideo.training.toybox_data import draw
-from mmvideo.training.toybox_outside import KINDS, outside_clips
+from mmvideo.toybox.encoder import ToyboxAV
+from mmvideo.toybox.training.batches import draw
+from mmvideo.toybox.training.outside import KINDS, outside_clips
 
 OUTSIDE_SEED = 900
 """Not a seed of `toybox_domain.fit`."""

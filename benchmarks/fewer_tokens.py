@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.encoders import zoo
-from mmvideo.evaluation.toybox import Model, measure
 from mmvideo.media import open_source
 from mmvideo.nn.token_reduction import evened, merged, still
 from mmvideo.sampling.uniform import uniform
 from mmvideo.stages.encode import Encode
+from mmvideo.toybox.evaluation.accuracy import Model, measure
 from mmvideo.types import Features
 
 

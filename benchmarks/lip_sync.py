@@ -15,7 +15,7 @@ from typing import Any
 
 from mmvideo import Pipeline
 from mmvideo.hooks import Hook
-from mmvideo.voices.lipsync import agreement, loudness, movement
+from mmvideo.separation.voices.lipsync import agreement, loudness, movement
 
 
 class Keep(Hook):

@@ -2,8 +2,8 @@
 
     python benchmarks/separation.py [--threads 2] [--minutes 1 30] [--skip-cost | --skip-memory]
 
-The clips are drawn talkers (`mmvideo.talkers`) saying what the bundled clip says. Memory is measured in a process of
-its own for each length, on the bundled clip at 320x180, repeated.
+The clips are drawn talkers (`mmvideo.separation.talkers`) saying what the bundled clip says. Memory is measured in a
+process of its own for each length, on the bundled clip at 320x180, repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 
 from mmvideo import Pipeline
 from mmvideo.media import read_audio, read_video, write_video
-from mmvideo.talkers import film
+from mmvideo.separation.talkers import film
 from mmvideo.types import Audio
 from mmvideo.weights import root
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from mmvideo.media import read_audio, write_audio, write_video
-from mmvideo.talkers import film
+from mmvideo.separation.talkers import film
 from mmvideo.types import Audio
 
 RATE = 16000

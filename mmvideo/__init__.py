@@ -31,7 +31,7 @@ _PUBLIC = {
     "Caption": "mmvideo.results",
     "Classification": "mmvideo.results",
     "Result": "mmvideo.results",
-    "SeparatedVoices": "mmvideo.voices",
+    "SeparatedVoices": "mmvideo.separation.voices",
     "Domain": "mmvideo.types",
     "Label": "mmvideo.types",
     "Segment": "mmvideo.types",
@@ -50,10 +50,10 @@ if TYPE_CHECKING:
     from mmvideo.pipeline import Pipeline
     from mmvideo.recipes import Recipe
     from mmvideo.results import Answer, Caption, Classification, Result
+    from mmvideo.separation.voices import SeparatedVoices
     from mmvideo.session import Session
     from mmvideo.stages.base import Stage
     from mmvideo.types import Audio, Clips, Domain, Features, Label, Segment, Video
-    from mmvideo.voices import SeparatedVoices
 
 __all__ = [
     "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Features", "Hook", "JobOptions", "Label",

@@ -24,7 +24,7 @@ PARTS: dict[str, dict[str, str]] = {
         "windows": "mmvideo.sampling.windows:windows",
     },
     "encoders": {
-        "toybox-av": "mmvideo.encoders.toybox_av:ToyboxAV",
+        "toybox-av": "mmvideo.toybox.encoder:ToyboxAV",
         "camera-motion": "mmvideo.encoders.camera_motion:CameraMotion",
         "single-frame": "mmvideo.encoders.single_frame:SingleFrame",
         "late-fusion": "mmvideo.encoders.late_fusion:LateFusion",
@@ -83,9 +83,29 @@ PARTS: dict[str, dict[str, str]] = {
         "mouth-mask": "mmvideo.separation.mouth_mask:MouthMask",
     },
     "evaluators": {
-        "toybox": "mmvideo.evaluation.toybox:evaluate",
-        "encoders": "mmvideo.evaluation.encoders:evaluate",
-        "separation": "mmvideo.evaluation.separation:evaluate",
+        "toybox": "mmvideo.toybox.evaluation.accuracy:EVALUATOR",
+        "encoders": "mmvideo.toybox.evaluation.encoders:EVALUATOR",
+        "separation": "mmvideo.separation.evaluation:EVALUATOR",
+    },
+    "trainers": {
+        "toybox-language": "mmvideo.toybox.training.language:TRAINER",
+        "toybox-perception": "mmvideo.toybox.training.perception:TRAINER",
+        "toybox-joint": "mmvideo.toybox.training.joint:TRAINER",
+        "videomae-pretrain": "mmvideo.toybox.training.videomae:TRAINER",
+        "camera-motion": "mmvideo.training.camera_trainer:TRAINER",
+        "classifier": "mmvideo.training.classifier:TRAINER",
+        "probe": "mmvideo.training.probe:TRAINER",
+        "composed": "mmvideo.training.composed:TRAINER",
+        "separator": "mmvideo.separation.training.separator:TRAINER",
+    },
+    "labelled-clips": {
+        "toybox": "mmvideo.toybox.training.labelled_clips:ToyboxTasks",
+    },
+    "conversations": {
+        "toybox": "mmvideo.toybox.training.conversations:ToyboxConversations",
+    },
+    "fact-schemas": {
+        "toybox": "mmvideo.toybox.facts:schema",
     },
     "runners": {
         "job": "mmvideo.jobs.runner:Job",

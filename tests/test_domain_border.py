@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from mmvideo import Pipeline, weights
-from mmvideo.encoders.toybox_av import ToyboxAV
 from mmvideo.errors import MmvideoError
 from mmvideo.heads.domain import DomainHead
 from mmvideo.media import open_source
 from mmvideo.sampling.windows import windows
-from mmvideo.training.toybox_data import draw
-from mmvideo.training.toybox_outside import KINDS, outside_clips
+from mmvideo.toybox.encoder import ToyboxAV
+from mmvideo.toybox.training.batches import draw
+from mmvideo.toybox.training.outside import KINDS, outside_clips
 from mmvideo.types import Features
 
 

@@ -17,8 +17,8 @@ from mmvideo.jobs import JobOptions, run_job
 from mmvideo.plots import contact_sheet
 from mmvideo.results import Result
 from mmvideo.stages.speak import whole_domain
+from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.training import composed as training
-from mmvideo.training import toybox_parts
 from mmvideo.types import NOT_JUDGED, Domain
 from tests.hub import checkpoints
 from tests.hub.test_classifiers import videomae

@@ -18,8 +18,8 @@ from mmvideo.faces import Faces, FaceTrack, TrackGiven
 from mmvideo.faces.spool import Spool
 from mmvideo.jobs import JobSummary
 from mmvideo.results import Answer, Caption, Classification, Evidence
+from mmvideo.separation.voices import SeparatedVoices, Voice, result
 from mmvideo.types import Clips, Cues, Domain, Features, GenerationOptions, Label, Segment, Size, Timings
-from mmvideo.voices import SeparatedVoices, Voice, result
 from mmvideo.weights import root
 
 CLIP = root() / "demo" / "toybox.mp4"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmvideo import media, weights
 from mmvideo.encoders.camera_motion import LABELS, CameraMotion
 from mmvideo.heads.linear import LinearHead
-from mmvideo.training import toybox_parts
+from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.types import Audio, Features
 
 

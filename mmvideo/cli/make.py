@@ -160,13 +160,13 @@ def train(
     folder = out or Path("runs") / Path(config).stem
     check_folder(folder)
     if check:
-        plan = training.check(config, out=folder, steps=steps)
+        plan = training.check_training(config, out=folder, steps=steps)
         say(plan)
         for path in plan.absent:
             note(f"not here: {path}")
         return
     with _stoppable(folder):
-        say(training.run(config, out=folder, steps=steps, accept_changes=accept_changes))
+        say(training.run_training(config, out=folder, steps=steps, accept_changes=accept_changes))
 
 
 @contextmanager
@@ -203,9 +203,9 @@ def evaluate(
     folder = out or Path("runs") / Path(config).stem
     check_folder(folder)
     if check:
-        say(recipes.check(config, out=folder))
+        say(recipes.check_evaluation(config, out=folder))
         return
-    for report in recipes.run(config, out=folder):
+    for report in recipes.run_evaluation(config, out=folder):
         say(as_json(report) if json else "  ".join(_entry(key, value) for key, value in report.items()))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from mmvideo.training import checks
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvaluationPlan:
     """A config that has been checked: what would be run."""
 
     evaluator: str
@@ -30,10 +29,10 @@ class Plan:
         return f"{self.where}: evaluator {self.evaluator}, into {self.folder}"
 
 
-def check(config: str | Path, *, out: Path | None = None) -> Plan:
+def check_evaluation(config: str | Path, *, out: Path | None = None) -> EvaluationPlan:
     """Check a config without reading data or weights.
 
-    An evaluator whose module has a function `check(raw, where)` is asked, too.
+    An evaluator with `check(raw, where)` (`mmvideo.evaluation.evaluator.Evaluator`) is asked, too.
 
     Args:
         config: the name of a config that ships with mmvideo, or a path.
@@ -53,20 +52,20 @@ def check(config: str | Path, *, out: Path | None = None) -> Plan:
         raise RecipeError(f"{where}: about must be text, not {shown(about)}.")
     with checks.located(where):
         evaluate = find("evaluators", name)
-    asked = getattr(sys.modules.get(evaluate.__module__), "check", None)
+    asked = getattr(evaluate, "check", None)
     if callable(asked):
         asked(raw, where)
-    return Plan(name, Path(out or Path("runs") / Path(config).stem), where, evaluate, raw)
+    return EvaluationPlan(name, Path(out or Path("runs") / Path(config).stem), where, evaluate, raw)
 
 
-def run(config: str | Path, *, out: Path | None = None) -> Iterator[dict[str, Any]]:
+def run_evaluation(config: str | Path, *, out: Path | None = None) -> Iterator[dict[str, Any]]:
     """Check a config and run it; yield its reports.
 
     Raises:
-        MediaNotFound, UnknownName, RecipeError, InvalidInput: as `check`, which comes first.
+        MediaNotFound, UnknownName, RecipeError, InvalidInput: as `check_evaluation`, which comes first.
     """
-    plan = check(config, out=out)
+    plan = check_evaluation(config, out=out)
     yield from plan.evaluate(plan.raw, out=plan.folder, where=plan.where)
 
 
-__all__ = ["Plan", "check", "run"]
+__all__ = ["EvaluationPlan", "check_evaluation", "run_evaluation"]

@@ -14,8 +14,8 @@ from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions, hash_of
 from mmvideo.redaction import clean
 from mmvideo.results import Result
+from mmvideo.separation.voices import SeparatedVoices
 from mmvideo.types import Segment
-from mmvideo.voices import SeparatedVoices
 
 
 @dataclass(frozen=True, kw_only=True)

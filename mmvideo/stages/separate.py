@@ -14,10 +14,10 @@ from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
 from mmvideo.faces import FaceFinder, Faces, TrackGiven
 from mmvideo.registry import find
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
+from mmvideo.separation.voices import SeparatedVoices
 from mmvideo.stages.base import Stage, report
 from mmvideo.stages.separate_run import Run
 from mmvideo.types import Domain
-from mmvideo.voices import SeparatedVoices
 
 FPS = SAMPLE_RATE // FRAME_SAMPLES
 

@@ -6,6 +6,8 @@ the first toy of a colour takes the slot). The clip is cut into NUM_BINS equal s
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -67,6 +69,11 @@ FIELDS: tuple[Field, ...] = (
 )
 """Values are scaled to about [-1, 1]. The last class of first_next is: nothing happens. `clear` events are those that
 questions are about, `told` ones those of the caption; `leads`: it is this toy that hits the other."""
+
+
+def schema() -> dict[str, Any]:
+    """Return what a network that reads these facts is built for, as plain values: slots, spans of time and fields."""
+    return {"num_slots": NUM_SLOTS, "num_bins": NUM_BINS, "fields": [field.to_dict() for field in FIELDS]}
 
 
 def facts(world: World, *, sound_track: Tensor | None = None) -> dict[str, Tensor]:

@@ -25,7 +25,8 @@ def main() -> None:
 
         torch.set_num_threads(options.threads)
     try:
-        recipes.run(options.config, out=options.out, steps=options.steps, accept_changes=options.accept_changes)
+        recipes.run_training(options.config, out=options.out, steps=options.steps,
+                             accept_changes=options.accept_changes)
     except MmvideoError as error:
         sys.stderr.write(f"mmvideo: {error}\n")
         sys.exit(error.exit_code)

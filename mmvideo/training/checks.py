@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mmvideo.checks import number, whole
+from mmvideo.checks import number
 from mmvideo.errors import InvalidInput, MmvideoError, UnknownName, shown
 from mmvideo.nn.costs import shapes_only
 
 CANNOT_BUILD = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError)
 """What networks and their libraries raise on sizes that they cannot have."""
-MOST_SCENES = 10**11
-"""A split of the toybox has ten times as many."""
 _NOT_OPTIONS = ("out", "schedule")
 
 
@@ -77,12 +75,6 @@ def shares(**numbers: float) -> None:
         number(name, value, low=0, high=1)
 
 
-def scenes(**numbers: int) -> None:
-    """Raise InvalidInput unless every number is that of a scene which is far from the next split."""
-    for name, value in numbers.items():
-        whole(name, value, low=0, high=MOST_SCENES)
-
-
 def names(what: str, given: Sequence[str], allowed: Sequence[str] | Mapping[str, Any]) -> None:
     """Raise UnknownName unless every name is allowed, InvalidInput if one is given twice."""
     for name in given:
@@ -92,15 +84,5 @@ def names(what: str, given: Sequence[str], allowed: Sequence[str] | Mapping[str,
         raise InvalidInput(f"Each {what} is named once, not as in {shown(list(given))}.")
 
 
-def levels(given: Mapping[str, float]) -> None:
-    """Raise unless these are shares of levels of the toybox."""
-    from mmvideo.toybox.vocabulary import LEVELS
-
-    names("toybox level", list(given), LEVELS)
-    at_least(0, **{f"levels.{name}": share for name, share in given.items()})
-    if not sum(given.values()) > 0:
-        raise InvalidInput("levels must hold a level with a share over 0, such as {easy: 1.0}.")
-
-
-__all__ = ["CANNOT_BUILD", "at_least", "begin", "building", "levels", "located", "names", "over_zero", "scenes",
+__all__ = ["CANNOT_BUILD", "at_least", "begin", "building", "located", "names", "over_zero",
            "shares", "trial"]

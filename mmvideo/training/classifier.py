@@ -18,10 +18,10 @@ from mmvideo.encoders.base import VideoEncoder
 from mmvideo.errors import InvalidInput, RecipeError, UnknownName, shown
 from mmvideo.nn.checkpoints import load_strictly
 from mmvideo.nn.costs import shapes_only
-from mmvideo.toybox.tasks import LABELS
 from mmvideo.training import checks
-from mmvideo.training.clip_data import NONE, ClipData, LabelledClips, need_one, open_data
+from mmvideo.training.clip_data import NONE, ClipData, LabelledClips, need_one, open_data, task_source
 from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.trainer import Trainer
 
 CHUNK = 32
 """Validation clips at a time."""
@@ -170,10 +170,10 @@ def fit(run: Run, encoder: VideoEncoder, data: ClipData, *, mixup: float = 0.0, 
     run.train(make, loss, evaluate=evaluate if held_out else None, evaluate_every=evaluate_every)
 
 
-def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] = "", manifest: str = "",
-          validation: str = "", workers: int = 4, init: str = "", form: str = "", options: dict[str, Any] | None = None,
-          mixup: float = 0.0, cutmix: float = 0.0, label_smoothing: float = 0.0, evaluated: int = 512,
-          evaluate_every: int = 500) -> None:
+def train_classifier(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] = "", manifest: str = "",
+                     validation: str = "", workers: int = 4, init: str = "", form: str = "",
+                     options: dict[str, Any] | None = None, mixup: float = 0.0, cutmix: float = 0.0,
+                     label_smoothing: float = 0.0, evaluated: int = 512, evaluate_every: int = 500) -> None:
     """Train a preset of the zoo on labelled clips; save it under `out`/model.
 
     Args:
@@ -195,7 +195,7 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
         RecipeError: neither or both of task and manifest.
         InvalidInput: a number out of range.
     """
-    options_given = checks.begin(check, locals())
+    options_given = checks.begin(check_classifier, locals())
     torch.manual_seed(schedule.seed)
     data = data_for(encoder, task=task, manifest=manifest, validation=validation, workers=workers, seed=schedule.seed)
     network = build(encoder, data=data, init=init, form=form, options=options)
@@ -208,21 +208,19 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
         (out / "tasks.json").write_text(json.dumps({k: list(v) for k, v in data.labels.items()}, indent=1) + "\n")
 
 
-def check(encoder: str, task: str | list[str], manifest: str, validation: str, workers: int, init: str, form: str,
-          options: dict[str, Any] | None, evaluated: int, evaluate_every: int = 1, mixup: float = 0.0,
-          cutmix: float = 0.0, label_smoothing: float = 0.0) -> None:
-    """Raise on options that cannot be, before any data is read; they are those of `train`."""
+def check_classifier(encoder: str, task: str | list[str], manifest: str, validation: str, workers: int, init: str,
+                     form: str, options: dict[str, Any] | None, evaluated: int, evaluate_every: int = 1,
+                     mixup: float = 0.0, cutmix: float = 0.0, label_smoothing: float = 0.0) -> None:
+    """Raise on options that cannot be, before any data is read; they are those of `train_classifier`."""
     checks.at_least(0, mixup=mixup, cutmix=cutmix, evaluated=evaluated)
     checks.at_least(1, workers=workers, evaluate_every=evaluate_every)
     if not 0 <= label_smoothing < 1:
         raise InvalidInput(f"label_smoothing must be in [0, 1), not {label_smoothing}.")
     tasks, i = tasks_of(task), zoo.preset_of(encoder).input
-    checks.names("toybox task", tasks, LABELS)
+    task_source().check(tasks, height=i.height, width=i.width)
     need_one(tasks, manifest)
     if validation and tasks:
         raise RecipeError("'validation' is the held-out list beside 'manifest'; toybox tasks have their own split.")
-    if tasks and i.height != i.width:
-        raise InvalidInput(f"{encoder} takes clips of {i.height}x{i.width} pixels; those of the toybox are square.")
     checkpoints = zoo.find("encoders", zoo.family_of(encoder)).CHECKPOINTS
     if form and form not in checkpoints:
         raise UnknownName(f"checkpoint format of {encoder}", form, checkpoints)
@@ -243,4 +241,7 @@ def data_for(preset: str, *, task: str | Sequence[str] = "", manifest: str = "",
                      num_frames=i.num_frames, height=i.height, width=i.width)
 
 
-__all__ = ["build", "by_task", "check", "data_for", "fit", "logits_of", "loss_of", "measure", "mixed", "train"]
+TRAINER = Trainer(train_classifier, check_classifier, begin_with=("init", "model"))
+
+__all__ = ["TRAINER", "build", "by_task", "check_classifier", "data_for", "fit", "logits_of", "loss_of", "measure",
+           "mixed", "train_classifier"]

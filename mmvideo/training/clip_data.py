@@ -1,4 +1,4 @@
-"""Labelled clips for classifiers: toybox tasks without end, or a list of real files read by several threads."""
+"""Labelled clips for classifiers: tasks of a registered source, or a list of real files read by several threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,14 +16,13 @@ from torch import Tensor
 
 from mmvideo.errors import InvalidInput, MediaNotFound, RecipeError, shown
 from mmvideo.media import open_source
+from mmvideo.registry import find
 from mmvideo.sampling import uniform
-from mmvideo.toybox import tasks as toybox
 from mmvideo.training.resume import digest
 from mmvideo.types import Size
 
-NONE = toybox.NONE
-BLOCK = 128
-"""Toybox clips made together: a scene of 128 costs a fifth of a scene of 16."""
+NONE = -100
+"""The label of a clip that a task does not ask about."""
 
 
 @dataclass(frozen=True)
@@ -52,52 +50,6 @@ class ClipData(Protocol):
 
     def identity(self) -> dict[str, Any]:
         """Say what a resumed run must find again: labels in their order, and which clips there are."""
-
-
-class ToyboxTasks:
-    """One or more tasks of mmvideo.toybox.tasks, in turns.
-
-    Args:
-        tasks: their names.
-        num_frames, height, width: of the clips; other numbers of frames than 16 are picked evenly from 16.
-    """
-
-    def __init__(self, tasks: Sequence[str], *, num_frames: int = 16, height: int = 64, width: int = 64):
-        if height != width:
-            raise InvalidInput(f"Toybox clips are square, not {height}x{width}.")
-        self.tasks, self.num_frames, self.side = tuple(tasks), num_frames, height
-        toybox.draw([0], tasks=self.tasks)
-        self.labels = {task: toybox.LABELS[task] for task in self.tasks}
-        self._block = lru_cache(maxsize=2)(self._make)
-
-    def size(self, split: str) -> int | None:
-        """Return None: scenes do not end."""
-        return None
-
-    def identity(self) -> dict[str, Any]:
-        """Return the labels of each task."""
-        return {"labels": self.labels, "clips": [self.num_frames, self.side, self.side]}
-
-    def draw(self, indices: Sequence[int], split: str) -> LabelledClips:
-        """Make clips of a toybox split, or give those made together with the ones before."""
-        blocks = sorted({index // BLOCK for index in indices}) if len(indices) > 1 else []
-        if not 0 < len(blocks) <= 2:
-            return self._of(toybox.draw(indices, tasks=self.tasks, split=split, size=self.side))
-        made = {block: self._block(block, split) for block in blocks}
-        places = [(made[index // BLOCK], index % BLOCK) for index in indices]
-        return LabelledClips(torch.stack([clips.frames[i] for clips, i in places]),
-                             {task: torch.stack([clips.labels[task][i] for clips, i in places]) for task in self.tasks},
-                             torch.stack([clips.audio[i] for clips, i in places]))
-
-    def _make(self, block: int, split: str) -> LabelledClips:
-        indices = range(block * BLOCK, (block + 1) * BLOCK)
-        return self._of(toybox.draw(indices, tasks=self.tasks, split=split, size=self.side))
-
-    def _of(self, made: toybox.TaskBatch) -> LabelledClips:
-        frames = made.frames
-        if self.num_frames != frames.shape[1]:
-            frames = frames[:, torch.linspace(0, frames.shape[1] - 1, self.num_frames).round().long()]
-        return LabelledClips(frames, made.labels, made.audio)
 
 
 class Manifest:
@@ -194,6 +146,14 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     return [(row["path"], str(row["label"])) for row in found]
 
 
+def task_source() -> Any:
+    """Return the registered source of labelled clips whose tasks `task:` names: a class of `ClipData`.
+
+    Beside that it has `check(tasks, height=, width=)`, which raises on tasks and sizes that it does not have.
+    """
+    return find("labelled-clips", "toybox")
+
+
 def need_one(tasks: Sequence[str], manifest: str) -> None:
     """Raise RecipeError unless either tasks or a list are named."""
     if bool(tasks) == bool(manifest):
@@ -211,8 +171,9 @@ def open_data(*, tasks: Sequence[str] = (), manifest: str = "", validation: str 
     need_one(tasks, manifest)
     shape = {"num_frames": num_frames, "height": height, "width": width}
     if tasks:
-        return ToyboxTasks(tasks, **shape)
+        return task_source()(tasks, **shape)
     return Manifest(manifest, validation, workers=workers, seed=seed, **shape)
 
 
-__all__ = ["NONE", "ClipData", "LabelledClips", "Manifest", "ToyboxTasks", "need_one", "open_data"]
+__all__ = ["NONE", "ClipData", "LabelledClips", "Manifest", "need_one", "open_data",
+           "task_source"]

@@ -12,25 +12,29 @@ from mmvideo import weights
 from mmvideo.errors import InvalidInput, MissingExtra
 from mmvideo.nn import facts as nf
 from mmvideo.recipes import checked, keywords
-from mmvideo.registry import find
+from mmvideo.registry import find, names
 from mmvideo.training import checks, sequence_packing
-from mmvideo.training.conversations import Data, Jsonl, Shown, Toybox
+from mmvideo.training.conversations import Data, Jsonl, Shown
 from mmvideo.training.loop import Run, Schedule, freeze
 from mmvideo.training.resume import digest, fingerprint
+from mmvideo.training.trainer import Trainer
 from mmvideo.types import GenerationOptions
 from mmvideo.vlm.composed import ClipSpec, Composed, load_language
 from mmvideo.vlm.embedded_prompt import QUESTION
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation
 from mmvideo.vlm.prompt import WORDS
 
+SOURCES = "conversations"
+"""Kind of the registry: what `data` names, unless it is a file."""
 LEARNS = ("projector", "encoder", "language", "lora")
 
 
-def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", encoder: str = "toybox-av",
-          encoder_weights: str = "toybox-qa", projector: str = "mlp2x", projector_options: dict[str, Any] | None = None,
-          language: str = "", look: dict[str, Any] | None = None, data: str = "toybox",
-          data_options: dict[str, Any] | None = None, lora_rank: int = 16, slow: dict[str, float] | None = None,
-          facts_weight: float = 0.0, concepts: str = "", evaluate_every: int = 200, samples: int = 3) -> None:
+def train_composed(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", encoder: str = "toybox-av",
+                   encoder_weights: str = "toybox-qa", projector: str = "mlp2x",
+                   projector_options: dict[str, Any] | None = None, language: str = "",
+                   look: dict[str, Any] | None = None, data: str = "toybox", data_options: dict[str, Any] | None = None,
+                   lora_rank: int = 16, slow: dict[str, float] | None = None, facts_weight: float = 0.0,
+                   concepts: str = "", evaluate_every: int = 200, samples: int = 3) -> None:
     """Train the parts named in `learn`; the rest is frozen. The model is saved under `out`/model.
 
     Args:
@@ -40,9 +44,10 @@ def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", e
         projector: a registered projector, new, with its options.
         language: folder or hub name of a causal model.
         look: the clip that is looked at; by default what the encoder's config.json says.
-        data: "toybox", or a file of conversations in LLaVA's JSON lines.
+        data: a registered source of conversations ("toybox"), or a file of them in LLaVA's JSON lines.
         slow: multiples of the learning rate for some parts.
-        facts_weight: weight of the toybox's dense facts, for a projector that reads them off (`resampler`).
+        facts_weight: weight of the dense facts of clips, where the source tells them and the projector reads them off
+            (`resampler`).
         concepts: folder of the words' side of such a projector, from the run that trained the language model.
         evaluate_every: in steps.
         samples: replies to held-out questions that are written into the log at each evaluation.
@@ -51,7 +56,7 @@ def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", e
         UnknownName: a part that cannot learn.
         InvalidInput: options that do not fit together.
     """
-    options = checks.begin(check, locals())
+    options = checks.begin(check_composed, locals())
     torch.manual_seed(schedule.seed)
     composed = Composed.from_pretrained(model) if model else put_together(
         encoder, encoder_weights, projector, projector_options or {}, language, look)
@@ -65,14 +70,14 @@ def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", e
     learning = nn.ModuleDict({name: part for name, part in composed.parts.items()
                               if name.removeprefix("audio_") in learn or (name == "language" and "lora" in learn)})
     freeze(part for name, part in composed.parts.items() if name not in learning)
-    source: Data = Toybox(**(data_options or {})) if data == "toybox" else Jsonl(
-        Path(data), composed.look, **(data_options or {}))
+    source: Data = (find(SOURCES, data)(**(data_options or {})) if data in names(SOURCES) else
+                    Jsonl(Path(data), composed.look, **(data_options or {})))
     frozen = [part for name, part in composed.parts.items() if name not in learning]
     known = {**source.identity(), "look": composed.look, "frozen": fingerprint(*frozen),
              "vocabulary": digest(sorted(composed.tokenizer.get_vocab().items(), key=str))}
     run = Run(out, learning, schedule, slow=slow or {},
               kept={"trainer": "composed", "options": options, "data": known})
-    Trainer(composed, source, schedule, facts_weight, samples).run(run, evaluate_every)
+    ComposedTraining(composed, source, schedule, facts_weight, samples).run(run, evaluate_every)
     if not run.accelerator.is_main_process:
         return
     if "lora" in learn:
@@ -81,10 +86,11 @@ def train(out: Path, *, schedule: Schedule, learn: list[str], model: str = "", e
                                                          f"{schedule.steps} steps of {schedule.batch_size} clips.")
 
 
-def check(learn: list[str], model: str, encoder: str, projector: str, projector_options: dict[str, Any] | None,
-          language: str, look: dict[str, Any] | None, data: str, data_options: dict[str, Any] | None, lora_rank: int,
-          slow: dict[str, float] | None, facts_weight: float, evaluate_every: int, samples: int) -> None:
-    """Raise on options that cannot be, before any data or weights are read; they are those of `train`."""
+def check_composed(learn: list[str], model: str, encoder: str, projector: str, projector_options: dict[str, Any] | None,
+                   language: str, look: dict[str, Any] | None, data: str, data_options: dict[str, Any] | None,
+                   lora_rank: int, slow: dict[str, float] | None, facts_weight: float, evaluate_every: int,
+                   samples: int) -> None:
+    """Raise on options that cannot be, before any data or weights are read; they are those of `train_composed`."""
     checks.names("part that learns", learn, LEARNS)
     if not learn:
         raise InvalidInput(f"'learn' must name a part that learns: {', '.join(LEARNS)}.")
@@ -94,8 +100,8 @@ def check(learn: list[str], model: str, encoder: str, projector: str, projector_
     checks.over_zero(**{f"slow.{name}": rate for name, rate in (slow or {}).items()})
     checks.at_least(0, facts_weight=facts_weight, samples=samples)
     checks.at_least(1, lora_rank=lora_rank, evaluate_every=evaluate_every)
-    if data == "toybox":
-        checked(Toybox, data_options or {}, "data_options")
+    if data in names(SOURCES):
+        checked(find(SOURCES, data), data_options or {}, "data_options")
     else:
         keywords(Jsonl, data_options or {}, "data_options", without=("path", "look"))
     if look is not None:
@@ -138,11 +144,8 @@ def put_together(encoder: str, encoder_weights: str, projector: str, options: di
 
 
 def facts_options() -> dict[str, Any]:
-    """Return the options of the projector that reads the toybox's facts."""
-    from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS
-
-    return {"dim": 192, "depth": 3, "heads": 6, "num_slots": NUM_SLOTS, "num_bins": NUM_BINS,
-            "fields": [f.to_dict() for f in FIELDS]}
+    """Return the options of a projector that reads facts: sizes, and the registered schema of what is read."""
+    return {"dim": 192, "depth": 3, "heads": 6, **find("fact-schemas", "toybox")()}
 
 
 def _look(eyes: nn.Module, given: dict[str, Any] | None) -> ClipSpec:
@@ -166,7 +169,7 @@ def _low_rank(language: nn.Module, rank: int) -> nn.Module:
                                                task_type="CAUSAL_LM"))
 
 
-class Trainer:
+class ComposedTraining:
     """Batches, losses and figures of one run."""
 
     def __init__(self, model: Composed, data: Data, schedule: Schedule, facts_weight: float, samples: int):
@@ -236,4 +239,6 @@ class Trainer:
         return f"{one.question} -> {reply.text!r} (true: {one.answer!r})"
 
 
-__all__ = ["LEARNS", "Trainer", "check", "put_together", "train"]
+TRAINER = Trainer(train_composed, check_composed, begin_with=("model", "model"))
+
+__all__ = ["LEARNS", "TRAINER", "ComposedTraining", "check_composed", "put_together", "train_composed"]

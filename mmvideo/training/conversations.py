@@ -1,11 +1,11 @@
-"""What a composed model is trained on: conversations about videos in LLaVA's JSON lines, or the toybox."""
+"""What a composed model is trained on: conversations about videos, such as those in LLaVA's JSON lines."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from mmvideo.media import open_source
 from mmvideo.nn.facts import Facts
 from mmvideo.sampling.gather import sound_of, span_of
 from mmvideo.sampling.uniform import uniform
-from mmvideo.training import checks, toybox_data
+from mmvideo.training import checks
 from mmvideo.training.resume import digest
 from mmvideo.training.sequence_packing import Asked
 from mmvideo.vlm.composed import ClipSpec
@@ -38,7 +38,7 @@ class Shown:
     """bool (B,)."""
     asked: list[list[Asked]]
     facts: Facts | None = None
-    """What is true of toybox clips."""
+    """What is true of the clips, where the source knows it."""
 
 
 class Data(Protocol):
@@ -49,43 +49,6 @@ class Data(Protocol):
     def held_out(self) -> Iterator[Shown]: ...
 
     def identity(self) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class Toybox:
-    """Endless rendered scenes with their questions."""
-
-    levels: dict[str, float] = field(default_factory=lambda: {"easy": 0.65, "standard": 0.35})
-    num_questions: int = 10
-    caption_share: float = 0.2
-    first_scene: int = 2 * 10**9
-    """Where the training scenes begin: past those of the embedded model's training."""
-    num_held_out: int = 192
-
-    def __post_init__(self) -> None:
-        checks.levels(self.levels)
-        checks.at_least(1, num_questions=self.num_questions, num_held_out=self.num_held_out)
-        checks.shares(caption_share=self.caption_share)
-        checks.scenes(first_scene=self.first_scene)
-
-    def identity(self) -> dict[str, Any]:
-        """Name the scenes that a resumed run must find again."""
-        return {"kind": "toybox", "scenes": asdict(self)}
-
-    def train(self, number: int, size: int) -> Shown:
-        """Draw a batch."""
-        first = self.first_scene + number * size
-        return self._shown(range(first, first + size), "train", self.num_questions, self.caption_share)
-
-    def held_out(self) -> Iterator[Shown]:
-        """Yield validation scenes."""
-        for first in range(0, self.num_held_out, 48):
-            yield self._shown(range(first, min(first + 48, self.num_held_out)), "validation", 24, 1.0)
-
-    def _shown(self, scenes: range, split: str, num: int, captions: float) -> Shown:
-        batch = toybox_data.draw(scenes, split=split, levels=self.levels, num_questions=num, caption_share=captions)
-        asked = [[Asked(q.text, q.answer, kind=q.type) for q in row] for row in batch.questions]
-        return Shown(batch.frames, batch.audio, batch.has_sound, asked, batch.facts)
 
 
 @dataclass
@@ -186,4 +149,4 @@ def _parsed(line: str, where: str) -> tuple[str, list[Asked]]:
     return video, asked
 
 
-__all__ = ["Data", "Jsonl", "Shown", "Toybox"]
+__all__ = ["Data", "Jsonl", "Shown"]

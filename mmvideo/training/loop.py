@@ -23,7 +23,7 @@ from mmvideo.checks import number
 from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, RunChanged, WeightsError, shown
 from mmvideo.nn.bfloat16 import RightConv3d
 from mmvideo.training import resume, sharding
-from mmvideo.training.toybox_data import ahead
+from mmvideo.training.prefetch import ahead
 
 _IN_A_LAYER = re.compile(r"\b(?:layers?|blocks)\.(\d+)\.")
 _BEFORE_LAYERS = re.compile(r"embed|patch|position|pos_|cls_token")

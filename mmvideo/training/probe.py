@@ -18,6 +18,7 @@ from mmvideo.training.classifier import CHUNK, build, by_task, data_for, loss_of
 from mmvideo.training.clip_data import NONE, LabelledClips
 from mmvideo.training.loop import Run, Schedule
 from mmvideo.training.resume import digest, fingerprint
+from mmvideo.training.trainer import Trainer
 
 KINDS = ("linear", "attentive")
 
@@ -56,9 +57,10 @@ class Probe(Pretrained):
         return self.head((x + self.mlp(self.norm_mlp(x)))[:, 0])
 
 
-def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] = "", manifest: str = "",
-          validation: str = "", workers: int = 4, init: str = "", form: str = "", options: dict[str, Any] | None = None,
-          probe: str = "linear", heads: int = 4, clips: int = 2048, evaluated: int = 512) -> None:
+def train_probe(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] = "", manifest: str = "",
+                validation: str = "", workers: int = 4, init: str = "", form: str = "",
+                options: dict[str, Any] | None = None, probe: str = "linear", heads: int = 4, clips: int = 2048,
+                evaluated: int = 512) -> None:
     """Fit a probe to a frozen encoder's features, which are computed once and kept; save it under `out`/probe.
 
     The encoder is saved beside it, under `out`/encoder.
@@ -74,7 +76,7 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
     Raises:
         InvalidInput: no such probe.
     """
-    options_given = checks.begin(check, locals())
+    options_given = checks.begin(check_probe, locals())
     torch.manual_seed(schedule.seed)
     data = data_for(encoder, task=task, manifest=manifest, validation=validation, workers=workers, seed=schedule.seed)
     network = build(encoder, data=data, init=init, form=form, options=options).eval().requires_grad_(False)
@@ -114,10 +116,10 @@ def train(out: Path, *, schedule: Schedule, encoder: str, task: str | list[str] 
         network.save_pretrained(out / "encoder")
 
 
-def check(encoder: str, task: str | list[str], manifest: str, validation: str, workers: int, init: str, form: str,
-          options: dict[str, Any] | None, probe: str, heads: int, clips: int, evaluated: int) -> None:
-    """Raise on options that cannot be, before any data is read; they are those of `train`."""
-    classifier.check(encoder, task, manifest, validation, workers, init, form, options, evaluated)
+def check_probe(encoder: str, task: str | list[str], manifest: str, validation: str, workers: int, init: str, form: str,
+                options: dict[str, Any] | None, probe: str, heads: int, clips: int, evaluated: int) -> None:
+    """Raise on options that cannot be, before any data is read; they are those of `train_probe`."""
+    classifier.check_classifier(encoder, task, manifest, validation, workers, init, form, options, evaluated)
     checks.at_least(1, heads=heads, clips=clips)
     with checks.trial("probe"):
         network = zoo.create(encoder, num_classes=2, **(options or {}))
@@ -153,4 +155,6 @@ def _features(network, data, num: int, split: str, tokens: bool, path: Path) -> 
     return state["features"], state["labels"]
 
 
-__all__ = ["Probe", "train"]
+TRAINER = Trainer(train_probe, check_probe)
+
+__all__ = ["TRAINER", "Probe", "train_probe"]

@@ -1,9 +1,8 @@
-"""Training recipes: a YAML file names a trainer and its options."""
+"""Training recipes: a YAML file names a trainer of the registry and its options."""
 
 from __future__ import annotations
 
 import errno
-import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,31 +11,22 @@ from typing import Any
 
 import torch
 
-from mmvideo.errors import MmvideoError, OutOfMemory, RecipeError, TrainingInterrupted, UnknownKey, UnknownName, shown
+from mmvideo.errors import MmvideoError, OutOfMemory, RecipeError, TrainingInterrupted, UnknownKey, shown
 from mmvideo.recipes import checked, keywords, read_yaml
+from mmvideo.registry import find, names
 from mmvideo.training import checks, resume
 from mmvideo.training.loop import Schedule
+from mmvideo.training.trainer import Trainer
 
-TRAINERS = {
-    "toybox-language": "mmvideo.training.toybox_language",
-    "toybox-perception": "mmvideo.training.toybox_perception",
-    "toybox-joint": "mmvideo.training.toybox_joint",
-    "camera-motion": "mmvideo.training.camera_motion",
-    "classifier": "mmvideo.training.classifier",
-    "probe": "mmvideo.training.probe",
-    "separator": "mmvideo.training.separator",
-    "composed": "mmvideo.training.composed",
-    "videomae-pretrain": "mmvideo.training.videomae",
-}
-"""A trainer is a module with `train(out, *, schedule, ...)`, whose keywords are the options of a recipe, and
-`check(...)`, which takes those that it looks at. One without a schedule has OPTIONS, a dataclass, and `run`."""
+KIND = "trainers"
+"""Kind of the registry that holds `Trainer`s."""
 PATHS = ("init", "model", "perception", "language", "concepts", "manifest", "validation", "voices", "faces", "folder")
 """Options that name files or folders."""
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """A training recipe that has been checked: what would be run."""
 
     trainer: str
@@ -44,9 +34,9 @@ class Plan:
     where: str
     """The file that it came from."""
     schedule: Any
-    """A Schedule, or the OPTIONS of a trainer without one."""
+    """A Schedule, or the options of a trainer without one."""
     options: Mapping[str, Any]
-    """The keywords of `train`, defaults among them."""
+    """The keywords of the training function, defaults among them."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -67,7 +57,7 @@ class Plan:
         return f"{self.where}: trainer {self.trainer}, {s.steps} steps of {batch} examples, into {self.folder}"
 
 
-def check(config: str | Path, *, out: Path | None = None, steps: int | None = None) -> Plan:
+def check_training(config: str | Path, *, out: Path | None = None, steps: int | None = None) -> TrainingPlan:
     """Check a training recipe without reading data or weights.
 
     Args:
@@ -85,25 +75,23 @@ def check(config: str | Path, *, out: Path | None = None, steps: int | None = No
     raw, where = read_yaml("configs", config)
     if "trainer" not in raw:
         raise RecipeError(f"{where}: a training recipe is a mapping with the key 'trainer', one of "
-                          f"{', '.join(TRAINERS)}.")
+                          f"{', '.join(names(KIND))}.")
     trainer, about = raw.pop("trainer"), raw.pop("about", "")
     if not isinstance(about, str):
         raise RecipeError(f"{where}: about must be text, not {shown(about)}.")
     with checks.located(where):
-        if not isinstance(trainer, str) or trainer not in TRAINERS:
-            raise UnknownName("trainer", trainer, TRAINERS)
-        schedule, options = _options(importlib.import_module(TRAINERS[trainer]), raw, where, steps)
-        plan = Plan(trainer, Path(out or Path("runs") / Path(config).stem), where, schedule, options)
+        schedule, options = _options(find(KIND, trainer), raw, where, steps)
+        plan = TrainingPlan(trainer, Path(out or Path("runs") / Path(config).stem), where, schedule, options)
     resume.compare(plan.folder, plan.record)
     return plan
 
 
-def _options(module: Any, raw: dict[str, Any], where: str, steps: int | None) -> tuple[Any, dict[str, Any]]:
+def _options(trainer: Trainer, raw: dict[str, Any], where: str, steps: int | None) -> tuple[Any, dict[str, Any]]:
     """Return the schedule and the options of a recipe, checked."""
-    if hasattr(module, "OPTIONS"):
-        made = checked(module.OPTIONS, raw, where)
+    if trainer.options is not None:
+        made = checked(trainer.options, raw, where)
         return (replace(made, steps=steps) if steps is not None else made), {}
-    parameters = {name: p for name, p in inspect.signature(module.train).parameters.items() if name != "out"}
+    parameters = {name: p for name, p in inspect.signature(trainer.train).parameters.items() if name != "out"}
     for key in raw:
         if key not in parameters:
             raise UnknownKey("key", key, parameters, where=where)
@@ -113,17 +101,18 @@ def _options(module: Any, raw: dict[str, Any], where: str, steps: int | None) ->
     if steps is not None and isinstance(given, dict):
         given = {**given, "steps": steps}
     schedule = checked(Schedule, given, f"{where}: schedule")
-    options = keywords(module.train, raw, where, without=("out", "schedule"))
+    options = keywords(trainer.train, raw, where, without=("out", "schedule"))
     defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
-    return schedule, checks.begin(module.check, {**defaults, **options})
+    arguments = {**defaults, **options}
+    return schedule, checks.begin(trainer.check, arguments) if trainer.check is not None else arguments
 
 
-def run(config: str | Path, *, out: Path | None = None, steps: int | None = None,
-        accept_changes: bool = False) -> Path:
+def run_training(config: str | Path, *, out: Path | None = None, steps: int | None = None,
+                 accept_changes: bool = False) -> Path:
     """Run a training recipe in a folder, from the start or from where it stopped.
 
     Args:
-        config, out, steps: as for `check`, which comes first.
+        config, out, steps: as for `check_training`, which comes first.
         accept_changes: go on from a checkpoint although rate, batch size or the like have changed
             (`mmvideo.training.resume.ON_PURPOSE`).
 
@@ -131,18 +120,18 @@ def run(config: str | Path, *, out: Path | None = None, steps: int | None = None
         The folder.
 
     Raises:
-        RecipeError, UnknownName, InvalidInput, RunChanged: as `check`.
+        RecipeError, UnknownName, InvalidInput, RunChanged: as `check_training`.
         TrainingInterrupted: Ctrl-C, or the disk is full; the same call goes on from the last checkpoint.
         OutOfMemory: a batch does not fit into the device's memory.
     """
     with resume.accepting(accept_changes):
-        plan = check(config, out=out, steps=steps)
-        module = importlib.import_module(TRAINERS[plan.trainer])
+        plan = check_training(config, out=out, steps=steps)
+        trainer = find(KIND, plan.trainer)
         try:
-            if hasattr(module, "OPTIONS"):
-                module.run(plan.schedule, plan.folder)
+            if trainer.options is not None:
+                trainer.train(plan.schedule, plan.folder)
             else:
-                module.train(plan.folder, schedule=plan.schedule, **plan.options)
+                trainer.train(plan.folder, schedule=plan.schedule, **plan.options)
         except KeyboardInterrupt as error:
             raise TrainingInterrupted(f"Training was stopped; {resume.again(plan.folder)}.") from error
         except torch.OutOfMemoryError as error:
@@ -157,4 +146,4 @@ def run(config: str | Path, *, out: Path | None = None, steps: int | None = None
     return plan.folder
 
 
-__all__ = ["TRAINERS", "Plan", "check", "run"]
+__all__ = ["TrainingPlan", "check_training", "run_training"]

@@ -21,6 +21,7 @@ from typing import Any
 from torch import Tensor, nn
 
 import mmvideo
+from mmvideo import registry
 from mmvideo.errors import InvalidInput, RunChanged, WeightsError, shown
 
 RECORD = "run.json"
@@ -39,10 +40,6 @@ ON_PURPOSE = frozenset(f"schedule.{name}" for name in (
     "batch_size", "learning_rate", "warmup", "decay", "weight_decay", "clip", "seed", "precision", "accumulate",
     "processes"))
 """What may change when it is asked for: the weights and the optimizer's state keep their meaning."""
-BEGIN_WITH = {"classifier": ("init", "model"), "separator": ("init", "separator"), "composed": ("model", "model"),
-              "videomae-pretrain": ("init", "autoencoder"), "toybox-language": ("init", "."),
-              "toybox-joint": ("perception", "model"), "camera-motion": ("init", ".")}
-"""Trainer -> the option that begins with the weights of a finished run, and the folder in the run that it takes."""
 _ACCEPTED: ContextVar[bool] = ContextVar("mmvideo_training_changes", default=False)
 log = logging.getLogger("mmvideo.training")
 
@@ -168,10 +165,16 @@ def _refusal(folder: Path, changes: Mapping[str, tuple[Any, Any]], trainer: str)
     lines.append("Name another folder with --out, or put these back.")
     if set(changes) <= ON_PURPOSE:
         lines.append("To go on with these changes on purpose: --accept-changes.")
-    option, part = BEGIN_WITH.get(trainer, ("", ""))
+    option, part = _begin_with(trainer)
     if option and any((folder / part).glob(name) for name in ("config.json", "*/config.json")):
         lines.append(f"To begin a new run with the weights of this one: {option}: {folder / part}, and another --out.")
     return "\n".join(lines)
+
+
+def _begin_with(trainer: str) -> tuple[str, str]:
+    """Return `Trainer.begin_with`; empty where a trainer has none, or is not known here."""
+    known = trainer in registry.names("trainers")
+    return (registry.find("trainers", trainer).begin_with if known else None) or ("", "")
 
 
 def _difference(old: Any, new: Any) -> str:
@@ -192,5 +195,5 @@ def _difference(old: Any, new: Any) -> str:
     return f"{said} ({', '.join(filter(None, told))})"
 
 
-__all__ = ["BEGIN_WITH", "HARMLESS", "ON_PURPOSE", "RECORD", "accepting", "again", "changed", "compare",
+__all__ = ["HARMLESS", "ON_PURPOSE", "RECORD", "accepting", "again", "changed", "compare",
            "digest", "fingerprint", "read", "record", "write"]

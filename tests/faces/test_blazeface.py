@@ -13,7 +13,7 @@ from mmvideo.errors import MissingExtra
 from mmvideo.faces.blazeface_detector import BlazeFace, _squares
 from mmvideo.faces.detect import Haar
 from mmvideo.media import open_source
-from mmvideo.talkers import film
+from mmvideo.separation.talkers import film
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from mmvideo.faces.detect import LBP, Haar
 from mmvideo.faces.follow import Follower, overlap
 from mmvideo.faces.spool import Spool
 from mmvideo.media import open_source
-from mmvideo.talkers import film
+from mmvideo.separation.talkers import film
 
 GREY = np.random.default_rng(0).integers(0, 255, (200, 400), np.uint8)
 

@@ -10,8 +10,9 @@ import torch
 
 from mmvideo import Pipeline, registry, weights
 from mmvideo.errors import InvalidInput, MediaNotFound, ModelUnavailable, UnknownName
+from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.training import composed as training
-from mmvideo.training import sequence_packing, toybox_parts
+from mmvideo.training import sequence_packing
 from mmvideo.training.conversations import Jsonl
 from mmvideo.training.loop import Schedule
 from mmvideo.types import Features
@@ -237,7 +238,7 @@ def test_both_stages_run_resume_exactly_and_ask(eyes: Path, language: Path, tmp_
               "evaluate_every": 2, "samples": 1}
     plan = {"steps": 4, "batch_size": 2, "learning_rate": 1e-3, "warmup": 1, "log_every": 1, "save_every": 2,
             "precision": "no", "optimizer": "adamw"}
-    training.train(tmp_path / "whole", schedule=Schedule(**plan), learn=["projector"], **common)
+    training.train_composed(tmp_path / "whole", schedule=Schedule(**plan), learn=["projector"], **common)
 
     class Stop(Exception):
         pass
@@ -245,14 +246,14 @@ def test_both_stages_run_resume_exactly_and_ask(eyes: Path, language: Path, tmp_
     def stop(*_: object) -> None:
         raise Stop
 
-    stopped = training.Trainer.evaluate
-    training.Trainer.evaluate = stop  # stops after step 2, whose checkpoint has been written
+    stopped = training.ComposedTraining.evaluate
+    training.ComposedTraining.evaluate = stop  # stops after step 2, whose checkpoint has been written
     try:
         with pytest.raises(Stop):
-            training.train(tmp_path / "halves", schedule=Schedule(**plan), learn=["projector"], **common)
+            training.train_composed(tmp_path / "halves", schedule=Schedule(**plan), learn=["projector"], **common)
     finally:
-        training.Trainer.evaluate = stopped
-    training.train(tmp_path / "halves", schedule=Schedule(**plan), learn=["projector"], **common)
+        training.ComposedTraining.evaluate = stopped
+    training.train_composed(tmp_path / "halves", schedule=Schedule(**plan), learn=["projector"], **common)
     whole, halves = (Composed.from_pretrained(tmp_path / run / "model") for run in ("whole", "halves"))
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(halves.state_dict()[name], value, rtol=0, atol=0, msg=name)
@@ -265,8 +266,8 @@ def test_both_stages_run_resume_exactly_and_ask(eyes: Path, language: Path, tmp_
     assert {"macro", "all", "samples"} <= set(last)
     assert "(true:" in last["samples"][0]
 
-    training.train(tmp_path / "two", schedule=Schedule(**plan), learn=["projector", "lora"], lora_rank=2,
-                   model=str(tmp_path / "whole" / "model"), data=data, samples=0)
+    training.train_composed(tmp_path / "two", schedule=Schedule(**plan), learn=["projector", "lora"], lora_rank=2,
+                            model=str(tmp_path / "whole" / "model"), data=data, samples=0)
     tuned = Composed.from_pretrained(tmp_path / "two" / "model")
     moved = [not torch.equal(a, b) for a, b in zip(whole.language.parameters(), tuned.language.parameters(),
                                                    strict=True)]
@@ -281,12 +282,13 @@ def test_the_toybox_with_dense_facts(eyes: Path, tmp_path: Path) -> None:
     words.save_pretrained(tmp_path / "language")
     toybox_parts.new_concepts(SIZES).save_pretrained(tmp_path / "concepts")
     plan = {"steps": 2, "batch_size": 2, "learning_rate": 1e-3, "warmup": 1, "log_every": 1, "precision": "no"}
-    training.train(tmp_path / "one", schedule=Schedule(**plan), learn=["projector"], encoder_weights=str(eyes),
-                   projector="resampler", projector_options={"dim": 24, "depth": 1, "heads": 6},
-                   language=str(tmp_path / "language"), concepts=str(tmp_path / "concepts"), facts_weight=1.0,
-                   data_options={"num_held_out": 2, "num_questions": 4}, samples=1)
-    training.train(tmp_path / "two", schedule=Schedule(**plan), learn=["projector", "language"], facts_weight=0.05,
-                   model=str(tmp_path / "one" / "model"), data_options={"num_held_out": 2}, samples=0)
+    training.train_composed(tmp_path / "one", schedule=Schedule(**plan), learn=["projector"], encoder_weights=str(eyes),
+                            projector="resampler", projector_options={"dim": 24, "depth": 1, "heads": 6},
+                            language=str(tmp_path / "language"), concepts=str(tmp_path / "concepts"), facts_weight=1.0,
+                            data_options={"num_held_out": 2, "num_questions": 4}, samples=1)
+    training.train_composed(tmp_path / "two", schedule=Schedule(**plan), learn=["projector", "language"],
+                            facts_weight=0.05, model=str(tmp_path / "one" / "model"), data_options={"num_held_out": 2},
+                            samples=0)
     log = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
     assert {"answers", "facts", "exact"} <= set(log[0])
     answer = Pipeline("video-qa", model=tmp_path / "two" / "model", device="cpu")(
@@ -308,7 +310,7 @@ def test_bad_data_is_named(tmp_path: Path, eyes: Path, language: Path) -> None:
         Jsonl(bad, look)
     plan = Schedule(steps=1, batch_size=1, learning_rate=1e-3)
     with pytest.raises(UnknownName, match="part that learns 'ears'"):
-        training.train(tmp_path / "run", schedule=plan, learn=["ears"], language=str(language))
+        training.train_composed(tmp_path / "run", schedule=plan, learn=["ears"], language=str(language))
     with pytest.raises(InvalidInput, match="facts_weight is for a projector that reads facts"):
-        training.train(tmp_path / "run", schedule=plan, learn=["projector"], encoder_weights=str(eyes),
-                       language=str(language), facts_weight=1.0)
+        training.train_composed(tmp_path / "run", schedule=plan, learn=["projector"], encoder_weights=str(eyes),
+                                language=str(language), facts_weight=1.0)

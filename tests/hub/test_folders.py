@@ -112,8 +112,8 @@ BROKEN = {"list": '[{"model_type": "smolvlm"}]', "text": '"smolvlm"', "number": 
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
+    from mmvideo.toybox.training import parts as toybox_parts
     from mmvideo.training import composed as training
-    from mmvideo.training import toybox_parts
 
     torch.manual_seed(0)
     home, tokenizer = tmp_path_factory.mktemp("composed"), qwen_tokenizer()

@@ -14,8 +14,8 @@ from conftest import STEADY, tone, write
 
 from mmvideo.errors import InvalidInput, VideoDecodeError
 from mmvideo.media import open_source, read_audio
+from mmvideo.separation.voices.save import remix
 from mmvideo.types import Audio
-from mmvideo.voices.save import remix
 
 RATE = 8000
 FRAMES = np.zeros((4, 8, 8, 3), np.uint8)

@@ -109,7 +109,7 @@ def test_two_processes_learn_as_one_with_batches_twice_as_large(tmp_path) -> Non
     one = config(tmp_path / "one.yaml", schedule=options | {"batch_size": 4})
     ranks = [started("-m", "mmvideo.training", str(two), "--out", str(tmp_path / "two"), RANK=r, LOCAL_RANK=r,
                      WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port) for r in ("0", "1")]
-    recipes.run(one, out=tmp_path / "one")
+    recipes.run_training(one, out=tmp_path / "one")
     errors = [process.communicate()[1] for process in ranks]
     assert [process.returncode for process in ranks] == [0, 0], errors
     ends = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")]
@@ -123,8 +123,8 @@ def test_two_processes_learn_as_one_with_batches_twice_as_large(tmp_path) -> Non
 
 def test_accumulated_batches_are_one_large_batch(tmp_path) -> None:
     for name, options in {"whole": {"batch_size": 4}, "parts": {"accumulate": 2}}.items():
-        classifier.train(tmp_path / name, schedule=schedule(optimizer="sgd", **options), encoder="c3d-tiny",
-                         task="order", options=SMALL, evaluated=0)
+        classifier.train_classifier(tmp_path / name, schedule=schedule(optimizer="sgd", **options), encoder="c3d-tiny",
+                                    task="order", options=SMALL, evaluated=0)
     ends = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "parts")]
     assert all(torch.allclose(x, ends[1][name], atol=1e-6) for name, x in ends[0].items())
 
@@ -196,9 +196,10 @@ def test_a_list_of_files_is_learned_and_saved_with_its_labels(tmp_path) -> None:
     assert epoch.frames.shape == (6, 4, 3, 16, 16)
     assert ((epoch.frames.float().mean((1, 2, 3, 4)) < 128).long() == epoch.labels["label"]).all()
     assert torch.equal(epoch.frames, data.draw(range(6), "train").frames)
-    classifier.train(tmp_path / "run", schedule=schedule(steps=12, batch_size=4, learning_rate=0.01, tensorboard=True),
-                     encoder="c3d-tiny", options=SMALL, manifest=str(tmp_path / "train.csv"),
-                     validation=str(tmp_path / "held.jsonl"))
+    classifier.train_classifier(tmp_path / "run",
+                                schedule=schedule(steps=12, batch_size=4, learning_rate=0.01, tensorboard=True),
+                                encoder="c3d-tiny", options=SMALL, manifest=str(tmp_path / "train.csv"),
+                                validation=str(tmp_path / "held.jsonl"))
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["evaluation"] == {"label": 1.0}
     assert list((tmp_path / "run" / "tensorboard").iterdir())

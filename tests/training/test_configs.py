@@ -18,7 +18,7 @@ from mmvideo.evaluation import recipes as evaluation
 from mmvideo.training import recipes as training
 
 NAMES = [name for name in recipes.names("configs") if name.startswith(("train/", "eval/"))]
-CHECKS = {"train": training.check, "eval": evaluation.check}
+CHECKS = {"train": training.check_training, "eval": evaluation.check_evaluation}
 WRONG = (None, True, -1, 10**30, float("nan"), "", "no such thing", [], ["x"], {"no such key": 1}, "x" * 10_000)
 
 
@@ -169,7 +169,7 @@ def test_a_faulty_training_config_is_told_with_what_is_right(text: str, says: st
     path = tmp_path / "mine.yaml"
     path.write_text(text.replace("{s}", "schedule: {steps: 3, batch_size: 1, learning_rate: 0.1}"))
     with pytest.raises(MmvideoError) as caught:
-        training.check(path)
+        training.check_training(path)
     assert says in str(caught.value)
     assert "mine.yaml" in str(caught.value)
 
@@ -191,7 +191,7 @@ def test_a_faulty_evaluation_config_is_told_with_what_is_right(text: str, says: 
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises((RecipeError, UnknownName, MmvideoError)) as caught:
-        evaluation.check(path)
+        evaluation.check_evaluation(path)
     assert says in str(caught.value)
 
 
@@ -220,6 +220,6 @@ def test_the_command_ends_a_faulty_config_with_one_line(tmp_path: Path, capsys: 
         assert ended.value.code == 2
         assert "missing schedule" in capsys.readouterr().err
     with pytest.raises(MediaNotFound):
-        training.check(tmp_path / "none.yaml")
+        training.check_training(tmp_path / "none.yaml")
     with pytest.raises(UnknownName, match="Did you mean 'train/projector'"):
-        training.check("train/projecter")
+        training.check_training("train/projecter")

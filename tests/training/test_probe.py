@@ -18,7 +18,7 @@ def test_a_probe_learns_from_kept_features(tmp_path, kind: str, monkeypatch) -> 
     settings = Schedule(steps=60, batch_size=16, learning_rate=0.01, warmup=5, log_every=20, save_every=60,
                         optimizer="adamw", precision="no")
     options = {"encoder": "videomae-tiny", "task": ["speed"], "probe": kind, "clips": 48, "evaluated": 8}
-    probe.train(tmp_path, schedule=settings, **options)
+    probe.train_probe(tmp_path, schedule=settings, **options)
     losses = [line["loss"] for line in map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
               if "loss" in line]
     assert losses[-1] < 0.8 * losses[0]
@@ -34,7 +34,7 @@ def test_a_probe_learns_from_kept_features(tmp_path, kind: str, monkeypatch) -> 
         raise AssertionError("features are computed again")
 
     monkeypatch.setattr(zoo.find("encoders", "videomae"), "forward", never)
-    probe.train(tmp_path, schedule=settings, **options)
+    probe.train_probe(tmp_path, schedule=settings, **options)
 
 
 def test_a_probe_refuses_what_it_cannot_be() -> None:

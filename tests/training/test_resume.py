@@ -18,19 +18,12 @@ from mmvideo.cli import main
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, MmvideoError, RunChanged, TrainingInterrupted, WeightsError
 from mmvideo.media import write_video
-from mmvideo.training import (
-    camera_motion,
-    classifier,
-    composed,
-    probe,
-    recipes,
-    resume,
-    toybox_joint,
-    toybox_language,
-    toybox_parts,
-    toybox_perception,
-    videomae,
-)
+from mmvideo.toybox.training import joint as toybox_joint
+from mmvideo.toybox.training import language as toybox_language
+from mmvideo.toybox.training import parts as toybox_parts
+from mmvideo.toybox.training import perception as toybox_perception
+from mmvideo.toybox.training import videomae
+from mmvideo.training import camera_motion, classifier, composed, probe, recipes, resume
 from mmvideo.training.loop import Run, Schedule
 from tests.tiny import make_clip
 
@@ -64,7 +57,7 @@ def listed(home: Path, *labels: str, name: str = "train.csv") -> str:
 
 
 def learn(out: Path, home: Path, *labels: str, plan: dict | None = None, **options: Any) -> None:
-    classifier.train(out, schedule=schedule(**(plan or {})), **{
+    classifier.train_classifier(out, schedule=schedule(**(plan or {})), **{
         "encoder": "c3d-tiny", "options": SMALL, "manifest": listed(home, *labels), "evaluated": 0, **options})
 
 
@@ -260,10 +253,10 @@ def _trainers(home: Path) -> dict[str, tuple[Callable[..., None], dict[str, dict
         "toybox-perception": (_toybox(toybox_perception, sizes=TINY), {**scenes, "options.deaf": {"deaf": True}}),
         "videomae-pretrain": (_toybox(videomae, depth_decoder=1), {
             **scenes, "options.mask_ratio": {"mask_ratio": 0.5}}),
-        "probe": (lambda out, **o: probe.train(out, schedule=taken(o), **{**eyes, **o}),
+        "probe": (lambda out, **o: probe.train_probe(out, schedule=taken(o), **{**eyes, **o}),
                   {"options.task": {"task": "order"}, "options.probe": {"probe": "attentive"},
                    "schedule.learning_rate": {"learning_rate": 0.1}, "options.clips": {"clips": 6}}),
-        "composed": (lambda out, **o: composed.train(
+        "composed": (lambda out, **o: composed.train_composed(
             out, schedule=taken(o), **{
                 "learn": ["projector"], "encoder_weights": str(home / "eyes"), "language": str(home / "language"),
                 "data": str(home / "said.jsonl"), "samples": 0, **o}),
@@ -307,7 +300,7 @@ def test_frozen_weights_are_compared_by_what_they_hold(tmp_path: Path, monkeypat
 
 def test_the_joint_trainer_compares_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "_evaluate", lambda *_: None)
-    monkeypatch.setattr(toybox_joint.toybox_domain, "fit", lambda *_, **__: None)
+    monkeypatch.setattr(toybox_joint.domain, "fit", lambda *_, **__: None)
     parts = (toybox_parts.new_encoder(TINY), toybox_parts.new_resampler(TINY), toybox_parts.new_language(TINY))
     toybox_parts.save_parts(tmp_path / "whole", *parts)
     train = _toybox(toybox_joint, perception=str(tmp_path / "whole"), language="", num_questions=2)
@@ -359,8 +352,8 @@ def test_the_camera_trainer_compares_too(tmp_path: Path, monkeypatch: pytest.Mon
 def test_another_trainer_in_the_same_folder_is_refused(tmp_path: Path, films: Path) -> None:
     learn(tmp_path, films, *BEFORE)
     with pytest.raises(RunChanged, match="trainer: was 'classifier', now 'probe'"):
-        probe.train(tmp_path, schedule=schedule(), encoder="c3d-tiny", options=SMALL, manifest=listed(films, *BEFORE),
-                    evaluated=0)
+        probe.train_probe(tmp_path, schedule=schedule(), encoder="c3d-tiny", options=SMALL,
+                          manifest=listed(films, *BEFORE), evaluated=0)
 
 
 def test_a_list_may_move_and_its_held_out_part_may_change(tmp_path: Path, films: Path) -> None:
@@ -376,10 +369,10 @@ def test_a_list_may_move_and_its_held_out_part_may_change(tmp_path: Path, films:
 
 def test_features_of_a_probe_follow_the_list_and_not_its_name(tmp_path: Path, films: Path) -> None:
     options = {"encoder": "videomae-tiny", "evaluated": 0, "clips": 6}
-    probe.train(tmp_path, schedule=schedule(), manifest=listed(films, *BEFORE), **options)
+    probe.train_probe(tmp_path, schedule=schedule(), manifest=listed(films, *BEFORE), **options)
     (tmp_path / "checkpoint.pt").unlink()
     after = ("dog", "cat", "dog", "cat", "dog", "cat")
-    probe.train(tmp_path, schedule=schedule(), manifest=listed(films, *after), **options)
+    probe.train_probe(tmp_path, schedule=schedule(), manifest=listed(films, *after), **options)
     kept = [torch.load(path, weights_only=True)["labels"]["label"] for path in tmp_path.glob("features-train-*.pt")]
     assert len(kept) == 2
     assert torch.equal(kept[0], 1 - kept[1])
@@ -443,8 +436,8 @@ def test_a_stop_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         def stop(*_: Any, error: BaseException = error, **__: Any) -> None:
             raise error
 
-        monkeypatch.setattr(classifier, "train", functools.wraps(classifier.train)(stop))
+        monkeypatch.setattr(classifier, "train_classifier", functools.wraps(classifier.train_classifier)(stop))
         with pytest.raises(MmvideoError, match=says) as caught:
-            recipes.run(config, out=tmp_path / "run")
+            recipes.run_training(config, out=tmp_path / "run")
         assert f"the same command begins anew in {tmp_path / 'run'}" in str(caught.value)
     assert issubclass(TrainingInterrupted, MmvideoError)

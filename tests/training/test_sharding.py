@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from mmvideo.training import toybox_parts
+from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.training.sharding import launched
 from tests.tiny import make_clip
 

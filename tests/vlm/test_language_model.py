@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mmvideo.errors import WeightsError
-from mmvideo.training.toybox_data import Dialogue
-from mmvideo.training.toybox_parts import Sizes, answers, new_language
+from mmvideo.toybox.training.batches import Dialogue
+from mmvideo.toybox.training.parts import Sizes, answers, new_language
 from mmvideo.vlm.embedded_prompt import embedded_prompt
 from mmvideo.vlm.kv_cache import cache_of, with_cache
 from mmvideo.vlm.language_model import LanguageModel

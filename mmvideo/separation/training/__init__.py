@@ -1,0 +1,1 @@
+"""Training of separators, on mixtures that are made on the way."""

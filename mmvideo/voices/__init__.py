@@ -1,5 +1,0 @@
-"""What comes of separating the voices of a clip: who, when, and what each of them says."""
-
-from mmvideo.voices.result import SeparatedVoices, Voice
-
-__all__ = ["SeparatedVoices", "Voice"]
