@@ -131,7 +131,7 @@ def test_the_three_steps_make_a_model_that_loads(tmp_path) -> None:
     tokens = resampler(encoder(batch.frames, batch.audio, batch.has_sound))
     whole = str(tmp_path / "joint" / "model")
     for trainer, options in ((toybox_language, {"num_questions": 2}), (toybox_perception, {})):
-        trainer.train(tmp_path / trainer.__name__, schedule=schedule(2), levels=LEVELS, init=whole, **options)
+        trainer.TRAINER.train(tmp_path / trainer.__name__, schedule=schedule(2), levels=LEVELS, init=whole, **options)
     toybox_language.train_language(tmp_path / "on", schedule=schedule(2), levels=LEVELS, num_questions=2,
                                    init=str(tmp_path / "language"))
     before, after = (LanguageModel.from_pretrained(tmp_path / run / "language") for run in ("language", "on"))

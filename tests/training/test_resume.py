@@ -224,7 +224,7 @@ def taken(changes: dict[str, Any]) -> Schedule:
 
 def _toybox(trainer: Any, **options: Any) -> Callable[..., None]:
     def train(out: Path, **changes: Any) -> None:
-        trainer.train(out, schedule=taken(changes), **{"levels": {"easy": 1.0}, **options, **changes})
+        trainer.TRAINER.train(out, schedule=taken(changes), **{"levels": {"easy": 1.0}, **options, **changes})
 
     return train
 

@@ -35,9 +35,10 @@ sharding.gather = noting
 for out, steps, shard in (("whole", 4, False), ("split", 2, True), ("split", 4, True)):
     plan = Schedule(steps=steps, batch_size=1, learning_rate=0.5, warmup=1, decay=0.001, log_every=1, precision="no",
                     optimizer="sgd", shard=shard, clip=0.1, ema=0.5)
-    composed.train(home / out, schedule=plan, learn=["projector", "language"], projector="mlp2x",
-                   encoder_weights=str(home / "eyes"), language=str(home / "language"), data=str(home / "data.jsonl"),
-                   evaluate_every=2, samples=1)
+    composed.train_composed(home / out, schedule=plan, learn=["projector", "language"], projector="mlp2x",
+                            encoder_weights=str(home / "eyes"), language=str(home / "language"),
+                            data=str(home / "data.jsonl"),
+                            evaluate_every=2, samples=1)
 print(json.dumps(split))
 """
 
