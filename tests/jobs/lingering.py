@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmvideo import media, registry
 from mmvideo.deadline import check
-from mmvideo.encoders.toybox_av import ToyboxAV
+from mmvideo.toybox.encoder import ToyboxAV
 from mmvideo.types import Features
 
 
