@@ -27,7 +27,7 @@ from mmvideo.weights import root
 
 FILM = root() / "demo" / "voices.mp4"
 NEXT = "what happens next?"
-SLACK = 1.5
+SLACK = 3.0
 """Seconds beyond a limit that a busy machine may need."""
 
 
@@ -158,8 +158,8 @@ def test_a_session_can_be_asked_again(qa: Pipeline, clip: Path, monkeypatch: pyt
 def test_of_many_videos_only_the_slow_one_fails(qa: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch,
                                                 tmp_path: Path) -> None:
     short = tiny.make_clip(tmp_path / "short.mp4", seconds=1.0)
-    slow(monkeypatch, dict(qa.stages)["encode"].network, "forward", 0.5)
-    found = qa.map([short, clip, short], NEXT, timeout_seconds=1.2)
+    slow(monkeypatch, dict(qa.stages)["encode"].network, "forward", 1.3)
+    found = qa.map([short, clip, short], NEXT, timeout_seconds=3.0)
     assert [type(one).__name__ for one in found] == ["Answer", "TimeLimitExceeded", "Answer"]
     assert current() is None
 

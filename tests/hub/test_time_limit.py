@@ -19,7 +19,7 @@ from mmvideo.errors import TimeLimitExceeded
 from mmvideo.vlm.batch import Unread, reply_together
 from tests.tiny import make_clip
 
-SLACK = 1.5
+SLACK = 3.0
 
 
 @pytest.fixture(scope="module")

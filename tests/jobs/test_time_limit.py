@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +12,13 @@ import pytest
 
 from mmvideo import Pipeline
 from mmvideo.deadline import current
-from mmvideo.jobs import JobOptions, run_job
+from mmvideo.jobs import JobOptions, run_job, status
 from mmvideo.jobs.options import configuration
 from mmvideo.jobs.rows import comparable
 
 LIMIT = 2.0
 SLACK = 6.0
-"""Seconds to start workers on a busy machine, and to stop."""
+"""Seconds that the networks may need for the other clips on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +45,10 @@ def _rows(folder: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_a_clip_that_takes_too_long_fails_alone_and_can_be_tried_again(
         pipe: Pipeline, captioning: Pipeline, home: Path, tmp_path: Path) -> None:
-    start = time.monotonic()
     options = JobOptions(workers=1, batch_size=4, timeout_seconds=LIMIT)
     summary = run_job(pipe, home, tmp_path / "job", options)
     # first the batch, in the time of its three clips; then each alone
-    assert time.monotonic() - start < 4 * LIMIT + SLACK
+    assert LIMIT < status(tmp_path / "job")["runs"][0]["compute"] < 4 * LIMIT + SLACK
     assert (summary.counts["done"], summary.counts["failed"], summary.counts["quarantined"]) == (2, 1, 0)
     (name, state, kind, words), = summary.failures
     assert (name, state, kind) == ("good-2-black.mp4", "failed", "TimeLimitExceeded")
