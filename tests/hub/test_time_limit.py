@@ -45,6 +45,7 @@ def calls(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]
         time.sleep(0.1)
         return forward(*given, **more)
 
+    monkeypatch.setattr("mmvideo.nn.interruptible.check", lambda: None)  # layers have a test of their own
     monkeypatch.setattr(chat.model, "forward", late)
     yield found
     assert current() is None
