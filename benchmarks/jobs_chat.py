@@ -29,7 +29,7 @@ from hf_classification import FPS, write_clip
 
 from mmvideo import Pipeline
 from mmvideo.jobs import Item, JobOptions, partition, run_job
-from mmvideo.jobs.status import status
+from mmvideo.jobs.job_status import status
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.hub.checkpoints import smolvlm

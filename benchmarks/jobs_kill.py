@@ -21,9 +21,9 @@ import torch
 
 from mmvideo import media
 from mmvideo.jobs import JobOptions, run_job
+from mmvideo.jobs.job_status import status
 from mmvideo.jobs.rows import comparable
 from mmvideo.jobs.sinks import RESULTS
-from mmvideo.jobs.status import status
 from mmvideo.pipeline import Pipeline
 
 KINDS = ("runner", "worker", "power")

@@ -15,7 +15,7 @@ from jobs_kill import make_clips
 
 from mmvideo.hooks import Timing
 from mmvideo.jobs import JobOptions, run_job
-from mmvideo.jobs.status import status
+from mmvideo.jobs.job_status import status
 from mmvideo.pipeline import Pipeline
 
 

@@ -6,15 +6,16 @@ S audio samples, P faces (speakers). Time is in seconds (float, names end in ``_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mmvideo import checks
-from mmvideo.errors import InvalidInput, UnknownName
+from mmvideo.errors import InvalidInput
+from mmvideo.generation import GenerationOptions, is_text
 
 
 def _check(condition: bool, message: str) -> None:
@@ -215,78 +216,6 @@ class Cues:
         return f"Cues({b} x {p} faces, {t} frames {w}x{h}, {self.valid.float().mean():.0%} seen)"
 
 
-def is_text(value: Any) -> bool:
-    """Say whether a value is a text of characters: half a surrogate pair is none, and no tokenizer takes it."""
-    try:
-        return isinstance(value, str) and value.encode() is not None
-    except UnicodeEncodeError:
-        return False
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerationOptions:
-    """How a question is to be answered; what is None is left to the pipeline."""
-
-    max_new_tokens: int | None = None
-    """The longest reply."""
-    temperature: float = 0.0
-    """0 takes the likeliest token; above, tokens are drawn, the more freely the higher."""
-    top_p: float = 1.0
-    """Tokens are drawn from the likeliest ones that together reach this probability (nucleus sampling)."""
-    seed: int | None = None
-    """Makes drawn replies repeatable."""
-    stop: tuple[str, ...] = ()
-    """Texts that end a reply; it is cut before the first of them."""
-    choices: tuple[str, ...] = ()
-    """The only replies allowed: each is scored by its likelihood, and the likeliest is given."""
-    schema: Mapping[str, Any] | None = None
-    """A JSON schema that the reply must follow."""
-    history: tuple[tuple[str, str], ...] = ()
-    """Earlier (question, reply) pairs of the conversation."""
-    stream: bool = False
-    """Give the reply in pieces, as it is made."""
-
-    def __post_init__(self) -> None:
-        if self.max_new_tokens is not None:
-            _set(self, "max_new_tokens", checks.whole("max_new_tokens", self.max_new_tokens, low=1))
-        _set(self, "temperature", checks.number("temperature", self.temperature, low=0))
-        _check(0 <= checks.number("top_p", self.top_p) <= 1, f"top_p must be between 0 and 1, not {self.top_p}.")
-        if self.seed is not None:
-            _check(-1 << 63 <= checks.whole("seed", self.seed, low=-1 << 80, high=1 << 80) < 1 << 64,
-                   f"seed must fit into 64 bits, not {self.seed}.")
-        checks.flag("stream", self.stream)
-        for name in ("stop", "choices"):
-            texts = getattr(self, name)
-            _check(all(is_text(text) and text for text in texts),
-                   f"{name} must hold texts, none of them empty, not {checks.shown(texts)}.")
-        _check(all(isinstance(turn, tuple) and len(turn) == 2 and all(map(is_text, turn)) for turn in self.history),
-               "history must hold pairs of texts: (question, reply).")
-        _check(not (self.choices and self.stop), "Give choices or stop, not both: a choice is never cut.")
-        _check(not (self.choices and self.schema), "Give choices or a schema, not both.")
-        _check(len(self.choices) != 1, "choices needs two or more replies to choose from.")
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> GenerationOptions:
-        """Build it from keyword arguments; lists become tuples, and None means not given.
-
-        Raises:
-            UnknownName: an option that it does not have.
-            InvalidInput: a value out of range.
-        """
-        known = [f.name for f in fields(cls)]
-        for name in options:
-            if name not in known:
-                raise UnknownName("option of a question", name, known)
-        given = {name: value for name, value in options.items() if value is not None}
-        if isinstance(given.get("stop"), str):
-            given["stop"] = [given["stop"]]
-        for name in ("choices", "history", "stop"):
-            items = given.pop(name, None) or ()
-            _check(isinstance(items, list | tuple), f"{name} must be a list, not {checks.shown(items)}.")
-            given[name] = tuple(tuple(item) if isinstance(item, list) else item for item in items)
-        return cls(**given)
-
-
 @dataclass(frozen=True)
 class Expected:
     """What a video will be asked, as far as that is known when it is read: the room to leave for it."""
@@ -369,4 +298,5 @@ class Size:
 
 
 # Results of pipelines (what a person sees) live in mmvideo/results.py, which may draw and save them.
-__all__ = ["NOT_JUDGED", "Audio", "Clips", "Cues", "Domain", "Features", "Label", "Segment", "Size", "Timings", "Video"]
+__all__ = ["NOT_JUDGED", "Audio", "Clips", "Cues", "Domain", "Features", "GenerationOptions", "Label", "Segment",
+           "Size", "Timings", "Video", "is_text"]

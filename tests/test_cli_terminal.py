@@ -78,7 +78,7 @@ def test_a_shell_can_complete_commands_and_options() -> None:
         return _shell(env=env).stdout.decode().split()
 
     assert completed("mmvideo", "cap") == ["caption"]
-    assert set(completed("mmvideo", "ask", "--st")) == {"--stream"}
+    assert set(completed("mmvideo", "ask", "--str")) == {"--stream"}
     script = _shell("--show-completion", "bash", env={"SHELL": "/bin/bash"})
     assert b"_MMVIDEO_COMPLETE=complete_bash" in script.stdout or b"mmvideo" in script.stderr
     assert "--install-completion" in _run("--help")[1]

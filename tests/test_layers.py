@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = CHECKOUT / "mmvideo"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"types", "errors", "registry", "redaction", "wording", "checks", "deadline"}
+BASE = {"types", "errors", "registry", "redaction", "wording", "checks", "deadline", "generation"}
 TOOLS = BASE | {"weights", "nn", "recipes"}
 VLM = {"vlm", "hub"}
 MODELS = {"encoders", "heads", "separation", *VLM}
@@ -23,7 +23,7 @@ WORLD = BASE | {"nn", "media", "toybox"}
 TRAINERS = TOOLS | MODELS | {"media", "sampling", "faces", "training"}
 MAY_IMPORT = {
     "types": BASE, "errors": BASE, "registry": BASE, "redaction": set(), "wording": BASE, "checks": BASE,
-    "deadline": BASE,
+    "deadline": BASE, "generation": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"},
     "flow": TOOLS, "faces": TOOLS | {"media", "sampling"},

@@ -13,13 +13,17 @@ import typer
 from mmvideo.cli import jobs
 from mmvideo.cli.clips import Clip, split, understood
 from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Save, Timeout, overrides, say
+from mmvideo.cli.dataclass_options import Spelling, is_given, options_of, takes, values_of
 from mmvideo.cli.output import check_file, each
 from mmvideo.deadline import checked
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
+from mmvideo.generation import GenerationOptions
 
 Videos = Annotated[list[str], typer.Argument(
     metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with --fps), "
     "or - for standard input.")]
+_REPLIES = "Replies of chat models"
+_SPELLED = {"choices": Spelling("--choice"), "schema": Spelling(metavar="FILE.json", kind=Path)}
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames a second, for a folder of images.")]
 
 
@@ -42,26 +46,22 @@ def _examples(*lines: str) -> str:
     return "Examples:\n\n" + "\n\n".join(f"[bold]{line}[/bold]" for line in lines)
 
 
+@takes(options_of(GenerationOptions, without=("history",), spelled=_SPELLED, panel_of=lambda name: _REPLIES),
+       before="timeout")
 def ask(
+    context: typer.Context,
     words: Annotated[list[str], typer.Argument(
         metavar="VIDEO... QUESTION...", help="One or more clips (files, http(s) addresses, folders, patterns, or - for "
         "standard input), then one or more questions.")],
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None, fps: Fps = None,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the reply as it is made (chat models).")] = False,
-    choices: Annotated[list[str] | None, typer.Option(
-        "--choice", help="One of the only replies allowed; give two or more (chat models).")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="The longest reply.")] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0, help="0 takes the likeliest.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Makes drawn replies repeatable.")] = None,
-    schema: Annotated[Path | None, typer.Option("--schema", metavar="FILE.json", help="A JSON schema that the reply "
-                                                "must follow (chat models).")] = None,
-    timeout: Timeout = None, save: Save = None, json: Json = False, debug: Debug = False,
+    timeout: Timeout = None, save: Save = None, json: Json = False, debug: Debug = False, **options: Any,
 ) -> None:
     """Answer questions about one or more videos."""
     videos, questions = split(words)
-    given = {"choices": choices, "max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed,
-             "schema": _schema(schema)}
-    generation = {name: value for name, value in given.items() if value is not None}
+    generation = values_of({name: value for name, value in options.items() if is_given(context, name)})
+    stream = generation.pop("stream", False)
+    if "schema" in generation:
+        generation["schema"] = _schema(generation["schema"])
     if stream and json:
         raise InvalidInput("--stream prints words as they are made, --json whole results: give one of them.")
     name = recipe or "video-qa"
@@ -81,6 +81,7 @@ def ask(
              command=lambda clip, outside: _command("ask", clip, fps, [answer.question for answer in outside]))
 
 
+@takes(jobs.job_options(without=("timeout_seconds",)), before="timeout")
 def caption(
     context: typer.Context,
     videos: Annotated[list[str], typer.Argument(
@@ -88,25 +89,14 @@ def caption(
         "--fps), or - for standard input; with --out also lists, manifests and shards.")],
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False, out: jobs.Out = None,
-    prompt: jobs.Prompt = None, engine: jobs.Engine = "local", workers: jobs.Workers = None,
-    batch_size: jobs.Batch = 8, processes: jobs.Processes = 2, address: jobs.Address = None,
-    retry_failed: jobs.Retry = False, retry: jobs.RetryClass = None, dry_run: jobs.DryRun = False,
-    allow_reduce: jobs.Reduce = False, timeout: Timeout = None,
-    allow_damage: jobs.Damaged = False, need_audio: jobs.NeedAudio = False, min_frames: jobs.MinFrames = 1,
-    max_bytes: jobs.MaxBytes = 2 * 1024**3, max_seconds: jobs.MaxSeconds = 300.0, parquet: jobs.Parquet = False,
-    sidecar: jobs.Sidecar = None, beside: jobs.Beside = False, overwrite: jobs.Overwrite = False,
+    prompt: jobs.Prompt = None, timeout: Timeout = None, **options: Any,
 ) -> None:
     """Say what happens in each video, in words; with --out as a batch job that survives crashes."""
     if out is not None:
         if fps is not None or save is not None:
             raise InvalidInput("--fps and --save are for single videos; a job (--out) writes rows and sidecars.")
         jobs.batch(recipe or "video-captioning", videos, out, model, device, set_, json, prompt=prompt,
-                   **jobs.options_of(
-                       engine=engine, workers=workers, batch_size=batch_size, processes=processes, address=address,
-                       retry_failed=retry_failed, retry=retry, dry_run=dry_run, allow_reduce=allow_reduce,
-                       timeout=timeout, allow_damage=allow_damage, need_audio=need_audio, min_frames=min_frames,
-                       max_bytes=max_bytes, max_seconds=max_seconds, parquet=parquet, sidecar=sidecar, beside=beside,
-                       overwrite=overwrite))
+                   **values_of({**options, "timeout_seconds": timeout}))
         return
     jobs.refuse_without_out(context)
     _describe("caption", recipe or "video-captioning", videos, model, device, set_, fps, timeout, save, json)
@@ -174,7 +164,6 @@ def _check(recipe: str, model: str | None, save: Path | None, questions: list[st
     from mmvideo.pipeline import recipe_for
     from mmvideo.results import PICTURES
     from mmvideo.session import check_generation, check_text
-    from mmvideo.types import GenerationOptions
 
     check_file(save, (".json", *PICTURES))
     checked(timeout)
@@ -184,7 +173,7 @@ def _check(recipe: str, model: str | None, save: Path | None, questions: list[st
     GenerationOptions.of(generation)
 
 
-def _schema(path: Path | None) -> Any:
+def _schema(path: Path) -> Any:
     """Read a JSON schema.
 
     Raises:
@@ -192,8 +181,6 @@ def _schema(path: Path | None) -> Any:
         InvalidInput: it holds no JSON object.
         MissingExtra: llguidance, which holds replies to a schema, is not installed.
     """
-    if path is None:
-        return None
     if not path.is_file():
         raise MediaNotFound(f"--schema {path}: no such file.")
     if find_spec("llguidance") is None:

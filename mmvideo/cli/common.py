@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.errors import InvalidInput, OutputError, shown
+from mmvideo.jobs.options import JobOptions
 from mmvideo.recipes import parsed
 from mmvideo.wording import printable
 
@@ -44,7 +45,7 @@ Save = Annotated[Path | None, typer.Option(
     "--save", metavar="FILE", help="Also write the result: .json, or a picture (.png, .pdf, .svg).")]
 Timeout = Annotated[float | None, typer.Option(
     "--timeout", metavar="SECONDS", help="Longest time for one clip: fetching, decoding and the networks, with all "
-    "questions. By default there is no limit, and 300 s in a job (--out).")]
+    f"questions. By default there is no limit, and {JobOptions.timeout_seconds:g} s in a job (--out).")]
 RecipeName = Annotated[str | None, typer.Option("--recipe", metavar="NAME|FILE.yaml", help="Run another recipe.")]
 
 

@@ -6,14 +6,19 @@ import ipaddress
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mmvideo.cli.common import Debug, Device, Model, Overrides, RecipeName, note, overrides
+from mmvideo.cli.dataclass_options import Spelling, options_of, takes, values_of
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
+from mmvideo.serving.rules import Rules
 
 KEY = "MMVIDEO_API_KEY"
+_SPELLED = {
+    "folders": Spelling("--allow", kind=list[Path]), "addresses": Spelling("--addresses/--no-addresses"),
+    "max_bytes": Spelling("--max-megabytes", scale=1024 * 1024), "timeout_seconds": Spelling("--timeout", "SECONDS")}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,16 +26,11 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel="Ask things of video")(serve)
 
 
+@takes(options_of(Rules, spelled=_SPELLED), before="api_key")
 def serve(
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
-    allow: Annotated[list[Path] | None, typer.Option(
-        "--allow", help="A folder whose files may be named in requests; may be given again.")] = None,
-    addresses: Annotated[bool, typer.Option(
-        "--addresses/--no-addresses", help="Whether http(s) addresses are fetched.")] = True,
-    private_addresses: Annotated[bool, typer.Option(
-        "--private-addresses", help="Also fetch from this machine and its network.")] = False,
     api_key: Annotated[str | None, typer.Option(
         "--api-key", help=f"Key that requests must bear; better given in the environment variable {KEY}.")] = None,
     allow_host: Annotated[list[str] | None, typer.Option(
@@ -39,20 +39,15 @@ def serve(
         "--allow-origin", help="A web page that may call it, as https://example.com; may be given again.")] = None,
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Requests that may wait.")] = 16,
     max_connections: Annotated[int, typer.Option("--max-connections", min=1, help="Connections at once.")] = 256,
-    max_megabytes: Annotated[int, typer.Option("--max-megabytes", min=1, help="Largest video.")] = 256,
-    max_characters: Annotated[int, typer.Option("--max-characters", min=1, help="Of all messages together.")] = 65_536,
-    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest reply to ask for.")] = 1024,
-    download_seconds: Annotated[float, typer.Option("--download-seconds", min=1, help="Longest download.")] = 60,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Longest time that a request may "
-                                           "compute; status 504 over it.")] = 300,
     keep: Annotated[int, typer.Option("--keep", min=1, help="Videos that stay read for further questions.")] = 2,
-    debug: Debug = False,
+    debug: Debug = False, **limits: Any,
 ) -> None:
     """Answer questions over HTTP at /v1/chat/completions, as OpenAI's clients ask them."""
     for package in ("uvicorn", "starlette"):
         if find_spec(package) is None:
             raise MissingExtra(package, "serve", "mmvideo serve")
-    for folder in allow or ():
+    rules = Rules(**values_of(limits, _SPELLED))
+    for folder in rules.folders:
         if not folder.is_dir():
             raise MediaNotFound(f"--allow {folder}: no such folder.")
     key = _key(api_key)
@@ -61,13 +56,9 @@ def serve(
 
     with listen(host, port) as listener:
         from mmvideo.pipeline import Pipeline
-        from mmvideo.serving.address import Rules
         from mmvideo.serving.app import make_app
         from mmvideo.serving.run import run
 
-        rules = Rules(folders=tuple(allow or ()), addresses=addresses, private_addresses=private_addresses,
-                      max_bytes=max_megabytes * 1024 * 1024, download_seconds=download_seconds, timeout_seconds=timeout,
-                      max_new_tokens=max_new_tokens, max_characters=max_characters)
         pipe = Pipeline(recipe or "video-qa", model, device, **overrides(set_))
         app = make_app(pipe, rules=rules, max_queue=max_queue, kept=keep, api_key=key,
                        hosts=[host, *(allow_host or ())], origins=allow_origin or ())

@@ -1,9 +1,29 @@
-"""Batch jobs over many clips that survive anything: durable per item, resumed by default, the same rows everywhere."""
+"""Crash-safe batch jobs over many clips: finished clips are durable, restarts resume, rows are the same everywhere.
 
-from mmvideo.jobs.inputs import Item, read_inputs
+All but the options is imported on first use, as the command line makes its own of them and needs no torch for that.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from mmvideo.jobs.options import JobOptions
-from mmvideo.jobs.plan import JobPlan
-from mmvideo.jobs.runner import JobSummary, run_job
-from mmvideo.jobs.status import status
+
+if TYPE_CHECKING:
+    from mmvideo.jobs.inputs import Item, read_inputs
+    from mmvideo.jobs.job_status import status
+    from mmvideo.jobs.plan import JobPlan
+    from mmvideo.jobs.runner import JobSummary, run_job
+
+_HOMES = {"Item": "inputs", "read_inputs": "inputs", "JobPlan": "plan", "JobSummary": "runner", "run_job": "runner",
+          "status": "job_status"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
 
 __all__ = ["Item", "JobOptions", "JobPlan", "JobSummary", "read_inputs", "run_job", "status"]

@@ -31,54 +31,62 @@ class JobOptions:
     """
 
     engine: str = "local"
+    """Who computes: local, accelerate (GPUs and nodes) or ray (clusters)."""
     workers: int | None = None
-    """Decode processes (for each rank); None takes one a core, less one for the model."""
+    """Decode processes of each rank; by default one a core, less one for the model."""
     batch_size: int = 8
     """Clips (rows of a network) in one forward pass."""
-    timeout_seconds: float = 300.0
-    """Wall-clock seconds that one clip may take: fetching, decoding and the networks, but not waiting for them. A batch
-    may take what is left to its clips together; where that is over, they are computed one by one, each in what is left
-    to itself."""
-    crashes: int = 3
-    """A clip that has ended its worker this many times is quarantined."""
-    strict: bool = True
-    """A damaged clip fails; False captions what can be read of it, with warnings."""
-    need_audio: bool = False
-    """A clip without a sound track fails."""
-    min_frames: int = 1
-    """A clip of which fewer frames were seen fails."""
-    max_bytes: int = 2 * 1024**3
-    """Largest download of one address."""
-    max_seconds: float = 300.0
-    """Seconds that the download of one address may take."""
-    max_redirects: int = 5
-    retry_failed: bool = False
-    """Try failed and quarantined clips again."""
-    retry: tuple[str, ...] = ()
-    """Try only clips again that failed by these classes; rows that are there stay, whatever the configuration."""
-    dry_run: bool = False
-    """Only say what would be done: `run_job` returns a `JobPlan` and writes nothing."""
-    overwrite: bool = False
-    """Replace files that the job has not written where its own would go."""
-    allow_reduce: bool = False
-    """Where one clip alone does not fit the device's memory, look at fewer frames, and say so in its row."""
-    sidecars: tuple[str, ...] = ()
-    """Files written for each clip: txt, json, srt, vtt, chapters."""
-    beside: bool = False
-    """Write sidecars beside the clips; False writes them below the job's folder."""
-    thumbnails: int = 60
-    """Clips whose frames are shown in the report."""
-    parquet: bool = False
-    """Also write results.parquet (needs pyarrow)."""
-    progress: bool = False
-    """Show the progress on stderr."""
-    stop_after: int = 20
-    """Stop when this many items in a row, and none before them, fail by an error that is not about the clip."""
     processes: int = 2
     """Ranks that the engine accelerate starts on this machine, or computing actors of Ray."""
     address: str | None = None
-    """Address of a Ray cluster; None starts one on this machine."""
+    """Address of a running Ray cluster; by default one is started on this machine."""
+    retry_failed: bool = False
+    """Try failed and quarantined clips again."""
+    retry: tuple[str, ...] = ()
+    """Try only clips again that failed by these classes, such as VideoDecodeError; rows that are there stay, whatever
+    the configuration."""
+    dry_run: bool = False
+    """Only say how many clips would be done, kept and done anew, and why.
 
+    `run_job` then returns a `JobPlan` and writes nothing."""
+    allow_reduce: bool = False
+    """Where one clip alone does not fit the device's memory, look at fewer frames, and say so in its row."""
+    stop_after: int = 20
+    """Stop when this many clips in a row, and none before them, fail by an error that is not about the clip."""
+
+    timeout_seconds: float = 300.0
+    """Longest time for one clip, in seconds: fetching, decoding and the networks, but not waiting for them.
+
+    A batch may take what is left to its clips together; where that is over, they are computed one by one, each in what
+    is left to itself."""
+    strict: bool = True
+    """Fail damaged clips; else what can be read of them is used, with warnings in the row."""
+    need_audio: bool = False
+    """Fail clips without a sound track."""
+    min_frames: int = 1
+    """Fail clips of which fewer frames were seen."""
+    crashes: int = 3
+    """Quarantine a clip that has ended its worker this many times."""
+    max_bytes: int = 2 * 1024**3
+    """Largest download of one address, in bytes."""
+    max_seconds: float = 300.0
+    """Longest download of one address, in seconds."""
+    max_redirects: int = 5
+    """Redirects of one address that are followed."""
+
+    parquet: bool = False
+    """Also write results.parquet (needs pyarrow)."""
+    sidecars: tuple[str, ...] = ()
+    """Write a file for each clip: txt, json, srt, vtt or chapters."""
+    beside: bool = False
+    """Write sidecars beside the clips, not below the job's folder."""
+    overwrite: bool = False
+    """Replace files that the job has not written where its own would go."""
+    thumbnails: int = 60
+    """Clips whose frames are shown in the report."""
+
+    progress: bool = False
+    """Show the progress on stderr; the command always does."""
     files: str | None = None
     """Folder for results that are files, as separated voices are; a job sets it within its own."""
 

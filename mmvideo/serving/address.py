@@ -11,33 +11,12 @@ from urllib.parse import unquote, urlsplit
 
 from mmvideo.errors import InvalidInput
 from mmvideo.media.addresses import is_public
+from mmvideo.serving.rules import Rules
 
 _LONGEST = 8192
 """Characters of an address, other than a data address."""
 _STEP = 4 << 20
 """Characters of base64 that are decoded at a time; a multiple of four."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a server allows."""
-
-    folders: tuple[Path, ...] = ()
-    """Local files may be named inside these only."""
-    addresses: bool = True
-    """Whether http(s) addresses are fetched."""
-    private_addresses: bool = False
-    """Whether these may be of this machine or its network."""
-    max_bytes: int = 256 * 1024 * 1024
-    """Largest video in a request, or downloaded."""
-    download_seconds: float = 60.0
-    """Longest time that a download may take."""
-    timeout_seconds: float = 300.0
-    """Longest time that a request may compute: decoding, networks and reply, without waiting and downloading."""
-    max_new_tokens: int = 1024
-    """Longest reply that can be asked for."""
-    max_characters: int = 65_536
-    """Characters of all messages of a request together."""
 
 
 @dataclass(frozen=True)

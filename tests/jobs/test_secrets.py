@@ -13,8 +13,8 @@ from places import website
 
 from mmvideo import Pipeline
 from mmvideo.jobs import JobOptions, run_job, status
+from mmvideo.jobs.job_status import text
 from mmvideo.jobs.options import SIDECARS
-from mmvideo.jobs.status import text
 
 SECRET = "s3cr3t"
 pytestmark = pytest.mark.filterwarnings("ignore:Done anew")

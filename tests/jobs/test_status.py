@@ -18,8 +18,8 @@ from mmvideo.jobs import JobOptions, run_job, status
 from mmvideo.jobs.coordinator import Progress
 from mmvideo.jobs.display import bottleneck, figures
 from mmvideo.jobs.inference_worker import Meters
+from mmvideo.jobs.job_status import text
 from mmvideo.jobs.ledger import Ledger
-from mmvideo.jobs.status import text
 
 write = clips_that_speak.write
 
