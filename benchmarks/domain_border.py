@@ -25,11 +25,11 @@ from mmvideo.heads.domain import DomainHead
 from mmvideo.media import open_source
 from mmvideo.sampling import windows
 from mmvideo.toybox.encoder import ToyboxAV
-from mmvideo.toybox.training.batches import draw
+from mmvideo.toybox.training.batches import draw_batch
 from mmvideo.toybox.training.outside import KINDS, outside_clips
 
 OUTSIDE_SEED = 900
-"""Not a seed of `toybox_domain.fit`."""
+"""Not a seed of `mmvideo.toybox.training.domain.fit_domain`."""
 
 
 def windows_of(path: Path, *, max_windows: int | None = None) -> Tensor | None:
@@ -72,7 +72,7 @@ def sets(shared: Path, every: int, num_toybox: int) -> Iterator[tuple[str, Tenso
     """Give the name of each kind of clips, and some of them at a time."""
     for level in ("easy", "standard", "hard"):
         for first in range(0, num_toybox, 64):
-            yield f"toybox {level}", draw(range(first, first + 64), split="test", levels={level: 1.0}).frames
+            yield f"toybox {level}", draw_batch(range(first, first + 64), split="test", levels={level: 1.0}).frames
     made = outside_clips(OUTSIDE_SEED, 100 * len(KINDS))
     for kind, clips in zip(KINDS, made.chunk(len(KINDS)), strict=True):
         yield f"procedural {kind}", clips

@@ -25,7 +25,7 @@ from mmvideo.media import open_source
 from mmvideo.nn.token_reduction import evened, merged, still
 from mmvideo.sampling.uniform import uniform
 from mmvideo.stages.encode import Encode
-from mmvideo.toybox.evaluation.accuracy import Model, measure
+from mmvideo.toybox.evaluation.accuracy import Model, measure_accuracy
 from mmvideo.types import Features
 
 
@@ -103,7 +103,7 @@ def main() -> None:
     print(f"{options.num} scenes of {options.level}, seconds of one CPU thread\n")
     whole = Model.load("toybox-qa")
     if {"merge", "drop"} & {*options.only}:
-        measure(whole, level=options.level, split="test", num=32)  # the first run pays for what is set up once
+        measure_accuracy(whole, level=options.level, split="test", num=32)  # the first run pays for what is set up once
     if "merge" in options.only:
         merging(whole, options)
     if "drop" in options.only:
@@ -116,7 +116,8 @@ def merging(whole: Model, options: argparse.Namespace) -> None:
     print("| merge_to | visual tokens | mean of types | language model |\n|---|---|---|---|")
     for share in (1.0, 0.75, 0.5, 0.25):
         bridge, language = Merging(whole.projector, share), Timed(whole.language)
-        score = measure(Model(whole.encoder, bridge, language), level=options.level, split="test", num=options.num)
+        score = measure_accuracy(Model(whole.encoder, bridge, language), level=options.level, split="test",
+                                 num=options.num)
         print(f"| {share} | {bridge.left} | {macro(score):.3f} | {language.seconds:.1f} s |", flush=True)
 
 
@@ -124,8 +125,8 @@ def dropping(whole: Model, options: argparse.Namespace) -> None:
     print("\n| drop_below | tokens looked at | mean of types | encoder |\n|---|---|---|---|")
     for threshold in (None, 0.01, 0.02, 0.05, 0.1):
         eyes = Dropping(whole.encoder, threshold)
-        score = measure(Model(eyes, whole.projector, whole.language), level=options.level, split="test",
-                        num=options.num)
+        score = measure_accuracy(Model(eyes, whole.projector, whole.language), level=options.level, split="test",
+                                 num=options.num)
         print(f"| {threshold} | {eyes.kept / eyes.seen:.0%} | {macro(score):.3f} | {eyes.seconds:.2f} s |", flush=True)
 
 

@@ -23,9 +23,9 @@ from mmvideo import Pipeline
 from mmvideo.media import read_audio, read_video, write_video
 from mmvideo.separation.talkers import film
 from mmvideo.types import Audio
-from mmvideo.weights import root
+from mmvideo.weights import weights_root
 
-CLIP = root() / "demo" / "voices.mp4"
+CLIP = weights_root() / "demo" / "voices.mp4"
 
 
 def hd_clip(path: Path) -> Path:

@@ -28,7 +28,7 @@ def main() -> None:
         path = Path(mmvideo.toybox.__file__).parent / "balance.json"
         table = json.loads(path.read_text())
         for level in args.levels:
-            table[level] = balance.calibrate(balance.scenes(level, "train", args.num))
+            table[level] = balance.calibrate_balance(balance.scenes(level, "train", args.num))
         path.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
         return
     for level in args.levels:

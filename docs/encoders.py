@@ -51,7 +51,7 @@ def known(name: str, kind: str) -> list[str]:
 
 def row(name: str, kind: str) -> list[str]:
     """Return all cells of a preset."""
-    cells, counted = known(name, kind), profile.count(name)
+    cells, counted = known(name, kind), profile.count_preset(name)
     cells[2], cells[4], cells[6] = f"{counted.params / 1e6:.2f}", f"{counted.gflops:.2f}", str(counted.tokens)
     return cells
 
@@ -62,7 +62,7 @@ def beside() -> list[str]:
              "multiply-add counts once; papers call these FLOPs.", "",
              "| network | M params | published | % | G mult-adds | published | % | source |", "|" + "---|" * 8]
     for name, of in BESIDE.items():
-        preset, counted = zoo.preset_of(of), profile.count(of)
+        preset, counted = zoo.preset_of(of), profile.count_preset(of)
         stated, (gap_params, gap_work) = preset.published, profile.differences(counted, preset)
         cells = [f"{counted.params / 1e6:.2f}", _or_dash(stated.params_millions), _or_dash(gap_params, "+.1f"),
                  f"{counted.gflops:.2f}", _or_dash(stated.gflops, ".4g"), _or_dash(gap_work, "+.1f")]

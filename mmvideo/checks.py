@@ -34,7 +34,8 @@ def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.
     except OverflowError:
         found = math.inf
     if not math.isfinite(found) or not low <= found <= high or (above is not None and found <= above):
-        raise InvalidInput(f"{name} must be {_wanted('a finite number', low, high, above)}, not {shown(value)}.{hint}")
+        raise InvalidInput(f"{name} must be {_wanted('a finite number', low, high, above)}, not "
+                           f"{described(value)}.{hint}")
     return found
 
 
@@ -49,7 +50,7 @@ def whole(name: str, value: Any, *, low: int = -_LARGEST, high: int = _LARGEST, 
     plain = _scalar(value)
     integral = isinstance(plain, Integral) or (isinstance(plain, float) and plain.is_integer())
     if not integral or isinstance(plain, bool) or not low <= int(plain) <= high:
-        raise InvalidInput(f"{name} must be {wanted or _wanted('a whole number', low, high)}, not {shown(value)}.")
+        raise InvalidInput(f"{name} must be {wanted or _wanted('a whole number', low, high)}, not {described(value)}.")
     return int(plain)
 
 
@@ -76,7 +77,7 @@ def sample_rate(value: Any, name: str = "sample_rate") -> int:
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     """Return one of a few texts."""
     if not isinstance(value, str) or value not in allowed:
-        raise InvalidInput(f"{name} must be one of {', '.join(allowed)}, not {shown(value)}.")
+        raise InvalidInput(f"{name} must be one of {', '.join(allowed)}, not {described(value)}.")
     return value
 
 
@@ -84,7 +85,7 @@ def flag(name: str, value: Any) -> bool:
     """Return True or False; numbers and strings do not count."""
     plain = _scalar(value)
     if not isinstance(plain, bool):
-        raise InvalidInput(f"{name} must be True or False, not {shown(value)}.")
+        raise InvalidInput(f"{name} must be True or False, not {described(value)}.")
     return plain
 
 
@@ -92,11 +93,11 @@ def numbers(name: str, values: Any) -> list[float]:
     """Return a row of finite numbers as floats; a list, tuple, range, iterator, or an array of one dimension."""
     wrong = isinstance(values, str | bytes | dict | set) or not isinstance(values, Iterable)
     if wrong or getattr(values, "ndim", 1) != 1:
-        raise InvalidInput(f"{name} must be a list of numbers, not {shown(values)}.")
+        raise InvalidInput(f"{name} must be a list of numbers, not {described(values)}.")
     return [number(f"{name}[{place}]", value) for place, value in enumerate(values)]
 
 
-def shown(value: Any) -> str:
+def described(value: Any) -> str:
     """Describe a value that was given, in at most 80 characters."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"a {type(value).__name__} of {value.dtype} {tuple(value.shape)}"
@@ -123,5 +124,16 @@ def _wanted(kind: str, low: float, high: float, above: float | None = None) -> s
     return f"{high:g} or less ({kind})" if high < _LARGEST else kind
 
 
-__all__ = ["HIGHEST_RATE", "LOWEST_RATE", "flag", "number", "numbers", "one_of", "sample_rate", "shown",
-           "span", "time", "whole"]
+__all__ = [
+    "HIGHEST_RATE",
+    "LOWEST_RATE",
+    "described",
+    "flag",
+    "number",
+    "numbers",
+    "one_of",
+    "sample_rate",
+    "span",
+    "time",
+    "whole",
+]

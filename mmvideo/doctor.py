@@ -147,12 +147,12 @@ def _models() -> list[Finding]:
         from mmvideo import weights
     except IMPORT_ERRORS as error:
         return [Finding("models", _one_line(error), True, "pip install --force-reinstall safetensors")]
-    names = weights.names()
+    names = weights.embedded_names()
     if not names:
         return [Finding("models", "none are embedded here", True, "pip install --force-reinstall mmvideo")]
     findings = []
     for name in names:
-        home = weights.root() / name
+        home = weights.weights_root() / name
         wrong = weights.verify(home)
         size = sum(path.stat().st_size for path in home.rglob("*.safetensors")) / 1e6
         mend = "pip install --force-reinstall mmvideo" if wrong else ""

@@ -202,7 +202,7 @@ def recipe_for(recipe: str | Path | Recipe, model: str | Path | None = None) -> 
         UnknownName: no such recipe or model.
         InvalidInput: a recipe in which no model has a place.
     """
-    found = recipes.load(recipe)
+    found = recipes.load_recipe(recipe)
     return found if model is None else _with_model(_for_model(found, model), model)
 
 
@@ -210,11 +210,11 @@ def _for_model(recipe: Recipe, model: str | Path) -> Recipe:
     """Return the recipe that a model is for: the recipe itself, or the one that it names for the hub or encoders."""
     home = weights.local_path(model)
     if recipe.for_composed and is_composed(home):
-        return recipes.load(recipe.for_composed)
-    if recipe.for_hub and str(model) not in weights.names() and is_hub_name(model):
-        return recipes.load(recipe.for_hub)
+        return recipes.load_recipe(recipe.for_composed)
+    if recipe.for_hub and str(model) not in weights.embedded_names() and is_hub_name(model):
+        return recipes.load_recipe(recipe.for_hub)
     if recipe.for_encoders and home.is_dir() and weights.is_encoder(home):
-        return recipes.load(recipe.for_encoders)
+        return recipes.load_recipe(recipe.for_encoders)
     return recipe
 
 
@@ -224,7 +224,7 @@ def _with_model(recipe: Recipe, model: str | Path) -> Recipe:
     Raises:
         UnknownName: neither an embedded model, nor a folder, nor a name of the hub.
     """
-    if str(model) in weights.names() or not is_hub_name(model):
+    if str(model) in weights.embedded_names() or not is_hub_name(model):
         weights.folder(model)
     with_weights = {s.name: {"weights": str(model)} for s in recipe.stages if "weights" in s.options}
     if not with_weights:
@@ -233,7 +233,7 @@ def _with_model(recipe: Recipe, model: str | Path) -> Recipe:
 
 
 def _short(name: str) -> str:
-    return name if name in weights.names() else Path(name).name
+    return name if name in weights.embedded_names() else Path(name).name
 
 
 __all__ = ["GENERATION_OPTIONS", "Pipeline", "choose_device", "recipe_for"]

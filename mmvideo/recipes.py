@@ -37,7 +37,7 @@ _NOT_A_NAME = re.compile(r"^[~/\\.]|^[A-Za-z]:[\\/]|://|\$\{|^[\w.]+:[A-Za-z_]\w
 """Paths, addresses, interpolation and "module:attribute": what a value of a recipe may not be."""
 
 
-def root(kind: str) -> Traversable:
+def recipes_root(kind: str) -> Traversable:
     """Return the folder that holds the YAML of a kind, from an installed package, a zip or a checkout.
 
     Args:
@@ -58,9 +58,9 @@ def root(kind: str) -> Traversable:
     raise RecipeError(f"This mmvideo has no {kind!r} folder; reinstall it: pip install --force-reinstall mmvideo")
 
 
-def names(kind: str = "pipelines") -> list[str]:
+def recipe_names(kind: str = "pipelines") -> list[str]:
     """Return the names of the recipes that come with mmvideo; those in sub-folders read "train/camera-motion"."""
-    return sorted(_walk(root(kind), ""))
+    return sorted(_walk(recipes_root(kind), ""))
 
 
 def _walk(folder: Traversable, prefix: str) -> Iterable[str]:
@@ -86,9 +86,10 @@ def read_yaml(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]
     if text.endswith((".yaml", ".yml")) or isinstance(name_or_path, Path):
         content, where = _content(Path(name_or_path), kind), text
     else:
-        if text not in names(kind):
-            raise UnknownName("recipe", text, names(kind), hint="Give a path that ends in .yaml for one of your own.")
-        file, where = root(kind).joinpath(*f"{text}.yaml".split("/")), f"{kind}/{text}.yaml"
+        if text not in recipe_names(kind):
+            raise UnknownName("recipe", text, recipe_names(kind),
+                              hint="Give a path that ends in .yaml for one of your own.")
+        file, where = recipes_root(kind).joinpath(*f"{text}.yaml".split("/")), f"{kind}/{text}.yaml"
         content = file.read_text(encoding="utf-8")
     raw = parsed(content, where)
     if not isinstance(raw, dict):
@@ -100,7 +101,7 @@ def _content(path: Path, kind: str) -> str:
     try:
         if not path.is_file():
             raise MediaNotFound(f"No recipe file {shown(str(path))}. Recipes that come with mmvideo: "
-                                f"{', '.join(names(kind))}.")
+                                f"{', '.join(recipe_names(kind))}.")
         with path.open("rb") as file:
             content = file.read(4 * MAX_CHARACTERS + 1)  # 4 bytes a character at most
         if len(content) > 4 * MAX_CHARACTERS:
@@ -193,7 +194,7 @@ def _check_key(inside: _Open, value: str, line: int, where: str) -> None:
     inside.keys.add(value)
 
 
-def checked(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
+def options_from(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
     """Build a dataclass from a mapping; what does not fit is an error that names the file and guesses.
 
     Every dataclass that is filled from YAML goes through here. A field that is a dataclass itself is filled from a
@@ -211,7 +212,7 @@ def checked(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
 
 def keywords(function: Callable[..., Any], raw: Mapping[str, Any], where: str, *, without: Iterable[str] = ()
              ) -> dict[str, Any]:
-    """Return keyword arguments of a function from a mapping, checked as `checked` does.
+    """Return keyword arguments of a function from a mapping, checked as `options_from` does.
 
     Args:
         function: its parameters are the options; those without an annotation take any value.
@@ -249,7 +250,7 @@ def _value(value: Any, hint: Any, where: str, name: str) -> Any:
     """Return a value as its annotation has it."""
     inner = _dataclass_of(hint)
     if inner is not None and isinstance(value, Mapping):
-        return checked(inner, value, f"{where}: {name}")
+        return options_from(inner, value, f"{where}: {name}")
     if not fits(value, hint):
         raise RecipeError(f"{where}: {name} must be {in_words(hint)}, not {shown(value)}.{_hint(value, hint)}")
     kinds = {typing.get_origin(option) or option for option in _options(hint)}
@@ -373,7 +374,7 @@ class Recipe:
         return dataclasses.replace(self, stages=stages)
 
     def to_yaml(self) -> str:
-        """Return the text that `load` reads back into an equal recipe (but for `where`)."""
+        """Return the text that `load_recipe` reads back into an equal recipe (but for `where`)."""
         raw = {
             "name": self.name, "about": self.about, "takes": list(self.takes), "gives": self.gives,
             **{key: getattr(self, key) for key in ("for_encoders", "for_hub", "for_composed") if getattr(self, key)},
@@ -388,7 +389,7 @@ class Recipe:
         return path
 
 
-def load(name_or_path: str | Path | Recipe) -> Recipe:
+def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
     """Find, read and check a recipe; whether its stages fit together is checked by `mmvideo.stages.build`.
 
     Raises:
@@ -408,7 +409,7 @@ def load(name_or_path: str | Path | Recipe) -> Recipe:
     takes = raw.get("takes", [])
     if not isinstance(takes, list) or not all(isinstance(item, str) for item in takes):
         raise RecipeError(f"{where}: takes must be a list of names, not {shown(takes)}.")
-    return checked(Recipe, {**raw, "takes": tuple(takes)} if "takes" in raw else raw, where)
+    return options_from(Recipe, {**raw, "takes": tuple(takes)} if "takes" in raw else raw, where)
 
 
 def _stages(raw: Any, where: str) -> tuple[StageSpec, ...]:
@@ -445,5 +446,17 @@ def check_value(value: Any, where: str) -> None:
             )
 
 
-__all__ = ["Recipe", "StageSpec", "check_value", "checked", "fits", "in_words", "keywords", "load", "names", "parsed",
-           "read_yaml", "root"]
+__all__ = [
+    "Recipe",
+    "StageSpec",
+    "check_value",
+    "fits",
+    "in_words",
+    "keywords",
+    "load_recipe",
+    "options_from",
+    "parsed",
+    "read_yaml",
+    "recipe_names",
+    "recipes_root",
+]

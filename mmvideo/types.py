@@ -52,10 +52,10 @@ class Video:
 
     def __post_init__(self) -> None:
         _check(_is_tensor(self.frames, 4, torch.uint8),
-               f"Video.frames must be a uint8 tensor (T, C, H, W), not {checks.shown(self.frames)}.")
+               f"Video.frames must be a uint8 tensor (T, C, H, W), not {checks.described(self.frames)}.")
         _check(isinstance(self.pts_seconds, Tensor) and self.pts_seconds.shape == self.frames.shape[:1],
                f"Video.pts_seconds must be a tensor with a time for each of {self.frames.shape[0]} frames, not "
-               f"{checks.shown(self.pts_seconds)}.")
+               f"{checks.described(self.pts_seconds)}.")
         _check(not self.pts_seconds.is_complex() and bool(torch.isfinite(self.pts_seconds).all()),
                "Video.pts_seconds must be finite numbers.")
         _set(self, "duration_seconds", checks.number("Video.duration_seconds", self.duration_seconds, low=0))
@@ -90,7 +90,7 @@ class Audio:
 
     def __post_init__(self) -> None:
         _check(_is_tensor(self.samples, 2, torch.float32) and self.samples.shape[0] > 0,
-               f"Audio.samples must be a float32 tensor (channels, S), not {checks.shown(self.samples)}.")
+               f"Audio.samples must be a float32 tensor (channels, S), not {checks.described(self.samples)}.")
         _set(self, "sample_rate", checks.sample_rate(self.sample_rate, "Audio.sample_rate"))
         _set(self, "start_seconds", checks.time("Audio.start_seconds", self.start_seconds))
 

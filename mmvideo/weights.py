@@ -26,14 +26,14 @@ _NOWHERE = Path(os.devnull) / "no folder"
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z", re.ASCII)
 
 
-def root() -> Path:
+def weights_root() -> Path:
     """Return the folder of the models that ship with mmvideo."""
     return Path(__file__).parent / "embedded"
 
 
-def names() -> list[str]:
+def embedded_names() -> list[str]:
     """Return the names of the models that ship with mmvideo."""
-    return sorted(entry.name for entry in root().iterdir() if _is_model(entry))
+    return sorted(entry.name for entry in weights_root().iterdir() if _is_model(entry))
 
 
 def _is_model(home: Path) -> bool:
@@ -49,19 +49,19 @@ def folder(name_or_path: str | Path) -> Path:
         WeightsError: a folder that holds no model, or files that are not as SHA256SUMS says.
     """
     text = str(name_or_path)
-    if text in names():
-        return checked(root() / text)
+    if text in embedded_names():
+        return verified(weights_root() / text)
     path = local_path(name_or_path)
     if path.is_dir():
         if not _is_model(path) or _is_model(path / RUN_MODEL):
             raise WeightsError(not_a_model(text))
-        return checked(path)
+        return verified(path)
     if is_path(text) or path.is_file():
         raise ModelNotFound(not_a_model(text))
     if is_hub_id(text):
         raise ModelNotFound(f"{not_a_model(text)} No model of the Hugging Face hub runs here.")
     hint = 'Or give a local folder, or a model of the Hugging Face hub as "owner/name".'
-    raise UnknownName("model", text, names(), hint=hint)
+    raise UnknownName("model", text, embedded_names(), hint=hint)
 
 
 def local_path(name_or_path: str | Path) -> Path:
@@ -175,7 +175,7 @@ def _sealed(home: Path) -> list[Path]:
     return sorted(p for p in home.rglob("*") if p.suffix in {".safetensors", ".json"})
 
 
-def checked(home: Path) -> Path:
+def verified(home: Path) -> Path:
     """Return a model's folder if its files are as its SHA256SUMS says, or if it has none.
 
     Files are read once for each state that they are in, told by size and time of change.
@@ -190,7 +190,7 @@ def checked(home: Path) -> Path:
              if (about := _stat(home / name)) is not None]
     if _CHECKED.get(home.resolve()) != state:
         if wrong := _differences(home, expected):
-            embedded = home.parent == root()
+            embedded = home.parent == weights_root()
             mend = "pip install --force-reinstall mmvideo" if embedded else (
                 "fetch or train it again; or, if you changed it yourself, delete its SHA256SUMS or write it anew "
                 "(mmvideo.weights.seal)")
@@ -254,5 +254,21 @@ def card(home: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-__all__ = ["RUN_MODEL", "card", "checked", "config", "folder", "is_encoder", "is_hub_id", "is_path", "local_path",
-           "names", "not_a_model", "part", "root", "seal", "sha256", "verify"]
+__all__ = [
+    "RUN_MODEL",
+    "card",
+    "config",
+    "embedded_names",
+    "folder",
+    "is_encoder",
+    "is_hub_id",
+    "is_path",
+    "local_path",
+    "not_a_model",
+    "part",
+    "seal",
+    "sha256",
+    "verified",
+    "verify",
+    "weights_root",
+]

@@ -147,8 +147,8 @@ def test_list_names_everything_a_recipe_can_name() -> None:
     code, out, _ = _run("list", "--json")
     listed = json.loads(out)
     assert code == 0
-    assert set(listed["pipelines"]) == set(recipes.names())
-    assert set(listed["models"]) == set(weights.names())
+    assert set(listed["pipelines"]) == set(recipes.recipe_names())
+    assert set(listed["models"]) == set(weights.embedded_names())
     assert set(listed["stages"]) == set(registry.names("stages"))
     assert _run("list", "samplers")[1].split()[0] == sorted(registry.names("samplers"))[0]
     code, _, err = _run("list", "sampler")
@@ -156,12 +156,12 @@ def test_list_names_everything_a_recipe_can_name() -> None:
     assert "Did you mean 'samplers'" in err
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", recipes.recipe_names())
 def test_show_lists_the_stages_with_needs_and_gives(name: str) -> None:
     code, out, _ = _run("show", name, "--static", "--json")
     shown = json.loads(out)
     assert code == 0
-    assert [stage["stage"] for stage in shown["stages"]] == [spec.name for spec in recipes.load(name).stages]
+    assert [stage["stage"] for stage in shown["stages"]] == [spec.name for spec in recipes.load_recipe(name).stages]
     assert all(stage["gives"] for stage in shown["stages"])
     assert "video -> media" in _run("show", name, "--static")[1]
 

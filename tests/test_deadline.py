@@ -23,9 +23,9 @@ from mmvideo.media import open_source, read_audio
 from mmvideo.nn.interruptible import interruptible
 from mmvideo.separation import windows
 from mmvideo.session import Stream
-from mmvideo.weights import root
+from mmvideo.weights import weights_root
 
-FILM = root() / "demo" / "voices.mp4"
+FILM = weights_root() / "demo" / "voices.mp4"
 NEXT = "what happens next?"
 SLACK = 3.0
 """Seconds beyond a limit that a busy machine may need."""

@@ -24,13 +24,13 @@ def qa() -> Pipeline:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_that_ships_has_a_card_and_matches_its_checksums(name: str) -> None:
-    home = weights.root() / name
+    home = weights.weights_root() / name
     assert weights.verify(home) == []
     assert len(weights.card(home)) > 400
 
 
 def test_all_models_together_are_under_60_mb() -> None:
-    assert sum(path.stat().st_size for path in weights.root().rglob("*") if path.is_file()) < 60e6
+    assert sum(path.stat().st_size for path in weights.weights_root().rglob("*") if path.is_file()) < 60e6
 
 
 def test_the_demo_prints_three_answers_with_their_frames_and_writes_a_picture(tmp_path: Path) -> None:

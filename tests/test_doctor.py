@@ -82,7 +82,7 @@ def test_damaged_weights_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     home = tmp_path / "qa"
     home.mkdir()
     tiny.make_camera(home)
-    monkeypatch.setattr(weights, "root", lambda: tmp_path)
+    monkeypatch.setattr(weights, "weights_root", lambda: tmp_path)
     assert [f.broken for f in doctor._models()] == [False]
     damaged = bytearray((home / "model.safetensors").read_bytes())
     damaged[-1] ^= 1

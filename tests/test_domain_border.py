@@ -15,7 +15,7 @@ from mmvideo.heads.domain import DomainHead
 from mmvideo.media import open_source
 from mmvideo.sampling.windows import windows
 from mmvideo.toybox.encoder import ToyboxAV
-from mmvideo.toybox.training.batches import draw
+from mmvideo.toybox.training.batches import draw_batch
 from mmvideo.toybox.training.outside import KINDS, outside_clips
 from mmvideo.types import Features
 
@@ -45,7 +45,7 @@ def passed(parts: tuple[ToyboxAV, DomainHead], clips: Iterable[Tensor]) -> Tenso
 @torch.no_grad()
 def test_toybox_clips_pass(parts) -> None:
     encoder, head = parts
-    batch = draw(range(200), split="test", levels={"easy": 0.5, "standard": 0.5})
+    batch = draw_batch(range(200), split="test", levels={"easy": 0.5, "standard": 0.5})
     features: Features = encoder(batch.frames, batch.audio, batch.has_sound)
     assert head(features)[1].float().mean() >= 0.97
 

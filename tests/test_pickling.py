@@ -20,9 +20,9 @@ from mmvideo.jobs import JobSummary
 from mmvideo.results import Answer, Caption, Classification, Evidence
 from mmvideo.separation.voices import SeparatedVoices, Voice, result
 from mmvideo.types import Clips, Cues, Domain, Features, GenerationOptions, Label, Segment, Size, Timings
-from mmvideo.weights import root
+from mmvideo.weights import weights_root
 
-CLIP = root() / "demo" / "toybox.mp4"
+CLIP = weights_root() / "demo" / "toybox.mp4"
 COPIES: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy, "deepcopy": copy.deepcopy,
     **{f"pickle {protocol}": lambda x, p=protocol: pickle.loads(pickle.dumps(x, p))
@@ -79,7 +79,7 @@ def _examples() -> dict[str, Any]:
         "Cues": Cues(torch.zeros(1, 1, 3, 96, 96, dtype=torch.uint8), torch.ones(1, 1, 3, dtype=torch.bool)),
         "Size": Size(3, 4), "GenerationOptions": GenerationOptions(),
         "Video": read_video(CLIP, end_seconds=0.3), "Audio": read_audio(CLIP),
-        "MediaInfo": probe(CLIP), "Recipe": recipes.load("video-qa"),
+        "MediaInfo": probe(CLIP), "Recipe": recipes.load_recipe("video-qa"),
         "JobSummary": JobSummary(Path("job"), {"done": 1}, 0.1, 1, 0),
     }
 

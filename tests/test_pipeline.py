@@ -187,9 +187,9 @@ def test_frames_in_memory_need_a_clock_and_answer_alike(qa: Pipeline, clip: Path
 
 
 def test_a_recipe_a_path_and_a_name_give_the_same_answer(qa: Pipeline, clip: Path, tmp_path: Path) -> None:
-    written = recipes.load("video-qa").save(tmp_path / "mine.yaml")
+    written = recipes.load_recipe("video-qa").save(tmp_path / "mine.yaml")
     by_path = Pipeline(written, model=_model(qa), domain=INSIDE)
-    by_object = Pipeline(Recipe(**{**vars(recipes.load("video-qa"))}), model=_model(qa), domain=INSIDE)
+    by_object = Pipeline(Recipe(**{**vars(recipes.load_recipe("video-qa"))}), model=_model(qa), domain=INSIDE)
     assert by_path(clip, NEXT).text == by_object(clip, NEXT).text == qa(clip, NEXT).text
 
 

@@ -102,7 +102,7 @@ def test_the_sample_of_profile_holds_what_is_counted() -> None:
 
     lines = SAMPLES[PROFILE].splitlines()
     for line, name in zip(lines[1:5], shlex.split(PROFILE)[1:5], strict=True):
-        preset, counted = zoo.preset_of(name), profile.count(name)
+        preset, counted = zoo.preset_of(name), profile.count_preset(name)
         of_params, of_work = profile.differences(counted, preset)
         assert line.split()[:8] == [
             name, f"{counted.params / 1e6:.2f}", _number(preset.published.params_millions), _percent(of_params),
@@ -134,7 +134,7 @@ def test_configs_and_links_that_are_named_exist() -> None:
     from mmvideo import recipes
 
     for name in re.findall(r"mmvideo (?:train|eval) ([\w/-]+)", README):
-        assert name in recipes.names("configs")
+        assert name in recipes.recipe_names("configs")
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", FIRST):
         assert (CHECKOUT / target).exists(), target
 

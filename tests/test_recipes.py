@@ -10,7 +10,7 @@ import pytest
 
 from mmvideo import recipes
 from mmvideo.errors import MediaNotFound, RecipeError, UnknownName
-from mmvideo.recipes import Recipe, StageSpec, checked
+from mmvideo.recipes import Recipe, StageSpec, options_from
 from mmvideo.stages.build import build
 
 GOOD = """\
@@ -30,9 +30,9 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", recipes.recipe_names())
 def test_every_recipe_that_ships_fits_together(name: str) -> None:
-    recipe = recipes.load(name)
+    recipe = recipes.load_recipe(name)
     stages = build(recipe)
     assert recipe.name == name
     assert [stage for stage, _ in stages] == [spec.name for spec in recipe.stages]
@@ -40,12 +40,12 @@ def test_every_recipe_that_ships_fits_together(name: str) -> None:
 
 
 def test_the_three_pipelines_are_there() -> None:
-    assert {"video-qa", "video-captioning", "video-classification"} <= set(recipes.names())
+    assert {"video-qa", "video-captioning", "video-classification"} <= set(recipes.recipe_names())
 
 
 def test_a_recipe_survives_writing_and_reading(tmp_path: Path) -> None:
-    recipe = recipes.load("video-qa")
-    again = recipes.load(recipe.save(tmp_path / "copy.yaml"))
+    recipe = recipes.load_recipe("video-qa")
+    again = recipes.load_recipe(recipe.save(tmp_path / "copy.yaml"))
     assert again.stages == recipe.stages
     for name in ("name", "about", "takes", "gives"):
         assert getattr(again, name) == getattr(recipe, name)
@@ -53,34 +53,34 @@ def test_a_recipe_survives_writing_and_reading(tmp_path: Path) -> None:
 
 def test_a_recipe_object_a_path_and_a_name_are_the_same(tmp_path: Path) -> None:
     path = _written(tmp_path, GOOD)
-    by_path = recipes.load(path)
-    assert recipes.load(by_path) is by_path
-    assert recipes.load(str(path)).stages == by_path.stages == (
+    by_path = recipes.load_recipe(path)
+    assert recipes.load_recipe(by_path) is by_path
+    assert recipes.load_recipe(str(path)).stages == by_path.stages == (
         StageSpec("read", {}), StageSpec("sample", {"sampler": "uniform", "size": 32, "num_frames": 4}))
 
 
 def test_overrides_replace_options_of_one_stage() -> None:
-    recipe = recipes.load("video-qa").with_options({"sample": {"num_frames": 8}})
+    recipe = recipes.load_recipe("video-qa").with_options({"sample": {"num_frames": 8}})
     options = {spec.name: spec.options for spec in recipe.stages}
     assert options["sample"]["num_frames"] == 8
     assert options["sample"]["sampler"] == "windows"
-    assert recipes.load("video-qa").stages[1].options["num_frames"] == 16
+    assert recipes.load_recipe("video-qa").stages[1].options["num_frames"] == 16
 
 
 def test_an_override_of_no_stage_guesses() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'sample'"):
-        recipes.load("video-qa").with_options({"sampel": {"num_frames": 8}})
+        recipes.load_recipe("video-qa").with_options({"sampel": {"num_frames": 8}})
     with pytest.raises(RecipeError, match="as a dict"):
-        recipes.load("video-qa").with_options({"sample": 8})
+        recipes.load_recipe("video-qa").with_options({"sample": 8})
 
 
 def test_an_unknown_recipe_guesses() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'video-qa'"):
-        recipes.load("video-q")
+        recipes.load_recipe("video-q")
     with pytest.raises(MediaNotFound, match=r"nowhere\.yaml"):
-        recipes.load("nowhere.yaml")
+        recipes.load_recipe("nowhere.yaml")
     with pytest.raises(UnknownName, match="kind of recipe"):
-        recipes.root("pipeline")
+        recipes.recipes_root("pipeline")
 
 
 @pytest.mark.parametrize(("change", "says"), [
@@ -108,7 +108,7 @@ def test_a_bad_recipe_says_what_is_wrong(tmp_path: Path, change: tuple[str, str]
     assert old in GOOD
     path = _written(tmp_path, GOOD.replace(old, new))
     with pytest.raises((RecipeError, UnknownName)) as caught:
-        build(recipes.load(path))
+        build(recipes.load_recipe(path))
     assert says in str(caught.value)
     assert "mine.yaml" in str(caught.value)
 
@@ -122,7 +122,7 @@ def test_a_field_is_filled_once_and_before_it_is_needed() -> None:
     late = Recipe(name="t", about="", takes=("video",), gives="shots", stages=(StageSpec("shots"), StageSpec("read")))
     with pytest.raises(RecipeError, match="Stage 'read' gives it: move it before 'shots'"):
         build(late)
-    deaf = recipes.load("video-qa")
+    deaf = recipes.load_recipe("video-qa")
     with pytest.raises(RecipeError, match=r"Add it to takes: \[video, text\]"):
         build(Recipe(name="t", about="", takes=("video",), gives="answers", stages=deaf.stages))
 
@@ -133,11 +133,11 @@ def test_checked_builds_a_dataclass_and_guesses() -> None:
         steps: int
         rate: float = 0.1
 
-    assert checked(Options, {"steps": 3}, "x.yaml") == Options(3)
+    assert options_from(Options, {"steps": 3}, "x.yaml") == Options(3)
     with pytest.raises(RecipeError, match=r"x\.yaml: Unknown key 'step'\. Did you mean 'steps'"):
-        checked(Options, {"step": 3}, "x.yaml")
+        options_from(Options, {"step": 3}, "x.yaml")
     with pytest.raises(RecipeError, match=r"x\.yaml: missing steps"):
-        checked(Options, {}, "x.yaml")
+        options_from(Options, {}, "x.yaml")
 
 
 HOSTILE = {
@@ -179,7 +179,7 @@ def test_hostile_recipes_are_refused_in_few_words_and_little_time(tmp_path: Path
     path.write_text(HOSTILE[name])
     began = time.monotonic()
     with pytest.raises(RecipeError) as caught:
-        build(recipes.load(path))
+        build(recipes.load_recipe(path))
     assert time.monotonic() - began < 5
     assert len(str(caught.value)) < 2000
     assert "mine.yaml" in str(caught.value)
@@ -188,21 +188,21 @@ def test_hostile_recipes_are_refused_in_few_words_and_little_time(tmp_path: Path
 def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_bytes(b"about: caf\xe9")
     with pytest.raises(RecipeError, match="byte 10 is 0xe9"):
-        recipes.load(tmp_path / "mine.yaml")
+        recipes.load_recipe(tmp_path / "mine.yaml")
     (tmp_path / "wide.yaml").write_text(GOOD, encoding="utf-16")
     with pytest.raises(RecipeError, match="not UTF-8"):
-        recipes.load(tmp_path / "wide.yaml")
+        recipes.load_recipe(tmp_path / "wide.yaml")
     (tmp_path / "marked.yaml").write_text(GOOD, encoding="utf-8-sig")
-    assert recipes.load(tmp_path / "marked.yaml").name == "mine"
+    assert recipes.load_recipe(tmp_path / "marked.yaml").name == "mine"
     (tmp_path / "folder.yaml").mkdir()
     for path in (tmp_path / "folder.yaml", tmp_path / f"{'n' * 300}.yaml", "nul\0.yaml"):
         with pytest.raises(MediaNotFound):
-            recipes.load(path)
+            recipes.load_recipe(path)
 
 
 def test_few_aliases_are_read(tmp_path: Path) -> None:
     text = GOOD.replace("takes: [video]", "takes: &what [video]").replace("num_frames: 4", "num_frames: &n 4")
-    assert recipes.load(_written(tmp_path, text)).takes == ("video",)
+    assert recipes.load_recipe(_written(tmp_path, text)).takes == ("video",)
     assert recipes.parsed("a: &x [1, 2]\nb: {<<: {c: 3}, d: *x}", "here") == {"a": [1, 2], "b": {"c": 3, "d": [1, 2]}}
 
 
@@ -220,7 +220,7 @@ def test_values_are_checked_deeply_and_the_number_that_yaml_reads_as_text_is_exp
         inner: Inner | None = None
 
     Options.__annotations__ |= {"inner": Inner | None}
-    assert checked(Options, {"sizes": [1, 2], "shares": {"a": 1}, "inner": {"depth": 3}}, "x.yaml") == Options(
+    assert options_from(Options, {"sizes": [1, 2], "shares": {"a": 1}, "inner": {"depth": 3}}, "x.yaml") == Options(
         sizes=(1, 2), shares={"a": 1}, inner=Inner(3))
     for raw, says in [({"rate": "1e-3"}, r"write 1\.0e-3"), ({"rate": True}, "rate must be a number, not True"),
                       ({"sizes": [1, "2"]}, "sizes must be a list"), ({"pair": [1]}, r"pair must be a list \(of 2"),
@@ -229,4 +229,4 @@ def test_values_are_checked_deeply_and_the_number_that_yaml_reads_as_text_is_exp
                       ({"inner": 3}, "inner must be 'key: value' lines or null"), ({5: 6}, "Unknown key 5"),
                       ([1], "must hold 'key: value' lines")]:
         with pytest.raises(RecipeError, match=says):
-            checked(Options, raw, "x.yaml")
+            options_from(Options, raw, "x.yaml")

@@ -220,7 +220,7 @@ def test_names_that_are_no_text_are_unknown() -> None:
 def test_names_of_a_listing_stand_apart_from_what_is_said_of_them(capsys: pytest.CaptureFixture) -> None:
     main_ok("list", "configs")
     said = {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}
-    for name in recipes.names("configs"):
+    for name in recipes.recipe_names("configs"):
         about = recipes.read_yaml("configs", name)[0].get("about", "")
         assert name in said
         assert said[name].removeprefix(name).strip() == about

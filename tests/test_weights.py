@@ -52,8 +52,8 @@ def test_a_stage_that_names_its_own_weights(tmp_path: Path, camera: Path) -> Non
 
 def test_what_ships_says_how_to_mend_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "camera-motion"
-    shutil.copytree(weights.root() / "camera-motion", home)
-    monkeypatch.setattr(weights, "root", lambda: tmp_path)
+    shutil.copytree(weights.weights_root() / "camera-motion", home)
+    monkeypatch.setattr(weights, "weights_root", lambda: tmp_path)
     weights.folder("camera-motion")
     (home / "config.json").write_text((home / "config.json").read_text() + " ")
     with pytest.raises(WeightsError, match=r"config\.json: damaged.*pip install --force-reinstall mmvideo"):
@@ -63,7 +63,7 @@ def test_what_ships_says_how_to_mend_it(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_file_that_is_missing(camera: Path) -> None:
     (camera / "model.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"model\.safetensors: missing"):
-        weights.checked(camera)
+        weights.verified(camera)
 
 
 def test_files_are_read_once_while_they_stay_as_they_are(camera: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_files_are_read_once_while_they_stay_as_they_are(camera: Path, monkeypat
     real = weights.sha256
     monkeypatch.setattr(weights, "sha256", lambda path: read.append(path.name) or real(path))
     for _ in range(3):
-        weights.checked(camera)
+        weights.verified(camera)
     assert sorted(read) == ["config.json", "model.safetensors"]
 
 
@@ -79,14 +79,14 @@ def test_files_are_read_once_while_they_stay_as_they_are(camera: Path, monkeypat
 def test_sums_that_are_none_are_named(camera: Path, line: str) -> None:
     (camera / weights.SUMS).write_text(line + "\n", encoding="latin-1")
     with pytest.raises(WeightsError, match="SHA256SUMS"):
-        weights.checked(camera)
+        weights.verified(camera)
     assert weights.verify(camera) != []
 
 
 def test_sums_as_other_tools_write_them(camera: Path) -> None:
     digest = hashlib.sha256((camera / "config.json").read_bytes()).hexdigest()
     (camera / weights.SUMS).write_text(f"{digest.upper()} *config.json\n\n")
-    assert weights.checked(camera) == camera
+    assert weights.verified(camera) == camera
 
 
 @pytest.mark.slow

@@ -54,16 +54,16 @@ def test_recipes_and_models_resolve_from_the_wheel(wheel: Path, tmp_path: Path) 
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     code = ("from mmvideo import recipes, weights\n"
-            "print(recipes.__file__, recipes.root('pipelines'), sep='\\n')\n"
-            "print(*recipes.names(), '|', *recipes.names('configs'), '|', *weights.names())")
+            "print(recipes.__file__, recipes.recipes_root('pipelines'), sep='\\n')\n"
+            "print(*recipes.recipe_names(), '|', *recipes.recipe_names('configs'), '|', *weights.embedded_names())")
     found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
                            env={"PYTHONPATH": str(tmp_path), "PATH": ""})
     file, root, names = found.stdout.strip().splitlines()
     assert file == str(tmp_path / "mmvideo" / "recipes.py")
     assert root == str(tmp_path / "mmvideo" / "pipelines")
-    assert names.split("|")[0].split() == recipes.names()
-    assert names.split("|")[1].split() == recipes.names("configs")
-    assert names.split("|")[2].split() == weights.names()
+    assert names.split("|")[0].split() == recipes.recipe_names()
+    assert names.split("|")[1].split() == recipes.recipe_names("configs")
+    assert names.split("|")[2].split() == weights.embedded_names()
 
 
 @pytest.mark.slow

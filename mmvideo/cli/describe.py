@@ -22,7 +22,7 @@ def recipe(name: str, *, run: bool = True) -> dict[str, Any]:
     from mmvideo import recipes
     from mmvideo.stages.build import build
 
-    found = recipes.load(name)
+    found = recipes.load_recipe(name)
     stages = [
         {"stage": spec.name, "options": dict(spec.options), "needs": list(stage.needs), "gives": list(stage.gives)}
         for spec, (_, stage) in zip(found.stages, build(found), strict=True)
@@ -120,7 +120,7 @@ def encoder(name: str) -> dict[str, Any]:
                     "checkpoints": {key: form.about for key, form in forms.items()},
                     "presets": {key: preset.about for key, preset in presets.items()}}
     kind = profile.kind_of(name)
-    preset, counted = zoo.preset_of(name, kind), profile.count(name)
+    preset, counted = zoo.preset_of(name, kind), profile.count_preset(name)
     of_params, of_work = profile.differences(counted, preset)
     stated = preset.published
     described = {
@@ -158,7 +158,7 @@ def separator(name: str) -> dict[str, Any]:
     if is_family:
         return {"name": name, "about": about_family(name, costs.KIND), "checkpoints": forms,
                 "presets": {key: preset.about for key, preset in presets.items()}}
-    preset, counted, net = presets[name], costs.count(name), find(costs.KIND, family).create(name)
+    preset, counted, net = presets[name], costs.count_separator(name), find(costs.KIND, family).create(name)
     stated, left_out = preset.published, preset.published_without
     sees = "lips and a still face" if net.needs_still else "lips" if net.sees else "nothing: sound alone"
     described = {

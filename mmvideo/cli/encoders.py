@@ -38,8 +38,8 @@ def profile(
     if bool(names) == all_:
         raise InvalidInput("Give the names of presets, or --all; see `mmvideo list encoders`.")
     lines = []
-    for line in measure.profile(measure.everything() if all_ else names, batch=batch, device=device, threads=threads,
-                                repeats=repeats, receptive=receptive, note=_progress):
+    for line in measure.profile_presets(measure.everything() if all_ else names, batch=batch, device=device,
+                                        threads=threads, repeats=repeats, receptive=receptive, note=_progress):
         lines.append(line)
         show_status("")
         if json:
@@ -124,7 +124,7 @@ def import_(
         raise InvalidInput(f"{out} is there already; give another folder.")
     names = read_labels(labels) if labels is not None else ()
     encoder = zoo.create(preset, labels=names)
-    tensors = checkpoints.read(checkpoint)
+    tensors = checkpoints.read_checkpoint(checkpoint)
     try:
         encoder.load_tensors(tensors, form, where=str(checkpoint))
     except WeightsError as error:
@@ -174,7 +174,7 @@ def _fitting(tensors: dict[str, Any], family: Any) -> list[tuple[str, str, int]]
     fitting = []
     for form, how in family.CHECKPOINTS.items():
         try:
-            renamed = checkpoints.renamed(tensors, how)
+            renamed = checkpoints.renamed_tensors(tensors, how)
         except (KeyError, IndexError, RuntimeError, ValueError, MmvideoError):
             continue  # a conversion that does not find what it converts
         heads = {t.shape[0] for name, t in renamed.items() if "head" in name and name.endswith("bias") and t.ndim == 1}

@@ -94,11 +94,12 @@ def _named(kind: str) -> dict[str, str]:
     from mmvideo import recipes, registry, weights
 
     if kind == "pipelines":
-        return {name: recipes.load(name).about for name in recipes.names()}
+        return {name: recipes.load_recipe(name).about for name in recipes.recipe_names()}
     if kind == "configs":
-        return {name: str(recipes.read_yaml("configs", name)[0].get("about", "")) for name in recipes.names("configs")}
+        return {name: str(recipes.read_yaml("configs", name)[0].get("about", ""))
+                for name in recipes.recipe_names("configs")}
     if kind == "models":
-        return {name: _first_words(weights.card(weights.root() / name)) for name in weights.names()}
+        return {name: _first_words(weights.card(weights.weights_root() / name)) for name in weights.embedded_names()}
     return {name: registry.PARTS[kind].get(name) or _from_elsewhere(kind, name) for name in registry.names(kind)}
 
 
@@ -133,13 +134,13 @@ def show(
     from mmvideo.cli import describe
     from mmvideo.registry import WITH_PRESETS, names
 
-    is_recipe = name.endswith((".yaml", ".yml")) or name in recipes.names()
+    is_recipe = name.endswith((".yaml", ".yml")) or name in recipes.recipe_names()
     fits = {k: any(name == f or name.startswith(f"{f}-") for f in names(k)) for k in WITH_PRESETS}
     kind = next((k for k, fitting in fits.items() if fitting and not is_recipe), None)
     if is_recipe or kind is None:
         if not is_recipe:
             families = [f for k in WITH_PRESETS for f in names(k)]
-            raise UnknownName("recipe, encoder, separator or preset", name, [*recipes.names(), *families],
+            raise UnknownName("recipe, encoder, separator or preset", name, [*recipes.recipe_names(), *families],
                               hint="Presets: `mmvideo list encoders`, `mmvideo list separators`.")
         found: Any = describe.recipe(name, run=not static)
     else:

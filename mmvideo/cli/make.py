@@ -40,9 +40,9 @@ def demo_clip() -> Path:
     Raises:
         MediaNotFound: this installation has none.
     """
-    from mmvideo.weights import root
+    from mmvideo.weights import weights_root
 
-    clips = sorted((root() / "demo").glob("*.mp4"))
+    clips = sorted((weights_root() / "demo").glob("*.mp4"))
     if not clips:
         raise MediaNotFound("This installation of mmvideo has no demo clip; make one with `mmvideo toybox make`.")
     return clips[0]
@@ -132,7 +132,7 @@ def _serve_demo(what: str, host: str, port: int) -> None:
         raise errors.UnknownName("demo", what, DEMOS)
     if find_spec("gradio") is None:
         raise errors.MissingExtra("gradio", "demo", f"mmvideo demo {what}")
-    package = weights.root().parent
+    package = weights.weights_root().parent
     folder = next(f for f in (package / "demos", package.parent / "demos") if f.is_dir())
     note(f"open http://{host}:{port}/ in a browser; Ctrl-C ends it")
     runpy.run_path(str(folder / f"{DEMOS[what]}.py"))["main"](host, port)

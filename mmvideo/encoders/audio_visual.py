@@ -21,7 +21,7 @@ from mmvideo.encoders import zoo
 from mmvideo.encoders.base import VideoEncoder, linear_head
 from mmvideo.encoders.preset import Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName
-from mmvideo.nn.cross_modal import Bottleneck, Joint
+from mmvideo.nn.cross_modal import BottleneckFusion, Joint
 from mmvideo.registry import find
 from mmvideo.types import Features
 
@@ -93,7 +93,7 @@ class AudioVisual(VideoEncoder):
         self.kind = nn.Parameter(torch.zeros(2, 1, 1, dim))
         nn.init.trunc_normal_(self.kind, std=0.02)
         meet = bottlenecks and fusion == "mid"
-        self.joint = Bottleneck(dim, heads, depth, bottlenecks) if meet else Joint(dim, heads, depth)
+        self.joint = BottleneckFusion(dim, heads, depth, bottlenecks) if meet else Joint(dim, heads, depth)
         self.norm = nn.LayerNorm(dim)
         self.head = linear_head(dim, num_classes)
 

@@ -18,7 +18,7 @@ from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
 
-def keywords(of: Callable) -> list[str]:
+def option_names(of: Callable) -> list[str]:
     """Return the names of the options of a class or function: of what it takes, all but `input` and `num_classes`."""
     return [name for name, p in signature(of).parameters.items()
             if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and name not in ("input", "num_classes")]
@@ -54,7 +54,7 @@ class Encoder(checkpoints.Loadable, Pretrained):
     @classmethod
     def option_names(cls, options: Mapping[str, Any]) -> list[str]:
         """Return the names of the options that go with those that are given."""
-        return keywords(cls)
+        return option_names(cls)
 
     @classmethod
     def create(cls, preset: str, *, num_classes: int | None = None, input: Input | AudioInput | None = None,

@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmvideo.encoders.base import VideoEncoder, features_of_map, keywords, linear_head
+from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head, option_names
 from mmvideo.encoders.preset import KINETICS_MEAN, KINETICS_STD, Input, Preset, Published
 from mmvideo.errors import UnknownName
 from mmvideo.nn.checkpoints import Format
 from mmvideo.nn.inception3d import BLOCKS, STRIDES, Inception3d
-from mmvideo.nn.inflate import cubic, inflate, pointwise
+from mmvideo.nn.inflate import cubic, inflate, inflate_pointwise
 from mmvideo.nn.resnet3d import DEPTHS, ResNet3d
 from mmvideo.types import Features
 
 TRUNKS = ("inception", "resnet", "inflated")
-RULES = {"cubic": cubic, "pointwise": pointwise}
+RULES = {"cubic": cubic, "pointwise": inflate_pointwise}
 I3D_KERNELS = ((3,), (3, 1), (3, 1), (1, 3))
 """K_t of the bottlenecks of res2 to res5: every other one from res3 on."""
 FIVE_BLOCKS = {"1": (1, 3), "2": (1, 3, 5)}
@@ -154,8 +154,8 @@ class I3D(VideoEncoder):
         """Return the class's own and those of the trunk."""
         makers = {"inception": Inception3d, "resnet": ResNet3d, "inflated": _inflated}
         made_by = makers.get(options.get("trunk", "resnet"))
-        of_trunk = keywords(made_by) if made_by else list(options)
-        return [*keywords(cls), *(name for name in of_trunk if name not in ("in_channels", "channels"))]
+        of_trunk = option_names(made_by) if made_by else list(options)
+        return [*option_names(cls), *(name for name in of_trunk if name not in ("in_channels", "channels"))]
 
     def num_tokens(self, num_frames: int, height: int, width: int) -> int:
         """Return N: a token for 8 frames of the Inception, 2 or 1 of the others, and 32x32 pixels."""

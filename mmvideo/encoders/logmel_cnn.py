@@ -23,7 +23,7 @@ GROUP = 16
 """Channels that are normalised together."""
 
 
-class Stage(nn.Module):
+class LogMelStage(nn.Module):
     """Halve time and pitch, then a residual block (He et al. 2016)."""
 
     def __init__(self, width_in: int, width: int):
@@ -71,7 +71,7 @@ class LogMelCNN(AudioEncoder):
         self.dim, self.bands, self.steps = widths[-1], num_mels, self.num_frames
         for _ in widths:
             self.bands, self.steps = -(-self.bands // 2), -(-self.steps // 2)
-        self.stages = nn.Sequential(*(Stage(a, b) for a, b in pairwise((2, *widths))))
+        self.stages = nn.Sequential(*(LogMelStage(a, b) for a, b in pairwise((2, *widths))))
         self.register_buffer("pitch", torch.linspace(-1, 1, num_mels).view(1, 1, -1, 1), persistent=False)
         self.head = linear_head(self.dim, num_classes, dropout=dropout)
 

@@ -106,13 +106,13 @@ class MaskedAutoencoder(Pretrained):
             UnknownName: no such format.
             WeightsError: the file is damaged, or is of another architecture.
         """
-        return self.load_tensors(checkpoints.read(path), form, where=str(path))
+        return self.load_tensors(checkpoints.read_checkpoint(path), form, where=str(path))
 
     def load_tensors(self, tensors: dict[str, Tensor], form: str = "videomae", *, where: str = "checkpoint") -> Self:
         """Do as `load_checkpoint`, with tensors under the release's names."""
         if form not in self.CHECKPOINTS:
             raise UnknownName("checkpoint format of MaskedAutoencoder", form, self.CHECKPOINTS)
-        checkpoints.load_strictly(self, checkpoints.renamed(tensors, self.CHECKPOINTS[form]), where=where)
+        checkpoints.load_strictly(self, checkpoints.renamed_tensors(tensors, self.CHECKPOINTS[form]), where=where)
         return self.eval()
 
     def forward(self, frames: Tensor, mask: Tensor, decoder_mask: Tensor | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head
 from mmvideo.encoders.preset import Input, Preset, Published
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.checkpoints import Format
-from mmvideo.nn.movinet_blocks import Block, Conv, CumulativeMean, Memory
+from mmvideo.nn.movinet_blocks import Conv, CumulativeMean, Memory, MoViNetBlock
 from mmvideo.types import Features
 
 STRIDES = (2, 2, 2, 1, 2)
@@ -134,8 +134,8 @@ class MoViNet(VideoEncoder):
         for (dim, blocks), stride in zip(stages, STRIDES, strict=True):
             stage = nn.ModuleList()
             for i, (inner, kernel) in enumerate(block.split(":") for block in blocks.split()):
-                stage.append(Block(width, int(inner), dim, time=int(kernel[0]), space=int(kernel[1]),
-                                   stride=1 if i else stride, causal=causal, encode_time=encode_time))
+                stage.append(MoViNetBlock(width, int(inner), dim, time=int(kernel[0]), space=int(kernel[1]),
+                                          stride=1 if i else stride, causal=causal, encode_time=encode_time))
                 width = dim
             self.stages.append(stage)
         self.last = Conv(width, self.dim, activation=activation)
@@ -166,16 +166,16 @@ class MoViNet(VideoEncoder):
     def classify(self, features: Features) -> Tensor:
         return self.head(self.dropout(F.silu(self.hidden(features.pooled))))
 
-    def stream(self) -> Stream:
-        """Begin to look at videos as they come; see `Stream`.
+    def stream(self) -> MoViNetStream:
+        """Begin to look at videos as they come; see `MoViNetStream`.
 
         Raises:
             InvalidInput: the network looks ahead.
         """
-        return Stream(self)
+        return MoViNetStream(self)
 
 
-class Stream:
+class MoViNetStream:
     """A batch of videos that a causal MoViNet sees a few frames at a time, in evaluation mode.
 
     Memory is the same after 16 frames and after 1,600: each layer's last frames, and running sums.

@@ -18,7 +18,7 @@ from mmvideo.encoders.base import VideoEncoder, linear_head
 from mmvideo.encoders.preset import Input, Preset, Published
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import Format
-from mmvideo.nn.vit import Layer, SelfAttention, init_vit
+from mmvideo.nn.vit import SelfAttention, TransformerLayer, init_vit
 from mmvideo.types import Features
 
 PAPER = "Bertasius et al. 2021, arXiv:2102.05095"
@@ -57,7 +57,7 @@ HUB_NAMES = (
 """transformers' names -> ours."""
 
 
-class DividedLayer(Layer):
+class DividedLayer(TransformerLayer):
     """Attention along time, then within frames, then the perceptron, each with a residual (equations 11 and 10)."""
 
     def __init__(self, dim: int, heads: int, *, eps: float = EPS):
@@ -145,7 +145,7 @@ class TimeSformer(VideoEncoder):
         self.pos_embed = nn.Parameter(torch.empty(1, self.grid[1] * self.grid[2] + 1, dim))
         if attention != "space":
             self.time_embed = nn.Parameter(torch.zeros(1, input.num_frames, dim))
-        layer = DividedLayer if attention == "divided" else Layer
+        layer = DividedLayer if attention == "divided" else TransformerLayer
         self.layers = nn.ModuleList(layer(dim, heads, eps=EPS) for _ in range(depth))
         self.norm = nn.LayerNorm(dim, eps=EPS)
         self.head = linear_head(dim, num_classes)

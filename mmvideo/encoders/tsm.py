@@ -139,13 +139,13 @@ class TSM(VideoEncoder):
         self.need_classifier()
         return self.head(self._seen(self.prepare(frames))[1])
 
-    def stream(self) -> Stream:
-        """Begin to look at videos as they come; see `Stream`.
+    def stream(self) -> TSMStream:
+        """Begin to look at videos as they come; see `TSMStream`.
 
         Raises:
             InvalidInput: the network looks ahead.
         """
-        return Stream(self)
+        return TSMStream(self)
 
     def _seen(self, frames: Tensor, memory: dict[int, Tensor] | None = None) -> tuple[Features, Tensor]:
         """Return tokens, and what the classifier reads of each frame, (B, T, dim_pooled)."""
@@ -166,7 +166,7 @@ class TSM(VideoEncoder):
             clock.memory = None
 
 
-class Stream:
+class TSMStream:
     """A batch of videos that an online TSM sees a few frames at a time, in evaluation mode.
 
     Memory is the same after 16 frames and after 1,600: an eighth of each residual block's input, and a running sum.

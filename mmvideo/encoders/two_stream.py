@@ -19,7 +19,7 @@ from mmvideo.encoders.base import VideoEncoder, linear_head
 from mmvideo.encoders.preset import IMAGENET_MEAN, IMAGENET_STD, Input, Preset, Published
 from mmvideo.errors import InvalidInput, WeightsError
 from mmvideo.flow.base import BOUND, FlowMethod, as_bytes
-from mmvideo.nn.checkpoints import load_strictly, read
+from mmvideo.nn.checkpoints import load_strictly, read_checkpoint
 from mmvideo.nn.frame_backbone import TINY_RESNET, FrameBackbone
 from mmvideo.registry import find
 from mmvideo.types import Features
@@ -210,7 +210,7 @@ class TwoStream(VideoEncoder):
         Raises:
             WeightsError: the file is damaged, or is of another architecture.
         """
-        tensors = read(path)
+        tensors = read_checkpoint(path)
         trunk = self.rgb if self.rgb is not None else self.flow
         wanted = trunk.net.state_dict()
         top = {f"{name}.{part}" for name in _classifiers(trunk.net) for part in ("weight", "bias")} - wanted.keys()

@@ -20,7 +20,7 @@ from mmvideo.encoders.base import VideoEncoder, linear_head
 from mmvideo.encoders.preset import Input, Preset, Published
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import Format
-from mmvideo.nn.vit import Layer, SelfAttention, init_vit
+from mmvideo.nn.vit import SelfAttention, TransformerLayer, init_vit
 from mmvideo.types import Features
 
 PAPER = "Arnab et al. 2021, arXiv:2103.15691, comparison of the four models (ViT-B, tubelets of 16x16x2, Kinetics-400)"
@@ -41,7 +41,7 @@ def _tiny(attention: str) -> Preset:
                   views=(1, 1))
 
 
-class SpaceThenTime(Layer):
+class SpaceThenTime(TransformerLayer):
     """Attention within a step of time, then along time, then the perceptron (equations 4 to 6)."""
 
     def __init__(self, dim: int, heads: int):
@@ -58,7 +58,7 @@ class SpaceThenTime(Layer):
         return x + self.mlp(self.norm2(x))
 
 
-class SplitHeads(Layer):
+class SplitHeads(TransformerLayer):
     """One attention whose first half of the heads looks within a step, and the second along time (section 3.3)."""
 
     def __init__(self, dim: int, heads: int):
@@ -138,7 +138,7 @@ class ViViT(VideoEncoder):
         t, places = self.grid[0], self.grid[1] * self.grid[2]
         self.embed = nn.Conv3d(len(input.mean), dim, (step, patch, patch), (step, patch, patch))
         layer = {"factorised-self-attention": SpaceThenTime, "factorised-dot-product": SplitHeads}.get(attention)
-        self.layers = nn.ModuleList(layer(dim, heads) if layer else Layer(dim, heads, eps=EPS, gelu="tanh")
+        self.layers = nn.ModuleList(layer(dim, heads) if layer else TransformerLayer(dim, heads, eps=EPS, gelu="tanh")
                                     for _ in range(depth))
         self.norm = nn.LayerNorm(dim, eps=EPS)
         with_class = layer is None
@@ -149,7 +149,8 @@ class ViViT(VideoEncoder):
         if attention == "factorised-encoder":
             self.cls_time = nn.Parameter(torch.zeros(1, 1, dim))
             self.position_time = nn.Parameter(torch.empty(1, t + 1, dim))
-            self.layers_time = nn.ModuleList(Layer(dim, heads, eps=EPS, gelu="tanh") for _ in range(depth_time))
+            self.layers_time = nn.ModuleList(TransformerLayer(dim, heads, eps=EPS, gelu="tanh")
+                                             for _ in range(depth_time))
             self.norm_time = nn.LayerNorm(dim, eps=EPS)
             nn.init.trunc_normal_(self.position_time, std=0.02)
         self.head = linear_head(dim, num_classes)

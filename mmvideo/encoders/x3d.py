@@ -48,7 +48,7 @@ class Stem(nn.Module):
         return F.relu(self.norm(self.conv_time(self.conv_space(x))), inplace=True)
 
 
-class Block(nn.Module):
+class X3DBlock(nn.Module):
     """Widen, convolve each channel in space and time, squeeze-excite in every second block, narrow; and a way around.
 
     Args:
@@ -130,7 +130,7 @@ class X3D(VideoEncoder):
         for part in self.modules():
             if isinstance(part, nn.Conv3d):
                 nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
-            if isinstance(part, Block):
+            if isinstance(part, X3DBlock):
                 nn.init.zeros_(part.norm_c.weight)
 
     @property
@@ -154,7 +154,7 @@ class X3D(VideoEncoder):
 
 
 def _stage(dim_in: int, dim: int, depth: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(dim if i else dim_in, dim, stride=1 if i else 2, attend=i % 2 == 0)
+    return nn.Sequential(*(X3DBlock(dim if i else dim_in, dim, stride=1 if i else 2, attend=i % 2 == 0)
                            for i in range(depth)))
 
 

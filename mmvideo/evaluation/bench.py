@@ -29,7 +29,7 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def say(**values: Any) -> None:
+def _say(**values: Any) -> None:
     """Answer with one line."""
     sys.stdout.write(json.dumps(values) + "\n")
     sys.stdout.flush()
@@ -44,7 +44,7 @@ def timed(run: Callable[[], object], device: torch.device) -> dict[str, float]:
     return {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - start_cpu}
 
 
-def main(job: dict[str, Any]) -> None:
+def _main(job: dict[str, Any]) -> None:
     """Serve one preset until the input ends."""
     if job["threads"] is not None:
         torch.set_num_threads(job["threads"])
@@ -59,20 +59,20 @@ def main(job: dict[str, Any]) -> None:
         scores = getattr(network, "num_classes", 0) and hasattr(network, "logits")
         run = network.logits if scores else network
         with torch.inference_mode():
-            say(ready=True, **timed(lambda: run(given), device))
+            _say(ready=True, **timed(lambda: run(given), device))
             for line in sys.stdin:
                 if line.strip() == "memory":
                     cuda = device.type == "cuda"
-                    say(bytes=torch.cuda.max_memory_allocated(device) if cuda else peak_bytes() - before)
+                    _say(bytes=torch.cuda.max_memory_allocated(device) if cuda else peak_bytes() - before)
                     continue
-                say(**timed(lambda: run(given), device))
+                _say(**timed(lambda: run(given), device))
     except (MemoryError, torch.OutOfMemoryError) as error:
-        say(error=f"not enough memory: {error}")
+        _say(error=f"not enough memory: {error}")
     except RuntimeError as error:
         if "alloc" not in str(error):
             raise
-        say(error=f"not enough memory: {str(error).splitlines()[0]}")
+        _say(error=f"not enough memory: {str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    _main(json.loads(sys.argv[1]))

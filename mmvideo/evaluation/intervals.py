@@ -20,7 +20,7 @@ def wilson(count: Count) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + Z * Z / n)), min(1.0, (middle + half) / (1 + Z * Z / n))
 
 
-def difference(one: Count, other: Count) -> tuple[float, float]:
+def difference_interval(one: Count, other: Count) -> tuple[float, float]:
     """Return the interval of the first share minus the second (Newcombe 1998, method 10)."""
     (low1, high1), (low2, high2) = wilson(one), wilson(other)
     p1, p2 = one[0] / max(one[1], 1), other[0] / max(other[1], 1)

@@ -113,7 +113,7 @@ def input_of(preset: Preset, *, batch: int = 1, device: str = "meta") -> Tensor:
 
 
 @cache
-def count(name: str) -> Counted:
+def count_preset(name: str) -> Counted:
     """Count a preset on shapes alone.
 
     Raises:
@@ -150,7 +150,7 @@ def receptive_field(name: str) -> dict[str, Any]:
         features: Features = network(clip)
         return features.tokens
 
-    grid, found = count(name).grid, {}
+    grid, found = count_preset(name).grid, {}
     for key, axis, along in (("time", 1, 0), ("space", 3, 1)):
         seen = reach(run, given, axis, grid, along)
         found[key] = None if seen is None else "all" if seen.everything else seen.size
@@ -167,9 +167,9 @@ def differences(counted: Counted, preset: Preset) -> tuple[float | None, float |
         (counted.params / 1e6, stated.params_millions), (work, stated.gflops)))
 
 
-def profile(names: Sequence[str], *, batch: int = 1, device: str = "cpu", threads: int | None = None,
-            repeats: int = 5, receptive: bool = True, note: Callable[[str], None] = lambda text: None,
-            ) -> Iterator[Profile]:
+def profile_presets(names: Sequence[str], *, batch: int = 1, device: str = "cpu", threads: int | None = None,
+                    repeats: int = 5, receptive: bool = True, note: Callable[[str], None] = lambda text: None,
+                    ) -> Iterator[Profile]:
     """Measure presets; see `Profile`.
 
     Args:
@@ -202,7 +202,7 @@ def _profiles(names: Sequence[str], batch: int, device: str, threads: int | None
         for name in together:
             done += 1
             note(f"{done}/{len(names)} {name}")
-            preset, counted = zoo.preset_of(name, kind_of(name)), count(name)
+            preset, counted = zoo.preset_of(name, kind_of(name)), count_preset(name)
             field = receptive_field(name) if receptive else {"time": None, "space": None}
             published = asdict(preset.published) if preset.published else None
             group.append(Profile(name, counted, published, *differences(counted, preset),
@@ -216,7 +216,8 @@ def _groups(names: Sequence[str]) -> Iterator[list[str]]:
     """Divide names into those that are measured in turns."""
     group: list[str] = []
     for name in names:
-        if group and (len(group) == TOGETHER or sum(4 * count(n).params for n in (*group, name)) > TOGETHER_BYTES):
+        weigh = sum(4 * count_preset(n).params for n in (*group, name)) if group else 0
+        if group and (len(group) == TOGETHER or weigh > TOGETHER_BYTES):
             yield group
             group = []
         group.append(name)
@@ -304,5 +305,5 @@ def _free_bytes() -> int | None:
     return int(next(iter(lines)).split()[1]) * 1024
 
 
-__all__ = ["KINDS", "Counted", "Profile", "count", "differences", "everything", "input_of", "kind_of", "profile",
-           "receptive_field"]
+__all__ = ["KINDS", "Counted", "Profile", "count_preset", "differences", "everything", "input_of", "kind_of",
+           "profile_presets", "receptive_field"]

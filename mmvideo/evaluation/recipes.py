@@ -50,7 +50,7 @@ def check_evaluation(config: str | Path, *, out: Path | None = None) -> Evaluati
     name, about = raw.pop("evaluator"), raw.pop("about", "")
     if not isinstance(about, str):
         raise RecipeError(f"{where}: about must be text, not {shown(about)}.")
-    with checks.located(where):
+    with checks.locating(where):
         evaluate = find("evaluators", name)
     asked = getattr(evaluate, "check", None)
     if callable(asked):

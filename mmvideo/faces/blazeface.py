@@ -89,7 +89,7 @@ class ShortRange(Pretrained):
         return torch.cat(logits, 1)[..., 0], torch.cat(values, 1)
 
 
-class Bottleneck(nn.Module):
+class BlazeBottleneck(nn.Module):
     """Two separable convolutions through few channels, added to what came in where shapes allow."""
 
     def __init__(self, channels: int, middle: int, out: int, *, stride: int = 1):
@@ -112,7 +112,7 @@ class _Level(nn.Module):
     def __init__(self, below: int, out: int, beside: int, repeats: int):
         super().__init__()
         self.up, self.lateral = nn.Conv2d(below, out, 1), nn.Conv2d(beside, out, 1)
-        self.merge = nn.Sequential(*[Bottleneck(out, out // 2, out) for _ in range(repeats)])
+        self.merge = nn.Sequential(*[BlazeBottleneck(out, out // 2, out) for _ in range(repeats)])
 
     def forward(self, x: Tensor, beside: Tensor) -> Tensor:
         """Map (B, C, H, W) and (B, C', 2 H, 2 W) to (B, C'', 2 H, 2 W)."""
@@ -133,8 +133,8 @@ class FullRange(Pretrained):
         plan = [(32, 8, 32, 2), (64, 16, 64, 2), (128, 32, 128, 2), (192, 48, 192, 2), (384, 96, 384, 3)]
         stages, channels = [], 32
         for number, (out, middle, _, repeats) in enumerate(plan):
-            down = [Bottleneck(channels, middle, out, stride=2)] if number else []
-            stages.append(nn.Sequential(*down, *[Bottleneck(out, middle, out) for _ in range(repeats)]))
+            down = [BlazeBottleneck(channels, middle, out, stride=2)] if number else []
+            stages.append(nn.Sequential(*down, *[BlazeBottleneck(out, middle, out) for _ in range(repeats)]))
             channels = out
         self.stages = nn.ModuleList(stages)
         self.levels = nn.ModuleList(_Level(*widths) for widths in (

@@ -109,7 +109,7 @@ def _inputs(node: dict[str, Any]) -> list[str]:
     return [name.lstrip("^").partition(":")[0] for name in node.get("input", [])]
 
 
-def main() -> None:
+def _main() -> None:
     """Convert all three into a folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -122,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -22,7 +22,7 @@ from mmvideo.faces.follow import Follower, Path, centred, overlap
 from mmvideo.faces.record import Record
 from mmvideo.faces.tracks import MIN_MOUTH, RATE, Faces, TrackGiven
 from mmvideo.registry import find
-from mmvideo.sampling.shots import FRAME_SIZE, LAGS, NEIGHBOURS, changes, cut_frames, describe
+from mmvideo.sampling.shots import FRAME_SIZE, LAGS, NEIGHBOURS, changes, cut_frames, shot_features
 
 DELAY = 1.2
 """Seconds of detections that must follow a frame before its boxes are final."""
@@ -103,7 +103,7 @@ class _Work:
         """Take a batch of frames."""
         pictures = np.ascontiguousarray(video.frames.permute(0, 2, 3, 1).numpy())
         small = np.stack([cv2.resize(p, FRAME_SIZE[::-1], interpolation=cv2.INTER_AREA) for p in pictures])
-        described = describe(torch.from_numpy(small).permute(0, 3, 1, 2))
+        described = shot_features(torch.from_numpy(small).permute(0, 3, 1, 2))
         self._described = torch.cat([self._described, described]) if len(self._described) else described
         for seconds, picture in zip(video.pts_seconds.tolist(), pictures, strict=True):
             self._waiting.append((seconds, picture))

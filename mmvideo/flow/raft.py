@@ -11,7 +11,7 @@ from torch import Tensor
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
 from mmvideo.flow.base import FlowMethod
-from mmvideo.nn.checkpoints import load_strictly, read
+from mmvideo.nn.checkpoints import load_strictly, read_checkpoint
 
 SIZES = ("small", "large")
 RANDOM = "random"
@@ -49,7 +49,7 @@ class RAFT(FlowMethod):
         self.updates = updates
         self.net = getattr(optical_flow, f"raft_{size}")(weights=None, progress=False).eval().requires_grad_(False)
         if weights != RANDOM:
-            load_strictly(self.net, read(weights), where=weights)
+            load_strictly(self.net, read_checkpoint(weights), where=weights)
 
     def compute(self, frames: Tensor) -> Tensor:
         self.net.to(frames.device)

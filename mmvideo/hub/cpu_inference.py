@@ -31,7 +31,7 @@ def hastened(model: nn.Module, *, attention: bool) -> nn.Module:
     """
     if model.device.type != "cpu" or not onednn.precise(model.dtype):
         return model
-    onednn.pack(model)
+    onednn.pack_linears(model)
     if autotune.plain_only():
         return model
     for layer in model.modules():  # patches come out in the order in which the layers after them read

@@ -72,7 +72,7 @@ def load(auto: Any, found: Found, device: torch.device, options: LoadOptions, **
         OutOfMemory: they do not fit into memory.
     """
     name = local(found.name)
-    weights.checked(Path(name))
+    weights.verified(Path(name))
     arguments: dict[str, Any] = {
         "dtype": options.torch_dtype(device), "trust_remote_code": options.trust_remote_code, **more,
         "revision": options.revision or "main",
@@ -136,7 +136,7 @@ def _adapted(model: nn.Module, adapter: str) -> nn.Module:
 
     with reading(adapter, "adapter_config.json"):
         try:
-            adapted = PeftModel.from_pretrained(model, str(weights.checked(Path(local(adapter)))))
+            adapted = PeftModel.from_pretrained(model, str(weights.verified(Path(local(adapter)))))
         except (RuntimeError, KeyError) as error:
             raise WeightsError(f"The adapter {adapter} was trained on another model: {error}") from error
     try:

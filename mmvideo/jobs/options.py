@@ -171,7 +171,7 @@ def _home(name: str, revision: str | None) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         return path
-    if name not in weights.names() and is_hub_name(name):
+    if name not in weights.embedded_names() and is_hub_name(name):
         from huggingface_hub import snapshot_download
 
         return Path(snapshot_download(name, revision=revision, local_files_only=True))

@@ -80,7 +80,7 @@ def open_source(source: MediaLike, *, fps: float | None = None, pts_seconds: Seq
             raise InvalidInput(f"{name}={value}, but only files have several tracks; leave it out.")
     limits = MediaLimits() if limits is None else limits
     if not isinstance(limits, MediaLimits):
-        raise InvalidInput(f"limits must be a MediaLimits, not {checks.shown(limits)}.")
+        raise InvalidInput(f"limits must be a MediaLimits, not {checks.described(limits)}.")
     sound = _sound(audio, sample_rate, limits)
     clocked: dict[str, Any] = {"fps": fps, "pts_seconds": pts_seconds, "audio": sound, "strict": strict}
     if isinstance(source, Video | Audio) and (fps is not None or pts_seconds is not None):
@@ -137,7 +137,7 @@ def _sound(audio: Any, sample_rate: int | None, limits: MediaLimits) -> Audio | 
     if isinstance(audio, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(audio, "read"):
         return read_audio(audio, limits=limits)
     raise InvalidInput(f"audio= must be an Audio, samples with sample_rate=, a path, bytes or a binary file, not "
-                       f"{checks.shown(audio)}.")
+                       f"{checks.described(audio)}.")
 
 
 def _as_opener(source: MediaLike, limits: MediaLimits) -> tuple[Opener, Callable[[], None] | None]:

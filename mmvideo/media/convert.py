@@ -71,7 +71,7 @@ def check_size(size: Size | int | tuple[int, int] | None) -> Size | None:
         size = (size.height, size.width)
     sides = size if isinstance(size, tuple | list) else (size, size)
     if len(sides) != 2:
-        raise InvalidInput(f"size must be an int, (height, width), Size or None, not {checks.shown(size)}.")
+        raise InvalidInput(f"size must be an int, (height, width), Size or None, not {checks.described(size)}.")
     return Size(*(checks.whole("size", side, low=1, high=MAX_SIDE) for side in sides))
 
 

@@ -150,7 +150,7 @@ def pixels(frames: Any) -> np.ndarray:
     """Return frames as uint8 (T, H, W, 3), without copying them."""
     if isinstance(frames, torch.Tensor):
         if frames.is_meta or frames.layout != torch.strided or frames.dtype != torch.uint8:
-            raise InvalidInput(f"frames must be {_FRAMES}, not {checks.shown(frames)}.")
+            raise InvalidInput(f"frames must be {_FRAMES}, not {checks.described(frames)}.")
         frames = frames.detach().cpu().numpy()
     array = np.asarray(frames)
     if array.ndim != 4 or array.dtype != np.uint8:

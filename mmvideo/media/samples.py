@@ -63,7 +63,7 @@ def _array(samples: Any) -> np.ndarray:
                            "in [-1, 1].")
     if isinstance(samples, torch.Tensor):
         if samples.is_meta or samples.layout != torch.strided:
-            raise InvalidInput(f"Samples must be a dense tensor with values, not {checks.shown(samples)}.")
+            raise InvalidInput(f"Samples must be a dense tensor with values, not {checks.described(samples)}.")
         samples = samples.detach().cpu()
         samples = samples.float().numpy() if kind == "bfloat16" else samples.numpy()
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which is then dealt with

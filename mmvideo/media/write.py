@@ -30,14 +30,15 @@ _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 def _suffix(path: str | os.PathLike) -> str:
     if not isinstance(path, str | os.PathLike):
-        raise InvalidInput(f"The path to write must be a string or a path, not {checks.shown(path)}.")
+        raise InvalidInput(f"The path to write must be a string or a path, not {checks.described(path)}.")
     return Path(path).suffix.lower()
 
 
 def _tensor(frames: Tensor | np.ndarray) -> Tensor:
     fits = isinstance(frames, Tensor | np.ndarray) and frames.ndim == 4 and frames.shape[1] == 3 and all(frames.shape)
     if not fits or frames.dtype not in (torch.uint8, np.dtype(np.uint8)) or getattr(frames, "is_meta", False):
-        raise InvalidInput(f"frames must be uint8 (T, 3, H, W) with at least one pixel, not {checks.shown(frames)}.")
+        raise InvalidInput("frames must be uint8 (T, 3, H, W) with at least one pixel, not "
+                           f"{checks.described(frames)}.")
     if max(frames.shape[2:]) > MAX_SIDE:
         raise InvalidInput(f"H.264 holds at most {MAX_SIDE} rows and columns, not {tuple(frames.shape[2:])} (H, W).")
     return torch.as_tensor(frames).detach().cpu()
@@ -46,7 +47,7 @@ def _tensor(frames: Tensor | np.ndarray) -> Tensor:
 def _check_sound(audio: Audio) -> None:
     """Refuse what is no sound, or holds numbers that no file can hold."""
     if not isinstance(audio, Audio):
-        raise InvalidInput(f"The sound to write must be an Audio, not {checks.shown(audio)}; make one with "
+        raise InvalidInput(f"The sound to write must be an Audio, not {checks.described(audio)}; make one with "
                            "Audio(samples, sample_rate).")
     if not bool(torch.isfinite(audio.samples).all()):
         raise InvalidInput("The sound to write holds samples that are not finite numbers (NaN or infinite); replace "

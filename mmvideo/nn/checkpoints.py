@@ -32,7 +32,7 @@ class Format:
     """What renaming cannot do (splitting, transposing), applied after it."""
 
 
-def read(path: str | Path) -> dict[str, Tensor]:
+def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file or of a torch file (tensors only, nothing is executed).
 
     Raises:
@@ -57,7 +57,7 @@ def read(path: str | Path) -> dict[str, Tensor]:
     return tensors
 
 
-def renamed(tensors: dict[str, Tensor], form: Format) -> dict[str, Tensor]:
+def renamed_tensors(tensors: dict[str, Tensor], form: Format) -> dict[str, Tensor]:
     """Return the tensors under our names."""
     result = {}
     for name, tensor in tensors.items():
@@ -112,7 +112,7 @@ class Loadable(nn.Module):
             UnknownName: no such format.
             WeightsError: the file is damaged, or is of another architecture.
         """
-        return self.load_tensors(read(path), form, where=str(path))
+        return self.load_tensors(read_checkpoint(path), form, where=str(path))
 
     def load_tensors(self, tensors: dict[str, Tensor], form: str | None = None, *, where: str = "checkpoint") -> Self:
         """Do as `load_checkpoint`, with tensors under the release's names."""
@@ -120,7 +120,7 @@ class Loadable(nn.Module):
             form = next(iter(self.CHECKPOINTS))
         if form not in self.CHECKPOINTS:
             raise UnknownName(f"checkpoint format of {type(self).__name__}", str(form), self.CHECKPOINTS)
-        found = renamed(tensors, self.CHECKPOINTS[form])
+        found = renamed_tensors(tensors, self.CHECKPOINTS[form])
         if isinstance(getattr(self, "head", None), nn.Linear):  # built without the dropout of the release
             found = {re.sub(r"^head\.1\.", "head.", name): tensor for name, tensor in found.items()}
         load_strictly(self, found, where=where)

@@ -47,7 +47,7 @@ class Joint(nn.Module):
         return x[:, :n], x[:, n:]
 
 
-class Bottleneck(nn.Module):
+class BottleneckFusion(nn.Module):
     """Both kinds keep layers of their own and meet in a few tokens only (Nagrani et al. 2021, equations 8 and 9).
 
     In every layer each kind attends to its own tokens and to the bottleneck; the two bottlenecks that come out are

@@ -79,7 +79,7 @@ def gate(fields: Sequence[Field], probabilities: Facts, field: Field) -> Tensor:
     return opens.unsqueeze(-2) if (source.scope, field.scope) == ("slot", "slot_bin") else opens
 
 
-def loss(fields: Sequence[Field], logits: Facts, facts: Facts) -> tuple[Tensor, dict[str, Tensor]]:
+def facts_loss(fields: Sequence[Field], logits: Facts, facts: Facts) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum of the fields' losses and each field's own (detached).
 
     Cross-entropy for class, binary cross-entropy for multi, smooth L1 (beta 0.1) for value; each averaged over where

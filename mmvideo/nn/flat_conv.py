@@ -32,7 +32,7 @@ class FlatConv3d(nn.Conv3d):
             if self.kernel_size[0] > 1:
                 return over_time(self, x)
             if not torch.is_grad_enabled() and onednn.takes(x) and onednn.takes(self.weight):
-                return pointwise(self, x)
+                return pointwise_conv(self, x)
         elif x.shape[0] == 1 and x.shape[:4].numel() <= SMALL:
             return over_space(self, x)
         return super().forward(x)
@@ -52,7 +52,7 @@ def over_space(conv: nn.Conv3d, x: Tensor) -> Tensor:
     return y.unflatten(0, (x.shape[0], -1)).transpose(1, 2).contiguous()
 
 
-def pointwise(conv: nn.Conv3d, x: Tensor) -> Tensor:
+def pointwise_conv(conv: nn.Conv3d, x: Tensor) -> Tensor:
     """Run a convolution of 1x1x1 as a matrix product."""
     t, h, w = conv.stride
     x = x[:, :, ::t, ::h, ::w]
@@ -87,4 +87,4 @@ def flatten(network: nn.Module) -> nn.Module:
     return network
 
 
-__all__ = ["FlatConv3d", "flatten", "is_flat", "over_space", "over_time", "pointwise"]
+__all__ = ["FlatConv3d", "flatten", "is_flat", "over_space", "over_time", "pointwise_conv"]

@@ -40,7 +40,7 @@ def _padded(x: Tensor, kernel: Size, stride: Size) -> tuple[Tensor, Size]:
     return F.pad(x, [side for pair in reversed(sides) for side in pair]), (0, 0, 0)
 
 
-def pool_same(x: Tensor, kernel: Size, stride: Size) -> Tensor:
+def max_pool_same(x: Tensor, kernel: Size, stride: Size) -> Tensor:
     """Pool the largest of a map that has no negative values (so that padding with zeros changes nothing)."""
     x, padding = _padded(x, kernel, stride)
     return F.max_pool3d(x, kernel, stride, padding)
@@ -72,7 +72,7 @@ class Block3d(nn.Module):
         self.dim = w[0] + w[2] + w[4] + w[5]
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = self.pooled(pool_same(x, (3, 3, 3), (1, 1, 1)))
+        pooled = self.pooled(max_pool_same(x, (3, 3, 3), (1, 1, 1)))
         return torch.cat((self.point(x), self.cube(x), self.second_cube(x), pooled), 1)
 
 
@@ -99,10 +99,10 @@ class Inception3d(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = pool_same(self.stem(x), (1, 3, 3), (1, 2, 2))
+        x = max_pool_same(self.stem(x), (1, 3, 3), (1, 2, 2))
         x = self.spread(self.reduce(x))
         for name, block in self.blocks.items():
             if name in POOLED_BEFORE:
-                x = pool_same(x, *POOLED_BEFORE[name])
+                x = max_pool_same(x, *POOLED_BEFORE[name])
             x = block(x)
         return x

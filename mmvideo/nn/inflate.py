@@ -34,7 +34,7 @@ def cubic(name: str, conv: nn.Conv2d) -> int:
     return side - 1 + side % 2
 
 
-def pointwise(name: str, conv: nn.Conv2d) -> int:
+def inflate_pointwise(name: str, conv: nn.Conv2d) -> int:
     """Make 1 x 1 to 3 x 1 x 1 and leave all else, as the residual I3D of Wang et al. 2018."""
     return 3 if max(conv.kernel_size) == 1 else 1
 

@@ -38,7 +38,7 @@ def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
     return F.pad(x, (left, right, top, bottom)) if top + bottom + left + right else x
 
 
-def pool_same(x: Tensor) -> Tensor:
+def average_pool_same(x: Tensor) -> Tensor:
     """Average 3x3 pixels with stride 2, as `pad_same` would place them; pixels beyond the border do not count."""
     inside = x.new_ones((1, 1, 1, *x.shape[3:]))
     pooled, share = (F.avg_pool3d(pad_same(maps, 3, 2), (1, 3, 3), (1, 2, 2)) for maps in (x, inside))
@@ -149,7 +149,7 @@ class SqueezeExcite(nn.Module):
         return x * self.gate(self.expand(self.activation(self.reduce(seen))))
 
 
-class Block(nn.Module):
+class MoViNetBlock(nn.Module):
     """An inverted bottleneck: widen, convolve each channel, squeeze-excite, narrow; scaled by a weight from zero.
 
     Causal blocks split the kernel into space and then time, each normalised and activated (the released streams).
@@ -186,5 +186,5 @@ class Block(nn.Module):
             y = self.temporal(y, memory)
         y = self.project(self.attend(y, memory))
         if self.stride > 1:
-            x = pool_same(x)
+            x = average_pool_same(x)
         return (x if self.skip is None else self.skip(x)) + self.scale * y

@@ -69,7 +69,7 @@ class PackedLinear(nn.Linear):
         return product(x, self.packed, self.bias)
 
 
-def pack(network: nn.Module) -> nn.Module:
+def pack_linears(network: nn.Module) -> nn.Module:
     """Run the linear layers of a network on the CPU through oneDNN where it is faster; their weights must not change.
 
     Weights that another layer shares, as an embedding does with the layer that gives logits, are then held twice;
@@ -142,4 +142,4 @@ def attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor
     return out
 
 
-__all__ = ["PackedLinear", "attention", "available", "pack", "precise", "product", "takes"]
+__all__ = ["PackedLinear", "attention", "available", "pack_linears", "precise", "product", "takes"]

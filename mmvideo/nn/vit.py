@@ -38,7 +38,7 @@ class Mlp(nn.Module):
         return self.fc2(F.gelu(self.fc1(x), approximate=self.gelu))
 
 
-class Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """Pre-norm attention and perceptron, each with a residual."""
 
     def __init__(self, dim: int, heads: int, *, eps: float = 1e-6, gelu: str = "none"):

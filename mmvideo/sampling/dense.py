@@ -12,7 +12,7 @@ from mmvideo.errors import BudgetExceeded, InvalidInput
 from mmvideo.media.convert import MAX_SIDE, Fit, Geometry, check_size
 from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.source import Source
-from mmvideo.sampling.gather import MOST_FRAMES, PADDING, SizeLike, Span, count, gather, span_of
+from mmvideo.sampling.gather import MOST_FRAMES, PADDING, SizeLike, TimeSpan, checked_count, gather, span_of
 from mmvideo.types import Clips
 from mmvideo.wording import plural
 
@@ -51,7 +51,7 @@ def dense(source: Source, *, num_clips: int = 10, num_frames: int = 16, stride_f
     valid = times - half < span.end_seconds - EPSILON_SECONDS
     valid[:, 0] = True
     times = np.where(valid, times, span.end_seconds - EPSILON_SECONDS * 2)
-    spans = [Span(start, min(start + length, span.end_seconds)) for start in starts]
+    spans = [TimeSpan(start, min(start + length, span.end_seconds)) for start in starts]
     rule = (f"{plural(num_clips, 'clip')} of {plural(num_frames, 'frame')} over {length:.3f} s, "
             f"{'starts spread evenly over' if num_clips > 1 else 'in the middle of'} {span}")
     rest: dict[str, Any] = {"spans": spans, "rule": rule, "sample_rate": sample_rate, "sound_seconds": length,
@@ -67,10 +67,11 @@ def check_views(num_clips: int, num_frames: int, crops: int, size: SizeLike) -> 
     Raises:
         InvalidInput: these cannot.
     """
-    num_clips, num_frames = count("num_clips", num_clips), count("num_frames", num_frames)
+    num_clips, num_frames = checked_count("num_clips", num_clips), checked_count("num_frames", num_frames)
     crops = checks.whole("crops", crops, low=1, high=3)
     if crops == 2 or (crops == 3 and size is None):
-        raise InvalidInput(f"crops must be 1, or 3 together with size=; not {crops} with size={checks.shown(size)}.")
+        raise InvalidInput("crops must be 1, or 3 together with size=; not "
+                           f"{crops} with size={checks.described(size)}.")
     if num_clips * num_frames > MOST_FRAMES:
         raise BudgetExceeded(f"{num_clips} clips of {num_frames} frames are over {MOST_FRAMES} frames; ask for fewer.")
     return num_clips, num_frames, crops

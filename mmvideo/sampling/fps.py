@@ -11,7 +11,7 @@ from mmvideo.errors import InvalidInput
 from mmvideo.media.convert import Fit
 from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.source import Source
-from mmvideo.sampling.gather import MOST_FRAMES, SizeLike, count, gather, span_of
+from mmvideo.sampling.gather import MOST_FRAMES, SizeLike, checked_count, gather, span_of
 from mmvideo.types import Clips
 from mmvideo.wording import plural
 
@@ -52,7 +52,7 @@ def at_fps(source: Source, *, fps: float = 2.0, max_frames: int | None = None, s
         ticks = ticks[ticks < num_ticks]
         rule += f", without those that show the same frame again: {plural(len(ticks), 'frame')}"
     found = num_ticks if ticks is None else len(ticks)
-    if max_frames is not None and found > count("max_frames", max_frames):
+    if max_frames is not None and found > checked_count("max_frames", max_frames):
         kept = np.floor((np.arange(int(max_frames)) + 0.5) * found / int(max_frames))
         ticks = kept if ticks is None else ticks[kept.astype(int)]
         rule += f", thinned evenly from {found} to {plural(int(max_frames), 'frame')}"

@@ -26,7 +26,7 @@ PADDING = "the last frame is repeated, marked as not valid, where the source has
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeSpan:
     """The half-open part of a source that is sampled, on its clock."""
 
     start_seconds: float
@@ -41,7 +41,7 @@ class Span:
         return f"{self.start_seconds:.3f}-{self.end_seconds:.3f} s"
 
 
-def span_of(source: Source, start_seconds: float | None, end_seconds: float | None) -> Span:
+def span_of(source: Source, start_seconds: float | None, end_seconds: float | None) -> TimeSpan:
     """Return the asked span, cut to where the source has frames.
 
     Raises:
@@ -58,10 +58,10 @@ def span_of(source: Source, start_seconds: float | None, end_seconds: float | No
     if not math.isfinite(end - start) or end < start or (end == start and asked):
         raise InvalidInput(f"The span {start_seconds} to {end_seconds} s holds nothing of {source.info.source}, which "
                            f"runs from {first:.3f} to {last:.3f} s.")
-    return Span(start, end)
+    return TimeSpan(start, end)
 
 
-def count(name: str, value: Any) -> int:
+def checked_count(name: str, value: Any) -> int:
     """Return a number of frames, clips or windows.
 
     Raises:
@@ -71,7 +71,7 @@ def count(name: str, value: Any) -> int:
                         wanted=f"a positive number without a fraction, at most {MOST_FRAMES}")
 
 
-def gather(source: Source, times: np.ndarray, *, spans: list[Span], rule: str, size: SizeLike, fit: Fit,
+def gather(source: Source, times: np.ndarray, *, spans: list[TimeSpan], rule: str, size: SizeLike, fit: Fit,
            sample_rate: int | None, valid: np.ndarray | None = None, sound_seconds: float | None = None) -> Clips:
     """Look at the frames shown at planned times.
 
@@ -98,7 +98,7 @@ def gather(source: Source, times: np.ndarray, *, spans: list[Span], rule: str, s
     return Clips(frames, pts, good, audio=audio, sample_rate=sample_rate, has_audio=source.has_audio, rule=rule)
 
 
-def sound_of(source: Source, spans: list[Span], sample_rate: int, sound_seconds: float | None = None) -> Tensor:
+def sound_of(source: Source, spans: list[TimeSpan], sample_rate: int, sound_seconds: float | None = None) -> Tensor:
     """Return the mono waveform of each span, float32 (B, S); zero where the source has no sound."""
     sample_rate = checks.sample_rate(sample_rate)
     seconds = max(span.seconds for span in spans) if sound_seconds is None else sound_seconds

@@ -36,7 +36,7 @@ class _Streams(Protocol):
     def stream(self, *, size: tuple[int, int], fit: str, batch: int) -> Iterator[Video]: ...
 
 
-def describe(frames: Tensor) -> Tensor:
+def shot_features(frames: Tensor) -> Tensor:
     """Reduce frames to what a cut changes.
 
     Args:
@@ -119,7 +119,7 @@ def find_cuts(source: _Streams | Iterable[Video], *, threshold: float = 0.10, ra
         if not len(video):
             continue
         seconds += video.pts_seconds.tolist()
-        described = describe(_small(video.frames))
+        described = shot_features(_small(video.frames))
         held = torch.cat([described[:1] if held is None else held, described])  # the first frame follows itself
         num_done = len(held) - LAGS
         if num_done > 0:

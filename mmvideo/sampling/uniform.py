@@ -6,7 +6,7 @@ import numpy as np
 
 from mmvideo.media.convert import Fit
 from mmvideo.media.source import Source
-from mmvideo.sampling.gather import SizeLike, count, gather, span_of
+from mmvideo.sampling.gather import SizeLike, checked_count, gather, span_of
 from mmvideo.types import Clips
 
 
@@ -30,7 +30,7 @@ def uniform(source: Source, *, num_frames: int = 16, size: SizeLike = None, fit:
         InvalidInput: an option out of range, or a span that holds nothing.
         NoVideoTrack: the source has no moving picture.
     """
-    num_frames = count("num_frames", num_frames)
+    num_frames = checked_count("num_frames", num_frames)
     span = span_of(source, start_seconds, end_seconds)
     times = span.start_seconds + (np.arange(num_frames) + 0.5) * span.seconds / num_frames
     rule = (f"1 frame at the centre of {span}" if num_frames == 1 else

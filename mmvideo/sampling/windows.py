@@ -12,7 +12,7 @@ from mmvideo.errors import BudgetExceeded, InvalidInput
 from mmvideo.media.convert import Fit
 from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.source import Source
-from mmvideo.sampling.gather import SizeLike, Span, count, gather, span_of
+from mmvideo.sampling.gather import SizeLike, TimeSpan, checked_count, gather, span_of
 from mmvideo.types import Clips
 from mmvideo.wording import plural
 
@@ -58,14 +58,14 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
         NoVideoTrack: the source has no moving picture.
     """
     window_seconds = checks.number("window_seconds", window_seconds, low=1e-3, high=checks.LONGEST_SECONDS)
-    num_frames = count("num_frames", num_frames)
+    num_frames = checked_count("num_frames", num_frames)
     if max_windows is not None:
-        max_windows = count("max_windows", max_windows)
+        max_windows = checked_count("max_windows", max_windows)
     if not isinstance(short, str) or short not in ("repeat", "spread"):
         raise InvalidInput(f"short must be repeat or spread, not {short!r}.")
     span = span_of(source, start_seconds, end_seconds)
     starts, rule = _starts(source, span, window_seconds, num_frames, max_windows)
-    spans = [Span(start, min(start + window_seconds, span.end_seconds)) for start in starts]
+    spans = [TimeSpan(start, min(start + window_seconds, span.end_seconds)) for start in starts]
     rest: dict[str, Any] = {"size": size, "fit": fit, "sample_rate": sample_rate, "sound_seconds": window_seconds}
     if short == "spread" and span.seconds < window_seconds - 1e-3:
         times = span.start_seconds + np.arange(num_frames) * span.seconds / num_frames
@@ -79,7 +79,7 @@ def windows(source: Source, *, window_seconds: float = 2.0, num_frames: int = 16
     return gather(source, times, spans=spans, rule=f"{rule}, {plural(num_frames, 'frame')} each", valid=valid, **rest)
 
 
-def _starts(source: Source, span: Span, window_seconds: float, num_frames: int,
+def _starts(source: Source, span: TimeSpan, window_seconds: float, num_frames: int,
             max_windows: int | None) -> tuple[np.ndarray, str]:
     num = max(1, math.ceil(min((span.seconds - 1e-3) / window_seconds, 1e15)))
     windows = "one window" if num == 1 else f"{num} consecutive windows"
@@ -109,7 +109,7 @@ def _thinned(num: int, most: int) -> np.ndarray:
     return np.floor((np.arange(most) + 0.5) * num / most).astype(np.int64)
 
 
-def _where_frames_are(source: Source, span: Span, reach_seconds: float) -> np.ndarray:
+def _where_frames_are(source: Source, span: TimeSpan, reach_seconds: float) -> np.ndarray:
     """Begin a window with the frame at the start of the span, and then with each that lies beyond the reach of the
     window before."""
     times = source.frame_times()

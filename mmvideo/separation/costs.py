@@ -37,7 +37,7 @@ class Cost:
         return whole / 1e9 / self.seconds
 
 
-def create(preset: str) -> Separator:
+def create_separator(preset: str) -> Separator:
     """Build a preset of any family with random weights, in evaluation mode.
 
     Raises:
@@ -47,13 +47,13 @@ def create(preset: str) -> Separator:
 
 
 @torch.no_grad()
-def count(preset: str) -> Cost:
+def count_separator(preset: str) -> Cost:
     """Count a preset by running it on silence with one face.
 
     Raises:
         UnknownName: no such preset.
     """
-    net = create(preset)
+    net = create_separator(preset)
     samples = round(net.window_seconds * SAMPLE_RATE)
     frames = num_frames(samples)
     cues = Cues(torch.zeros(1, 1, frames, MOUTH_SIZE, MOUTH_SIZE, dtype=torch.uint8),
@@ -69,4 +69,4 @@ def count(preset: str) -> Cost:
                 {"": counter.get_total_flops() // 2, **work})
 
 
-__all__ = ["KIND", "Cost", "count", "create"]
+__all__ = ["KIND", "Cost", "count_separator", "create_separator"]

@@ -24,7 +24,7 @@ from mmvideo.errors import MediaNotFound, MissingExtra, RecipeError
 from mmvideo.evaluation.evaluator import Evaluator
 from mmvideo.media import read_audio, read_video, write_video
 from mmvideo.pipeline import Pipeline
-from mmvideo.recipes import checked
+from mmvideo.recipes import options_from
 from mmvideo.separation.losses import si_sdr
 from mmvideo.separation.talkers import film
 from mmvideo.separation.training.bank import grid_clips
@@ -94,9 +94,9 @@ def check_separation(raw: dict[str, Any], where: str) -> SeparationSettings:
         UnknownName: an unknown row.
         InvalidInput: a number out of range.
     """
-    found = checked(SeparationSettings, raw, where)
-    with checks.located(where):
-        checks.names("row", found.rows, ROWS)
+    found = options_from(SeparationSettings, raw, where)
+    with checks.locating(where):
+        checks.check_names("row", found.rows, ROWS)
         checks.at_least(1, num=found.num, rows=len(found.rows))
         checks.at_least(0.5, seconds=found.seconds)
     if not found.voices:

@@ -33,7 +33,7 @@ _COMPRESS = 0.3
 _DEEP = [1, 2, 4, 8, 16, 32, 1, 4, 16, 1, 2, 4, 8, 16, 32]
 
 
-class Block(nn.Module):
+class MouthMaskBlock(nn.Module):
     """Linear, depthwise convolution over time, linear; with a residual.
 
     Args:
@@ -81,7 +81,7 @@ class LipNet(nn.Module):
             nn.Conv2d(32, 48, 3, 2, 1), nn.BatchNorm2d(48), nn.SiLU(),
         )
         self.flat = nn.Linear(48 * 16 + 1, dim)
-        self.blocks = nn.ModuleList(Block(dim, 2 * dim, d, causal=causal) for d in (1, 2, 4))
+        self.blocks = nn.ModuleList(MouthMaskBlock(dim, 2 * dim, d, causal=causal) for d in (1, 2, 4))
         self.norm = nn.LayerNorm(dim)
         self.causal = causal
 
@@ -143,11 +143,12 @@ class MouthMask(Separator):
         self.register_buffer("window", torch.hann_window(WINDOW).sqrt(), persistent=False)
         self.into = nn.Linear(3 * bins, dim)
         self.shared = nn.ModuleDict({"blocks": nn.ModuleList(
-            Block(dim, hidden, d, causal=causal) for d in list(dilations)[:shared])})
+            MouthMaskBlock(dim, hidden, d, causal=causal) for d in list(dilations)[:shared])})
         if self.sees:
             self.lips = LipNet(lips, causal=causal)
             self.join = nn.Linear(dim + 2 * lips, dim)
-        self.trunk = nn.ModuleDict({"blocks": nn.ModuleList(Block(dim, hidden, d, causal=causal) for d in dilations)})
+        self.trunk = nn.ModuleDict({"blocks": nn.ModuleList(
+            MouthMaskBlock(dim, hidden, d, causal=causal) for d in dilations)})
         self.norm = nn.LayerNorm(dim)
         self.mask = nn.Linear(dim, 2 * bins * max(1, outputs))
         with torch.no_grad():
@@ -244,4 +245,4 @@ def _features(spec: Tensor) -> Tensor:
     return torch.cat([small, squeezed.real, squeezed.imag], 1).transpose(1, 2)
 
 
-__all__ = ["Block", "LipNet", "MouthMask"]
+__all__ = ["LipNet", "MouthMask", "MouthMaskBlock"]

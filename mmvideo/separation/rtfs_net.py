@@ -140,7 +140,7 @@ class RTFSNet(Separator):
     def load_tensors(self, tensors: dict[str, Tensor], form: str | None = None, *, where: str = "checkpoint") -> Self:
         """Do as `load_checkpoint`, with tensors under the release's names; the lip network keeps its weights."""
         own = {f"lips.{name}": t for name, t in self.lips.state_dict().items()}
-        named = checkpoints.renamed(tensors, self.CHECKPOINTS[form or "rtfs-net"])
+        named = checkpoints.renamed_tensors(tensors, self.CHECKPOINTS[form or "rtfs-net"])
         checkpoints.load_strictly(self, named | own, where=where)
         return self.eval()
 
@@ -150,7 +150,8 @@ class RTFSNet(Separator):
         Raises:
             WeightsError: the file is missing, damaged, or of another network.
         """
-        named = checkpoints.renamed(checkpoints.read(path), Format(RELEASE, lip_resnet.RELEASE_NAMES))
+        named = checkpoints.renamed_tensors(checkpoints.read_checkpoint(path),
+                                            Format(RELEASE, lip_resnet.RELEASE_NAMES))
         checkpoints.load_strictly(self.lips, named, where=str(path))
         return self
 

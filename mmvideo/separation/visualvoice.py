@@ -67,7 +67,7 @@ def _by_part(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     result = {}
     for part, table in PART_NAMES.items():
         own = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
-        result |= {f"{part}.{name}": t for name, t in checkpoints.renamed(own, Format(RELEASE, table)).items()}
+        result |= {f"{part}.{name}": t for name, t in checkpoints.renamed_tensors(own, Format(RELEASE, table)).items()}
     return result | {name: t for name, t in tensors.items() if name.partition(".")[0] not in PART_NAMES}
 
 
@@ -156,7 +156,7 @@ class VisualVoice(Separator):
         """
         parts = {part: file for part, file in RELEASE_FILES.items() if hasattr(self, part)}
         tensors = {f"{part}.{name}": tensor for part, file in parts.items()
-                   for name, tensor in checkpoints.read(Path(folder) / file).items()}
+                   for name, tensor in checkpoints.read_checkpoint(Path(folder) / file).items()}
         self.load_tensors(tensors, "visualvoice", where=str(folder))
         warnings.warn(f"The weights in {folder} are licensed {RELEASE_LICENCE.split(';')[0]}.", stacklevel=2)
         return self

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
-from mmvideo.recipes import checked
+from mmvideo.recipes import options_from
 from mmvideo.types import Expected, GenerationOptions
 
 LISTENER: ContextVar[Callable[[float], None] | None] = ContextVar("mmvideo_progress", default=None)
@@ -48,7 +48,7 @@ class Stage:
         Raises:
             RecipeError: an unknown or missing option, or one of another type.
         """
-        return checked(cls, options, where)
+        return options_from(cls, options, where)
 
     def load(self, device: torch.device) -> None:
         """Read the weights that the stage needs and put them on a device; nothing by default."""

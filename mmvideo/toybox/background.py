@@ -39,7 +39,7 @@ def _spline(coordinates: Tensor, cells: int) -> Tensor:
 
 def _noise(seeds: Tensor, coordinates: Tensor) -> list[Tensor]:
     """Return one field (B, R, R) an octave, mean 0, deviation about 0.3."""
-    lattice = hashing.uniform(seeds, sum((c + 3) ** 2 for c in _OCTAVES), salt=1)
+    lattice = hashing.hashed_uniform(seeds, sum((c + 3) ** 2 for c in _OCTAVES), salt=1)
     fields, start = [], 0
     for cells in _OCTAVES:
         nodes = lattice[:, start:start + (cells + 3) ** 2].view(-1, cells + 3, cells + 3)
@@ -95,7 +95,7 @@ def textures(seeds: Tensor, side_view: Tensor, coordinates: Tensor) -> Tensor:
         side_view: bool (B,): a back wall with a floor instead of a ground seen from above.
         coordinates: float (R,), increasing, frame widths.
     """
-    draw = hashing.uniform(seeds, 24, salt=2)
+    draw = hashing.hashed_uniform(seeds, 24, salt=2)
     fields = _noise(seeds, coordinates)
     x, y = coordinates[None, None, :], coordinates[None, :, None]
     slope = (0.45 + 0.45 * draw[:, 5])[:, None, None]
@@ -139,7 +139,7 @@ def add_walls(picture: Tensor, seeds: Tensor, walls: Tensor, coordinates: Tensor
         walls: bool (B, 4), in the order of SIDES.
         coordinates: float (R,), as for `textures`.
     """
-    draw = hashing.uniform(seeds, 4, salt=3)
+    draw = hashing.hashed_uniform(seeds, 4, salt=3)
     per_unit = (len(coordinates) - 1) / (coordinates[-1] - coordinates[0])
     inner_low = ((WALL_INSET - coordinates) * per_unit + 0.5).clamp(0, 1)
     outer_low = ((coordinates + WALL_OUTER) * per_unit + 0.5).clamp(0, 1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.questions import KINDS, MANNERS_OF_ASKING, Question, ask
+from mmvideo.toybox.questions import KINDS, MANNERS_OF_ASKING, Question, ask_questions
 from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.summary import summarize
 from mmvideo.toybox.world import Scene
@@ -38,11 +38,11 @@ def scenes(level: str, split: str, num: int, *, first: int = 0, batch: int = 256
         yield from (world.scene(i) for i in range(count))
 
 
-def calibrate(found: Iterable[Scene], *, num: int = 20, rounds: int = 10, seed: int = 0) -> dict:
+def calibrate_balance(found: Iterable[Scene], *, num: int = 20, rounds: int = 10, seed: int = 0) -> dict:
     """Return one level's part of the table: {"keep": {type: {group: {key: p}}}, "common": {type: share of scenes}}.
 
-    Draws questions as `ask` does again and again, and each time lowers the keep probability of the answers that come
-    too often. Holds for `num` questions a scene, about: scenes with few facts get relatively more of each.
+    Draws questions as `ask_questions` does again and again, and each time lowers the keep probability of the answers
+    that come too often. Holds for `num` questions a scene, about: scenes with few facts get relatively more of each.
     """
     table, two_sided = _collect(found)
     rng = random.Random(seed)
@@ -140,7 +140,7 @@ def blind_scores(found: Iterable[Scene], *, num: int = 20, seed: int = 0) -> lis
     counts: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
     asked: dict[str, list[Question]] = defaultdict(list)
     for index, scene in enumerate(found):
-        for question in ask(scene, random.Random(f"{seed}/{index}"), num=num):
+        for question in ask_questions(scene, random.Random(f"{seed}/{index}"), num=num):
             if index % 2:
                 asked[question.type].append(question)
             else:

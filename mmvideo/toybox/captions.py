@@ -17,7 +17,7 @@ from mmvideo.toybox.families.place import CAMERA_ANSWERS
 from mmvideo.toybox.families.sound import beeps, hums
 from mmvideo.toybox.names import deed, name
 from mmvideo.toybox.summary import Summary, summarize
-from mmvideo.toybox.world import Event, Scene
+from mmvideo.toybox.world import Scene, SceneEvent
 
 MAX_EVENTS = 3
 _TOLD_FORCE = 0.1
@@ -46,7 +46,7 @@ _EVENT = re.compile(r"the \w+ \w+ (bounces off the .+|leaves (on|at) the \w+|sto
 Facts = frozenset
 
 
-def caption(scene: Scene, rng: random.Random | None = None, *, has_sound: bool = True) -> str:
+def scene_caption(scene: Scene, rng: random.Random | None = None, *, has_sound: bool = True) -> str:
     """Return a caption of one or two sentences.
 
     Args:
@@ -68,7 +68,7 @@ def caption(scene: Scene, rng: random.Random | None = None, *, has_sound: bool =
     return text if rng is None else _vary(text, rng)
 
 
-def told_events(s: Summary) -> list[Event]:
+def told_events(s: Summary) -> list[SceneEvent]:
     """Return the events that a caption tells: the first few clear ones that change something."""
     told = [e for e in s.events if e.kind != "enter" and (e.kind != "bounce" or e.force >= _TOLD_FORCE)]
     return told[:MAX_EVENTS]
@@ -91,7 +91,7 @@ def spins(s: Summary, toy: int) -> bool:
     return bool(spec.spin) and s.rotation[toy] > _SPINS and spec.shape not in v.ROUND
 
 
-def event_clause(s: Summary, event: Event) -> str:
+def event_clause(s: Summary, event: SceneEvent) -> str:
     """Return an event in words: "the red ball hits the blue box"."""
     return f"{name(s, event.toy)} {deed(s, event)}"
 
@@ -119,9 +119,9 @@ def _canonical(text: str) -> str:
     return text
 
 
-def facts(scene: Scene, *, has_sound: bool = True) -> Facts:
+def scene_facts(scene: Scene, *, has_sound: bool = True) -> Facts:
     """Return what the canonical caption of a scene states."""
-    return caption_facts(caption(scene, has_sound=has_sound))
+    return caption_facts(scene_caption(scene, has_sound=has_sound))
 
 
 def caption_facts(text: str) -> Facts:

@@ -16,7 +16,7 @@ from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.captions import spins, told_events
 from mmvideo.toybox.physics import hidden_by
 from mmvideo.toybox.summary import WEAK_FORCE, Summary, summarize
-from mmvideo.toybox.world import Event, World
+from mmvideo.toybox.world import SceneEvent, World
 
 NUM_SLOTS = len(v.COLORS)
 NUM_BINS = 8
@@ -76,7 +76,7 @@ def schema() -> dict[str, Any]:
     return {"num_slots": NUM_SLOTS, "num_bins": NUM_BINS, "fields": [field.to_dict() for field in FIELDS]}
 
 
-def facts(world: World, *, sound_track: Tensor | None = None) -> dict[str, Tensor]:
+def world_facts(world: World, *, sound_track: Tensor | None = None) -> dict[str, Tensor]:
     """Return every field of a batch of scenes, and the masks of their gates.
 
     Args:
@@ -172,7 +172,7 @@ def _fill_tracks(world: World, slots: Tensor, out: dict[str, Tensor]) -> None:
 def _fill_events(world: World, scene: int, toy_slot: dict[int, int], summary: Summary, out: dict[str, Tensor]) -> None:
     spec, first_next = world.specs[scene], None
     told = told_events(summary)
-    nexts: dict[int, Event] = {}
+    nexts: dict[int, SceneEvent] = {}
     for event in world.events[scene]:
         if event.kind in ("hit", "bounce") and event.force < WEAK_FORCE:
             continue
@@ -203,7 +203,7 @@ def _fill_events(world: World, scene: int, toy_slot: dict[int, int], summary: Su
     _fill_voices(world, scene, toy_slot, out)
 
 
-def _fill_observed(event: Event, scene: int, slot: int, other: int | None, out: dict[str, Tensor]) -> None:
+def _fill_observed(event: SceneEvent, scene: int, slot: int, other: int | None, out: dict[str, Tensor]) -> None:
     bin_, kind = _bin(event), _KIND[event.kind]
     offset = 2 * (event.seconds / BIN_SECONDS - bin_) - 1
     if out["event"][scene, slot, bin_].sum() == 0:
@@ -217,7 +217,7 @@ def _fill_observed(event: Event, scene: int, slot: int, other: int | None, out: 
         out["side"][scene, slot, bin_] = v.SIDES.index(event.side)
 
 
-def _bin(event: Event) -> int:
+def _bin(event: SceneEvent) -> int:
     return min(int(event.seconds / BIN_SECONDS), NUM_BINS - 1)
 
 

@@ -19,7 +19,7 @@ def _mix(x: Tensor) -> Tensor:
     return x ^ (x >> 16)
 
 
-def uniform(seeds: Tensor, count: int, *, salt: int = 0) -> Tensor:
+def hashed_uniform(seeds: Tensor, count: int, *, salt: int = 0) -> Tensor:
     """Return float32 (B, count) in [0, 1): the same row for the same seed, whatever the batch and the device.
 
     Args:

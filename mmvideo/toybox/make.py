@@ -13,10 +13,10 @@ from typing import Any
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.media import write_video
 from mmvideo.toybox import vocabulary as v
-from mmvideo.toybox.captions import caption
+from mmvideo.toybox.captions import scene_caption
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.questions import ask
-from mmvideo.toybox.render import render
+from mmvideo.toybox.questions import ask_questions
+from mmvideo.toybox.render import render_world
 from mmvideo.toybox.sound import synthesise
 from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.world import Scene
@@ -92,15 +92,15 @@ def _is_complete(folder: Path, name: str, shape: dict[str, float]) -> bool:
 def _write_scene(folder: Path, name: str, level: str, split: str, index: int, shape: dict[str, Any]) -> None:
     world = simulate([sample_scene(split_seed(split, index), level)])
     size, fps, seconds = shape["size"], shape["fps"], shape["seconds"]
-    frames = render(world, size=size, fps=fps, num_frames=max(1, round(seconds * fps)))[0]
+    frames = render_world(world, size=size, fps=fps, num_frames=max(1, round(seconds * fps)))[0]
     sound = Audio(synthesise(world, seconds=seconds), v.SAMPLE_RATE)
     write_video(folder / f"{name}.mp4", frames, fps=fps, audio=sound)
     description = {"format": FORMAT, "id": name, "video": f"{name}.mp4", "split": split, "index": index, **shape,
-                   **describe(world.scene(0), with_questions=seconds == v.CLIP_SECONDS)}
+                   **describe_scene(world.scene(0), with_questions=seconds == v.CLIP_SECONDS)}
     _write_text(folder / f"{name}.json", json.dumps(description, indent=1) + "\n")
 
 
-def describe(scene: Scene, *, with_questions: bool = True, num_questions: int = 20) -> dict[str, Any]:
+def describe_scene(scene: Scene, *, with_questions: bool = True, num_questions: int = 20) -> dict[str, Any]:
     """Return all that is known of a scene, as JSON types; times in seconds, lengths in frame widths.
 
     Args:
@@ -112,9 +112,9 @@ def describe(scene: Scene, *, with_questions: bool = True, num_questions: int = 
     toys = [{"name": toy.name, **asdict(toy)} for toy in scene.toys]
     events = [{**asdict(event), "observed": event.observed} for event in scene.events]
     described = {**spec, "walls": [s for s, wall in zip(v.SIDES, spec["walls"], strict=True) if wall], "toys": toys,
-                 "events": events, "caption": caption(scene)}
+                 "events": events, "caption": scene_caption(scene)}
     if with_questions:
-        asked = ask(scene, random.Random(f"make/{spec['level']}/{spec['seed']}"), num=num_questions)
+        asked = ask_questions(scene, random.Random(f"make/{spec['level']}/{spec['seed']}"), num=num_questions)
         described["questions"] = [{**asdict(q), "needs": sorted(q.needs)} for q in asked]
     return described
 

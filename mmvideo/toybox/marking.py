@@ -10,7 +10,7 @@ reference takes one side. Here another side that is as true is as good:
 
 from __future__ import annotations
 
-from mmvideo.toybox.captions import MAX_EVENTS, caption_facts, event_clause, facts, told_events
+from mmvideo.toybox.captions import MAX_EVENTS, caption_facts, event_clause, scene_facts, told_events
 from mmvideo.toybox.summary import Summary, summarize
 from mmvideo.toybox.world import Scene
 
@@ -20,7 +20,7 @@ FRAME_SECONDS = 0.125
 
 def is_right(said: str, scene: Scene, *, has_sound: bool = True) -> bool:
     """Say whether a caption of a scene tells every clear fact and nothing false."""
-    s, told, true = summarize(scene), caption_facts(said), facts(scene, has_sound=has_sound)
+    s, told, true = summarize(scene), caption_facts(said), scene_facts(scene, has_sound=has_sound)
     rest = [{f for f in found if f[0] not in ("toy", "event")} for found in (told, true)]
     return rest[0] == rest[1] and _toys_right(s, told, true) and _events_right(s, told)
 

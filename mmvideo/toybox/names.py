@@ -6,7 +6,7 @@ import itertools
 import random
 
 from mmvideo.toybox.summary import Summary
-from mmvideo.toybox.world import Event
+from mmvideo.toybox.world import SceneEvent
 
 ATTRIBUTES = ("size", "color", "material", "shape")
 NO_ATTRIBUTES: frozenset[str] = frozenset()
@@ -66,7 +66,7 @@ def edge(side: str) -> str:
     return f"on the {side}" if side in ("left", "right") else f"at the {side}"
 
 
-def deed(s: Summary, event: Event, other: str | None = None, *, base: bool = False) -> str:
+def deed(s: Summary, event: SceneEvent, other: str | None = None, *, base: bool = False) -> str:
     """Return what a toy does in an event: "hits the blue box", or "hit the blue box" in base form."""
     end = "" if base else "s"
     match event.kind:
@@ -85,6 +85,6 @@ def deed(s: Summary, event: Event, other: str | None = None, *, base: bool = Fal
     raise AssertionError(event.kind)
 
 
-def clause(s: Summary, event: Event) -> str:
+def clause(s: Summary, event: SceneEvent) -> str:
     """Return an event as an answer puts it: "the red ball hits the blue box"."""
     return f"{name(s, event.toy)} {deed(s, event)}"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.spec import NEVER, SceneSpec
-from mmvideo.toybox.world import Event, World
+from mmvideo.toybox.world import SceneEvent, World
 
 GRAVITY = 1.3
 """Frame widths per second squared, in side views."""
@@ -199,23 +199,24 @@ class _Recorder:
     def __init__(self, specs, bodies: _Bodies, position: Tensor, velocity: Tensor, log: dict[str, Tensor]):
         self.specs, self.bodies, self.log = specs, bodies, log
         self.position, self.velocity = position, velocity
-        self.found: list[list[Event]] = [[] for _ in specs]
+        self.found: list[list[SceneEvent]] = [[] for _ in specs]
         self.last: dict[tuple, float] = {}
 
-    def events(self) -> list[list[Event]]:
+    def events(self) -> list[list[SceneEvent]]:
         for b, step, i, j in self.log["hit"].nonzero().tolist():
             self._hit(b, step, i, j)
         for b, step, i, side in self.log["bounce"].nonzero().tolist():
             force = self.log["bounce"][b, step, i, side].item()
-            self._add(b, Event("bounce", (step + 1) * _DT, i, side=v.SIDES[side], force=force), (b, "bounce", i, side))
+            self._add(b, SceneEvent("bounce", (step + 1) * _DT, i, side=v.SIDES[side], force=force),
+                      (b, "bounce", i, side))
         for b, step, i in self.log["woke"].nonzero().tolist():
-            self._add(b, Event("start", (step + 1) * _DT, i), (b, "start", i))
+            self._add(b, SceneEvent("start", (step + 1) * _DT, i), (b, "start", i))
         self._stops()
         self._borders()
         self._hidden()
         return [sorted(found, key=lambda e: e.seconds) for found in self.found]
 
-    def _add(self, scene: int, event: Event, key: tuple) -> None:
+    def _add(self, scene: int, event: SceneEvent, key: tuple) -> None:
         x, y = self.position[scene, round(event.seconds / _DT), event.toy].tolist()
         reach = self.bodies.radius[scene, event.toy].item() + 0.02
         if event.kind not in ("leave", "enter") and not (-reach < x < 1 + reach and -reach < y < 1 + reach):
@@ -228,7 +229,7 @@ class _Recorder:
         speeds = self.velocity[b, step, [i, j]].norm(dim=-1).tolist()
         first, second = (i, j) if speeds[0] >= speeds[1] else (j, i)
         force = self.log["hit"][b, step, i, j].item()
-        self._add(b, Event("hit", (step + 1) * _DT, first, other=second, force=force), (b, "hit", i, j))
+        self._add(b, SceneEvent("hit", (step + 1) * _DT, first, other=second, force=force), (b, "hit", i, j))
 
     def _stops(self) -> None:
         moving = self.log["moving"]
@@ -236,7 +237,7 @@ class _Recorder:
         for b, step, i in stops.nonzero().tolist():
             later = moving[b, step + 1: step + 1 + round(0.1 / _DT), i]
             if not later.any():
-                self._add(b, Event("stop", (step + 1) * _DT, i), (b, "stop", i))
+                self._add(b, SceneEvent("stop", (step + 1) * _DT, i), (b, "stop", i))
 
     def _borders(self) -> None:
         still = torch.tensor([s.camera_motion == "static" for s in self.specs], device=self.position.device)
@@ -249,7 +250,7 @@ class _Recorder:
             enters = outside[:, :-1] & ~outside[:, 1:] & usable
             for kind, mask in (("leave", leaves), ("enter", enters)):
                 for b, step, i in mask.nonzero().tolist():
-                    self._add(b, Event(kind, (step + 1) * _DT, i, side=v.SIDES[side]), (b, kind, i, side))
+                    self._add(b, SceneEvent(kind, (step + 1) * _DT, i, side=v.SIDES[side]), (b, kind, i, side))
 
     def _hidden(self) -> None:
         for b, spec in enumerate(self.specs):
@@ -259,7 +260,7 @@ class _Recorder:
             change = hidden[1:].int() - hidden[:-1].int()
             for step, i in change.nonzero().tolist():
                 kind = "hide" if change[step, i] > 0 else "appear"
-                self._add(b, Event(kind, (step + 1) * _DT, i), (b, kind, i))
+                self._add(b, SceneEvent(kind, (step + 1) * _DT, i), (b, kind, i))
 
 
 def hidden_by(occluder: tuple[float, float, float, float], position: Tensor, radius: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Questions and answers about a scene, by template, balanced so that the words alone do not give the answer away.
 
 A type asks for one kind of fact. Which facts of a scene are asked for is drawn with probabilities that were measured
-over many scenes (balance.json, made by `mmvideo.toybox.balance.calibrate`): within a type the answers come equally
-often, and rare types come before common ones.
+over many scenes (balance.json, made by `mmvideo.toybox.balance.calibrate_balance`): within a type the answers come
+equally often, and rare types come before common ones.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def balance_table() -> dict[str, dict]:
     return json.loads((resources.files("mmvideo.toybox") / "balance.json").read_text())
 
 
-def ask(
+def ask_questions(
     scene: Scene, rng: random.Random, *, num: int = 20, types: set[str] | None = None, has_sound: bool = True,
 ) -> list[Question]:
     """Draw up to `num` questions whose answers the clip shows clearly.
@@ -76,10 +76,11 @@ def ask(
     for name in types or ():
         if name not in KINDS:
             raise UnknownName("question type", name, TYPES)
-    return [question for question, _ in draw(scene, rng, num=num, types=types, has_sound=has_sound)]
+    return [question for question, _ in draw_questions(scene, rng, num=num, types=types, has_sound=has_sound)]
 
 
-def draw(scene: Scene, rng: random.Random, *, num, types, has_sound, table=None) -> list[tuple[Question, Fact]]:
+def draw_questions(scene: Scene, rng: random.Random, *, num, types, has_sound,
+                   table=None) -> list[tuple[Question, Fact]]:
     """As `ask`, with the fact behind each question, and any table of balance."""
     summary = summarize(scene)
     if not summary.seen:

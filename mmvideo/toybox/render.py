@@ -53,8 +53,9 @@ class _Shots:
         return _Shots(*(None if f is None else f[rows] for f in vars(self).values()))
 
 
-def render(world: World, *, size: int = 64, fps: float = v.MODEL_FPS, num_frames: int = 16, start_seconds: float = 0.0,
-           backgrounds: Tensor | None = None, device: torch.device | str | None = None) -> Tensor:
+def render_world(world: World, *, size: int = 64, fps: float = v.MODEL_FPS, num_frames: int = 16,
+                 start_seconds: float = 0.0, backgrounds: Tensor | None = None,
+                 device: torch.device | str | None = None) -> Tensor:
     """Return the frames of a batch of scenes, uint8 (B, T, 3, size, size) at times start + i / fps.
 
     A time between two physics steps is interpolated. A scene looks the same whatever batch it is drawn in.
@@ -243,7 +244,7 @@ def _cover(frames: Tensor, shots: _Shots, size: int) -> Tensor:
     x0, y0, x1, y1 = shots.board[:, :, None, None, None].unbind(1)
     inside = torch.minimum(torch.minimum(x - x0, x1 - x), torch.minimum(y - y0, y1 - y))
     coverage = (inside / pixel + 0.5).clamp(0, 1)[:, :, None]
-    draw = hashing.uniform(shots.seeds, 5, salt=5)[:, :, None, None, None]
+    draw = hashing.hashed_uniform(shots.seeds, 5, salt=5)[:, :, None, None, None]
     along = torch.where(draw[:, 0] < 0.5, x - x0, y - y0)
     other = torch.where(draw[:, 0] < 0.5, y - y0, x - x0)
     planks = (along * (9 + 6 * draw[:, 1])) % 1

@@ -83,7 +83,7 @@ def synthesise(world: World, *, sample_rate: int = v.SAMPLE_RATE, seconds: float
     with torch.no_grad():
         seeds = hashing.seeds_of(world.specs, device)
         num_samples = round(seconds * sample_rate)
-        level = 0.0006 * 8 ** hashing.uniform(seeds, 1, salt=20)
+        level = 0.0006 * 8 ** hashing.hashed_uniform(seeds, 1, salt=20)
         sound = level * _window(seeds, num_samples, sample_rate, row=0, salt=21)
         _add_struck(sound, world, sample_rate)
         _add_motors(sound, world, seeds, sample_rate)
@@ -96,7 +96,7 @@ def _window(seeds: Tensor, num_samples: int, sample_rate: int, *, row: int, salt
     bank = _noise_bank(sample_rate, str(seeds.device))[row]
     if num_samples >= len(bank):
         bank = bank.repeat(num_samples // len(bank) + 2)
-    start = (hashing.uniform(seeds, 1, salt=salt)[:, 0] * (len(bank) - num_samples)).long()
+    start = (hashing.hashed_uniform(seeds, 1, salt=salt)[:, 0] * (len(bank) - num_samples)).long()
     return bank.unfold(0, num_samples, 1)[start]
 
 
@@ -114,8 +114,8 @@ def _struck(world: World, end_seconds: float) -> dict[str, list[tuple[int, float
     """Return (scene, seconds, variant, gain) of every struck thing, by kind of template."""
     found: dict[str, list[tuple[int, float, int, float]]] = {kind: [] for kind in _LENGTH}
     seeds = hashing.seeds_of(world.specs)
-    spread = hashing.uniform(seeds, world.num_toys, salt=22).tolist()
-    other = hashing.uniform(seeds, 8, salt=23).tolist()
+    spread = hashing.hashed_uniform(seeds, world.num_toys, salt=22).tolist()
+    other = hashing.hashed_uniform(seeds, 8, salt=23).tolist()
     screen = world.screen() if any(t.beep_seconds for s in world.specs for t in s.toys) else None
     for b, spec in enumerate(world.specs):
         variant = [_pitch_index(part, toy.size) for part, toy in zip(spread[b], spec.toys, strict=False)]
@@ -179,7 +179,7 @@ def _add_motors(sound: Tensor, world: World, seeds: Tensor, sample_rate: int) ->
     speed = world.velocity[scene, :, toy].norm(dim=-1)
     running = ((speed > 0.03) & _inside(world.screen()[scene, :, toy])).float()
     level = _envelope(running * (0.05 + 0.03 * speed.clamp(max=1)), sound.shape[1], sample_rate)
-    draw = hashing.uniform(seeds, 2 * world.num_toys, salt=24)
+    draw = hashing.hashed_uniform(seeds, 2 * world.num_toys, salt=24)
     hz = (90 + 50 * draw[scene.to(sound.device), toy.to(sound.device)])[:, None]
     base = torch.arange(sound.shape[1], device=sound.device) * (2 * math.pi / sample_rate)
     phase = hz * base + 0.25 * (base * 9).sin()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.spec import SceneSpec, ToySpec
-from mmvideo.toybox.world import Event, Scene, World
+from mmvideo.toybox.world import Scene, SceneEvent, World
 
 GRID = 16
 """Positions are kept at this rate, per second."""
@@ -62,13 +62,13 @@ class Summary:
     """How long each toy moves in the picture, at MOTOR_SPEED or more."""
     roll: float
     """Radians that the camera has turned at the end."""
-    events: list[Event]
+    events: list[SceneEvent]
     """Clear ones within the clip, by time."""
-    unclear: list[Event]
+    unclear: list[SceneEvent]
     """Weak, unseen or at the very edge of the clip."""
-    hidden: list[Event]
+    hidden: list[SceneEvent]
     """Hide and appear within the clip."""
-    future: list[Event]
+    future: list[SceneEvent]
     """Everything notable after the clip's end."""
     seen: list[int] = field(default_factory=list)
     doubtful: list[int] = field(default_factory=list)
@@ -187,7 +187,7 @@ def _main_direction(x: float, y: float) -> str:
     return "down" if y > 0 else "up"
 
 
-def _sort_events(s: Summary, events: list[Event]) -> None:
+def _sort_events(s: Summary, events: list[SceneEvent]) -> None:
     struck = [(e.seconds, toy) for e in events if e.kind == "hit" for toy in (e.toy, e.other)]
     for event in events:
         if event.kind in ("hide", "appear"):
@@ -203,14 +203,14 @@ def _sort_events(s: Summary, events: list[Event]) -> None:
             s.unclear.append(event)
 
 
-def _follows_hit(event: Event, struck: list[tuple[float, int]]) -> bool:
+def _follows_hit(event: SceneEvent, struck: list[tuple[float, int]]) -> bool:
     """A toy set going, or brought to rest, by a hit: part of the hit, not an event of its own."""
     if event.kind not in ("start", "stop"):
         return False
     return any(toy == event.toy and abs(event.seconds - seconds) < 0.1 for seconds, toy in struck)
 
 
-def _is_clear(s: Summary, event: Event) -> bool:
+def _is_clear(s: Summary, event: SceneEvent) -> bool:
     if not EDGE_SECONDS <= event.seconds <= v.CLIP_SECONDS - EDGE_SECONDS:
         return False
     involved = (event.toy,) if event.other is None else (event.toy, event.other)
@@ -224,12 +224,12 @@ def _is_clear(s: Summary, event: Event) -> bool:
     return all(s.sees(toy, event.seconds) for toy in involved)
 
 
-def weak(event: Event) -> bool:
+def weak(event: SceneEvent) -> bool:
     """Whether an impact is too soft to be asked about."""
     return event.kind in ("hit", "bounce") and event.force < WEAK_FORCE
 
 
-def speed_ratio_clear(scene_summary: Summary, event: Event) -> bool:
+def speed_ratio_clear(scene_summary: Summary, event: SceneEvent) -> bool:
     """Whether a viewer can tell which of two colliding toys hit the other: one moved clearly faster just before."""
     s, before = scene_summary, event.seconds - 0.1875
     if event.other is None:

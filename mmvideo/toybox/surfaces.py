@@ -28,7 +28,7 @@ def colors(specs: list, seeds: Tensor, num_toys: int) -> Tensor:
     """Return the toys' colours, float (B, N, 3) in [0, 1], each varied a little by its scene's seed."""
     rows = [[_PAINT[toy.material, toy.color] for toy in spec.toys] for spec in specs]
     table = torch.tensor([row + [(0.0, 0.0, 0.0)] * (num_toys - len(row)) for row in rows], device=seeds.device)
-    varied = table + 0.10 * (hashing.uniform(seeds, num_toys * 3, salt=4).view(table.shape) - 0.5)
+    varied = table + 0.10 * (hashing.hashed_uniform(seeds, num_toys * 3, salt=4).view(table.shape) - 0.5)
     return varied.clamp(0.02, 1.0)
 
 

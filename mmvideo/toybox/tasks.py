@@ -21,7 +21,7 @@ from torch import Tensor
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.render import render
+from mmvideo.toybox.render import render_world
 from mmvideo.toybox.sound import synthesise
 from mmvideo.toybox.spec import SceneSpec, ToySpec, _camera_speed, sample_scene, split_seed
 
@@ -65,7 +65,7 @@ class TaskBatch:
         return len(self.frames)
 
 
-def draw(indices: Sequence[int], *, tasks: Sequence[str], split: str = "train", size: int = 64) -> TaskBatch:
+def draw_clips(indices: Sequence[int], *, tasks: Sequence[str], split: str = "train", size: int = 64) -> TaskBatch:
     """Make labelled clips; clip i is the same whatever batch it is made in.
 
     Args:
@@ -93,7 +93,7 @@ def draw(indices: Sequence[int], *, tasks: Sequence[str], split: str = "train", 
         for task in tasks:
             labels[task].append(truth.get(task, NONE))
     world = simulate(specs)
-    frames, sound = render(world, size=size, num_frames=NUM_FRAMES), synthesise(world)
+    frames, sound = render_world(world, size=size, num_frames=NUM_FRAMES), synthesise(world)
     back = torch.tensor(backwards)
     frames[back], sound[back] = frames[back].flip(1), sound[back].flip(1)
     return TaskBatch(frames, {task: torch.tensor(column) for task, column in labels.items()}, sound)
@@ -173,4 +173,4 @@ def _sounding(seed: int, second: int) -> tuple[SceneSpec, dict[str, int], bool]:
 _SCENES = {"motion": _motion, "order": _order, "camera": _camera, "sounding": _sounding}
 
 
-__all__ = ["BAG_OF_FRAMES", "KIND_OF", "LABELS", "NONE", "NUM_FRAMES", "TaskBatch", "draw", "scene"]
+__all__ = ["BAG_OF_FRAMES", "KIND_OF", "LABELS", "NONE", "NUM_FRAMES", "TaskBatch", "draw_clips", "scene"]

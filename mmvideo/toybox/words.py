@@ -29,6 +29,6 @@ def vocabulary() -> list[str]:
     texts = [_SLOT.sub(" ", template) for kind in KINDS.values() for template in kind.templates]
     texts += [_DEEDS, *MANNERS_OF_ASKING, *MANNERS, *NUMBERS, *CAPTION_TEXTS, sound.NO_SOUND, "knock beep"]
     texts += [*order.HALVES, *order.THIRDS, *place.CAMERA_ANSWERS.values(), *v.CAMERA_MOTIONS]
-    texts += [*v.SHAPES, *map(describe.plural, v.SHAPES), *v.COLORS, *v.SIZES, *v.MATERIALS, *v.SIDES]
+    texts += [*v.SHAPES, *map(describe.plural_shape, v.SHAPES), *v.COLORS, *v.SIZES, *v.MATERIALS, *v.SIDES]
     texts += [*v.OFFSCREEN_SOUNDS, "top middle bottom", "does not move", "end", "start"]
     return sorted({token for text in texts for token in tokenize(text)} | set(PUNCTUATION))

@@ -16,7 +16,7 @@ from mmvideo.toybox.spec import SceneSpec, ToySpec
 
 
 @dataclass(frozen=True)
-class Event:
+class SceneEvent:
     """Something that happened, at a time on the scene's clock."""
 
     kind: str
@@ -54,7 +54,7 @@ class World:
 
     screen = 0.5 + exp(log zoom) * R(roll) @ (world - centre); R turns clockwise with y down. Static: (.5, .5, 0, 0).
     """
-    events: list[list[Event]]
+    events: list[list[SceneEvent]]
     """Per scene, by time, up to CLIP_SECONDS + FUTURE_SECONDS."""
     flash: Tensor
     """float32 (B, S, N) in [0, 1]: how brightly a beeping toy is lit."""
@@ -102,7 +102,7 @@ class Scene:
         return self.spec.toys
 
     @property
-    def events(self) -> list[Event]:
+    def events(self) -> list[SceneEvent]:
         return self.world.events[self.index]
 
     def step(self, seconds: float) -> int:

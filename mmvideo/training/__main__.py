@@ -11,7 +11,7 @@ from mmvideo.errors import MmvideoError
 from mmvideo.training import recipes
 
 
-def main() -> None:
+def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mmvideo.training", description=__doc__)
     parser.add_argument("config", help="a config (`mmvideo list configs`) or a .yaml file")
     parser.add_argument("--out", type=Path, help="folder of the run (default: runs/<name of the config>)")
@@ -32,4 +32,4 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-main()
+_main()

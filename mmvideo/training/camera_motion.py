@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from mmvideo.encoders.camera_motion import LABELS, SPAN_SECONDS, CameraMotion
 from mmvideo.errors import InvalidInput, RunChanged, WeightsError, shown
 from mmvideo.heads.linear import LinearHead
-from mmvideo.recipes import checked, read_yaml
+from mmvideo.recipes import options_from, read_yaml
 from mmvideo.training import checks, resume
 from mmvideo.training.camera_data import CameraClips, make_clips
 
@@ -69,7 +69,7 @@ class CameraTraining:
     """Images and videos to use as further textures; none is needed."""
 
     def __post_init__(self) -> None:
-        checks.names("preset of camera-motion", [self.preset], CameraMotion.PRESETS)
+        checks.check_names("preset of camera-motion", [self.preset], CameraMotion.PRESETS)
         checks.at_least(1, steps=self.steps, batch=self.batch, uses=self.uses, warmup=self.warmup,
                         log_every=self.log_every, save_every=self.save_every)
         checks.at_least(self.batch, round_clips=self.round_clips)
@@ -116,8 +116,8 @@ def read_training(path: str | Path, **overrides: object) -> CameraTraining:
     """
     raw, where = read_yaml("configs", path)
     raw = {key: value for key, value in raw.items() if key not in ("name", "about", "trainer")}
-    with checks.located(where):
-        return checked(CameraTraining, {**raw, **overrides}, where)
+    with checks.locating(where):
+        return options_from(CameraTraining, {**raw, **overrides}, where)
 
 
 HFLIP = torch.tensor([0, 2, 1, 3, 4, 5, 6, 8, 7, 9])
@@ -204,7 +204,7 @@ def train(options: CameraTraining, out: str | Path) -> Iterator[dict[str, float]
         WeightsError: the checkpoint is damaged, or `init` names other classes.
     """
     out, known = Path(out), options.record()
-    resume.compare(out, known)
+    resume.compare_run(out, known)
     torch.manual_seed(options.seed)
     learner = CameraLearner(options.preset)
     if options.init:
@@ -219,7 +219,7 @@ def train(options: CameraTraining, out: str | Path) -> Iterator[dict[str, float]
         raise RunChanged(f"{out} has already been trained for {step} steps, more than the {options.steps} that "
                                 "are asked for; name another folder with --out.",
                                 {"schedule.steps": (step, options.steps)})
-    resume.write(out, known)
+    resume.write_record(out, known)
     batches, seen, correct, total_loss, since = _Batches(options), 0, 0, 0.0, time.monotonic()
     while step < options.steps:
         _set_rate(optimizer, options, step)

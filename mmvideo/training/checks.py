@@ -28,7 +28,7 @@ def begin(check: Callable[..., None], arguments: Mapping[str, Any]) -> dict[str,
 
 
 @contextmanager
-def located(where: str) -> Iterator[None]:
+def locating(where: str) -> Iterator[None]:
     """Put where an option stands in front of the message of what is raised about it."""
     try:
         yield
@@ -75,7 +75,7 @@ def shares(**numbers: float) -> None:
         number(name, value, low=0, high=1)
 
 
-def names(what: str, given: Sequence[str], allowed: Sequence[str] | Mapping[str, Any]) -> None:
+def check_names(what: str, given: Sequence[str], allowed: Sequence[str] | Mapping[str, Any]) -> None:
     """Raise UnknownName unless every name is allowed, InvalidInput if one is given twice."""
     for name in given:
         if name not in allowed:
@@ -84,5 +84,14 @@ def names(what: str, given: Sequence[str], allowed: Sequence[str] | Mapping[str,
         raise InvalidInput(f"Each {what} is named once, not as in {shown(list(given))}.")
 
 
-__all__ = ["CANNOT_BUILD", "at_least", "begin", "building", "located", "names", "over_zero",
-           "shares", "trial"]
+__all__ = [
+    "CANNOT_BUILD",
+    "at_least",
+    "begin",
+    "building",
+    "check_names",
+    "locating",
+    "over_zero",
+    "shares",
+    "trial",
+]

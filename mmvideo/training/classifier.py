@@ -20,7 +20,7 @@ from mmvideo.nn.checkpoints import load_strictly
 from mmvideo.nn.costs import shapes_only
 from mmvideo.training import checks
 from mmvideo.training.clip_data import NONE, ClipData, LabelledClips, need_one, open_data, task_source
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.trainer import Trainer
 
 CHUNK = 32
@@ -28,8 +28,8 @@ CHUNK = 32
 log = logging.getLogger("mmvideo.training")
 
 
-def build(preset: str, *, data: ClipData, init: str = "", form: str = "", options: dict[str, Any] | None = None
-          ) -> VideoEncoder:
+def build_encoder(preset: str, *, data: ClipData, init: str = "", form: str = "", options: dict[str, Any] | None = None
+                  ) -> VideoEncoder:
     """Build an encoder whose classifier holds the classes of all tasks of the data, one task after the other.
 
     Args:
@@ -80,7 +80,7 @@ def by_task(logits: Tensor, labels: dict[str, Sequence[str]]) -> dict[str, Tenso
     return dict(zip(labels, logits.split([len(names) for names in labels.values()], 1), strict=True))
 
 
-def mixed(clips: LabelledClips, *, mixup: float, cutmix: float) -> tuple[LabelledClips, Tensor, float]:
+def mixed_clips(clips: LabelledClips, *, mixup: float, cutmix: float) -> tuple[LabelledClips, Tensor, float]:
     """Blend each clip with another of the batch (mixup), or paste a box of it into all frames (cutmix).
 
     Returns:
@@ -133,8 +133,8 @@ def _cross_entropy(logits: Tensor, truth: Tensor, smoothing: float) -> Tensor:
 
 
 @torch.no_grad()
-def measure(encoder: VideoEncoder, data: ClipData, *, num: int, split: str = "validation",
-            first: int = 0) -> dict[str, tuple[int, int]]:
+def measure_classifier(encoder: VideoEncoder, data: ClipData, *, num: int, split: str = "validation",
+                       first: int = 0) -> dict[str, tuple[int, int]]:
     """Return (right, asked) per task on `num` clips of a split, all of it if it has fewer."""
     size = data.size(split)
     last = first + num if size is None else min(first + num, size)
@@ -148,8 +148,9 @@ def measure(encoder: VideoEncoder, data: ClipData, *, num: int, split: str = "va
     return {task: (right, asked) for task, (right, asked) in counts.items()}
 
 
-def fit(run: Run, encoder: VideoEncoder, data: ClipData, *, mixup: float = 0.0, cutmix: float = 0.0,
-        label_smoothing: float = 0.0, evaluated: int = 512, evaluate_every: int = 500, first_clip: int = 0) -> None:
+def fit_classifier(run: TrainingRun, encoder: VideoEncoder, data: ClipData, *, mixup: float = 0.0, cutmix: float = 0.0,
+                   label_smoothing: float = 0.0, evaluated: int = 512, evaluate_every: int = 500,
+                   first_clip: int = 0) -> None:
     """Train an encoder that is among the run's modules on labelled clips."""
     batch = run.schedule.batch_size
 
@@ -158,12 +159,12 @@ def fit(run: Run, encoder: VideoEncoder, data: ClipData, *, mixup: float = 0.0, 
         return data.draw(range(first, first + batch), "train")
 
     def loss(clips: LabelledClips) -> tuple[Tensor, dict[str, float]]:
-        clips, partner, share = mixed(clips, mixup=mixup, cutmix=cutmix)
+        clips, partner, share = mixed_clips(clips, mixup=mixup, cutmix=cutmix)
         return loss_of(logits_of(encoder, clips), clips, data.labels, partner=partner, share=share,
                        smoothing=label_smoothing)
 
     def evaluate() -> dict[str, float]:
-        counts = measure(encoder, data, num=evaluated)
+        counts = measure_classifier(encoder, data, num=evaluated)
         return {task: right / asked for task, (right, asked) in counts.items() if asked}
 
     held_out = evaluated > 0 and data.size("validation") != 0
@@ -198,11 +199,11 @@ def train_classifier(out: Path, *, schedule: Schedule, encoder: str, task: str |
     options_given = checks.begin(check_classifier, locals())
     torch.manual_seed(schedule.seed)
     data = data_for(encoder, task=task, manifest=manifest, validation=validation, workers=workers, seed=schedule.seed)
-    network = build(encoder, data=data, init=init, form=form, options=options)
+    network = build_encoder(encoder, data=data, init=init, form=form, options=options)
     kept = {"trainer": "classifier", "options": options_given, "data": data.identity()}
-    run = Run(out, nn.ModuleDict({"encoder": network}), schedule, kept=kept)
-    fit(run, network, data, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing, evaluated=evaluated,
-        evaluate_every=evaluate_every)
+    run = TrainingRun(out, nn.ModuleDict({"encoder": network}), schedule, kept=kept)
+    fit_classifier(run, network, data, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing, evaluated=evaluated,
+                   evaluate_every=evaluate_every)
     if run.accelerator.is_main_process:
         network.save_pretrained(out / "model")
         (out / "tasks.json").write_text(json.dumps({k: list(v) for k, v in data.labels.items()}, indent=1) + "\n")
@@ -243,5 +244,5 @@ def data_for(preset: str, *, task: str | Sequence[str] = "", manifest: str = "",
 
 TRAINER = Trainer(train_classifier, check_classifier, begin_with=("init", "model"))
 
-__all__ = ["TRAINER", "build", "by_task", "check_classifier", "data_for", "fit", "logits_of", "loss_of", "measure",
-           "mixed", "train_classifier"]
+__all__ = ["TRAINER", "build_encoder", "by_task", "check_classifier", "data_for", "fit_classifier", "logits_of",
+           "loss_of", "measure_classifier", "mixed_clips", "train_classifier"]

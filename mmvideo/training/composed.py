@@ -11,11 +11,11 @@ from torch import nn
 from mmvideo import weights
 from mmvideo.errors import InvalidInput, MissingExtra
 from mmvideo.nn import facts as nf
-from mmvideo.recipes import checked, keywords
+from mmvideo.recipes import keywords, options_from
 from mmvideo.registry import find, names
 from mmvideo.training import checks, sequence_packing
 from mmvideo.training.conversations import Data, Jsonl, Shown
-from mmvideo.training.loop import Run, Schedule, freeze
+from mmvideo.training.loop import Schedule, TrainingRun, freeze
 from mmvideo.training.resume import digest, fingerprint
 from mmvideo.training.trainer import Trainer
 from mmvideo.types import GenerationOptions
@@ -75,8 +75,8 @@ def train_composed(out: Path, *, schedule: Schedule, learn: list[str], model: st
     frozen = [part for name, part in composed.parts.items() if name not in learning]
     known = {**source.identity(), "look": composed.look, "frozen": fingerprint(*frozen),
              "vocabulary": digest(sorted(composed.tokenizer.get_vocab().items(), key=str))}
-    run = Run(out, learning, schedule, slow=slow or {},
-              kept={"trainer": "composed", "options": options, "data": known})
+    run = TrainingRun(out, learning, schedule, slow=slow or {},
+                      kept={"trainer": "composed", "options": options, "data": known})
     ComposedTraining(composed, source, schedule, facts_weight, samples).run(run, evaluate_every)
     if not run.accelerator.is_main_process:
         return
@@ -91,21 +91,21 @@ def check_composed(learn: list[str], model: str, encoder: str, projector: str, p
                    lora_rank: int, slow: dict[str, float] | None, facts_weight: float, evaluate_every: int,
                    samples: int) -> None:
     """Raise on options that cannot be, before any data or weights are read; they are those of `train_composed`."""
-    checks.names("part that learns", learn, LEARNS)
+    checks.check_names("part that learns", learn, LEARNS)
     if not learn:
         raise InvalidInput(f"'learn' must name a part that learns: {', '.join(LEARNS)}.")
     if {"language", "lora"} <= set(learn):
         raise InvalidInput("'learn' names both language and lora; lora changes a language model that is frozen.")
-    checks.names("part with a rate of its own", list(slow or {}), [*LEARNS, "audio_encoder", "audio_projector"])
+    checks.check_names("part with a rate of its own", list(slow or {}), [*LEARNS, "audio_encoder", "audio_projector"])
     checks.over_zero(**{f"slow.{name}": rate for name, rate in (slow or {}).items()})
     checks.at_least(0, facts_weight=facts_weight, samples=samples)
     checks.at_least(1, lora_rank=lora_rank, evaluate_every=evaluate_every)
     if data in names(SOURCES):
-        checked(find(SOURCES, data), data_options or {}, "data_options")
+        options_from(find(SOURCES, data), data_options or {}, "data_options")
     else:
         keywords(Jsonl, data_options or {}, "data_options", without=("path", "look"))
     if look is not None:
-        checked(ClipSpec, look, "look")
+        options_from(ClipSpec, look, "look")
     find("encoders", encoder)
     bridge = find("projectors", projector)
     if model:
@@ -151,7 +151,7 @@ def facts_options() -> dict[str, Any]:
 def _look(eyes: nn.Module, given: dict[str, Any] | None) -> ClipSpec:
     """Return what is looked at: as given, else the clip that the encoder was made for."""
     if given is not None:
-        return checked(ClipSpec, given, "look")
+        return options_from(ClipSpec, given, "look")
     config = eyes.config
     if "image_size" in config:
         return ClipSpec(config["num_frames"], config["image_size"], config["image_size"], config["seconds"],
@@ -177,7 +177,7 @@ class ComposedTraining:
         self.facts_weight, self.samples = facts_weight, samples
         self.before, _ = model.prompt.around("?")
 
-    def run(self, run: Run, evaluate_every: int) -> None:
+    def run(self, run: TrainingRun, evaluate_every: int) -> None:
         """Train to the end of the schedule."""
         self.model.to(run.accelerator.device)
         self.sees = any(p.requires_grad for p in self.model.parts["encoder"].parameters())
@@ -207,11 +207,11 @@ class ComposedTraining:
         """Return the answers' cross-entropy, with the facts' where asked, and figures for the log."""
         shown, rows = made
         soft, logits = self.embed(shown)
-        spoken, right = sequence_packing.loss(self.model.language, soft, self.before, rows)
+        spoken, right = sequence_packing.packed_loss(self.model.language, soft, self.before, rows)
         figures: dict[str, Any] = {"answers": spoken.detach(), "exact": torch.cat(right).float().mean()}
         if logits is None:
             return spoken, figures
-        dense, _ = nf.loss(self.model.parts["projector"].fields, logits, shown.facts)
+        dense, _ = nf.facts_loss(self.model.parts["projector"].fields, logits, shown.facts)
         return spoken + self.facts_weight * dense, {**figures, "facts": dense.detach()}
 
     def evaluate(self) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class ComposedTraining:
         for shown in self.data.held_out():
             soft, _ = self.embed(shown)
             rows = sequence_packing.lay_out(shown.asked, self.model.prompt)
-            _, right = sequence_packing.loss(self.model.language, soft, self.before, rows)
+            _, right = sequence_packing.packed_loss(self.model.language, soft, self.before, rows)
             for bucket, flags in zip(rows, right, strict=True):
                 for one, flag in zip(bucket.asked, flags.tolist(), strict=True):
                     count = asked.setdefault(one.kind, [0, 0])

@@ -91,7 +91,7 @@ def native_bfloat16() -> bool:
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """One training run in one folder; `train` continues it where it stopped.
 
     With several processes (`accelerate launch`) each draws batches of its own; gradients are averaged over all, so that
@@ -115,10 +115,10 @@ class Run:
         s = self.schedule
         precision = ("bf16" if native_bfloat16() else "no") if s.precision == "auto" else s.precision
         AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
-        with sharding.launched() as asked:
+        with sharding.fsdp_requested() as asked:
             self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
         self.record = resume.record(asdict(s), self.kept, processes=self.accelerator.num_processes)
-        resume.compare(self.folder, self.record)
+        resume.compare_run(self.folder, self.record)
         self.sharded = (s.shard or asked) and self.accelerator.num_processes > 1
         if self.sharded:
             sharding.shard(self.modules, self.accelerator)
@@ -159,7 +159,7 @@ class Run:
         """
         first, s = self._resume(), self.schedule
         if self.accelerator.is_main_process:
-            resume.write(self.folder, self.record)
+            resume.write_record(self.folder, self.record)
             log.info("%s: %d of %d steps to go, %d examples each, on %s, %s", self.folder, s.steps - first, s.steps,
                      s.batch_size * s.accumulate * self.accelerator.num_processes, self.accelerator.device,
                      "bfloat16" if self.accelerator.mixed_precision == "bf16" else "float32")
@@ -203,7 +203,7 @@ class Run:
                 self._evaluate(evaluate, done)
         self._swap()
         if self.sharded:
-            sharding.gather(self.parts)
+            sharding.gather_weights(self.parts)
         self.modules.eval()
         if self._board is not None:
             self._board.close()
@@ -241,7 +241,7 @@ class Run:
         """Exchange the weights and their average, where there is one."""
         done: dict[tuple, str] = {}
         for name, now in self.parts.state_dict().items() if self.average is not None else ():
-            place = (sharding.local(now).data_ptr(), now.shape)
+            place = (sharding.local_part(now).data_ptr(), now.shape)
             if now.numel() and place in done:  # tied to one that has been swapped: twice would be not at all
                 self.average[name].copy_(self.average[done[place]])
                 continue
@@ -286,7 +286,7 @@ class Run:
         if self.average is not None:
             state["average"] = self.average
         if self.sharded:
-            state = sharding.whole(state)
+            state = sharding.gather_tree(state)
         if not self.accelerator.is_main_process:
             return
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,9 @@ from mmvideo.errors import InvalidInput
 from mmvideo.nn.attention import Attention
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.training import checks, classifier
-from mmvideo.training.classifier import CHUNK, build, by_task, data_for, loss_of
+from mmvideo.training.classifier import CHUNK, build_encoder, by_task, data_for, loss_of
 from mmvideo.training.clip_data import NONE, LabelledClips
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.resume import digest, fingerprint
 from mmvideo.training.trainer import Trainer
 
@@ -79,15 +79,15 @@ def train_probe(out: Path, *, schedule: Schedule, encoder: str, task: str | list
     options_given = checks.begin(check_probe, locals())
     torch.manual_seed(schedule.seed)
     data = data_for(encoder, task=task, manifest=manifest, validation=validation, workers=workers, seed=schedule.seed)
-    network = build(encoder, data=data, init=init, form=form, options=options).eval().requires_grad_(False)
+    network = build_encoder(encoder, data=data, init=init, form=form, options=options).eval().requires_grad_(False)
     attentive = probe == "attentive"
     classes = sum(map(len, data.labels.values()))
     read = Probe(kind=probe, dim=network.dim if attentive else network.dim_pooled, num_classes=classes, heads=heads)
     kept = {split: min(num, data.size(split) or num) if data.size(split) != 0 else 0
             for split, num in (("train", clips), ("validation", evaluated))}
     known = {**data.identity(), "encoder": fingerprint(network), "features": kept["train"]}
-    run = Run(out, nn.ModuleDict({"probe": read}), schedule,
-              kept={"trainer": "probe", "options": options_given, "data": known})
+    run = TrainingRun(out, nn.ModuleDict({"probe": read}), schedule,
+                      kept={"trainer": "probe", "options": options_given, "data": known})
     key = digest([known, kept, schedule.seed, attentive, _exact(network)])
     seen = {split: _features(network, data, num, split, attentive, out / f"features-{split}-{key}.pt")
             for split, num in kept.items() if num}

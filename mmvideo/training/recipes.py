@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mmvideo.errors import MmvideoError, OutOfMemory, RecipeError, TrainingInterrupted, UnknownKey, shown
-from mmvideo.recipes import checked, keywords, read_yaml
+from mmvideo.recipes import keywords, options_from, read_yaml
 from mmvideo.registry import find, names
 from mmvideo.training import checks, resume
 from mmvideo.training.loop import Schedule
@@ -79,17 +79,17 @@ def check_training(config: str | Path, *, out: Path | None = None, steps: int | 
     trainer, about = raw.pop("trainer"), raw.pop("about", "")
     if not isinstance(about, str):
         raise RecipeError(f"{where}: about must be text, not {shown(about)}.")
-    with checks.located(where):
+    with checks.locating(where):
         schedule, options = _options(find(KIND, trainer), raw, where, steps)
         plan = TrainingPlan(trainer, Path(out or Path("runs") / Path(config).stem), where, schedule, options)
-    resume.compare(plan.folder, plan.record)
+    resume.compare_run(plan.folder, plan.record)
     return plan
 
 
 def _options(trainer: Trainer, raw: dict[str, Any], where: str, steps: int | None) -> tuple[Any, dict[str, Any]]:
     """Return the schedule and the options of a recipe, checked."""
     if trainer.options is not None:
-        made = checked(trainer.options, raw, where)
+        made = options_from(trainer.options, raw, where)
         return (replace(made, steps=steps) if steps is not None else made), {}
     parameters = {name: p for name, p in inspect.signature(trainer.train).parameters.items() if name != "out"}
     for key in raw:
@@ -100,7 +100,7 @@ def _options(trainer: Trainer, raw: dict[str, Any], where: str, steps: int | Non
     given = raw.pop("schedule")
     if steps is not None and isinstance(given, dict):
         given = {**given, "steps": steps}
-    schedule = checked(Schedule, given, f"{where}: schedule")
+    schedule = options_from(Schedule, given, f"{where}: schedule")
     options = keywords(trainer.train, raw, where, without=("out", "schedule"))
     defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
     arguments = {**defaults, **options}

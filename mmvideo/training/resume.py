@@ -95,7 +95,7 @@ def _plain(value: Any) -> Any:
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
 
 
-def read(folder: Path) -> dict[str, Any] | None:
+def read_record(folder: Path) -> dict[str, Any] | None:
     """Return what a run's folder keeps, or None.
 
     Raises:
@@ -114,7 +114,7 @@ def read(folder: Path) -> dict[str, Any] | None:
     return found
 
 
-def write(folder: Path, now: Mapping[str, Any]) -> None:
+def write_record(folder: Path, now: Mapping[str, Any]) -> None:
     """Keep a record in a run's folder; the file is replaced at once."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{RECORD}.new"
@@ -133,7 +133,7 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tupl
     return found
 
 
-def compare(folder: Path, now: Mapping[str, Any]) -> None:
+def compare_run(folder: Path, now: Mapping[str, Any]) -> None:
     """Compare a run that is about to begin with the one whose checkpoint its folder holds.
 
     Harmless changes are logged. A folder without a checkpoint is not compared, one without a record with a warning.
@@ -147,7 +147,7 @@ def compare(folder: Path, now: Mapping[str, Any]) -> None:
         raise InvalidInput(f"{folder} is a file; name a folder with --out.")
     if not any((folder / name).is_file() for name in CHECKPOINTS):
         return
-    before = read(folder)
+    before = read_record(folder)
     if before is None:
         log.warning("%s was begun by an mmvideo that kept no %s: what has changed since is not known", folder, RECORD)
         return
@@ -195,5 +195,5 @@ def _difference(old: Any, new: Any) -> str:
     return f"{said} ({', '.join(filter(None, told))})"
 
 
-__all__ = ["HARMLESS", "ON_PURPOSE", "RECORD", "accepting", "again", "changed", "compare",
-           "digest", "fingerprint", "read", "record", "write"]
+__all__ = ["HARMLESS", "ON_PURPOSE", "RECORD", "accepting", "again", "changed", "compare_run",
+           "digest", "fingerprint", "read_record", "record", "write_record"]

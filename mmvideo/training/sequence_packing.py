@@ -67,8 +67,8 @@ def _rows(rows: list, pad: int) -> Rows:
     return Rows(clip, ids, (torch.arange(longest) < lengths).long(), targets, [r[1] for r in rows])
 
 
-def loss(language: nn.Module, embeddings: Tensor, before: Sequence[int],
-         batch: Sequence[Rows]) -> tuple[Tensor, list[Tensor]]:
+def packed_loss(language: nn.Module, embeddings: Tensor, before: Sequence[int],
+                batch: Sequence[Rows]) -> tuple[Tensor, list[Tensor]]:
     """Read each clip's visual tokens once and answer all questions about it, teacher-forced.
 
     Args:
@@ -110,4 +110,4 @@ def _continued(language: nn.Module, layers: list, length: int, rows: Rows, devic
                     **with_cache(language, cache)).logits.float()
 
 
-__all__ = ["IGNORED", "Asked", "Rows", "lay_out", "loss"]
+__all__ = ["IGNORED", "Asked", "Rows", "lay_out", "packed_loss"]

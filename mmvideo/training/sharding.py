@@ -25,7 +25,7 @@ _WANTED = "ACCELERATE_USE_FSDP"
 
 
 @contextmanager
-def launched() -> Iterator[bool]:
+def fsdp_requested() -> Iterator[bool]:
     """Say whether `accelerate launch` was told to use FSDP, and keep Accelerate from wrapping anything itself."""
     asked = os.environ.get(_WANTED)
     os.environ[_WANTED] = "false"
@@ -59,18 +59,18 @@ def release(modules: nn.Module) -> None:
             module.reshard()
 
 
-def local(tensor: Tensor) -> Tensor:
+def local_part(tensor: Tensor) -> Tensor:
     """Return the part of a tensor that this process holds."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-def whole(tree: Any) -> Any:
+def gather_tree(tree: Any) -> Any:
     """Gather every split tensor in nested dictionaries and lists; all processes must call this."""
     if isinstance(tree, DTensor):
         return tree.full_tensor()
     if isinstance(tree, Mapping):
-        return {key: whole(value) for key, value in tree.items()}
-    return [whole(value) for value in tree] if isinstance(tree, list) else tree
+        return {key: gather_tree(value) for key, value in tree.items()}
+    return [gather_tree(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def split_as(value: Tensor, like: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def split_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict
 def clip(parameters: Iterable[nn.Parameter], largest: float, accelerator: Accelerator) -> None:
     """Scale the gradients down to a norm over all of them, split or whole."""
     grads = [p.grad for p in parameters if p.grad is not None]
-    mine = [local(g) for g in grads if isinstance(g, DTensor)]
+    mine = [local_part(g) for g in grads if isinstance(g, DTensor)]
     same = [g for g in grads if not isinstance(g, DTensor)]
     zero = torch.zeros((), device=accelerator.device)
     square = accelerator.reduce(sum((g.float().square().sum() for g in mine), zero), reduction="sum")
@@ -100,7 +100,7 @@ def clip(parameters: Iterable[nn.Parameter], largest: float, accelerator: Accele
         grad.mul_((largest / (norm + 1e-6)).clamp(max=1.0))
 
 
-def gather(modules: nn.Module) -> None:
+def gather_weights(modules: nn.Module) -> None:
     """Make every split weight whole again, in place, so that the modules can be saved; they are not run after this."""
     for module in modules.modules():
         for name, p in module.named_parameters(recurse=False):
@@ -108,4 +108,14 @@ def gather(modules: nn.Module) -> None:
                 module._parameters[name] = nn.Parameter(p.detach().full_tensor(), requires_grad=p.requires_grad)
 
 
-__all__ = ["clip", "gather", "launched", "local", "release", "shard", "split_as", "split_state", "whole"]
+__all__ = [
+    "clip",
+    "fsdp_requested",
+    "gather_tree",
+    "gather_weights",
+    "local_part",
+    "release",
+    "shard",
+    "split_as",
+    "split_state",
+]

@@ -177,7 +177,7 @@ class Composed(nn.Module):
         self.tokenizer.save_pretrained(str(folder / "language"))
         config = {"kind": KIND, "parts": self.names, "look": asdict(self.look), "form": self.form}
         (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        recipe = recipes.load("composed-qa")
+        recipe = recipes.load_recipe("composed-qa")
         recipe.save(folder / RECIPE)
         (folder / "README.md").write_text(_card(self, folder.name, about), encoding="utf-8")
         weights.seal(folder)
@@ -208,7 +208,7 @@ class Composed(nn.Module):
             WeightsError: not such a folder, or a part that is missing or does not fit.
         """
         folder = Path(folder).expanduser()
-        config = weights.config(weights.checked(folder))
+        config = weights.config(weights.verified(folder))
         if config.get("kind") != KIND:
             raise WeightsError(f"{folder} holds no composed model; one is written by mmvideo train or save_pretrained.")
         parts, look, form = config.get("parts"), config.get("look"), config.get("form", "")

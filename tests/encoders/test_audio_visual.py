@@ -9,7 +9,7 @@ from mmvideo.encoders import zoo
 from mmvideo.encoders.audio_visual import AudioVisual
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.costs import multiply_adds
-from mmvideo.nn.cross_modal import Bottleneck, Joint
+from mmvideo.nn.cross_modal import BottleneckFusion, Joint
 
 TINY = [name for name in AudioVisual.PRESETS if "tiny" in name]
 
@@ -78,12 +78,12 @@ def test_early_fusion_has_no_layers_before_the_joint_ones() -> None:
 
 
 def test_kinds_meet_in_the_bottleneck_alone() -> None:
-    fusion = Bottleneck(16, 2, 1, 3)
+    fusion = BottleneckFusion(16, 2, 1, 3)
     video, audio, heard = torch.rand(1, 5, 16), torch.rand(1, 4, 16), torch.tensor([True])
     with torch.inference_mode():
         first, other = (fusion(video, sound, heard)[0] for sound in (audio, torch.rand(1, 4, 16)))
         assert torch.equal(first, other), "one layer: the video has not seen what the sound wrote"
-        deeper = Bottleneck(16, 2, 2, 3)
+        deeper = BottleneckFusion(16, 2, 2, 3)
         first, other = (deeper(video, sound, heard)[0] for sound in (audio, torch.rand(1, 4, 16)))
         assert not torch.allclose(first, other)
         # Equations 8 and 9 by hand, for one layer.
@@ -98,7 +98,7 @@ def test_a_bottleneck_is_cheaper_than_full_attention() -> None:
     video, audio = torch.rand(1, 400, 16, device="meta"), torch.rand(1, 400, 16, device="meta")
     heard = torch.ones(1, dtype=torch.bool, device="meta")
     with torch.device("meta"):
-        narrow, full = Bottleneck(16, 2, 2, 4), Joint(16, 2, 2)
+        narrow, full = BottleneckFusion(16, 2, 2, 4), Joint(16, 2, 2)
     work = multiply_adds(lambda: narrow(video, audio, heard))
     assert work < 0.8 * multiply_adds(lambda: full(video, audio, heard))
 

@@ -15,7 +15,7 @@ from mmvideo.heads.linear import LinearHead
 from mmvideo.training.camera_data import TEST_SEEDS, CameraClips, make_clips
 from mmvideo.training.camera_motion import HFLIP, REVERSE, freeze_middle
 
-EMBEDDED = weights.root() / "camera-motion"
+EMBEDDED = weights.weights_root() / "camera-motion"
 
 
 @pytest.fixture(scope="module")

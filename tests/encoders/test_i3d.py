@@ -10,7 +10,7 @@ from mmvideo.encoders import zoo
 from mmvideo.encoders.i3d import I3D
 from mmvideo.encoders.preset import Input
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
-from mmvideo.nn.inception3d import Inception3d, Unit3d, pool_same, same_padding
+from mmvideo.nn.inception3d import Inception3d, Unit3d, max_pool_same, same_padding
 
 
 @pytest.mark.parametrize(("size", "kernel", "stride", "expected"), [
@@ -28,7 +28,7 @@ def test_both_ways_of_padding_agree() -> None:
         y = unit(x)
         padded = F.pad(x, (0, 1, 1, 1, 0, 1))
         assert torch.allclose(y, F.relu(unit.norm(F.conv3d(padded, unit.conv.weight, stride=2))), atol=1e-6)
-        assert torch.equal(pool_same(x, (3, 3, 3), (2, 2, 2)), F.max_pool3d(padded, 3, 2))
+        assert torch.equal(max_pool_same(x, (3, 3, 3), (2, 2, 2)), F.max_pool3d(padded, 3, 2))
 
 
 @pytest.mark.parametrize(("frames", "height", "width"), [(16, 64, 64), (9, 33, 70)])

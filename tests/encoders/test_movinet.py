@@ -8,7 +8,14 @@ import torch
 from mmvideo.encoders.movinet import MoViNet
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.costs import multiply_adds
-from mmvideo.nn.movinet_blocks import CumulativeMean, SqueezeExcite, TimeEncoding, divisible, pad_same, pool_same
+from mmvideo.nn.movinet_blocks import (
+    CumulativeMean,
+    SqueezeExcite,
+    TimeEncoding,
+    average_pool_same,
+    divisible,
+    pad_same,
+)
 
 
 def lively(name: str = "movinet-tiny-stream", **options) -> MoViNet:
@@ -121,7 +128,7 @@ def test_padding_puts_the_odd_pixel_behind(size: tuple[int, int], kernel: int) -
 
 @pytest.mark.parametrize("size", [(6, 9), (7, 8), (1, 2)])
 def test_pooling_leaves_what_is_beyond_the_border_out(size: tuple[int, int]) -> None:
-    pooled = pool_same(torch.full((1, 2, 3, *size), 7.0))
+    pooled = average_pool_same(torch.full((1, 2, 3, *size), 7.0))
     assert pooled.shape[3:] == tuple(-(-n // 2) for n in size)
     assert torch.allclose(pooled, torch.tensor(7.0))
 

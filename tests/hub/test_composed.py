@@ -204,7 +204,7 @@ def test_packed_loss_is_that_of_single_questions(eyes: Path, language: Path) -> 
     asked = [[sequence_packing.Asked("what color?", "red"), sequence_packing.Asked("how many balls are there?", "two")],
              [sequence_packing.Asked("does it fall?", "no")]]
     before, _ = model.prompt.around("?")
-    found, _ = sequence_packing.loss(model.language, soft, before, sequence_packing.lay_out(asked, model.prompt))
+    found, _ = sequence_packing.packed_loss(model.language, soft, before, sequence_packing.lay_out(asked, model.prompt))
     words, total, count = model.language.get_input_embeddings(), 0.0, 0
     for clip, row in enumerate(asked):
         for one in row:

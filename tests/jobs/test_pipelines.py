@@ -15,9 +15,9 @@ from mmvideo.errors import InvalidInput, JobIncomplete, MmvideoError
 from mmvideo.hooks import Hook
 from mmvideo.jobs import status
 from mmvideo.media import probe, read_audio, read_video, write_video
-from mmvideo.weights import root
+from mmvideo.weights import weights_root
 
-VOICES = root() / "demo" / "voices.mp4"
+VOICES = weights_root() / "demo" / "voices.mp4"
 
 
 def _run(*arguments: str | Path) -> tuple[int, str, str]:

@@ -17,7 +17,7 @@ import torch
 from mmvideo.errors import InvalidInput, VideoDecodeError
 from mmvideo.media import open_source, read_audio
 from mmvideo.sampling import at_fps, uniform, windows
-from mmvideo.sampling.gather import Span, sound_of
+from mmvideo.sampling.gather import TimeSpan, sound_of
 from mmvideo.sampling.windows import MAX_WINDOWS
 from mmvideo.stages.base import Stage
 from mmvideo.stages.sample import SampleShots
@@ -180,7 +180,8 @@ def test_the_sound_of_windows_lies_where_it_is_heard(tmp_path) -> None:
 
 def test_sound_of_spans_is_that_of_one_reading(shared_like) -> None:
     sound = shared_like
-    spans = [Span(3.0, 5.0), Span(0.0, 2.0), Span(4.25, 6.25), Span(9.5, 11.5), Span(4.25, 6.25), Span(1.00003, 1.5)]
+    spans = [TimeSpan(3.0, 5.0), TimeSpan(0.0, 2.0), TimeSpan(4.25, 6.25), TimeSpan(9.5, 11.5),
+             TimeSpan(4.25, 6.25), TimeSpan(1.00003, 1.5)]
     with open_source(sound) as source:
         got = sound_of(source, spans, 8000, 2.0)
     whole = sound.samples[0]

@@ -14,7 +14,7 @@ from conftest import STEADY, tone, write
 
 from mmvideo.errors import InvalidInput, VideoDecodeError
 from mmvideo.media import open_source, read_audio
-from mmvideo.separation.voices.save import remix
+from mmvideo.separation.voices.save import remix_voices
 from mmvideo.types import Audio
 
 RATE = 8000
@@ -170,6 +170,6 @@ def test_a_mix_takes_no_nan():
 
     for gains in ((float("nan"), 1), (float("inf"), 1), ("1", 1), (None, 1), (-1, 1), (1,)):
         with pytest.raises(InvalidInput):
-            remix(Result(), Path("a.wav"), gains, 1.0)
+            remix_voices(Result(), Path("a.wav"), gains, 1.0)
     with pytest.raises(InvalidInput):
-        remix(Result(), Path("a.wav"), (1, 1), float("nan"))
+        remix_voices(Result(), Path("a.wav"), (1, 1), float("nan"))

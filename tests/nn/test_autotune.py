@@ -99,7 +99,7 @@ def test_the_environment_switches_to_torch_alone(monkeypatch: pytest.MonkeyPatch
     assert autotune.fastest("sum", (1,), given) == "torch"
     assert not runs
     linear = nn.Linear(64, 64)
-    assert type(onednn.pack(linear)) is nn.Linear
+    assert type(onednn.pack_linears(linear)) is nn.Linear
     monkeypatch.setenv(autotune.VARIABLE, "fast")
     with pytest.raises(InvalidInput, match=r"MMVIDEO_KERNELS='fast'.*'auto'.*'torch'"):
         autotune.fastest("sum", (1,), given)
@@ -112,7 +112,7 @@ def test_layers_are_packed_only_where_that_is_faster(monkeypatch: pytest.MonkeyP
         layer, x = nn.Linear(64, 32), torch.randn(3, 64)
         with torch.inference_mode():
             expected = layer(x)
-            assert type(onednn.pack(layer)) is kind
+            assert type(onednn.pack_linears(layer)) is kind
             torch.testing.assert_close(layer(x), expected)
 
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from mmvideo.nn import facts as nf
-from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS, facts
+from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS, world_facts
 from mmvideo.toybox.physics import simulate
 from mmvideo.toybox.spec import sample_scene
 
 
 @pytest.fixture(scope="module")
 def truth() -> nf.Facts:
-    return facts(simulate([sample_scene(i, "standard") for i in range(24)]))
+    return world_facts(simulate([sample_scene(i, "standard") for i in range(24)]))
 
 
 def test_every_gate_names_a_field() -> None:
@@ -38,7 +38,7 @@ def test_gates_of_truth_are_zero_or_one_and_chain(truth: nf.Facts) -> None:
 def test_perfect_read_outs_have_no_error_and_little_loss(truth: nf.Facts) -> None:
     logits = {f.name: (p if f.kind == "value" else 40 * p - 20)
               for f in FIELDS for p in [nf.as_probabilities(FIELDS, truth)[f.name]]}
-    loss, _ = nf.loss(FIELDS, logits, truth)
+    loss, _ = nf.facts_loss(FIELDS, logits, truth)
     assert loss < 1e-4
     accuracy = nf.accuracy(FIELDS, logits, truth)
     for f in FIELDS:
@@ -49,10 +49,10 @@ def test_what_a_closed_gate_hides_changes_nothing(truth: nf.Facts) -> None:
     generator = torch.Generator().manual_seed(0)
     logits = {f.name: torch.randn(p.shape, generator=generator)
               for f in FIELDS for p in [nf.as_probabilities(FIELDS, truth)[f.name]]}
-    before, _ = nf.loss(FIELDS, logits, truth)
+    before, _ = nf.facts_loss(FIELDS, logits, truth)
     absent = truth["present"][..., 0] == 0
     logits["shape"] = torch.where(absent[..., None], 9.0, logits["shape"])
-    after, _ = nf.loss(FIELDS, logits, truth)
+    after, _ = nf.facts_loss(FIELDS, logits, truth)
     assert before == after
 
 

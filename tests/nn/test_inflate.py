@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput, UnknownName
-from mmvideo.nn.inflate import InflatedConv, cubic, inflate, pointwise
+from mmvideo.nn.inflate import InflatedConv, cubic, inflate, inflate_pointwise
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "torchvision resnet18": (torchvision.models.resnet18, 48),
@@ -53,7 +53,7 @@ def test_a_static_clip_gives_the_2d_output_at_every_time(name: str) -> None:
     assert torch.allclose(video, flat.unsqueeze(1).expand_as(video), atol=2e-5 * float(flat.abs().max()))
 
 
-@pytest.mark.parametrize("rule", [cubic, pointwise])
+@pytest.mark.parametrize("rule", [cubic, inflate_pointwise])
 def test_weights_are_copies_along_time_that_sum_to_the_2d_weights(rule) -> None:
     network = torchvision.models.resnet50()
     own = network.state_dict()

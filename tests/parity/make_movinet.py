@@ -17,7 +17,7 @@ from movinets import MoViNet
 from movinets.config import _C
 
 from mmvideo.encoders import movinet
-from mmvideo.nn.checkpoints import renamed
+from mmvideo.nn.checkpoints import renamed_tensors
 
 ABOUT = "github.com/Atze00/MoViNet-pytorch at c2d1edf"
 
@@ -43,6 +43,6 @@ for arch in movinet.RELEASES:
     for stream in (False, True):
         with torch.device("meta"):
             tensors = reference(arch, stream=stream).state_dict()
-        ours = renamed(tensors, movinet.MoViNet.CHECKPOINTS["movinet-pytorch"])
+        ours = renamed_tensors(tensors, movinet.MoViNet.CHECKPOINTS["movinet-pytorch"])
         members[f"movinet-{arch}-{'stream' if stream else 'base'}"] = fabricate.digest(ours)
 (fabricate.HERE / "movinet_members.json").write_text(json.dumps({"reference": ABOUT, "members": members}) + "\n")

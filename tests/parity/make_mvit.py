@@ -21,7 +21,7 @@ from pytorchvideo.models.hub import vision_transformers as hub
 from pytorchvideo.models.vision_transformers import create_multiscale_vision_transformers
 
 from mmvideo.encoders.mvit import MViT
-from mmvideo.nn.checkpoints import renamed
+from mmvideo.nn.checkpoints import renamed_tensors
 
 WIDEN_AT = (1, 3, 4)
 TWICE = [[i, 2.0] for i in WIDEN_AT]
@@ -42,7 +42,7 @@ fabricate.keep("mvit_pytorchvideo", reference=PYTORCHVIDEO, shapes=shapes, outpu
 
 members = {}
 for name, build in (("mvit-v1-b-16x4", hub.mvit_base_16x4), ("mvit-v1-b-32x3", hub.mvit_base_32x3)):
-    members[name] = fabricate.digest(renamed(build().state_dict(), MViT.CHECKPOINTS["pytorchvideo"]))
+    members[name] = fabricate.digest(renamed_tensors(build().state_dict(), MViT.CHECKPOINTS["pytorchvideo"]))
 (fabricate.HERE / "mvit_members.json").write_text(json.dumps({"reference": PYTORCHVIDEO, "members": members}) + "\n")
 
 CASES = ((1, "MVIT_B_16x4_CONV", HALVED), (2, "MVITv2_S_16x4", EVERY))

@@ -19,7 +19,7 @@ sys.path.extend(sys.argv[1:])
 from pytorchvideo.models import slowfast as theirs
 
 from mmvideo.encoders.slowfast import SlowFast
-from mmvideo.nn.checkpoints import renamed
+from mmvideo.nn.checkpoints import renamed_tensors
 
 ABOUT = "github.com/facebookresearch/pytorchvideo at f3142bb"
 theirs._MODEL_STAGE_DEPTH[14] = (1, 1, 1, 1)
@@ -56,5 +56,5 @@ for name, given in {"slowfast-r50-4x16": (50, 8, 5), "slowfast-r50-8x8": (50, 4,
     options = {"stage_conv_a_kernel_sizes": PATTERN_50_50} if name.endswith("16x8") else {}
     with torch.device("meta"):
         tensors = reference(*given, **options).state_dict()
-    members[name] = fabricate.digest(renamed(tensors, SlowFast.CHECKPOINTS["pytorchvideo"]))
+    members[name] = fabricate.digest(renamed_tensors(tensors, SlowFast.CHECKPOINTS["pytorchvideo"]))
 (fabricate.HERE / "slowfast_members.json").write_text(json.dumps({"reference": ABOUT, "members": members}) + "\n")

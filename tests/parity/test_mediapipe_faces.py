@@ -14,7 +14,7 @@ from mmvideo.faces import convert
 from mmvideo.faces.blazeface import FullRange, ShortRange
 from mmvideo.faces.facemesh import FaceMesh
 
-HOME = weights.root() / "faces"
+HOME = weights.weights_root() / "faces"
 
 
 @pytest.mark.parametrize(("name", "kind", "anchors"), [("short", ShortRange, 896), ("full", FullRange, 2304)])

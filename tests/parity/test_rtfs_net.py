@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmvideo.errors import WeightsError
-from mmvideo.nn.checkpoints import Format, load_strictly, renamed
+from mmvideo.nn.checkpoints import Format, load_strictly, renamed_tensors
 from mmvideo.separation import lip_resnet
 from mmvideo.separation.rtfs_net import RTFSNet
 
@@ -26,7 +26,7 @@ def test_voices(repeats: int) -> None:
 def test_lips(tmp_path: object) -> None:
     weights, golden = fabricate.golden("rtfs_net_lips")
     net = lip_resnet.LipResNet().eval()
-    load_strictly(net, renamed(weights, Format("release", lip_resnet.RELEASE_NAMES)), where="rtfs_net_lips")
+    load_strictly(net, renamed_tensors(weights, Format("release", lip_resnet.RELEASE_NAMES)), where="rtfs_net_lips")
     crops = fabricate.clip(1, 1, 6, 88, 88)[:, 0] * 4 - 2
     assert fabricate.difference(net.features(crops)[:, ::8], golden["features"]) < 1e-4
     torch.save({"model_state_dict": weights}, tmp_path / "lips.pth")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmvideo.encoders.slowfast import NON_LOCAL, SlowFast
-from mmvideo.nn.checkpoints import renamed
+from mmvideo.nn.checkpoints import renamed_tensors
 
 CLIP = fabricate.clip(1, 3, 16, 64, 64).transpose(1, 2)
 MEMBERS = json.loads((fabricate.HERE / "slowfast_members.json").read_text())["members"]
@@ -53,7 +53,7 @@ def test_checkpoints_of_pyslowfast_give_the_same() -> None:
 
 def test_non_local_blocks_of_pyslowfast_are_found() -> None:
     given = {f"s4.pathway0_nonlocal13.{n}": torch.zeros(1) for n in ("conv_theta.weight", "conv_out.bias", "bn.weight")}
-    assert set(renamed(given, SlowFast.CHECKPOINTS["pyslowfast"])) == {
+    assert set(renamed_tensors(given, SlowFast.CHECKPOINTS["pyslowfast"])) == {
         f"slow.stages.2.13.non_local.{n}" for n in ("theta.weight", "out.bias", "norm.weight")}
 
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from mmvideo.errors import WeightsError
-from mmvideo.nn.checkpoints import Format, load_strictly, renamed
+from mmvideo.nn.checkpoints import Format, load_strictly, renamed_tensors
 from mmvideo.separation import lip_motion, unet, visualvoice
 from mmvideo.separation.visualvoice import RELEASE_FILES
 
 
 def filled(module: torch.nn.Module, case: str, table: tuple) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
     weights, golden = fabricate.golden(case)
-    load_strictly(module, renamed(weights, Format("release", table)), where=case)
+    load_strictly(module, renamed_tensors(weights, Format("release", table)), where=case)
     return module.eval(), golden
 
 

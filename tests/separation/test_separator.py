@@ -16,11 +16,11 @@ from mmvideo.media import write_audio
 from mmvideo.separation.losses import si_sdr
 from mmvideo.separation.mouth_mask import MouthMask
 from mmvideo.separation.talkers import articulate, draw_mouths, random_looks
-from mmvideo.separation.training.bank import Voice, is_held_out, voices_bank
+from mmvideo.separation.training.bank import Utterance, is_held_out, voices_bank
 from mmvideo.separation.training.faces import EigenMouths
-from mmvideo.separation.training.mixes import FRAMES, SAMPLES, Mixer, MixRule
-from mmvideo.separation.training.net2net import deepened, grown, widened
-from mmvideo.separation.training.separator import _begin_with, figures, losses, train_separator
+from mmvideo.separation.training.mixes import FRAMES, SAMPLES, MixRule, SpeechMixer
+from mmvideo.separation.training.net2net import deepened, grown_separator, widened
+from mmvideo.separation.training.separator import _begin_with, losses, separation_figures, train_separator
 from mmvideo.separation.training.store import Store, Stretches
 from mmvideo.training.loop import Schedule
 from mmvideo.types import Audio, Cues
@@ -40,18 +40,18 @@ def speech(seed: int, seconds: float = 8.0) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def voices() -> list[Voice]:
-    return [Voice(f"v{i}", f"v{i}-0", speech(i)) for i in range(6)]
+def voices() -> list[Utterance]:
+    return [Utterance(f"v{i}", f"v{i}-0", speech(i)) for i in range(6)]
 
 
 @pytest.fixture(scope="module")
-def faces() -> list[Voice]:
+def faces() -> list[Utterance]:
     out = []
     for i in range(4):
         sound = speech(50 + i, 3.0)
         looks = random_looks(1, torch.Generator().manual_seed(i))
         mouths = draw_mouths(articulate(torch.from_numpy(sound / 32768.0).float())[None], looks)[0]
-        out.append(Voice("f", f"f{i}", sound, (mouths * 255).byte().numpy(), np.ones(len(mouths), bool)))
+        out.append(Utterance("f", f"f{i}", sound, (mouths * 255).byte().numpy(), np.ones(len(mouths), bool)))
     return out
 
 
@@ -73,32 +73,33 @@ def test_drawn_mouths_show_their_gestures() -> None:
     assert (wide[:, 20:30, 20:28].mean() < shut[:, 20:30, 20:28].mean() - 0.1)
 
 
-def test_a_batch_is_a_function_of_its_number(voices: list[Voice], faces: list[Voice]) -> None:
-    one, two = (Mixer(voices, faces).batch(3, 4) for _ in range(2))
+def test_a_batch_is_a_function_of_its_number(voices: list[Utterance], faces: list[Utterance]) -> None:
+    one, two = (SpeechMixer(voices, faces).batch(3, 4) for _ in range(2))
     assert torch.equal(one.mixture, two.mixture)
     assert torch.equal(one.cues.mouths, two.cues.mouths)
-    other = Mixer(voices, faces).batch(4, 4)
+    other = SpeechMixer(voices, faces).batch(4, 4)
     assert not torch.equal(one.mixture[0], other.mixture[0])
 
 
-def test_mixtures_hold_their_targets(voices: list[Voice], faces: list[Voice]) -> None:
+def test_mixtures_hold_their_targets(voices: list[Utterance], faces: list[Utterance]) -> None:
     clean = MixRule(off_screen=0, noise=0, silent_face=0, three_faces=0)
-    batch = Mixer(voices, faces, clean).batch(0, 6)
+    batch = SpeechMixer(voices, faces, clean).batch(0, 6)
     assert batch.mixture.shape == (6, SAMPLES)
     assert batch.cues.mouths.shape == (6, 2, FRAMES, 48, 48)
     torch.testing.assert_close(batch.targets.sum(1), batch.mixture)
     assert batch.mixture.abs().max() <= 1
-    hard = Mixer(voices, faces, MixRule(silent_face=0.5, drop_out=1.0, same_voice=1.0)).batch(0, 12)
+    hard = SpeechMixer(voices, faces, MixRule(silent_face=0.5, drop_out=1.0, same_voice=1.0)).batch(0, 12)
     assert (hard.targets.square().sum(-1) == 0).any()
     assert not hard.cues.valid.all(-1).any()
     assert hard.same_voice.all()
 
 
-def test_voices_of_another_speed_and_colour_are_still_in_the_mixture(voices: list[Voice], faces: list[Voice]) -> None:
+def test_voices_of_another_speed_and_colour_are_still_in_the_mixture(voices: list[Utterance],
+                                                                     faces: list[Utterance]) -> None:
     rule = MixRule(off_screen=0, noise=0, silent_face=0, three_faces=0, speed=0.2, colour_db=4.0, turned_head=1.0)
-    batch = Mixer(voices, faces, rule).batch(0, 12)
+    batch = SpeechMixer(voices, faces, rule).batch(0, 12)
     torch.testing.assert_close(batch.targets.sum(1), batch.mixture)
-    plain = Mixer(voices, faces, replace(rule, speed=0.0, colour_db=0.0)).batch(0, 12)
+    plain = SpeechMixer(voices, faces, replace(rule, speed=0.0, colour_db=0.0)).batch(0, 12)
     changed = (batch.targets - plain.targets).abs().amax(-1) > 1e-3
     assert changed.any()
     assert not changed.all(), "one voice in nine is as it was"
@@ -107,7 +108,7 @@ def test_voices_of_another_speed_and_colour_are_still_in_the_mixture(voices: lis
 def test_a_faster_voice_is_higher_and_its_mouth_is_as_fast() -> None:
     tone = (np.sin(np.arange(8 * RATE) / RATE * 2 * np.pi * 200) * 9000).astype(np.int16)
     steps = np.arange(200, dtype=np.uint8)[:, None, None].repeat(48, 1).repeat(48, 2)
-    store = Store([Voice("v", "v-0", tone, steps, np.ones(200, bool))], None)
+    store = Store([Utterance("v", "v-0", tone, steps, np.ones(200, bool))], None)
     fast = Stretches(np.zeros(2, int), np.array([10, 10]), np.array([1.0, 1.25]), np.zeros((2, 6)), np.zeros(2, int),
                      np.zeros(2, bool))
     peaks = torch.fft.rfft(store.sound(fast)).abs().argmax(1) * RATE / SAMPLES
@@ -116,9 +117,9 @@ def test_a_faster_voice_is_higher_and_its_mouth_is_as_fast() -> None:
     torch.testing.assert_close(pictures, 10 + torch.arange(64.0) * torch.tensor([[1.0], [1.25]]))
 
 
-def test_one_face_before_loud_noise(voices: list[Voice], faces: list[Voice]) -> None:
+def test_one_face_before_loud_noise(voices: list[Utterance], faces: list[Utterance]) -> None:
     rule = MixRule(one_face=1.0, three_faces=0, off_screen=0, silent_face=0)
-    batch = Mixer(voices, faces, rule).batch(0, 24)
+    batch = SpeechMixer(voices, faces, rule).batch(0, 24)
     assert batch.targets.shape[:2] == (24, 1)
     noise = batch.mixture - batch.targets[:, 0]
     above = 10 * (noise.square().mean(-1) / batch.targets[:, 0].square().mean(-1)).log10()
@@ -126,9 +127,9 @@ def test_one_face_before_loud_noise(voices: list[Voice], faces: list[Voice]) -> 
     assert above.max() > 0
 
 
-def test_blind_faces_keep_their_targets(voices: list[Voice], faces: list[Voice]) -> None:
+def test_blind_faces_keep_their_targets(voices: list[Utterance], faces: list[Utterance]) -> None:
     rule = MixRule(blind_face=1.0, drop_out=0.0, silent_face=0.0, three_faces=0.0)
-    batch = Mixer(voices, faces, rule).batch(0, 12)
+    batch = SpeechMixer(voices, faces, rule).batch(0, 12)
     still = (batch.cues.mouths.float().diff(dim=2).abs().amax((2, 3, 4)) == 0)
     assert still.all()
     unseen, flat = ~batch.cues.valid.any(-1), batch.cues.mouths.float().std((2, 3, 4)) == 0
@@ -136,12 +137,12 @@ def test_blind_faces_keep_their_targets(voices: list[Voice], faces: list[Voice])
     assert (flat & ~unseen).any()
     assert not flat.all()
     assert (batch.targets.square().sum(-1) > 0).all()
-    seeing = Mixer(voices, faces, replace(rule, blind_face=0.0)).batch(0, 12)
+    seeing = SpeechMixer(voices, faces, replace(rule, blind_face=0.0)).batch(0, 12)
     assert torch.equal(batch.mixture, seeing.mixture)
     assert not torch.equal(batch.cues.mouths, seeing.cues.mouths)
 
 
-def test_mouths_composed_from_real_pictures_follow_the_sound(faces: list[Voice]) -> None:
+def test_mouths_composed_from_real_pictures_follow_the_sound(faces: list[Utterance]) -> None:
     eigen = EigenMouths.fit(faces, num=6)
     moves = eigen.coefficients(speech(50, 3.0).astype(np.float32) / 32768)[None]
     generator = torch.Generator().manual_seed(0)
@@ -150,9 +151,9 @@ def test_mouths_composed_from_real_pictures_follow_the_sound(faces: list[Voice])
 
 
 @pytest.mark.gpu
-def test_batches_are_made_on_a_gpu(voices: list[Voice], faces: list[Voice]) -> None:
+def test_batches_are_made_on_a_gpu(voices: list[Utterance], faces: list[Utterance]) -> None:
     clean = MixRule(off_screen=0, noise=0, speed=0.2, colour_db=3.0)
-    batch, here = (Mixer(voices, faces, clean, device=device).batch(3, 4) for device in ("cuda", "cpu"))
+    batch, here = (SpeechMixer(voices, faces, clean, device=device).batch(3, 4) for device in ("cuda", "cpu"))
     assert batch.cues.mouths.is_cuda
     torch.testing.assert_close(batch.mixture.cpu(), here.mixture, atol=1e-4, rtol=1e-3)
 
@@ -164,10 +165,11 @@ def test_what_is_held_out_depends_on_the_name_alone() -> None:
     assert held == [n for n in names if is_held_out("elsewhere/" + n + ".mp4")]
 
 
-def test_a_step_lowers_the_loss_and_permuted_faces_permute_the_voices(voices: list[Voice], faces: list[Voice]) -> None:
+def test_a_step_lowers_the_loss_and_permuted_faces_permute_the_voices(voices: list[Utterance],
+                                                                      faces: list[Utterance]) -> None:
     torch.manual_seed(0)
     model = MouthMask(dim=32, hidden=64, lips=24, dilations=[1, 2, 4], shared=1)
-    batch = Mixer(voices, faces).batch(0, 4)
+    batch = SpeechMixer(voices, faces).batch(0, 4)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     seen = []
     for _ in range(12):
@@ -182,7 +184,7 @@ def test_a_step_lowers_the_loss_and_permuted_faces_permute_the_voices(voices: li
         straight = model(batch.mixture, batch.cues)
         turned = model(batch.mixture, Cues(batch.cues.mouths.flip(1), batch.cues.valid.flip(1)))
     torch.testing.assert_close(straight.flip(1), turned, atol=1e-5, rtol=1e-4)
-    found = figures(model, [batch])
+    found = separation_figures(model, [batch])
     assert set(found) == {"si_sdri", "si_sdri_same_voice", "si_sdri_filmed", "silent_db", "right"}
 
 
@@ -200,9 +202,9 @@ def test_the_causal_network_does_not_look_ahead() -> None:
     assert (a[..., 30000:] - b[..., 30000:]).abs().max() > 1e-3
 
 
-def test_the_twin_without_eyes(voices: list[Voice]) -> None:
+def test_the_twin_without_eyes(voices: list[Utterance]) -> None:
     model = MouthMask(dim=32, hidden=64, dilations=[1, 2], shared=1, outputs=2)
-    batch = Mixer(voices, [], MixRule(three_faces=0)).batch(0, 3)
+    batch = SpeechMixer(voices, [], MixRule(three_faces=0)).batch(0, 3)
     assert model(batch.mixture).shape == (3, 2, SAMPLES)
     assert losses(model, batch).shape == (3,)
     with pytest.raises(InvalidInput):
@@ -259,7 +261,7 @@ def test_a_separator_is_deepened_without_a_change_of_what_it_gives() -> None:
     mixture = torch.randn(2, 4 * 640, generator=torch.Generator().manual_seed(1))
     cues = Cues(torch.randint(256, (2, 2, 4, 48, 48), dtype=torch.uint8), torch.ones(2, 2, 4, dtype=torch.bool))
     torch.testing.assert_close(deep(mixture, cues), shallow(mixture, cues))
-    both = grown(shallow, {**shallow.config, "dim": 48, "dilations": [1, 4, 2, 8]}).eval()
+    both = grown_separator(shallow, {**shallow.config, "dim": 48, "dilations": [1, 4, 2, 8]}).eval()
     torch.testing.assert_close(both(mixture, cues), shallow(mixture, cues), rtol=1e-4, atol=1e-5)
     deep(mixture, cues).square().sum().backward()
     assert deep.trunk["blocks"][2].out.weight.grad.abs().max() > 0, "the new block learns from the first step on"
@@ -280,7 +282,7 @@ def test_the_embedded_separator_hears_who_speaks_among_unseen_voices(shared: Pat
     model = MouthMask.from_pretrained(weights.part("separator", "faces"))
     rule = MixRule(off_screen=0, noise=0, silent_face=0, three_faces=0, same_voice=0, drop_out=0)
     speakers = [voices_bank(folder)[0] for folder in sorted((shared / "data" / "librispeech" / "dev").iterdir())]
-    batch = Mixer(speakers, [], rule).batch(0, 24)
+    batch = SpeechMixer(speakers, [], rule).batch(0, 24)
     with torch.no_grad():
         estimate = model(batch.mixture, batch.cues)
     own = si_sdr(estimate, batch.targets)

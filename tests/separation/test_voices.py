@@ -22,9 +22,9 @@ from mmvideo.separation.talkers import film
 from mmvideo.separation.voices import SeparatedVoices
 from mmvideo.separation.voices.lipsync import Follows, loudness
 from mmvideo.types import Audio
-from mmvideo.weights import root
+from mmvideo.weights import weights_root
 
-CLIP = root() / "demo" / "voices.mp4"
+CLIP = weights_root() / "demo" / "voices.mp4"
 RATE = 16000
 
 

@@ -38,7 +38,7 @@ def test_every_question_is_counted_once_per_view(folder, tmp_path) -> None:
     reports = list(toybox.evaluate_accuracy(raw, out=tmp_path, where="test"))
     assert [r["view"] for r in reports] == ["full", "deaf", "blind"]
     model = Model.load(str(folder))
-    score = toybox.measure(model, level="easy", split="test", num=5, num_questions=4)
+    score = toybox.measure_accuracy(model, level="easy", split="test", num=5, num_questions=4)
     assert score.asked.total() == 5 * (4 + 2), "four questions for each scene, and a caption marked in two ways"
     assert sum(score.right.values()) < 5, "an untrained model knows next to nothing"
     assert (tmp_path / "toybox.json").exists()
@@ -49,17 +49,18 @@ def test_the_truth_scores_one(folder, monkeypatch) -> None:
     asked = []
     monkeypatch.setattr(toybox, "_ask", lambda world, num, ask=toybox._ask: asked.append(ask(world, num)) or asked[-1])
     worlds = []
-    monkeypatch.setattr(toybox, "render", lambda world, render=toybox.render: worlds.append(world) or render(world))
+    monkeypatch.setattr(toybox, "render_world", lambda world,
+                        render=toybox.render_world: worlds.append(world) or render(world))
 
     def told(self, frames, audio, questions, *, longest):
-        from mmvideo.toybox.captions import caption
+        from mmvideo.toybox.captions import scene_caption
 
         if questions[0] == [toybox.CAPTION_REQUEST]:
-            return [[caption(worlds[-1].scene(b), None)] for b in range(len(questions))]
+            return [[scene_caption(worlds[-1].scene(b), None)] for b in range(len(questions))]
         return [[q.answer for q in row] for row in asked[-1]]
 
     monkeypatch.setattr(Model, "reply", told)
-    score = toybox.measure(model, level="standard", split="test", num=6, num_questions=8)
+    score = toybox.measure_accuracy(model, level="standard", split="test", num=6, num_questions=8)
     assert set(score.by_type().values()) == {1.0}
     assert score.asked["caption"] == 6
 
@@ -68,4 +69,4 @@ def test_bad_options_are_named(folder, tmp_path) -> None:
     with pytest.raises(RecipeError, match="levels"):
         next(toybox.evaluate_accuracy({"levls": ["easy"]}, out=tmp_path, where="mine.yaml"))
     with pytest.raises(UnknownName, match="single-frame"):
-        toybox.measure(Model.load(str(folder)), level="easy", split="test", num=1, view="singleframe")
+        toybox.measure_accuracy(Model.load(str(folder)), level="easy", split="test", num=1, view="singleframe")

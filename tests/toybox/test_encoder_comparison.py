@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmvideo.errors import RecipeError, UnknownName
-from mmvideo.evaluation.intervals import difference, wilson
+from mmvideo.evaluation.intervals import difference_interval, wilson
 from mmvideo.toybox.evaluation import encoders
 from mmvideo.toybox.evaluation.encoder_claims import ABSENT, OPEN, REFUTED, SEEN, verdicts
 
@@ -28,7 +28,7 @@ def test_a_comparison_is_written_and_resumed(tmp_path, monkeypatch) -> None:
     table = (tmp_path / "encoders.md").read_text()
     assert all(name in table for name in CONFIG["families"])
     assert (tmp_path / "encoders.png").stat().st_size > 1000
-    monkeypatch.setattr(encoders.classifier, "fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(encoders.classifier, "fit_classifier", lambda *_, **__: pytest.fail("trained again"))
     assert list(encoders.compare_encoders(CONFIG, out=tmp_path, where="here")) == reports
     with pytest.raises(pytest.fail.Exception, match="trained again"):
         list(encoders.compare_encoders(CONFIG | {"steps": 3}, out=tmp_path, where="here"))
@@ -39,7 +39,7 @@ def test_the_time_of_a_resumed_training_is_that_of_all_its_steps(tmp_path) -> No
              {"step": 100, "per_second": 16.0}]  # the second fifty again, after a kill
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     schedule = encoders.Schedule(steps=100, batch_size=16, learning_rate=0.1, log_every=50)
-    run = encoders.Run(tmp_path, torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2)}), schedule)
+    run = encoders.TrainingRun(tmp_path, torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2)}), schedule)
     assert encoders._logged_seconds(run) == pytest.approx(100 + 50)
 
 
@@ -54,7 +54,8 @@ def test_configs_are_checked_before_anything_is_trained(tmp_path) -> None:
 def test_intervals_are_those_of_the_papers() -> None:
     assert wilson((81, 263)) == pytest.approx((0.2553, 0.3662), abs=1e-4)  # Newcombe 1998, paper I, method 3
     assert wilson((0, 20)) == pytest.approx((0.0, 0.1611), abs=1e-4)
-    assert difference((56, 70), (48, 80)) == pytest.approx((0.0524, 0.3339), abs=1e-4)  # paper II, example a, method 10
+    # paper II, example a, method 10
+    assert difference_interval((56, 70), (48, 80)) == pytest.approx((0.0524, 0.3339), abs=1e-4)
 
 
 def test_verdicts_follow_from_the_intervals() -> None:

@@ -10,7 +10,7 @@ from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.media import read_audio, read_video
 from mmvideo.toybox.make import make
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.render import render
+from mmvideo.toybox.render import render_world
 from mmvideo.toybox.spec import sample_scene, split_seed
 
 SMALL = {"num": 2, "level": "easy", "split": "validation", "start": 3, "size": 96, "fps": 16}
@@ -28,7 +28,7 @@ def test_the_mp4_holds_the_rendered_frames_and_sound(made):
     folder, _, _ = made
     video = read_video(folder / "validation-easy-000003.mp4")
     world = simulate([sample_scene(split_seed("validation", 3), "easy")])
-    drawn = render(world, size=96, fps=16, num_frames=32)[0]
+    drawn = render_world(world, size=96, fps=16, num_frames=32)[0]
     assert video.frames.shape == drawn.shape
     assert video.pts_seconds[16] == pytest.approx(1.0, abs=1e-3)
     assert (video.frames.float() - drawn.float()).abs().mean() < 8

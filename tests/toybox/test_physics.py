@@ -9,7 +9,7 @@ import torch
 
 from mmvideo.errors import UnknownName
 from mmvideo.toybox import vocabulary as v
-from mmvideo.toybox.facts import FIELDS, HEARD, NEXT_KINDS, facts
+from mmvideo.toybox.facts import FIELDS, HEARD, NEXT_KINDS, world_facts
 from mmvideo.toybox.physics import DENSITY, simulate
 from mmvideo.toybox.spec import SceneSpec, ToySpec, sample_scene, split_seed
 
@@ -109,7 +109,7 @@ def test_facts_say_what_the_scene_holds() -> None:
     ball = toy("blue", (0.25, 0.5), (0.5, 0.0), "wood", size="small", voice="beep", beep_seconds=(0.3,))
     target = toy("red", (0.7, 0.5))
     world = simulate([scene(ball, target, walls=(False,) * 4, friction=0.2)])
-    told = facts(world)
+    told = world_facts(world)
     blue, red = v.COLORS.index("blue"), v.COLORS.index("red")
     assert told["present"][0, :, 0].nonzero().flatten().tolist() == sorted((blue, red))
     assert told["material"][0, blue] == v.MATERIALS.index("wood")
@@ -123,7 +123,7 @@ def test_facts_say_what_the_scene_holds() -> None:
     assert NEXT_KINDS[told["next"][0, red]] == "stop"
     assert NEXT_KINDS[told["next"][0, blue]] == "nothing"
     assert told["first_next"][0] == red
-    silent = facts(world, sound_track=torch.tensor([False]))
+    silent = world_facts(world, sound_track=torch.tensor([False]))
     assert silent["heard"].sum() == 0
     assert {f.name for f in FIELDS} == set(told)
 

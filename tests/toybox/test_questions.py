@@ -12,7 +12,7 @@ from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.balance import scenes
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.questions import FAMILIES, KINDS, TYPES, Question, ask
+from mmvideo.toybox.questions import FAMILIES, KINDS, TYPES, Question, ask_questions
 from mmvideo.toybox.spec import NEVER, SceneSpec, ToySpec
 from mmvideo.toybox.words import tokenize, vocabulary
 from mmvideo.toybox.world import Scene
@@ -23,7 +23,7 @@ NUM = 160
 @pytest.fixture(scope="module", params=v.LEVELS)
 def asked(request) -> list[tuple[Scene, list[Question]]]:
     found = scenes(request.param, "validation", NUM)
-    return [(scene, ask(scene, random.Random(i))) for i, scene in enumerate(found)]
+    return [(scene, ask_questions(scene, random.Random(i))) for i, scene in enumerate(found)]
 
 
 def toy(shape: str, color: str, at: tuple[float, float], go: tuple[float, float] = (0.0, 0.0), **more) -> ToySpec:
@@ -41,7 +41,8 @@ def stage(*toys: ToySpec, **more) -> Scene:
 
 def answers(scene: Scene, kind: str, *, tries: int = 80, **more) -> set[tuple[str, str]]:
     """Every (text, answer) of a type that can be drawn."""
-    return {(q.text, q.answer) for i in range(tries) for q in ask(scene, random.Random(i), types={kind}, **more)}
+    return {(q.text, q.answer) for i in range(tries)
+            for q in ask_questions(scene, random.Random(i), types={kind}, **more)}
 
 
 def said(scene: Scene, kind: str, **more) -> set[str]:
@@ -86,7 +87,7 @@ def test_a_question_offers_the_right_answer_among_its_choices(asked):
 
 def test_the_same_random_state_asks_the_same(asked):
     for i, (scene, questions) in enumerate(asked[:30]):
-        assert ask(scene, random.Random(i)) == questions
+        assert ask_questions(scene, random.Random(i)) == questions
 
 
 def test_yes_and_no_come_equally_often(asked):
@@ -142,7 +143,7 @@ def test_sounds_are_heard_only_with_a_sound_track():
     assert said(scene, "num_beeps") == {"two"}
     assert said(scene, "beeper") == {"the red ball"}
     assert said(scene, "num_beeps", has_sound=False) == {"there is no sound track"}
-    silent = ask(scene, random.Random(0), has_sound=False)
+    silent = ask_questions(scene, random.Random(0), has_sound=False)
     assert {q.answer for q in silent if q.family == "sound"} == {"there is no sound track"}
     assert 1 <= sum(q.family == "sound" for q in silent) <= 4
 
@@ -159,19 +160,19 @@ def test_references_fit_one_toy_and_do_not_give_the_answer(asked):
 def test_held_out_pairs_are_not_asked_for_in_train():
     held = {f"{color} {shape}" for color, shape in v.HELD_OUT_PAIRS}
     for i, scene in enumerate(scenes("easy", "train", 100)):
-        for q in ask(scene, random.Random(i), types={"is_there"}):
+        for q in ask_questions(scene, random.Random(i), types={"is_there"}):
             assert not any(pair in q.text for pair in held), q
 
 
 def test_an_unknown_type_is_refused_with_a_guess(collision):
     with pytest.raises(UnknownName, match="direction_start"):
-        ask(collision, random.Random(0), types={"direction_stat"})
+        ask_questions(collision, random.Random(0), types={"direction_stat"})
     with pytest.raises(InvalidInput, match="num"):
-        ask(collision, random.Random(0), num=-1)
+        ask_questions(collision, random.Random(0), num=-1)
 
 
 def test_a_scene_that_nobody_sees_has_no_questions():
-    assert ask(stage(toy("ball", "red", (-3.0, 0.5))), random.Random(0)) == []
+    assert ask_questions(stage(toy("ball", "red", (-3.0, 0.5))), random.Random(0)) == []
     assert NEVER > v.CLIP_SECONDS
 
 
@@ -179,5 +180,5 @@ def test_asking_is_fast():
     found = list(scenes("easy", "validation", 200))
     start = time.process_time()
     for i, scene in enumerate(found):
-        ask(scene, random.Random(i))
+        ask_questions(scene, random.Random(i))
     assert len(found) / (time.process_time() - start) > 60

@@ -12,13 +12,13 @@ from mmvideo.errors import InvalidInput
 from mmvideo.toybox import spec as toybox_spec
 from mmvideo.toybox.physics import simulate
 from mmvideo.toybox.sound import synthesise
-from mmvideo.toybox.world import Event
+from mmvideo.toybox.world import SceneEvent
 
 RATE = 16_000
 
 
 def _bounce(material: str, seconds: float = 0.7, *, force: float = 0.5, size: str = "large"):
-    event = Event("bounce", seconds, 0, side="left", force=force)
+    event = SceneEvent("bounce", seconds, 0, side="left", force=force)
     return world(scene(toy("box", material=material, size=size), seed=3), events=[[event]])
 
 
@@ -61,7 +61,7 @@ def test_harder_is_louder_and_larger_is_lower():
 
 def test_a_hit_sounds_both_materials():
     pair = scene(toy("box", material="rubber", position=(0.3, 0.5)), toy("star", "blue", material="metal"), seed=3)
-    both = synthesise(world(pair, events=[[Event("hit", 0.7, 0, 1, force=0.5)]]))[0]
+    both = synthesise(world(pair, events=[[SceneEvent("hit", 0.7, 0, 1, force=0.5)]]))[0]
     spectrum = torch.fft.rfft(both[int(0.7 * RATE):]).abs()
     hz = torch.fft.rfftfreq(len(both) - int(0.7 * RATE), 1 / RATE)
     quiet = spectrum[(hz > 500) & (hz < 1000)].mean()

@@ -14,8 +14,16 @@ from mmvideo.toybox.encoder import ToyboxAV
 from mmvideo.toybox.training import joint as toybox_joint
 from mmvideo.toybox.training import language as toybox_language
 from mmvideo.toybox.training import perception as toybox_perception
-from mmvideo.toybox.training.batches import CAPTION_TYPE, draw, tokenize
-from mmvideo.toybox.training.parts import Sizes, answers, grown, load_parts, new_concepts, new_language, new_resampler
+from mmvideo.toybox.training.batches import CAPTION_TYPE, draw_batch, tokenize_questions
+from mmvideo.toybox.training.parts import (
+    Sizes,
+    answers,
+    grown_resampler,
+    load_parts,
+    new_concepts,
+    new_language,
+    new_resampler,
+)
 from mmvideo.training import recipes
 from mmvideo.training.loop import Schedule
 from mmvideo.vlm.language_model import LanguageModel
@@ -31,18 +39,18 @@ def schedule(steps: int, **other) -> Schedule:
 
 
 def test_a_batch_depends_on_its_numbers_alone() -> None:
-    first, again = (draw(range(380, 390), split="train", levels=LEVELS, num_questions=4) for _ in range(2))
+    first, again = (draw_batch(range(380, 390), split="train", levels=LEVELS, num_questions=4) for _ in range(2))
     assert torch.equal(first.frames, again.frames)
     assert torch.equal(first.audio, again.audio)
     assert first.questions == again.questions
-    part = draw(range(382, 384), split="train", levels=LEVELS)
+    part = draw_batch(range(382, 384), split="train", levels=LEVELS)
     assert [s.seed for s in part.world.specs] == [s.seed for s in first.world.specs[2:4]]
-    test = draw(range(4), split="test", levels=LEVELS)
+    test = draw_batch(range(4), split="test", levels=LEVELS)
     assert not {s.seed for s in test.world.specs} & {s.seed for s in first.world.specs}
 
 
 def test_a_baseline_sees_or_hears_less() -> None:
-    batch = draw(range(6), split="train", levels=LEVELS, single_frame=True, deaf=True)
+    batch = draw_batch(range(6), split="train", levels=LEVELS, single_frame=True, deaf=True)
     assert (batch.frames == batch.frames[:, :1]).all()
     assert batch.audio.abs().max() == 0
     assert not batch.has_sound.any()
@@ -51,8 +59,8 @@ def test_a_baseline_sees_or_hears_less() -> None:
 @torch.no_grad()
 def test_teacher_forcing_marks_exactly_the_answer() -> None:
     language, concepts = new_language(TINY), new_concepts(TINY)
-    batch = draw(range(5), split="train", levels=LEVELS, rendered=False, num_questions=6, caption_share=1.0)
-    dialogues = tokenize(batch.questions, language.tokenizer)
+    batch = draw_batch(range(5), split="train", levels=LEVELS, rendered=False, num_questions=6, caption_share=1.0)
+    dialogues = tokenize_questions(batch.questions, language.tokenizer)
     assert sum(len(d.questions) for d in dialogues) == sum(map(len, batch.questions))
     for d in dialogues:
         for row, question in enumerate(d.questions):
@@ -103,20 +111,20 @@ def test_the_first_line_after_a_resume_is_a_mean_over_the_steps_since(tmp_path) 
 
 
 def _stop_after(step: int, run) -> None:
-    from mmvideo.training.loop import Run
+    from mmvideo.training.loop import TrainingRun
 
-    save = Run._save
+    save = TrainingRun._save
 
     def save_then_stop(self, done: int) -> None:
         save(self, done)
         if done == step:
             raise KeyboardInterrupt
 
-    Run._save = save_then_stop
+    TrainingRun._save = save_then_stop
     try:
         run()
     finally:
-        Run._save = save
+        TrainingRun._save = save
 
 
 def test_the_three_steps_make_a_model_that_loads(tmp_path) -> None:
@@ -127,7 +135,7 @@ def test_the_three_steps_make_a_model_that_loads(tmp_path) -> None:
                              perception=str(tmp_path / "perception"), language=str(tmp_path / "language"),
                              domain_scenes=96)
     encoder, resampler, language = load_parts(tmp_path / "joint" / "model")
-    batch = draw(range(2), split="test", levels=LEVELS)
+    batch = draw_batch(range(2), split="test", levels=LEVELS)
     tokens = resampler(encoder(batch.frames, batch.audio, batch.has_sound))
     whole = str(tmp_path / "joint" / "model")
     for trainer, options in ((toybox_language, {"num_questions": 2}), (toybox_perception, {})):
@@ -177,11 +185,11 @@ def test_a_resampler_of_older_fields_grows_and_says_what_it_said() -> None:
     now = [f.to_dict() for f in new_resampler(TINY).fields]
     older = [{**f, "waves": 0} for f in now if f["name"] not in ("told", "ahead", "sets_out")]
     old = Resampler.from_config({**new_resampler(TINY).config, "fields": older}).eval()
-    new = grown(old)
+    new = grown_resampler(old)
     assert {f.name for f in new.fields} > {f.name for f in old.fields}
-    batch = draw(range(3), split="train", levels=LEVELS)
+    batch = draw_batch(range(3), split="train", levels=LEVELS)
     features = ToyboxAV(dim=TINY.dim, depth=TINY.depth).eval()(batch.frames, batch.audio)
     assert torch.allclose(old(features), new(features), atol=1e-5)
     for name, read in old.look(features).logits.items():
         assert torch.allclose(read, new.look(features).logits[name], atol=1e-5), name
-    assert grown(new) is new
+    assert grown_resampler(new) is new

@@ -14,7 +14,7 @@ from mmvideo.encoders.masked_autoencoder import MaskedAutoencoder
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.toybox.training import videomae
 from mmvideo.training import recipes
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 
 LEVELS = {"easy": 1.0}
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "train" / "videomae-toybox.yaml"
@@ -54,16 +54,16 @@ def test_a_few_steps_lower_the_loss(tmp_path) -> None:
 def test_a_stopped_run_goes_on_exactly(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"levels": LEVELS, "decoder_mask_ratio": 0.5, "depth_decoder": 1}
     videomae.pretrain_videomae(tmp_path / "whole", schedule=schedule(4), **options)
-    save = Run._save
+    save = TrainingRun._save
 
     def save_then_stop(self, done: int) -> None:
         save(self, done)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "_save", save_then_stop)
+    monkeypatch.setattr(TrainingRun, "_save", save_then_stop)
     with pytest.raises(KeyboardInterrupt):
         videomae.pretrain_videomae(tmp_path / "halves", schedule=schedule(4), **options)
-    monkeypatch.setattr(Run, "_save", save)
+    monkeypatch.setattr(TrainingRun, "_save", save)
     videomae.pretrain_videomae(tmp_path / "halves", schedule=schedule(4), **options)
     assert losses(tmp_path / "whole") == losses(tmp_path / "halves")
     whole, halves = (zoo.load(tmp_path / name / "encoder").state_dict() for name in ("whole", "halves"))

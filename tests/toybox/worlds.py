@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mmvideo.toybox.spec import SceneSpec, ToySpec
-from mmvideo.toybox.world import Event, World
+from mmvideo.toybox.world import SceneEvent, World
 
 NUM_STEPS = 193
 
@@ -22,7 +22,7 @@ def scene(*toys: ToySpec, seed: int = 0, view: str = "top", walls: tuple[bool, .
     return SceneSpec(seed, "easy", view, toys, walls, occluder, "static", 0.0, offscreen, 0.1)
 
 
-def world(*specs: SceneSpec, events: list[list[Event]] | None = None, camera: torch.Tensor | None = None,
+def world(*specs: SceneSpec, events: list[list[SceneEvent]] | None = None, camera: torch.Tensor | None = None,
           flash: float = 0.0) -> World:
     seconds = torch.arange(NUM_STEPS) / 64
     shape = (len(specs), NUM_STEPS, max(len(spec.toys) for spec in specs))

@@ -23,7 +23,7 @@ from mmvideo.media import write_video
 from mmvideo.toybox import tasks
 from mmvideo.training import classifier, recipes
 from mmvideo.training.clip_data import LabelledClips, Manifest
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 
 SMALL = {"width": 0.05, "dim_hidden": 24, "dropout": 0.0}
 
@@ -34,7 +34,7 @@ def schedule(**other) -> Schedule:
 
 
 def test_a_film_and_the_same_backwards_differ_in_their_label_only() -> None:
-    made = tasks.draw(range(32), tasks=["direction", "speed", "order"], split="test")
+    made = tasks.draw_clips(range(32), tasks=["direction", "speed", "order"], split="test")
     for kind, task in enumerate(("direction", "order")):
         first, second = made.frames[kind::4], made.frames[kind + 2::4]
         assert torch.equal(first, second.flip(1))
@@ -46,7 +46,7 @@ def test_a_film_and_the_same_backwards_differ_in_their_label_only() -> None:
 
 
 def test_the_label_is_what_the_frames_show() -> None:
-    made = tasks.draw(range(40), tasks=["direction"], split="test")
+    made = tasks.draw_clips(range(40), tasks=["direction"], split="test")
     for frames, label in zip(made.frames.float(), made.labels["direction"].tolist(), strict=True):
         ground = frames.median(0).values
         moving = (frames - ground).abs().amax(1) > 40  # (T, H, W)
@@ -57,15 +57,15 @@ def test_the_label_is_what_the_frames_show() -> None:
 
 
 def test_what_sounds_is_never_seen_and_labels_are_balanced() -> None:
-    made = tasks.draw(range(120), tasks=["sounding"], split="test")
+    made = tasks.draw_clips(range(120), tasks=["sounding"], split="test")
     assert torch.equal(made.frames[:, 0], made.frames[:, -1]), "nothing in sight moves"
     assert (made.audio.abs().amax(1) > 0.05).all(), "but something is heard"
     shares = made.labels["sounding"].bincount() / 120
     assert (shares - 1 / 3).abs().max() < 0.13
-    again = tasks.draw(range(7, 9), tasks=["sounding"], split="test")
+    again = tasks.draw_clips(range(7, 9), tasks=["sounding"], split="test")
     assert torch.equal(again.frames, made.frames[7:9])
     with pytest.raises(UnknownName, match="direction"):
-        tasks.draw([0], tasks=["directon"])
+        tasks.draw_clips([0], tasks=["directon"])
 
 
 def config(path: Path, **other) -> Path:
@@ -114,7 +114,7 @@ def test_two_processes_learn_as_one_with_batches_twice_as_large(tmp_path) -> Non
     assert [process.returncode for process in ranks] == [0, 0], errors
     ends = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")]
     torch.manual_seed(0)
-    begin = classifier.build("c3d-tiny", data=classifier.data_for("c3d-tiny", task="direction"), options=SMALL)
+    begin = classifier.build_encoder("c3d-tiny", data=classifier.data_for("c3d-tiny", task="direction"), options=SMALL)
     moved = max(float((ends[0][name] - x).abs().max()) for name, x in begin.state_dict().items())
     apart = max(float((ends[1][name] - x).abs().max()) for name, x in ends[0].items())
     assert moved > 1e-3
@@ -132,8 +132,9 @@ def test_accumulated_batches_are_one_large_batch(tmp_path) -> None:
 def test_the_average_of_the_weights_is_what_is_evaluated_and_left(tmp_path) -> None:
     layer = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(layer.weight)
-    run = Run(tmp_path, nn.ModuleDict({"layer": layer}),
-              schedule(steps=3, learning_rate=1.0, optimizer="sgd", ema=0.5, weight_decay=0.0, decay=0.001, warmup=1))
+    run = TrainingRun(tmp_path, nn.ModuleDict({"layer": layer}),
+                      schedule(steps=3, learning_rate=1.0, optimizer="sgd", ema=0.5, weight_decay=0.0, decay=0.001,
+                               warmup=1))
     path, told = [], []
 
     def loss(step):
@@ -153,7 +154,7 @@ def test_the_average_of_the_weights_is_what_is_evaluated_and_left(tmp_path) -> N
 def test_layers_near_the_input_learn_more_slowly(tmp_path) -> None:
     parts = nn.ModuleDict({"patch_embed": nn.Linear(2, 2), "blocks": nn.ModuleList(nn.Linear(2, 2) for _ in range(2)),
                            "head": nn.Linear(2, 2)})
-    run = Run(tmp_path, nn.ModuleDict({"encoder": parts}), schedule(layer_decay=0.5, optimizer="adamw"))
+    run = TrainingRun(tmp_path, nn.ModuleDict({"encoder": parts}), schedule(layer_decay=0.5, optimizer="adamw"))
     rates = {id(p): g["rate"] / 0.003 for o in run.optimizers for g in o.param_groups for p in g["params"]}
     found = {name: rates[id(p)] for name, p in parts.named_parameters() if name.endswith("weight")}
     assert found == {"patch_embed.weight": 0.125, "blocks.0.weight": 0.25, "blocks.1.weight": 0.5, "head.weight": 1.0}
@@ -172,13 +173,13 @@ def test_mixing_keeps_the_shares_that_it_tells() -> None:
     for options in ({"mixup": 1.0, "cutmix": 0.0}, {"mixup": 0.0, "cutmix": 1.0}):
         swapped = False
         for _ in range(8):
-            out, partner, share = classifier.mixed(clips, **options)
+            out, partner, share = classifier.mixed_clips(clips, **options)
             bright = (out.frames.float() / (255 if out.frames.dtype == torch.uint8 else 1)).mean((1, 2, 3, 4))
             if partner.tolist() == [1, 0]:
                 assert bright.tolist() == pytest.approx([1 - share, share], abs=1e-5)
                 swapped = True
         assert swapped
-    same, _, share = classifier.mixed(clips, mixup=0.0, cutmix=0.0)
+    same, _, share = classifier.mixed_clips(clips, mixup=0.0, cutmix=0.0)
     assert same is clips
     assert share == 1
 
@@ -206,11 +207,11 @@ def test_a_list_of_files_is_learned_and_saved_with_its_labels(tmp_path) -> None:
     saved = zoo.load(tmp_path / "run" / "model")
     assert saved.labels == ("bright", "dark")
     more = classifier.data_for("c3d-tiny", task="speed")
-    again = classifier.build("c3d-tiny", data=more, init=str(tmp_path / "run" / "model"), options=SMALL)
+    again = classifier.build_encoder("c3d-tiny", data=more, init=str(tmp_path / "run" / "model"), options=SMALL)
     assert torch.equal(again.fc6.weight, saved.fc6.weight)
     assert again.num_classes == 3
     with pytest.raises(WeightsError):
-        classifier.build("c3d-tiny", data=more, init=str(tmp_path / "run" / "model"))
+        classifier.build_encoder("c3d-tiny", data=more, init=str(tmp_path / "run" / "model"))
 
 
 def test_lists_that_cannot_be_used_are_refused(tmp_path) -> None:

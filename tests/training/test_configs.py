@@ -17,7 +17,7 @@ from mmvideo.errors import MediaNotFound, MmvideoError, RecipeError, UnknownName
 from mmvideo.evaluation import recipes as evaluation
 from mmvideo.training import recipes as training
 
-NAMES = [name for name in recipes.names("configs") if name.startswith(("train/", "eval/"))]
+NAMES = [name for name in recipes.recipe_names("configs") if name.startswith(("train/", "eval/"))]
 CHECKS = {"train": training.check_training, "eval": evaluation.check_evaluation}
 WRONG = (None, True, -1, 10**30, float("nan"), "", "no such thing", [], ["x"], {"no such key": 1}, "x" * 10_000)
 

@@ -24,7 +24,7 @@ from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.toybox.training import perception as toybox_perception
 from mmvideo.toybox.training import videomae
 from mmvideo.training import camera_motion, classifier, composed, probe, recipes, resume
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 from tests.tiny import make_clip
 
 SMALL = {"width": 0.05, "dim_hidden": 24, "dropout": 0.0}
@@ -141,7 +141,7 @@ def test_several_changes_are_all_named_and_a_new_folder_is_free(tmp_path: Path) 
 def run(folder: Path, kept: dict | None = None, width: int = 2, **plan: Any) -> None:
     """Train a small layer for a step."""
     torch.manual_seed(0)
-    made = Run(folder, nn.ModuleDict({"net": network(width)}), schedule(**plan), kept=kept or {})
+    made = TrainingRun(folder, nn.ModuleDict({"net": network(width)}), schedule(**plan), kept=kept or {})
     layer = made.parts["net"]["layers"][0]
     made.train(lambda _: torch.ones(1, width), lambda batch: (layer(batch).square().mean(), {}))
 
@@ -168,8 +168,8 @@ def test_accepted_settings_are_those_that_are_used(tmp_path: Path) -> None:
     run(tmp_path, optimizer="adamw", weight_decay=0.5)
     with resume.accepting(True):
         torch.manual_seed(0)
-        made = Run(tmp_path, nn.ModuleDict({"net": network(2)}),
-                   schedule(steps=2, optimizer="adamw", weight_decay=0.1, learning_rate=0.5))
+        made = TrainingRun(tmp_path, nn.ModuleDict({"net": network(2)}),
+                           schedule(steps=2, optimizer="adamw", weight_decay=0.1, learning_rate=0.5))
         made._resume()
     groups = [group for optimizer in made.optimizers for group in optimizer.param_groups]
     assert {group["weight_decay"] for group in groups} == {0.1, 0.0}
@@ -270,7 +270,7 @@ def test_every_trainer_keeps_its_config_and_compares(name: str, tmp_path: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(videomae, "EVALUATED", 4)
     monkeypatch.setattr(videomae, "CHUNK", 4)
-    monkeypatch.setattr(Run, "_evaluate", lambda *_: None)
+    monkeypatch.setattr(TrainingRun, "_evaluate", lambda *_: None)
     train, changes = _trainers(tmp_path)[name]
     out = tmp_path / "run"
     train(out)
@@ -289,7 +289,7 @@ def test_every_trainer_keeps_its_config_and_compares(name: str, tmp_path: Path,
 
 
 def test_frozen_weights_are_compared_by_what_they_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Run, "_evaluate", lambda *_: None)
+    monkeypatch.setattr(TrainingRun, "_evaluate", lambda *_: None)
     train, _ = _trainers(tmp_path)["composed"]
     train(tmp_path / "run")
     torch.manual_seed(1)
@@ -299,8 +299,8 @@ def test_frozen_weights_are_compared_by_what_they_hold(tmp_path: Path, monkeypat
 
 
 def test_the_joint_trainer_compares_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Run, "_evaluate", lambda *_: None)
-    monkeypatch.setattr(toybox_joint.domain, "fit", lambda *_, **__: None)
+    monkeypatch.setattr(TrainingRun, "_evaluate", lambda *_: None)
+    monkeypatch.setattr(toybox_joint.domain, "fit_domain", lambda *_, **__: None)
     parts = (toybox_parts.new_encoder(TINY), toybox_parts.new_resampler(TINY), toybox_parts.new_language(TINY))
     toybox_parts.save_parts(tmp_path / "whole", *parts)
     train = _toybox(toybox_joint, perception=str(tmp_path / "whole"), language="", num_questions=2)
@@ -312,7 +312,7 @@ def test_the_joint_trainer_compares_too(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_words_of_a_language_model_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Run, "_evaluate", lambda *_: None)
+    monkeypatch.setattr(TrainingRun, "_evaluate", lambda *_: None)
     train = _toybox(toybox_language, num_questions=2, sizes=TINY)
     train(tmp_path)
     words = [*toybox_parts.words.vocabulary(), "aardvark"]
@@ -386,10 +386,10 @@ def test_a_classifier_is_taken_over_only_with_its_names_in_order(labels: tuple[s
         def __init__(self, names: tuple[str, ...]):
             self.labels = {"label": names}
 
-    source = classifier.build("c3d-tiny", data=Data(("cat", "dog")), options=SMALL)
+    source = classifier.build_encoder("c3d-tiny", data=Data(("cat", "dog")), options=SMALL)
     source.save_pretrained(tmp_path)
     with caplog.at_level(logging.INFO, "mmvideo.training"):
-        made = classifier.build("c3d-tiny", data=Data(labels), init=str(tmp_path), options=SMALL)
+        made = classifier.build_encoder("c3d-tiny", data=Data(labels), init=str(tmp_path), options=SMALL)
     (last,) = [name for name, x in source.named_parameters() if x.shape == (2, SMALL["dim_hidden"])]
     assert torch.equal(made.get_parameter(last), source.get_parameter(last)) == taken
     assert torch.equal(made.fc6.weight, source.fc6.weight)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from mmvideo.toybox.training import parts as toybox_parts
-from mmvideo.training.sharding import launched
+from mmvideo.training.sharding import fsdp_requested
 from tests.tiny import make_clip
 
 SIZES = toybox_parts.Sizes(dim=32, depth=1, dim_llm=48, depth_llm=2)
@@ -24,14 +24,14 @@ from torch.distributed.tensor import DTensor
 from mmvideo.training import composed, sharding
 from mmvideo.training.loop import Schedule
 
-home, split, gather = Path(sys.argv[1]), [], sharding.gather
+home, split, gather = Path(sys.argv[1]), [], sharding.gather_weights
 def noting(modules):
     named = dict(modules.named_parameters())
     split.append([name for name, p in named.items() if isinstance(p, DTensor)])
     split.append(sum(p.to_local().numel() if isinstance(p, DTensor) else 0 for p in named.values()))
     split.append(sum(p.numel() if isinstance(p, DTensor) else 0 for p in named.values()))
     gather(modules)
-sharding.gather = noting
+sharding.gather_weights = noting
 for out, steps, shard in (("whole", 4, False), ("split", 2, True), ("split", 4, True)):
     plan = Schedule(steps=steps, batch_size=1, learning_rate=0.5, warmup=1, decay=0.001, log_every=1, precision="no",
                     optimizer="sgd", shard=shard, clip=0.1, ema=0.5)
@@ -84,11 +84,11 @@ def test_split_layers_learn_as_whole_ones(tmp_path: Path) -> None:
 
 def test_the_launcher_is_asked_and_kept_from_wrapping(monkeypatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with launched() as asked:
+    with fsdp_requested() as asked:
         assert asked
         assert os.environ["ACCELERATE_USE_FSDP"] == "false"
     assert os.environ["ACCELERATE_USE_FSDP"] == "true"
     monkeypatch.delenv("ACCELERATE_USE_FSDP")
-    with launched() as asked:
+    with fsdp_requested() as asked:
         assert not asked
     assert "ACCELERATE_USE_FSDP" not in os.environ

@@ -28,7 +28,7 @@ log = logging.getLogger("mmvideo.training")
 
 
 @dataclass(frozen=True)
-class Voice:
+class Utterance:
     """One stretch of speech of one person."""
 
     speaker: str
@@ -58,7 +58,7 @@ def grid_clips(folder: str | Path, *, held_out: bool) -> list[Path]:
     return [p for p in found if is_held_out(p.name) == held_out]
 
 
-def faces_bank(folder: str | Path, cache: str | Path, *, held_out: bool = False) -> list[Voice]:
+def faces_bank(folder: str | Path, cache: str | Path, *, held_out: bool = False) -> list[Utterance]:
     """Read clips of one talking face each, with mouths cut out by the face stage; the second time from the cache.
 
     Args:
@@ -76,7 +76,7 @@ def faces_bank(folder: str | Path, cache: str | Path, *, held_out: bool = False)
     with np.load(path, allow_pickle=False) as kept:
         names, sound, mouths, seen = kept["names"], kept["sound"], kept["mouths"], kept["seen"]
     speaker = Path(folder).name
-    return [Voice(speaker, str(n), s, m, v) for n, s, m, v in zip(names, sound, mouths, seen, strict=True)]
+    return [Utterance(speaker, str(n), s, m, v) for n, s, m, v in zip(names, sound, mouths, seen, strict=True)]
 
 
 def _cut_all(clips: list[Path], path: Path) -> None:
@@ -122,13 +122,14 @@ def voice_files(folder: str | Path) -> list[Path]:
     return found
 
 
-def voices_bank(folder: str | Path) -> list[Voice]:
+def voices_bank(folder: str | Path) -> list[Utterance]:
     """Read every .flac and .wav under a folder; the speaker is what stands before the first dash of the name.
 
     Raises:
         MediaNotFound: there is none.
     """
-    return [Voice(p.stem.split("-")[0], p.stem, as_int16(read_audio(p, sample_rate=RATE, mono=True).samples[0].numpy()))
+    return [Utterance(p.stem.split("-")[0], p.stem,
+                      as_int16(read_audio(p, sample_rate=RATE, mono=True).samples[0].numpy()))
             for p in voice_files(folder)]
 
 
@@ -141,4 +142,5 @@ def _fit(sound: np.ndarray, count: int) -> np.ndarray:
     return np.pad(sound[:count], (0, max(0, count - len(sound))))
 
 
-__all__ = ["FRAME", "RATE", "SIDE", "Voice", "faces_bank", "grid_clips", "is_held_out", "voice_files", "voices_bank"]
+__all__ = ["FRAME", "RATE", "SIDE", "Utterance", "faces_bank", "grid_clips", "is_held_out", "voice_files",
+           "voices_bank"]

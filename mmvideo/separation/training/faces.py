@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvideo.separation.training.bank import FRAME, RATE, SIDE, Voice
+from mmvideo.separation.training.bank import FRAME, RATE, SIDE, Utterance
 
 _BANDS = 20
 _CONTEXT = 4
@@ -35,7 +35,7 @@ class EigenMouths:
     """float32 (K,): 1 / correlation of what is predicted, at most 2.5; it gives back the movement that ridge takes."""
 
     @classmethod
-    def fit(cls, voices: list[Voice], *, num: int = 20, most: int = 300, ridge: float = 30.0) -> EigenMouths:
+    def fit(cls, voices: list[Utterance], *, num: int = 20, most: int = 300, ridge: float = 30.0) -> EigenMouths:
         """Fit to voices with filmed mouths, each against its own mean picture."""
         chosen = voices[:: max(1, len(voices) // most)]
         shapes, heard = [], []

@@ -16,7 +16,7 @@ from torch import Tensor
 from mmvideo.checks import number
 from mmvideo.errors import InvalidInput
 from mmvideo.separation.talkers import Gestures, draw_mouths, random_looks
-from mmvideo.separation.training.bank import SIDE, Voice
+from mmvideo.separation.training.bank import SIDE, Utterance
 from mmvideo.separation.training.faces import EigenMouths, spoil
 from mmvideo.separation.training.noise import coloured_noise, hum
 from mmvideo.separation.training.store import COLOURS, FRAMES, LEAST, SAMPLES, Store, Stretches
@@ -85,7 +85,7 @@ class MixRule:
             raise InvalidInput("mixes: three_faces and one_face are shares of the same batches; their sum is over 1.")
 
 
-class Mixer:
+class SpeechMixer:
     """Makes batches from banks of voices.
 
     Args:
@@ -96,7 +96,7 @@ class Mixer:
         device: where batches are made.
     """
 
-    def __init__(self, voices: list[Voice], faces: list[Voice], rule: MixRule | None = None,
+    def __init__(self, voices: list[Utterance], faces: list[Utterance], rule: MixRule | None = None,
                  eigen: EigenMouths | None = None, device: torch.device | str = "cpu"):
         self.rule = rule or MixRule()
         self.eigen = eigen or (EigenMouths.fit(faces) if faces else None)
@@ -257,4 +257,4 @@ def _varied(gestures: Gestures, generator: torch.Generator) -> Gestures:
     return (gestures * gain + rest + drift + normal(n, t, 4) * 0.03).clamp(0, 1)
 
 
-__all__ = ["FRAMES", "SAMPLES", "MixRule", "Mixer", "Mixes"]
+__all__ = ["FRAMES", "SAMPLES", "MixRule", "Mixes", "SpeechMixer"]

@@ -19,7 +19,7 @@ _APART = 0.5
 """How far the twins' parts differ, in standard deviations of half of a weight."""
 
 
-def grown(small: MouthMask, config: dict) -> MouthMask:
+def grown_separator(small: MouthMask, config: dict) -> MouthMask:
     """Return a separator of `config`, wider or deeper or both, with the outputs of `small`.
 
     Raises:
@@ -87,4 +87,4 @@ def widened(narrow: MouthMask, config: dict, *, seed: int = 0) -> MouthMask:
     return wide
 
 
-__all__ = ["deepened", "grown", "widened"]
+__all__ = ["deepened", "grown_separator", "widened"]

@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, RecipeError, UnknownName, WeightsError, shown
-from mmvideo.recipes import checked
+from mmvideo.recipes import options_from
 from mmvideo.registry import find
 from mmvideo.separation.base import Separator
 from mmvideo.separation.losses import best_permutation, separation_loss, si_sdr, silent_target
 from mmvideo.separation.mouth_mask import MouthMask
-from mmvideo.separation.training.bank import Voice, faces_bank, grid_clips, voice_files, voices_bank
-from mmvideo.separation.training.mixes import Mixer, Mixes, MixRule
-from mmvideo.separation.training.net2net import grown
+from mmvideo.separation.training.bank import Utterance, faces_bank, grid_clips, voice_files, voices_bank
+from mmvideo.separation.training.mixes import Mixes, MixRule, SpeechMixer
+from mmvideo.separation.training.net2net import grown_separator
 from mmvideo.training import checks
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.resume import digest
 from mmvideo.training.trainer import Trainer
 
@@ -60,15 +60,15 @@ def train_separator(out: Path, *, schedule: Schedule, voices: str, faces: str = 
     if init:
         _begin_with(model, family.from_pretrained(init), init, preset)
     model.requires_grad_(True)
-    rule = checked(MixRule, mixes or {}, "mixes")
+    rule = options_from(MixRule, mixes or {}, "mixes")
     known = {"voices": digest(p.name for p in voice_files(voices)),
              "faces": digest(p.name for p in grid_clips(faces, held_out=False)) if faces else ""}
-    run = Run(out, nn.ModuleDict({"separator": model}), schedule,
-              kept={"trainer": "separator", "options": options, "data": known})
+    run = TrainingRun(out, nn.ModuleDict({"separator": model}), schedule,
+                      kept={"trainer": "separator", "options": options, "data": known})
     learned, kept = _divided(voices_bank(voices))
     device = run.accelerator.device
-    mixer = Mixer(learned, faces_bank(faces, cache) if faces else [], rule, device=device)
-    held = Mixer(kept, faces_bank(faces, cache, held_out=True) if faces else [], rule, mixer.eigen, device)
+    mixer = SpeechMixer(learned, faces_bank(faces, cache) if faces else [], rule, device=device)
+    held = SpeechMixer(kept, faces_bank(faces, cache, held_out=True) if faces else [], rule, mixer.eigen, device)
 
     def make(number: int) -> Mixes:
         return mixer.batch(first_batch + number, schedule.batch_size, seed=schedule.seed)
@@ -78,7 +78,7 @@ def train_separator(out: Path, *, schedule: Schedule, voices: str, faces: str = 
         return value.mean(), {"db": -value.detach().median()}
 
     def evaluate() -> dict[str, float]:
-        return figures(model, [held.batch(i, 16, seed=_EVALUATION_SEED) for i in range(evaluate_on)])
+        return separation_figures(model, [held.batch(i, 16, seed=_EVALUATION_SEED) for i in range(evaluate_on)])
 
     run.train(make, loss, evaluate=evaluate, evaluate_every=evaluate_every)
     model.save_pretrained(out / "separator", half=True)
@@ -98,7 +98,7 @@ def check_separator(voices: str, preset: str, mixes: dict[str, Any] | None, eval
         raise InvalidInput("'voices' must name a folder of speech (.flac, .wav); see docs/voices.md.")
     checks.at_least(1, evaluate_every=evaluate_every, evaluate_on=evaluate_on)
     checks.at_least(0, first_batch=first_batch)
-    checked(MixRule, mixes or {}, "mixes")
+    options_from(MixRule, mixes or {}, "mixes")
     family = find("separators", _family(preset))
     with checks.trial(f"separator {preset}"):
         family.create(preset)
@@ -109,13 +109,14 @@ def _begin_with(model: Separator, other: Separator, init: str, preset: str) -> N
     smaller = sum(p.numel() for p in other.parameters()) < sum(p.numel() for p in model.parameters())
     try:
         if smaller and isinstance(other, MouthMask) and isinstance(model, MouthMask):
-            other = grown(other, {**other.config, "dim": model.config["dim"], "dilations": model.config["dilations"]})
+            other = grown_separator(other, {**other.config, "dim": model.config["dim"],
+                                            "dilations": model.config["dilations"]})
         model.load_state_dict(other.state_dict(), strict=True)
     except (RuntimeError, WeightsError) as error:
         raise WeightsError(f"{init} does not fit the preset {preset!r}: {error}") from error
 
 
-def _divided(voices: list[Voice]) -> tuple[list[Voice], list[Voice]]:
+def _divided(voices: list[Utterance]) -> tuple[list[Utterance], list[Utterance]]:
     """Keep some speakers for the curve: every twelfth, in the order of their names."""
     speakers = sorted({v.speaker for v in voices})
     kept = set(speakers[::_FOR_EVALUATION])
@@ -141,7 +142,7 @@ def _paired(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def figures(model: Separator, batches: list[Mixes]) -> dict[str, float]:
+def separation_figures(model: Separator, batches: list[Mixes]) -> dict[str, float]:
     """Measure: SI-SDR improvement, share of faces that get their own voice, and how quiet silent faces are.
 
     Without eyes the best order is taken, which flatters; `right` is then left out.
@@ -174,4 +175,4 @@ def figures(model: Separator, batches: list[Mixes]) -> dict[str, float]:
 
 TRAINER = Trainer(train_separator, check_separator, begin_with=("init", "separator"))
 
-__all__ = ["TRAINER", "figures", "losses", "train_separator"]
+__all__ = ["TRAINER", "losses", "separation_figures", "train_separator"]

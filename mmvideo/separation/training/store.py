@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mmvideo.separation.talkers import Gestures, articulate
-from mmvideo.separation.training.bank import FRAME, RATE, SIDE, Voice
+from mmvideo.separation.training.bank import FRAME, RATE, SIDE, Utterance
 from mmvideo.separation.training.faces import EigenMouths
 
 FRAMES = 64
@@ -64,7 +64,7 @@ class Store:
         device: where sounds and pictures are kept, and made.
     """
 
-    def __init__(self, voices: list[Voice], eigen: EigenMouths | None, device: torch.device | str = "cpu"):
+    def __init__(self, voices: list[Utterance], eigen: EigenMouths | None, device: torch.device | str = "cpu"):
         voices = [v for v in voices if len(v.sound) // FRAME >= FRAMES]
         self.device = torch.device(device)
         self.frames = np.array([len(v.sound) // FRAME for v in voices])

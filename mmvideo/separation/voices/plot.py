@@ -17,7 +17,7 @@ COLOURS = ("#2563eb", "#16a34a", "#d97706", "#db2777", "#7c3aed", "#0891b2", "#6
 _COLUMNS = 1500
 
 
-def draw(result: SeparatedVoices, path: str | Path | None = None) -> Any:
+def plot_voices(result: SeparatedVoices, path: str | Path | None = None) -> Any:
     """Draw; returns the path if one is given, else the figure."""
     rows: list[tuple[str, Sound, str, Any]] = [("all", result.mixture, INK, None)]
     rows += [(f"{'person' if v.has_face else 'voice'} {v.number}", v.sound, COLOURS[(v.number - 1) % len(COLOURS)], v)
@@ -77,4 +77,4 @@ def _outline(sound: Sound) -> tuple[np.ndarray, np.ndarray]:
     return lows, highs
 
 
-__all__ = ["COLOURS", "draw"]
+__all__ = ["COLOURS", "plot_voices"]

@@ -154,9 +154,9 @@ class SeparatedVoices(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; sounds by their length, boxes four times a second."""
-        from mmvideo.separation.voices.save import describe
+        from mmvideo.separation.voices.save import describe_voices
 
-        return describe(self)
+        return describe_voices(self)
 
     def save(self, path: str | Path, *, videos: bool = True) -> Path:
         """Write a folder: WAVs, a video a person with only that voice, thumbnails, a picture and a manifest.
@@ -165,12 +165,12 @@ class SeparatedVoices(Result):
             path: a folder, made if absent; or a file, .json or a picture, for one of these alone.
             videos: also write the videos.
         """
-        from mmvideo.separation.voices.save import write
+        from mmvideo.separation.voices.save import write_voices
 
         path = Path(path)
         if path.suffix.lower() in (".json", *PICTURES):
             return super().save(path)
-        return write(self, path, videos=videos)
+        return write_voices(self, path, videos=videos)
 
     def remix(self, path: str | Path, gains: Sequence[float], *, off_screen: float = 1.0) -> Path:
         """Write the clip anew, with each voice as loud as asked.
@@ -184,9 +184,9 @@ class SeparatedVoices(Result):
             InvalidInput: another number of gains, a negative one, or another suffix.
             MediaError: the source cannot be opened a second time.
         """
-        from mmvideo.separation.voices.save import remix
+        from mmvideo.separation.voices.save import remix_voices
 
-        return remix(self, Path(path), tuple(gains), off_screen)
+        return remix_voices(self, Path(path), tuple(gains), off_screen)
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Draw each person's face, when it is seen, and what was heard of them, under the mixture.
@@ -194,9 +194,9 @@ class SeparatedVoices(Result):
         Returns:
             The path if one is given, else the matplotlib figure.
         """
-        from mmvideo.separation.voices.plot import draw
+        from mmvideo.separation.voices.plot import plot_voices
 
-        return draw(self, path)
+        return plot_voices(self, path)
 
 
 __all__ = ["BLOCK", "RATE", "Mix", "SeparatedVoices", "Sound", "Voice"]

@@ -22,7 +22,7 @@ from mmvideo.wording import printable
 MANIFEST = "voices.json"
 
 
-def describe(result: SeparatedVoices) -> dict[str, Any]:
+def describe_voices(result: SeparatedVoices) -> dict[str, Any]:
     """Return the result as plain values."""
     return {
         "type": "SeparatedVoices", "text": result.text, "source": result.source,
@@ -48,7 +48,7 @@ def _describe(voice: Voice) -> dict[str, Any]:
     }
 
 
-def write(result: SeparatedVoices, folder: Path, *, videos: bool) -> Path:
+def write_voices(result: SeparatedVoices, folder: Path, *, videos: bool) -> Path:
     """Write `person-N.wav`, `.png`, `.mp4`, `off-screen.wav`, `mixture.wav`, `voices.png` and `voices.json`.
 
     Raises:
@@ -57,7 +57,7 @@ def write(result: SeparatedVoices, folder: Path, *, videos: bool) -> Path:
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"{folder} is a file; give a folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    manifest, notes = describe(result), []
+    manifest, notes = describe_voices(result), []
     for voice, entry in zip(result.tracks, manifest["tracks"], strict=True):
         name = f"person-{voice.number}" if voice.has_face else f"voice-{voice.number}"
         entry["sound"] = _sound(voice.sound, folder / f"{name}.wav")
@@ -83,7 +83,7 @@ def _sound(sound: Sound, path: Path) -> str:
     return path.name
 
 
-def remix(result: SeparatedVoices, path: Path, gains: tuple[float, ...], off_screen: float) -> Path:
+def remix_voices(result: SeparatedVoices, path: Path, gains: tuple[float, ...], off_screen: float) -> Path:
     """Write what `SeparatedVoices.remix` says."""
     if len(gains) != len(result.tracks):
         raise InvalidInput(f"{len(gains)} gains for {len(result.tracks)} voices; give one a voice.")
@@ -110,4 +110,4 @@ def _video(result: SeparatedVoices, sound: Sound | Mix, path: Path) -> str | Non
     return path.name
 
 
-__all__ = ["MANIFEST", "describe", "remix", "write"]
+__all__ = ["MANIFEST", "describe_voices", "remix_voices", "write_voices"]

@@ -16,13 +16,13 @@ from torch import Tensor
 from mmvideo import weights
 from mmvideo.errors import UnknownName
 from mmvideo.evaluation.evaluator import Evaluator
-from mmvideo.recipes import checked
+from mmvideo.recipes import options_from
 from mmvideo.toybox import marking
-from mmvideo.toybox.captions import caption_facts, facts
+from mmvideo.toybox.captions import caption_facts, scene_facts
 from mmvideo.toybox.encoder import ToyboxAV
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.questions import FAMILIES, KINDS, Question, ask
-from mmvideo.toybox.render import render
+from mmvideo.toybox.questions import FAMILIES, KINDS, Question, ask_questions
+from mmvideo.toybox.render import render_world
 from mmvideo.toybox.sound import synthesise
 from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.vocabulary import LEVELS, SPLITS
@@ -97,11 +97,11 @@ def check_accuracy(raw: dict[str, Any], where: str) -> AccuracySettings:
         UnknownName: an unknown level, split or view.
         InvalidInput: a number out of range, or nothing to measure.
     """
-    found = checked(AccuracySettings, raw, where)
-    with checks.located(where):
-        checks.names("toybox level", found.levels, LEVELS)
-        checks.names("split", [found.split], SPLITS)
-        checks.names("view", found.views, VIEWS)
+    found = options_from(AccuracySettings, raw, where)
+    with checks.locating(where):
+        checks.check_names("toybox level", found.levels, LEVELS)
+        checks.check_names("split", [found.split], SPLITS)
+        checks.check_names("view", found.views, VIEWS)
         checks.at_least(1, num=found.num, num_questions=found.num_questions, levels=len(found.levels),
                         views=len(found.views))
     return found
@@ -123,7 +123,8 @@ def evaluate_accuracy(raw: dict[str, Any], *, out: Path, where: str) -> Iterator
     details = {}
     for level in asked.levels:
         for view in asked.views:
-            score = measure(model, level=level, split=split, num=num, view=view, num_questions=asked.num_questions)
+            score = measure_accuracy(model, level=level, split=split, num=num, view=view,
+                                     num_questions=asked.num_questions)
             details[f"{level}/{view}"] = {"by_type": score.by_type(), "asked": dict(score.asked)}
             out.mkdir(parents=True, exist_ok=True)
             (out / "toybox.json").write_text(json.dumps(details, indent=1) + "\n")
@@ -157,7 +158,8 @@ class Model:
         return [[said[b * most + i].text for i in range(len(row))] for b, row in enumerate(questions)]
 
 
-def measure(model: Model, *, level: str, split: str, num: int, view: str = "full", num_questions: int = 20) -> Score:
+def measure_accuracy(model: Model, *, level: str, split: str, num: int, view: str = "full",
+                     num_questions: int = 20) -> Score:
     """Ask a model about `num` scenes of a level and split, seen in one of VIEWS.
 
     Raises:
@@ -173,7 +175,7 @@ def measure(model: Model, *, level: str, split: str, num: int, view: str = "full
             for question in (q for row in asked for q in row):
                 score.add(question.type, blind(question) == question.answer)
             continue
-        frames, audio = render(world), synthesise(world)
+        frames, audio = render_world(world), synthesise(world)
         if view == "single-frame":
             frames = frames[:, 8:9].expand_as(frames)
         audio = None if view == "deaf" else audio
@@ -183,13 +185,13 @@ def measure(model: Model, *, level: str, split: str, num: int, view: str = "full
                 score.add(question.type, reply == question.answer)
         captions = model.reply(frames, audio, [[CAPTION_REQUEST]] * len(world), longest=96)
         for b, (said,) in enumerate(captions):
-            score.add("caption", caption_facts(said) == facts(world.scene(b)))
+            score.add("caption", caption_facts(said) == scene_facts(world.scene(b)))
             score.add("caption_clear", marking.is_right(said, world.scene(b)))
     return score
 
 
 def _ask(world: World, num: int) -> list[list[Question]]:
-    return [ask(world.scene(b), random.Random(f"evaluate/{spec.seed}"), num=num)
+    return [ask_questions(world.scene(b), random.Random(f"evaluate/{spec.seed}"), num=num)
             for b, spec in enumerate(world.specs)]
 
 

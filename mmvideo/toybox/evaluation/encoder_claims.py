@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmvideo.evaluation.intervals import Count, difference, pooled, wilson
+from mmvideo.evaluation.intervals import Count, difference_interval, pooled, wilson
 from mmvideo.toybox.tasks import BAG_OF_FRAMES, LABELS
 
 SEEN, REFUTED, OPEN, ABSENT = "seen", "refuted", "undecided", "not measured"
@@ -78,7 +78,7 @@ def _better(claim: Better, counts: Counts, gmacs: dict[str, float]) -> Verdict:
         if missing := [t for t in claim.tasks if t not in counts.get(preset, {})]:
             return Verdict(claim.claim, ABSENT, f"needs {preset} on {', '.join(missing)}")
     one, other = (pooled([counts[p][t] for t in claim.tasks]) for p in (claim.one, claim.other))
-    low, high = difference(one, other)
+    low, high = difference_interval(one, other)
     why = (f"{claim.one} {_percent(one)}, {claim.other} {_percent(other)} on {', '.join(claim.tasks)}; "
            f"difference [{low:+.1%}, {high:+.1%}]")
     verdict = SEEN if low > claim.margin else REFUTED if high < claim.margin else OPEN

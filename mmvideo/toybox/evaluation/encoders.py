@@ -22,12 +22,12 @@ from mmvideo.errors import InvalidInput, RecipeError
 from mmvideo.evaluation.evaluator import Evaluator
 from mmvideo.evaluation.intervals import Count, pooled, wilson
 from mmvideo.nn.costs import multiply_adds, num_params
-from mmvideo.recipes import checked
+from mmvideo.recipes import options_from
 from mmvideo.toybox.evaluation.encoder_claims import verdicts
 from mmvideo.toybox.tasks import LABELS
 from mmvideo.training import checks, classifier
 from mmvideo.training.clip_data import LabelledClips
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 
 log = logging.getLogger("mmvideo.evaluation")
 _NOT_RESULTS = ("families", "seeds", "about", "evaluator", "exceptions")
@@ -95,12 +95,12 @@ def check_comparison(raw: dict[str, Any], where: str) -> ComparisonSettings:
         UnknownName: no such preset or task.
         InvalidInput: a number out of range.
     """
-    settings = checked(ComparisonSettings, {k: x for k, x in raw.items() if k != "about"}, where)
+    settings = options_from(ComparisonSettings, {k: x for k, x in raw.items() if k != "about"}, where)
     if not settings.families or not settings.seeds:
         raise RecipeError(f"{where}: list presets under 'families', such as [c3d-tiny], and at least one seed.")
-    with checks.located(where):
+    with checks.locating(where):
         checks.at_least(1, num=settings.num)
-        checks.names("family", list(settings.exceptions), settings.families)
+        checks.check_names("family", list(settings.exceptions), settings.families)
         if len({*settings.families}) < len(settings.families) or len({*settings.seeds}) < len(settings.seeds):
             raise InvalidInput("Each family and each seed is named once.")
         for preset in settings.families:
@@ -119,7 +119,7 @@ class _Exception:
 
 
 def _schedule(preset: str, seed: int, settings: ComparisonSettings) -> Schedule:
-    own = asdict(checked(_Exception, settings.exceptions.get(preset, {}), f"exceptions of {preset}"))
+    own = asdict(options_from(_Exception, settings.exceptions.get(preset, {}), f"exceptions of {preset}"))
     return Schedule(steps=settings.steps, batch_size=settings.batch_size, log_every=50, warmup=settings.warmup,
                     seed=seed, save_every=100,
                     **{"learning_rate": settings.learning_rate, "precision": settings.precision,
@@ -136,16 +136,16 @@ def _measured(preset: str, seed: int, settings: ComparisonSettings, out: Path) -
     log.info("training %s, seed %d", preset, seed)
     torch.manual_seed(seed)
     data = classifier.data_for(preset, task=settings.tasks)
-    encoder = classifier.build(preset, data=data)
+    encoder = classifier.build_encoder(preset, data=data)
     schedule = _schedule(preset, seed, settings)
     began = time.monotonic()
     kept = {"trainer": "encoders", "options": {"preset": preset, "seed": seed}, "data": data.identity()}
-    run = Run(out / "runs" / name, nn.ModuleDict({"encoder": encoder}), schedule, kept=kept)
+    run = TrainingRun(out / "runs" / name, nn.ModuleDict({"encoder": encoder}), schedule, kept=kept)
     # Every seed learns from clips of its own.
-    classifier.fit(run, encoder, data, evaluated=0, first_clip=seed * 10**7)
+    classifier.fit_classifier(run, encoder, data, evaluated=0, first_clip=seed * 10**7)
     seconds = max(time.monotonic() - began, _logged_seconds(run))
     encoder.eval()
-    counts = classifier.measure(encoder, data, num=settings.num, split="test")
+    counts = classifier.measure_classifier(encoder, data, num=settings.num, split="test")
     encoder.save_pretrained(out / "runs" / name / "model")
     result = {"preset": preset, "seed": seed, "counts": counts, "params_millions": num_params(encoder) / 1e6,
               **_cost(encoder, data), "training_seconds": seconds}
@@ -157,7 +157,7 @@ def _measured(preset: str, seed: int, settings: ComparisonSettings, out: Path) -
     return result
 
 
-def _logged_seconds(run: Run) -> float:
+def _logged_seconds(run: TrainingRun) -> float:
     """Return the time of all logged steps, those before the last resume among them."""
     log_file = run.folder / "log.jsonl"
     lines = [json.loads(text) for text in log_file.read_text().splitlines()] if log_file.exists() else []

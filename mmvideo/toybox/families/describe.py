@@ -14,7 +14,7 @@ MOVES_PATH, RESTS_PATH = 0.06, 0.01
 """A toy that travels further than the first (frame widths) moves, less than the second does not; between: not asked."""
 
 
-def plural(shape: str) -> str:
+def plural_shape(shape: str) -> str:
     return _PLURALS.get(shape, shape + "s")
 
 
@@ -37,7 +37,7 @@ def _num_with(what: str, values: tuple[str, ...]):
             return
         for value in values if what != "shape" or s.spec.level == "hard" else values[:4]:
             number = NUMBERS[sum(getattr(s.toys[i], what) == value for i in s.seen)]
-            yield Fact(number, (plural(value) if what == "shape" else f"{value} toys",))
+            yield Fact(number, (plural_shape(value) if what == "shape" else f"{value} toys",))
 
     return facts
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mmvideo.toybox.names import NO_ATTRIBUTES
 from mmvideo.toybox.summary import Summary
-from mmvideo.toybox.world import Event
+from mmvideo.toybox.world import SceneEvent
 
 VIDEO = frozenset({"video"})
 TIME = frozenset({"video", "time"})
@@ -22,13 +22,13 @@ MANNERS = ("on the left", "on the right", "at the top", "at the bottom")
 class Deed(NamedTuple):
     """A slot of a template that holds what the toy in the slot before it does, in base form ("hit the blue box")."""
 
-    event: Event
+    event: SceneEvent
 
 
 class Clause(NamedTuple):
     """A slot that holds a whole event ("the red ball hits the blue box")."""
 
-    event: Event
+    event: SceneEvent
 
 
 class Fact(NamedTuple):

@@ -8,14 +8,14 @@ from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.families.fact import TIME, Clause, Deed, Fact, Kind
 from mmvideo.toybox.names import clause, name, wall
 from mmvideo.toybox.summary import END_SECONDS, GAP_SECONDS, Summary, speed_ratio_clear
-from mmvideo.toybox.world import Event
+from mmvideo.toybox.world import SceneEvent
 
 _MARGIN = 0.12
 HALVES = ("the first half", "the second half")
 THIRDS = ("near the beginning", "near the middle", "near the end")
 
 
-def _apart(s: Summary, event: Event, before: bool = True, after: bool = True) -> bool:
+def _apart(s: Summary, event: SceneEvent, before: bool = True, after: bool = True) -> bool:
     """Whether nothing else, clear or not, happens within GAP_SECONDS of an event."""
     for other in (*s.events, *s.unclear, *s.future[:1]):
         gap = other.seconds - event.seconds
@@ -24,11 +24,11 @@ def _apart(s: Summary, event: Event, before: bool = True, after: bool = True) ->
     return True
 
 
-def _sayable(s: Summary, event: Event) -> bool:
+def _sayable(s: Summary, event: SceneEvent) -> bool:
     return event.kind != "hit" or speed_ratio_clear(s, event)
 
 
-def _once(s: Summary, event: Event) -> bool:
+def _once(s: Summary, event: SceneEvent) -> bool:
     """Whether no other event would be told in the same words."""
     alike = 0
     for e in (*s.events, *s.unclear):
@@ -65,7 +65,7 @@ def _order_two(s: Summary) -> Iterator[Fact]:
                 yield Fact(text_a, (Clause(b), Clause(a)), key, group, (text_b, text_a))
 
 
-def _shared(a: Event, b: Event) -> str:
+def _shared(a: SceneEvent, b: SceneEvent) -> str:
     """Tell how two events share toys: what a toy does last or first (leaves, enters) would give the order away."""
     if a.toy == b.toy:
         return " same"

@@ -8,7 +8,7 @@ from mmvideo.toybox import vocabulary as v
 from mmvideo.toybox.families.fact import MANNERS, TIME, Fact, Kind
 from mmvideo.toybox.names import clause, name, wall
 from mmvideo.toybox.summary import END_SECONDS, Summary, pairs, speed_ratio_clear, weak
-from mmvideo.toybox.world import Event
+from mmvideo.toybox.world import SceneEvent
 
 FIRST_SECONDS = v.CLIP_SECONDS + 0.08
 """Anything sooner than this is as good as seen."""
@@ -22,7 +22,7 @@ def _watched(s: Summary, toy: int) -> bool:
     return all(s.sees(toy, END_SECONDS - back) for back in (0.0, 0.125, 0.25))
 
 
-def coming(s: Summary) -> Event | None:
+def coming(s: Summary) -> SceneEvent | None:
     """Return the first event after the clip where it can be foretold."""
     if not s.future:
         return None

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from mmvideo.nn.facts import Facts
-from mmvideo.toybox.captions import caption
-from mmvideo.toybox.facts import facts
+from mmvideo.toybox.captions import scene_caption
+from mmvideo.toybox.facts import world_facts
 from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.questions import Question, ask
-from mmvideo.toybox.render import render
+from mmvideo.toybox.questions import Question, ask_questions
+from mmvideo.toybox.render import render_world
 from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.world import World
 from mmvideo.vlm.embedded_prompt import CAPTION_REQUEST, embedded_prompt
@@ -31,7 +31,7 @@ class Batch:
     """Scenes, what is true of them, and what is asked about them."""
 
     world: World
-    facts: Facts
+    world_facts: Facts
     has_sound: Tensor
     """bool (B,)."""
     questions: list[list[Question]]
@@ -41,9 +41,9 @@ class Batch:
     """float32 (B, S)."""
 
 
-def draw(indices: range, *, split: str, levels: dict[str, float], num_questions: int = 0, caption_share: float = 0.0,
-         types: frozenset[str] | None = None, rendered: bool = True, deaf: bool = False,
-         single_frame: bool = False) -> Batch:
+def draw_batch(indices: range, *, split: str, levels: dict[str, float], num_questions: int = 0,
+               caption_share: float = 0.0, types: frozenset[str] | None = None, rendered: bool = True,
+               deaf: bool = False, single_frame: bool = False) -> Batch:
     """Make a batch of scenes.
 
     Args:
@@ -67,11 +67,11 @@ def draw(indices: range, *, split: str, levels: dict[str, float], num_questions:
     if rendered:
         from mmvideo.toybox.sound import synthesise
 
-        frames = render(world)
+        frames = render_world(world)
         if single_frame:
             frames = frames[:, frames.shape[1] // 2:][:, :1].expand_as(frames).contiguous()
         audio = synthesise(world) * has_sound[:, None]
-    return Batch(world, facts(world, sound_track=has_sound), has_sound, questions, frames, audio)
+    return Batch(world, world_facts(world, sound_track=has_sound), has_sound, questions, frames, audio)
 
 
 def _world(indices: range, split: str, levels: dict[str, float]) -> World:
@@ -95,13 +95,13 @@ def _block(block: int, split: str, levels: tuple[tuple[str, float], ...]) -> Wor
 def _questions(world: World, b: int, rng: random.Random, num: int, caption_share: float,
                types: frozenset[str] | None, has_sound: bool) -> list[Question]:
     scene = world.scene(b)
-    asked = ask(scene, rng, num=num, types=set(types) if types else None, has_sound=has_sound)
+    asked = ask_questions(scene, rng, num=num, types=set(types) if types else None, has_sound=has_sound)
     return [caption_question(scene), *asked] if rng.random() < caption_share else asked
 
 
 def caption_question(scene) -> Question:
     """Return the request for a scene's canonical caption, as a question like any other."""
-    return Question(text=CAPTION_REQUEST, answer=caption(scene, None), type=CAPTION_TYPE, family="caption",
+    return Question(text=CAPTION_REQUEST, answer=scene_caption(scene, None), type=CAPTION_TYPE, family="caption",
                     needs=frozenset({"video", "time"}), choices=None)
 
 
@@ -121,7 +121,7 @@ class Dialogue:
     """Those of the first rows; rows beyond them are padding, with no targets."""
 
 
-def tokenize(questions: list[list[Question]], tokenizer, *, buckets: int = 6) -> list[Dialogue]:
+def tokenize_questions(questions: list[list[Question]], tokenizer, *, buckets: int = 6) -> list[Dialogue]:
     """Lay out `<question> text <answer> reply <eos>` for every question, bucketed by length to save padding."""
     flat = [(b, q) for b, row in enumerate(questions) for q in row]
     prompts = tokenizer([embedded_prompt(q.text) for _, q in flat], add_special_tokens=False)["input_ids"]

@@ -15,7 +15,7 @@ MOST_SCENES = 10**11
 
 def check_levels(given: Mapping[str, float]) -> None:
     """Raise unless these are shares of levels of the toybox."""
-    checks.names("toybox level", list(given), LEVELS)
+    checks.check_names("toybox level", list(given), LEVELS)
     checks.at_least(0, **{f"levels.{name}": share for name, share in given.items()})
     if not sum(given.values()) > 0:
         raise InvalidInput("levels must hold a level with a share over 0, such as {easy: 1.0}.")

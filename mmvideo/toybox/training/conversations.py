@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mmvideo.toybox.training.batches import draw
+from mmvideo.toybox.training.batches import draw_batch
 from mmvideo.toybox.training.checks import check_levels, check_scenes
 from mmvideo.training import checks
 from mmvideo.training.conversations import Shown
@@ -45,7 +45,7 @@ class ToyboxConversations:
             yield self._shown(range(first, min(first + 48, self.num_held_out)), "validation", 24, 1.0)
 
     def _shown(self, scenes: range, split: str, num: int, captions: float) -> Shown:
-        batch = draw(scenes, split=split, levels=self.levels, num_questions=num, caption_share=captions)
+        batch = draw_batch(scenes, split=split, levels=self.levels, num_questions=num, caption_share=captions)
         asked = [[Asked(q.text, q.answer, kind=q.type) for q in row] for row in batch.questions]
         return Shown(batch.frames, batch.audio, batch.has_sound, asked, batch.facts)
 

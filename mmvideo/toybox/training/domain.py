@@ -14,7 +14,7 @@ from torch import Tensor
 from mmvideo import weights
 from mmvideo.heads.domain import DomainHead, statistics
 from mmvideo.toybox.encoder import ToyboxAV
-from mmvideo.toybox.training.batches import draw
+from mmvideo.toybox.training.batches import draw_batch
 from mmvideo.toybox.training.outside import outside_clips
 
 BATCH = 64
@@ -22,14 +22,14 @@ LEVELS = {"easy": 0.4, "standard": 0.4, "hard": 0.2}
 
 
 @torch.no_grad()
-def fit(model: Path, *, num: int = 3000, num_outside: int | None = None, levels: dict[str, float] | None = None,
-        keep: float = 0.995, seed: int = 1) -> DomainHead:
+def fit_domain(model: Path, *, num: int = 3000, num_outside: int | None = None, levels: dict[str, float] | None = None,
+               keep: float = 0.995, seed: int = 1) -> DomainHead:
     """Fit a DomainHead to a model folder's encoder on training scenes, and save it as `model`/domain.
 
     Args:
         model: folder with `encoder`.
         num: training scenes; a third as many validation scenes set the borders.
-        num_outside: clips of `toybox_outside` that draw the second border; two thirds of `num` by default.
+        num_outside: clips of `outside_clips` that draw the second border; two thirds of `num` by default.
         levels: share of each level; two parts of easy and standard and one of hard by default.
         keep: share of the validation scenes that shall be inside each border.
         seed: of the clips outside.
@@ -40,7 +40,7 @@ def fit(model: Path, *, num: int = 3000, num_outside: int | None = None, levels:
     def collect(split: str, count: int) -> Tensor:
         parts = []
         for first in range(0, count, BATCH):
-            batch = draw(range(first, min(first + BATCH, count)), split=split, levels=levels)
+            batch = draw_batch(range(first, min(first + BATCH, count)), split=split, levels=levels)
             parts.append(statistics(encoder(batch.frames, batch.audio, batch.has_sound)))
         return torch.cat(parts)
 
@@ -52,15 +52,15 @@ def fit(model: Path, *, num: int = 3000, num_outside: int | None = None, levels:
     return head
 
 
-def main() -> None:
+def _main() -> None:
     """Read the command line, fit, and seal the folder anew."""
     parser = argparse.ArgumentParser(description="Fit the borders of a toybox model's domain.")
     parser.add_argument("model", type=Path, help="folder with encoder/; domain/ and SHA256SUMS are written")
     parser.add_argument("--num", type=int, default=3000, help="training scenes")
     arguments = parser.parse_args()
-    fit(arguments.model, num=arguments.num)
+    fit_domain(arguments.model, num=arguments.num)
     weights.seal(arguments.model)
 
 
 if __name__ == "__main__":
-    main()
+    _main()

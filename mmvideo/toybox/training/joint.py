@@ -10,11 +10,11 @@ from torch import nn
 from mmvideo.errors import InvalidInput
 from mmvideo.nn import facts as nf
 from mmvideo.toybox.training import domain
-from mmvideo.toybox.training.batches import draw, tokenize
+from mmvideo.toybox.training.batches import draw_batch, tokenize_questions
 from mmvideo.toybox.training.checks import check_levels, check_scenes
 from mmvideo.toybox.training.parts import Tally, answers, compose, facts_identity, load_parts, save_parts
 from mmvideo.training import checks
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.trainer import Trainer
 
 JOINT_OFFSET = 10**9
@@ -39,38 +39,38 @@ def train_joint(out: Path, *, schedule: Schedule, levels: dict[str, float], perc
     options = checks.begin(check_joint, locals())
     encoder, resampler, lm = compose(Path(perception), Path(language)) if language else load_parts(Path(perception))
     parts = nn.ModuleDict({"encoder": encoder, "resampler": resampler, "language": lm.model})
-    run = Run(out, parts, schedule, slow={"encoder": encoder_rate},
-              kept={"trainer": "toybox-joint", "options": options, "data": facts_identity(lm.tokenizer)})
+    run = TrainingRun(out, parts, schedule, slow={"encoder": encoder_rate},
+                      kept={"trainer": "toybox-joint", "options": options, "data": facts_identity(lm.tokenizer)})
     degraded = {"deaf": deaf, "single_frame": single_frame}
 
     def make(step: int):
         first = JOINT_OFFSET + first_scene + step * schedule.batch_size
-        batch = draw(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded,
-                     num_questions=num_questions, caption_share=caption_share)
-        return batch, tokenize(batch.questions, lm.tokenizer)
+        batch = draw_batch(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded,
+                           num_questions=num_questions, caption_share=caption_share)
+        return batch, tokenize_questions(batch.questions, lm.tokenizer)
 
     def loss(made):
         batch, dialogues = made
         seen = resampler.look(encoder(batch.frames, batch.audio, batch.has_sound))
         tokens = resampler.embed(nf.from_logits(resampler.fields, seen.logits), seen.hidden)
         spoken, right = answers(lm.model, tokens, dialogues)
-        dense, _ = nf.loss(resampler.fields, seen.logits, batch.facts)
+        dense, _ = nf.facts_loss(resampler.fields, seen.logits, batch.facts)
         return spoken + fact_weight * dense, {"answers": spoken.detach(), "facts": dense.detach(),
                                               "exact": torch.cat(right).float().mean()}
 
     def evaluate() -> dict[str, float]:
         tally = Tally()
         for first in range(0, 256, 64):
-            batch = draw(range(first, first + 64), split="validation", levels=levels, **degraded,
-                         num_questions=24, caption_share=1.0)
-            dialogues = tokenize(batch.questions, lm.tokenizer)
+            batch = draw_batch(range(first, first + 64), split="validation", levels=levels, **degraded,
+                               num_questions=24, caption_share=1.0)
+            dialogues = tokenize_questions(batch.questions, lm.tokenizer)
             tokens = resampler(encoder(batch.frames, batch.audio, batch.has_sound))
             tally.add(dialogues, answers(lm.model, tokens, dialogues)[1])
         return tally.accuracy()
 
     run.train(make, loss, evaluate=evaluate, evaluate_every=250)
     save_parts(out / "model", encoder, resampler, lm)
-    domain.fit(out / "model", num=domain_scenes)
+    domain.fit_domain(out / "model", num=domain_scenes)
 
 
 def check_joint(levels: dict[str, float], perception: str, num_questions: int, caption_share: float, fact_weight: float,

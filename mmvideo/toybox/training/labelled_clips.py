@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mmvideo.errors import InvalidInput
-from mmvideo.toybox.tasks import LABELS, TaskBatch, draw
+from mmvideo.toybox.tasks import LABELS, TaskBatch, draw_clips
 from mmvideo.training import checks
 from mmvideo.training.clip_data import LabelledClips
 
@@ -28,14 +28,14 @@ class ToyboxTasks:
     def __init__(self, tasks: Sequence[str], *, num_frames: int = 16, height: int = 64, width: int = 64):
         self.check(tasks, height=height, width=width)
         self.tasks, self.num_frames, self.side = tuple(tasks), num_frames, height
-        draw([0], tasks=self.tasks)
+        draw_clips([0], tasks=self.tasks)
         self.labels = {task: LABELS[task] for task in self.tasks}
         self._block = lru_cache(maxsize=2)(self._make)
 
     @staticmethod
     def check(tasks: Sequence[str], *, height: int, width: int) -> None:
         """Raise UnknownName on a task that is none, InvalidInput on one named twice or a frame that is not square."""
-        checks.names("toybox task", tasks, LABELS)
+        checks.check_names("toybox task", tasks, LABELS)
         if tasks and height != width:
             raise InvalidInput(f"Toybox clips are square, not {height}x{width} pixels.")
 
@@ -51,7 +51,7 @@ class ToyboxTasks:
         """Make clips of a toybox split, or give those made together with the ones before."""
         blocks = sorted({index // BLOCK for index in indices}) if len(indices) > 1 else []
         if not 0 < len(blocks) <= 2:
-            return self._of(draw(indices, tasks=self.tasks, split=split, size=self.side))
+            return self._of(draw_clips(indices, tasks=self.tasks, split=split, size=self.side))
         made = {block: self._block(block, split) for block in blocks}
         places = [(made[index // BLOCK], index % BLOCK) for index in indices]
         return LabelledClips(torch.stack([clips.frames[i] for clips, i in places]),
@@ -60,7 +60,7 @@ class ToyboxTasks:
 
     def _make(self, block: int, split: str) -> LabelledClips:
         indices = range(block * BLOCK, (block + 1) * BLOCK)
-        return self._of(draw(indices, tasks=self.tasks, split=split, size=self.side))
+        return self._of(draw_clips(indices, tasks=self.tasks, split=split, size=self.side))
 
     def _of(self, made: TaskBatch) -> LabelledClips:
         frames = made.frames

@@ -10,7 +10,7 @@ from torch import nn
 from mmvideo.nn import facts as nf
 from mmvideo.toybox.facts import FIELDS
 from mmvideo.toybox.questions import KINDS
-from mmvideo.toybox.training.batches import draw, tokenize
+from mmvideo.toybox.training.batches import draw_batch, tokenize_questions
 from mmvideo.toybox.training.checks import check_levels, check_scenes
 from mmvideo.toybox.training.parts import (
     Sizes,
@@ -23,7 +23,7 @@ from mmvideo.toybox.training.parts import (
     new_language,
 )
 from mmvideo.training import checks
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.trainer import Trainer
 
 BASICS = frozenset((
@@ -54,8 +54,9 @@ def train_language(out: Path, *, schedule: Schedule, levels: dict[str, float], n
     concepts, language = new_concepts(sizes), new_language(sizes)
     if init:
         concepts, language = load_told(Path(init))
-    run = Run(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule,
-              kept={"trainer": "toybox-language", "options": options, "data": facts_identity(language.tokenizer)})
+    run = TrainingRun(out, nn.ModuleDict({"concepts": concepts, "language": language.model}), schedule,
+                      kept={"trainer": "toybox-language", "options": options,
+                            "data": facts_identity(language.tokenizer)})
 
     basics = {"types": BASICS, "caption_share": 0.0}
     everything = {"types": None, "caption_share": caption_share}
@@ -64,9 +65,9 @@ def train_language(out: Path, *, schedule: Schedule, levels: dict[str, float], n
     def make(step: int):
         asked = basics if step < basics_steps else focused if focus and step % focus_every == 0 else everything
         first = first_scene + step * schedule.batch_size
-        batch = draw(range(first, first + schedule.batch_size), split="train", levels=levels, rendered=False,
-                     num_questions=num_questions, **asked)
-        return batch, tokenize(batch.questions, language.tokenizer)
+        batch = draw_batch(range(first, first + schedule.batch_size), split="train", levels=levels, rendered=False,
+                           num_questions=num_questions, **asked)
+        return batch, tokenize_questions(batch.questions, language.tokenizer)
 
     def loss(made):
         batch, dialogues = made
@@ -77,9 +78,9 @@ def train_language(out: Path, *, schedule: Schedule, levels: dict[str, float], n
     def evaluate() -> dict[str, float]:
         tally = Tally()
         for first in range(0, 256, 64):
-            batch = draw(range(first, first + 64), split="validation", levels=levels, rendered=False,
-                         num_questions=24, caption_share=1.0)
-            dialogues = tokenize(batch.questions, language.tokenizer)
+            batch = draw_batch(range(first, first + 64), split="validation", levels=levels, rendered=False,
+                               num_questions=24, caption_share=1.0)
+            dialogues = tokenize_questions(batch.questions, language.tokenizer)
             tokens = concepts(nf.concepts(FIELDS, nf.as_probabilities(FIELDS, batch.facts)))
             tally.add(dialogues, answers(language.model, tokens, dialogues)[1])
         return tally.accuracy()
@@ -97,7 +98,7 @@ def check_language(levels: dict[str, float], num_questions: int, caption_share: 
     checks.at_least(1, num_questions=num_questions, focus_every=focus_every)
     checks.at_least(0, basics_steps=basics_steps)
     checks.shares(caption_share=caption_share)
-    checks.names("question type", focus or [], KINDS)
+    checks.check_names("question type", focus or [], KINDS)
     check_sizes(sizes)
 
 

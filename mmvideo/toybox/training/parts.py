@@ -83,7 +83,7 @@ def new_language(sizes: Sizes) -> LanguageModel:
     return LanguageModel(model, tokenizer)
 
 
-def grown(old: Resampler) -> Resampler:
+def grown_resampler(old: Resampler) -> Resampler:
     """Return a resampler that reads today's FIELDS and knows what an older one, of other fields, knew.
 
     What a field is read by and told with goes with its name; new fields are told with zeros until they are trained.
@@ -118,10 +118,10 @@ def _carry(before: Tensor, now: Tensor, axis: int, was: dict[str, int], to: dict
 def load_parts(folder: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:
     """Load a saved model's three parts."""
     return (ToyboxAV.from_pretrained(folder / "encoder"), Resampler.from_pretrained(folder / "projector"),
-            load_language(folder))
+            load_trained_language(folder))
 
 
-def load_language(folder: Path) -> LanguageModel:
+def load_trained_language(folder: Path) -> LanguageModel:
     """Load a run's or a model's language model, to train it on."""
     language = LanguageModel.from_pretrained(folder / "language")
     # on a CPU the fused attention's backward takes half of a step on rows as short as these
@@ -132,15 +132,15 @@ def load_language(folder: Path) -> LanguageModel:
 def load_told(folder: Path) -> tuple[ConceptEmbedding, LanguageModel]:
     """Load what words need, the embedding of concepts and the language model, of a model or of a language run."""
     if (folder / "concepts").is_dir():
-        return ConceptEmbedding.from_pretrained(folder / "concepts"), load_language(folder)
-    return grown(Resampler.from_pretrained(folder / "projector")).concepts, load_language(folder)
+        return ConceptEmbedding.from_pretrained(folder / "concepts"), load_trained_language(folder)
+    return grown_resampler(Resampler.from_pretrained(folder / "projector")).concepts, load_trained_language(folder)
 
 
 def compose(perception: Path, language: Path) -> tuple[ToyboxAV, Resampler, LanguageModel]:
     """Join an encoder and resampler that know the facts with a language model that speaks of them."""
     resampler = Resampler.from_pretrained(perception / "projector")
     resampler.concepts = ConceptEmbedding.from_pretrained(language / "concepts")
-    return ToyboxAV.from_pretrained(perception / "encoder"), resampler, load_language(language)
+    return ToyboxAV.from_pretrained(perception / "encoder"), resampler, load_trained_language(language)
 
 
 def save_parts(folder: Path, encoder: ToyboxAV, resampler: Resampler, language: LanguageModel) -> None:

@@ -8,20 +8,20 @@ import torch
 from torch import nn
 
 from mmvideo.nn import facts as nf
-from mmvideo.toybox.training.batches import draw
+from mmvideo.toybox.training.batches import draw_batch
 from mmvideo.toybox.training.checks import check_levels, check_scenes
 from mmvideo.toybox.training.dense_readout import CellHead
 from mmvideo.toybox.training.parts import (
     Sizes,
     check_sizes,
     facts_identity,
-    grown,
+    grown_resampler,
     load_parts,
     new_encoder,
     new_resampler,
 )
 from mmvideo.training import checks
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.trainer import Trainer
 
 
@@ -40,12 +40,12 @@ def train_perception(out: Path, *, schedule: Schedule, levels: dict[str, float],
     encoder, resampler = new_encoder(sizes), new_resampler(sizes)
     if init:
         encoder, resampler, _ = load_parts(Path(init))
-        resampler = grown(resampler)
+        resampler = grown_resampler(resampler)
     cells = CellHead(encoder.dim)
     for unused in (resampler.concepts, resampler.beside):
         unused.requires_grad_(False)
-    run = Run(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler, "cells": cells}), schedule,
-              kept={"trainer": "toybox-perception", "options": options, "data": facts_identity()})
+    run = TrainingRun(out, nn.ModuleDict({"encoder": encoder, "resampler": resampler, "cells": cells}), schedule,
+                      kept={"trainer": "toybox-perception", "options": options, "data": facts_identity()})
     maps: list[torch.Tensor] = []
     encoder.video.embeddings.patch_embeddings.refine.register_forward_hook(
         lambda module, given, out: maps.append(out) if module.training else None)
@@ -53,20 +53,21 @@ def train_perception(out: Path, *, schedule: Schedule, levels: dict[str, float],
 
     def make(step: int):
         first = first_scene + step * schedule.batch_size
-        return draw(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded)
+        return draw_batch(range(first, first + schedule.batch_size), split="train", levels=levels, **degraded)
 
     def loss(batch):
         features = encoder(batch.frames, batch.audio, batch.has_sound)
         seen = resampler.look(features)
         shapes = cells.shape_loss(maps.pop(), batch.facts)
         local = cells.loss(features, seen.heat, batch.facts) + 2 * shapes
-        value, parts = nf.loss(resampler.fields, seen.logits, batch.facts)
+        value, parts = nf.facts_loss(resampler.fields, seen.logits, batch.facts)
         logged = ("place", "velocity", "event", "spins", "told", "next", "ahead", "heard")
         return value + local, {"cells": local.detach(), "shape_in_frame": shapes.detach(),
                                **{name: parts[name] for name in logged}}
 
     def evaluate() -> dict[str, float]:
-        batches = [draw(range(i, i + 64), split="validation", levels=levels, **degraded) for i in range(0, 256, 64)]
+        batches = [draw_batch(range(i, i + 64), split="validation", levels=levels,
+                              **degraded) for i in range(0, 256, 64)]
         seen = [resampler.look(encoder(b.frames, b.audio, b.has_sound)).logits for b in batches]
         logits = {k: torch.cat([s[k].float() for s in seen]) for k in seen[0]}
         truth = {k: torch.cat([b.facts[k] for b in batches]) for k in batches[0].facts}

@@ -10,10 +10,10 @@ from torch import Generator, Tensor, nn
 from mmvideo.encoders.masked_autoencoder import MaskedAutoencoder
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.masks import running_cell_mask, tube_mask
-from mmvideo.toybox.training.batches import draw
+from mmvideo.toybox.training.batches import draw_batch
 from mmvideo.toybox.training.checks import check_levels, check_scenes
 from mmvideo.training import checks
-from mmvideo.training.loop import Run, Schedule
+from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.trainer import Trainer
 
 EVALUATED, CHUNK = 128, 32
@@ -43,8 +43,8 @@ def pretrain_videomae(out: Path, *, schedule: Schedule, levels: dict[str, float]
     network = MaskedAutoencoder.from_pretrained(init) if init else MaskedAutoencoder(
         encoder, depth_decoder=depth_decoder)
     network.encoder.check(16, 64, 64)
-    run = Run(out, nn.ModuleDict({"autoencoder": network}), schedule,
-              kept={"trainer": "videomae-pretrain", "options": options})
+    run = TrainingRun(out, nn.ModuleDict({"autoencoder": network}), schedule,
+                      kept={"trainer": "videomae-pretrain", "options": options})
 
     def masks(batch: int, generator: Generator | None = None) -> tuple[Tensor, Tensor | None]:
         tubes = tube_mask(network.grid, mask_ratio, batch=batch, generator=generator)
@@ -54,7 +54,7 @@ def pretrain_videomae(out: Path, *, schedule: Schedule, levels: dict[str, float]
 
     def make(step: int):
         first = first_scene + step * schedule.batch_size
-        return draw(range(first, first + schedule.batch_size), split="train", levels=levels).frames
+        return draw_batch(range(first, first + schedule.batch_size), split="train", levels=levels).frames
 
     def loss(frames: Tensor) -> tuple[Tensor, dict[str, float]]:
         # The loop seeds torch by the step: masks are the same after a restart.
@@ -63,7 +63,7 @@ def pretrain_videomae(out: Path, *, schedule: Schedule, levels: dict[str, float]
     def evaluate() -> dict[str, float]:
         generator, told = Generator().manual_seed(0), []
         for i in range(0, EVALUATED, CHUNK):
-            frames = draw(range(i, i + CHUNK), split="validation", levels=levels).frames
+            frames = draw_batch(range(i, i + CHUNK), split="validation", levels=levels).frames
             told.append(network.loss(frames.to(network.mask_token.device), *masks(CHUNK, generator)))
         return {"loss": float(torch.stack(told).mean())}
 
