@@ -58,7 +58,7 @@ class GenerationOptions:
         for name in ("stop", "choices"):
             texts = getattr(self, name)
             _require(all(is_text(text) and text for text in texts),
-                   f"{name} must hold texts, none of them empty, not {checks.shown(texts)}.")
+                   f"{name} must hold texts, none of them empty, not {checks.described(texts)}.")
         _require(all(isinstance(turn, tuple) and len(turn) == 2 and all(map(is_text, turn)) for turn in self.history),
                "history must hold pairs of texts: (question, reply).")
         _require(not (self.choices and self.stop), "Give choices or stop, not both: a choice is never cut.")
@@ -82,7 +82,7 @@ class GenerationOptions:
             given["stop"] = [given["stop"]]
         for name in ("choices", "history", "stop"):
             items = given.pop(name, None) or ()
-            _require(isinstance(items, list | tuple), f"{name} must be a list, not {checks.shown(items)}.")
+            _require(isinstance(items, list | tuple), f"{name} must be a list, not {checks.described(items)}.")
             given[name] = tuple(tuple(item) if isinstance(item, list) else item for item in items)
         return cls(**given)
 
