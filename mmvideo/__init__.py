@@ -23,6 +23,7 @@ _PUBLIC = {
     "read_audio": "mmvideo.media",
     "write_video": "mmvideo.media",
     "write_audio": "mmvideo.media",
+    "MediaInfo": "mmvideo.media",
     "Audio": "mmvideo.types",
     "Clips": "mmvideo.types",
     "Features": "mmvideo.types",
@@ -30,42 +31,52 @@ _PUBLIC = {
     "Answer": "mmvideo.results",
     "Caption": "mmvideo.results",
     "Classification": "mmvideo.results",
+    "Evidence": "mmvideo.results",
     "Result": "mmvideo.results",
+    "Usage": "mmvideo.results",
     "SeparatedVoices": "mmvideo.separation.voices",
+    "Voice": "mmvideo.separation.voices",
     "Domain": "mmvideo.types",
     "Label": "mmvideo.types",
     "Segment": "mmvideo.types",
+    "Timings": "mmvideo.types",
+    "GenerationOptions": "mmvideo.types",
     "Hook": "mmvideo.hooks",
     "Session": "mmvideo.session",
+    "Stream": "mmvideo.session",
     "Stage": "mmvideo.stages.base",
     "JobOptions": "mmvideo.jobs",
+    "JobPlan": "mmvideo.jobs",
+    "JobSummary": "mmvideo.jobs",
     "MmvideoError": "mmvideo.errors",
 }
 
 if TYPE_CHECKING:
     from mmvideo.errors import MmvideoError
     from mmvideo.hooks import Hook
-    from mmvideo.jobs import JobOptions
-    from mmvideo.media import probe, read_audio, read_video, write_audio, write_video
+    from mmvideo.jobs import JobOptions, JobPlan, JobSummary
+    from mmvideo.media import MediaInfo, probe, read_audio, read_video, write_audio, write_video
     from mmvideo.pipeline import Pipeline
     from mmvideo.recipes import Recipe
-    from mmvideo.results import Answer, Caption, Classification, Result
-    from mmvideo.separation.voices import SeparatedVoices
-    from mmvideo.session import Session
+    from mmvideo.results import Answer, Caption, Classification, Evidence, Result, Usage
+    from mmvideo.separation.voices import SeparatedVoices, Voice
+    from mmvideo.session import Session, Stream
     from mmvideo.stages.base import Stage
-    from mmvideo.types import Audio, Clips, Domain, Features, Label, Segment, Video
+    from mmvideo.types import Audio, Clips, Domain, Features, GenerationOptions, Label, Segment, Timings, Video
 
 __all__ = [
-    "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Features", "Hook", "JobOptions", "Label",
-    "MmvideoError", "Pipeline", "Recipe", "Result", "Segment", "SeparatedVoices", "Session", "Stage", "Video",
-    "probe", "read_audio", "read_video", "write_audio", "write_video",
+    "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence", "Features", "GenerationOptions",
+    "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "MediaInfo", "MmvideoError", "Pipeline", "Recipe", "Result",
+    "Segment", "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Usage", "Video", "Voice", "probe",
+    "read_audio", "read_video", "write_audio", "write_video",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'mmvideo' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+if not TYPE_CHECKING:  # a type checker knows the names above, and that there are no others
+    def __getattr__(name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'mmvideo' has no attribute {name!r}")
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -28,7 +28,7 @@ class Deadline:
     """
 
     def __init__(self, seconds: float, *, spent: float = 0.0):
-        self.seconds = checked(seconds)
+        self.seconds = checks.number("timeout_seconds", seconds, above=0)
         self._end = time.monotonic() + self.seconds - spent
 
     @property

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 import torch
 
@@ -16,16 +16,27 @@ from mmvideo.hooks import Hook, show_count
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
+from mmvideo.results import Answer, Caption, Classification, ResultT_co
 from mmvideo.session import Session, Stream, check_text, checked_generation, several
 from mmvideo.stages.build import build, routed
 from mmvideo.types import GenerationOptions
 from mmvideo.vlm.composed import is_composed
 
+if TYPE_CHECKING:
+    from mmvideo.jobs import JobPlan, JobSummary
+    from mmvideo.separation.voices import SeparatedVoices
+
 GENERATION_OPTIONS = tuple(f.name for f in dataclasses.fields(GenerationOptions))
 """Options of a question that a model with `generation` takes."""
 
+# Recipes of the package by what they give, so that type checkers and editors know the result of a pipeline.
+Answering = Literal["video-qa", "hub-qa", "composed-qa"]
+Captioning = Literal["video-captioning", "hub-captioning", "composed-captioning"]
+Classifying = Literal["video-classification", "hub-classification", "action-classification"]
+Separating = Literal["source-separation"]
 
-class Pipeline:
+
+class Pipeline(Generic[ResultT_co]):
     """Run a recipe on one video or on many.
 
     Args:
@@ -46,6 +57,26 @@ class Pipeline:
         OutOfMemory: a model that does not fit into memory.
     """
 
+    @overload
+    def __init__(self: Pipeline[Answer], recipe: Answering = "video-qa", model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[Caption], recipe: Captioning, model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[Classification], recipe: Classifying, model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[SeparatedVoices], recipe: Separating, model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[Any], recipe: str | Path | Recipe, model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+
     def __init__(self, recipe: str | Path | Recipe = "video-qa", model: str | Path | None = None,
                  device: str | torch.device | None = None, **stage_overrides: Any):
         found = recipe_for(recipe, model)
@@ -56,6 +87,22 @@ class Pipeline:
                                               if s.options.get("weights")))
         for _, stage in self.stages:
             stage.load(self.device)
+
+    @overload
+    def __call__(self, video: Any, text: str, *, stream: Literal[True], hook: Hook | None = None,
+                 timeout_seconds: float | None = None, **options: Any) -> Stream[ResultT_co]: ...
+
+    @overload
+    def __call__(self, video: Any, text: str | None = None, *, stream: Literal[False] = False,
+                 hook: Hook | None = None, timeout_seconds: float | None = None, **options: Any) -> ResultT_co: ...
+
+    @overload
+    def __call__(self, video: Any, text: list[str] | tuple[str, ...], *, hook: Hook | None = None,
+                 timeout_seconds: float | None = None, **options: Any) -> list[ResultT_co]: ...
+
+    @overload
+    def __call__(self, video: Any, text: str | Sequence[str] | None = None, *, hook: Hook | None = None,
+                 timeout_seconds: float | None = None, **options: Any) -> Any: ...
 
     def __call__(self, video: Any, text: str | Sequence[str] | None = None, *, hook: Hook | None = None,
                  timeout_seconds: float | None = None, **options: Any) -> Any:
@@ -85,15 +132,15 @@ class Pipeline:
         check_text(self.recipe, text)
         generation = checked_generation(self.recipe, self.stages, several(text), given)
         with deadline.within(limit), contextlib.ExitStack() as open_until_read:
-            session = open_until_read.enter_context(Session(self.recipe, self.stages, self.model, video, hook or Hook(),
-                                                            options, several(text), generation))
+            session: Session[Any] = open_until_read.enter_context(Session(
+                self.recipe, self.stages, self.model, video, hook or Hook(), options, several(text), generation))
             found = session.finish(text, generation)
             if isinstance(found, Stream):
                 found.closing = open_until_read.pop_all()
             return found
 
     def open(self, video: Any, *, hook: Hook | None = None, timeout_seconds: float | None = None,
-             **media_options: Any) -> Session:
+             **media_options: Any) -> Session[ResultT_co]:
         """Read and encode a video once, to ask it many questions.
 
         Use it in a `with` block, or call `close()`.
@@ -107,6 +154,25 @@ class Pipeline:
         """
         with deadline.deadline(timeout_seconds):
             return Session(self.recipe, self.stages, self.model, video, hook or Hook(), media_options)
+
+    @overload
+    def map(self, videos: Iterable[Any], text: str | Sequence[str] | None = None, *, progress: bool = False,
+            hook: Hook | None = None, out: None = None, timeout_seconds: float | None = None,
+            **media_options: Any) -> list[ResultT_co | MmvideoError]: ...
+
+    @overload
+    def map(self, videos: Any, text: str | Sequence[str] | None = None, *, out: str | Path, dry_run: Literal[True],
+            progress: bool = False, timeout_seconds: float | None = None, **job_options: Any) -> JobPlan: ...
+
+    @overload
+    def map(self, videos: Any, text: str | Sequence[str] | None = None, *, out: str | Path,
+            dry_run: Literal[False] = False, progress: bool = False, timeout_seconds: float | None = None,
+            **job_options: Any) -> JobSummary: ...
+
+    @overload
+    def map(self, videos: Any, text: str | Sequence[str] | None = None, *, progress: bool = False,
+            hook: Hook | None = None, out: str | Path | None = None, timeout_seconds: float | None = None,
+            **media_options: Any) -> Any: ...
 
     def map(self, videos: Iterable[Any], text: str | Sequence[str] | None = None, *, progress: bool = False,
             hook: Hook | None = None, out: str | Path | None = None, timeout_seconds: float | None = None,
@@ -137,24 +203,24 @@ class Pipeline:
             given = {} if timeout_seconds is None else {"timeout_seconds": timeout_seconds}
             return _batch_job(self, videos, text, out, progress, media_options | given)
         deadline.checked(timeout_seconds)
-        videos = find("runners", "job").videos(videos, media_options)
+        clips: list[Any] = find("runners", "job").videos(videos, media_options)
         check_text(self.recipe, text)
-        texts = [text] * len(videos) if text is None or isinstance(text, str) else list(text)
-        if len(texts) != len(videos):
-            raise InvalidInput(f"{len(videos)} videos but {len(texts)} questions; give one question, or one a video.")
+        texts = [text] * len(clips) if text is None or isinstance(text, str) else list(text)
+        if len(texts) != len(clips):
+            raise InvalidInput(f"{len(clips)} videos but {len(texts)} questions; give one question, or one a video.")
         generation = {name: value for name, value in media_options.items() if name in GENERATION_OPTIONS}
         if generation.get("stream"):
             raise InvalidInput("stream=True gives the reply to one question about one video; call the pipeline itself.")
         checked_generation(self.recipe, self.stages, (), generation)
         results: list[Any] = []
-        for video, question in zip(videos, texts, strict=True):
+        for video, question in zip(clips, texts, strict=True):
             try:
                 results.append(self(video, question, hook=hook, timeout_seconds=timeout_seconds, **media_options))
             except MmvideoError as error:
                 results.append(error)
             if progress:
                 failed = sum(isinstance(item, MmvideoError) for item in results)
-                show_count(len(results), len(videos), f"videos, {failed} failed")
+                show_count(len(results), len(clips), f"videos, {failed} failed")
         return results
 
     def num_params(self) -> dict[str, int]:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmvideo.errors import InvalidInput
 from mmvideo.types import Clips, Domain, Label, Segment, Timings
@@ -129,6 +129,10 @@ class Result:
         return f"looked at {plural(len(seen), 'frame')}, {seen[0]:.2f}-{seen[-1]:.2f} s"
 
 
+ResultT_co = TypeVar("ResultT_co", bound=Result, covariant=True)
+"""The kind of result that a pipeline, session or stream gives."""
+
+
 @dataclass(frozen=True)
 class Usage:
     """Tokens of the language model; a video seen in several windows counts every window."""
@@ -228,4 +232,4 @@ def _plain(value: Any) -> Any:
     return value
 
 
-__all__ = ["Answer", "Caption", "Classification", "Evidence", "Generation", "Result", "Usage"]
+__all__ = ["PICTURES", "Answer", "Caption", "Classification", "Evidence", "Generation", "Result", "ResultT_co", "Usage"]

@@ -6,9 +6,9 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Generic, Literal, Self, overload
 
 import torch
 
@@ -17,14 +17,14 @@ from mmvideo.errors import ContextExceeded, InvalidInput, shown
 from mmvideo.hooks import Hook
 from mmvideo.recipes import Recipe
 from mmvideo.redaction import clean
-from mmvideo.results import Answer, Evidence, Result
+from mmvideo.results import Answer, Evidence, Result, ResultT_co
 from mmvideo.stages.base import LISTENER, Stage, expected
 from mmvideo.stages.read import Read, VideoRequest
 from mmvideo.stages.suggestion import with_clip
 from mmvideo.types import GenerationOptions, Timings, is_text
 
 
-class Session:
+class Session(Generic[ResultT_co]):
     """One video, read and encoded once; made by `Pipeline.open`.
 
     Args:
@@ -53,6 +53,21 @@ class Session:
             self._early = [(name, stage) for name, stage in stages if name not in late]
             self._run(self._early, self._fields, self._seconds)
             undo.pop_all()
+
+    @overload
+    def ask(self, text: str, *, stream: Literal[True], timeout_seconds: float | None = None, **generation: Any
+            ) -> Stream[ResultT_co]: ...
+
+    @overload
+    def ask(self, text: str, *, stream: Literal[False] = False, timeout_seconds: float | None = None,
+            **generation: Any) -> ResultT_co: ...
+
+    @overload
+    def ask(self, text: list[str] | tuple[str, ...], *, timeout_seconds: float | None = None, **generation: Any
+            ) -> list[ResultT_co]: ...
+
+    @overload
+    def ask(self, text: str | Sequence[str], *, timeout_seconds: float | None = None, **generation: Any) -> Any: ...
 
     def ask(self, text: str | Sequence[str], *, timeout_seconds: float | None = None, **generation: Any) -> Any:
         """Answer one question (one result), or several (a list of results, in order).
@@ -164,14 +179,14 @@ class Session:
         """Close the video; the session answers no more about parts that were not yet read."""
         self._stack.close()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class Stream:
+class Stream(Generic[ResultT_co]):
     """Pieces of a reply as they are made; `result` is the whole of it once all have been read.
 
     The time limit under which it was begun holds until the last piece, the time between two pieces included; after a
@@ -184,11 +199,11 @@ class Stream:
     def __init__(self, pieces: Iterator[Any], dress: Callable[[Any], Any], *, stage: str = ""):
         self._pieces, self._dress, self._stage, self._limit = pieces, dress, stage, deadline.current()
         self._closed = False
-        self.result: Any = None
+        self.result: ResultT_co | Any = None
         self.closing: contextlib.ExitStack | None = None
         """Closed when the last piece has been read."""
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
@@ -208,7 +223,8 @@ class Stream:
     def close(self) -> None:
         """Stop here; what was not read is not made."""
         self._closed = True
-        self._pieces.close()
+        if isinstance(self._pieces, Generator):
+            self._pieces.close()
         if self.closing is not None:
             self.closing.close()
 

@@ -68,9 +68,13 @@ def _part(path: Path) -> str:
 
 
 def _imported(tree: ast.AST) -> set[str]:
-    """Name the parts of mmvideo that a file imports, wherever in the file."""
+    """Name the parts of mmvideo that a file imports when it runs, wherever in the file."""
     found = set()
+    for_types = {inner for node in ast.walk(tree) if isinstance(node, ast.If)
+                 and ast.unparse(node.test) == "TYPE_CHECKING" for part in node.body for inner in ast.walk(part)}
     for node in ast.walk(tree):
+        if node in for_types:
+            continue
         if isinstance(node, ast.ImportFrom) and node.module == "mmvideo":
             found |= {_part_of(alias.name) if not alias.name.startswith("_") else "__init__" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmvideo."):

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
+from pathlib import Path
 
 import pytest
 
 import mmvideo
 
+REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "api"
 PUBLIC = {
     "mmvideo": [
-        "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Features", "Hook", "JobOptions", "Label",
-        "MmvideoError", "Pipeline", "Recipe", "Result", "Segment", "SeparatedVoices", "Session", "Stage", "Video",
+        "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence", "Features", "GenerationOptions",
+        "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "MediaInfo", "MmvideoError", "Pipeline", "Recipe",
+        "Result", "Segment", "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Usage", "Video", "Voice",
         "probe", "read_audio", "read_video", "write_audio", "write_video"],
-    "mmvideo.media": ["MediaLimits", "open_source", "probe", "read_audio", "read_video", "write_audio", "write_video"],
+    "mmvideo.media": ["AudioStreamInfo", "MediaInfo", "MediaLimits", "Source", "VideoStreamInfo", "open_source",
+                      "probe", "read_audio", "read_video", "write_audio", "write_video"],
+    "mmvideo.results": ["Answer", "Caption", "Classification", "Evidence", "Generation", "Result", "Usage"],
+    "mmvideo.types": ["Audio", "Clips", "Cues", "Domain", "Features", "GenerationOptions", "Label", "Segment", "Size",
+                      "Timings", "Video"],
+    "mmvideo.separation.voices": ["SeparatedVoices", "Sound", "Voice"],
     "mmvideo.hooks": ["Hook", "Hooks", "Progress", "SaveIntermediates", "Timing"],
-    "mmvideo.sampling": ["at_fps", "dense", "uniform", "windows"],
+    "mmvideo.sampling": ["at_fps", "dense", "segments", "uniform", "windows"],
     "mmvideo.encoders.zoo": ["create"],
     "mmvideo.jobs": ["Item", "JobOptions", "JobPlan", "JobSummary", "read_inputs", "run_job", "status"],
 }
@@ -30,3 +40,27 @@ def test_public_names_are_there(module: str) -> None:
     home = importlib.import_module(module)
     missing = [name for name in PUBLIC[module] if not hasattr(home, name)]
     assert missing == []
+
+
+def _is_documented(name: str, directives: set[str]) -> bool:
+    """Whether a page of docs/api names an object itself, or the module that it is in."""
+    thing = getattr(mmvideo, name)
+    home = inspect.getmodule(thing)
+    return home is not None and bool({home.__name__, f"{home.__name__}.{name}"} & directives)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in REFERENCE.glob("*.md"))
+    directives = set(re.findall(r"^::: ([\w.]+)$", pages, flags=re.MULTILINE))
+    assert [name for name in mmvideo.__all__ if not _is_documented(name, directives)] == []
+
+
+def test_every_kind_of_result_and_what_it_holds_is_public() -> None:
+    """What a result gives on can be named in an annotation without reaching into private modules."""
+    from mmvideo.results import Result
+    from mmvideo.separation.voices import SeparatedVoices
+
+    kinds = [Result, mmvideo.Answer, mmvideo.Caption, mmvideo.Classification, SeparatedVoices]
+    hints = [hint for kind in kinds for hint in inspect.get_annotations(kind).values()]
+    held = {word for hint in hints for word in re.findall(r"[A-Z]\w+", hint)} - {"None", "Any"}
+    assert held <= {name for names in PUBLIC.values() for name in names}

@@ -37,6 +37,7 @@ def test_the_wheel_holds_the_whole_package_and_the_yaml(wheel: Path) -> None:
     yaml = {f"mmvideo/{name}" for folder in ("pipelines", "configs") for name in _tracked(folder)}
     expected = _tracked("mmvideo") | yaml
     assert expected <= held
+    assert "mmvideo/py.typed" in held, "without it type checkers take mmvideo for untyped"
     assert any(name.endswith(".yaml") for name in held)
 
 

@@ -127,7 +127,8 @@ class _Runner:
 
     def __init__(self, clips: Sequence[Clip], recipe: str, model: str | None, device: str | None,
                  changes: dict[str, Any], timeout: float | None):
-        self._total, self._timeout, self._pipe = len(clips), timeout, None
+        self._total, self._timeout = len(clips), timeout
+        self._pipe: Any = None
         if any(clip.error is None for clip in clips):
             from mmvideo.pipeline import Pipeline
 

@@ -2,7 +2,8 @@
 
 from mmvideo.sampling.dense import dense
 from mmvideo.sampling.fps import at_fps
+from mmvideo.sampling.segments import segments
 from mmvideo.sampling.uniform import uniform
 from mmvideo.sampling.windows import windows
 
-__all__ = ["at_fps", "dense", "uniform", "windows"]
+__all__ = ["at_fps", "dense", "segments", "uniform", "windows"]

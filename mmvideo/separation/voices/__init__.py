@@ -1,5 +1,5 @@
 """What comes of separating the voices of a clip: who, when, and what each of them says."""
 
-from mmvideo.separation.voices.result import SeparatedVoices, Voice
+from mmvideo.separation.voices.result import SeparatedVoices, Sound, Voice
 
-__all__ = ["SeparatedVoices", "Voice"]
+__all__ = ["SeparatedVoices", "Sound", "Voice"]
