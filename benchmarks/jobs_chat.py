@@ -194,7 +194,7 @@ def costs(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, round
     """Measure the processor seconds that each step takes for a video, on one thread; say whether all are there."""
     torch.set_num_threads(1)
     loop = Loop(folder, given.dtype, given.tokens, pipe(clips[0]).seconds_looked_at, time.process_time)
-    stages, options = partition.split(pipe.stages), JobOptions()
+    stages, options = partition.split_stages(pipe.stages), JobOptions()
     for _, stage in stages[0]:
         stage.load(torch.device("cpu"))
     needed = partition.needs(stages[1], pipe.recipe.gives)
@@ -205,7 +205,8 @@ def costs(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, round
         begin = time.process_time()
         sent = [partition.decode(Item(str(clip), str(clip)), clip, stages[0], needed, options) for clip in clips]
         prepared = time.process_time() - begin
-        partition.compute([partition.unpack(one.fields) for one in sent], stages[1], pipe.recipe.gives, size=len(clips))
+        fields = [partition.unpack_tensors(one.fields) for one in sent]
+        partition.compute(fields, stages[1], pipe.recipe.gives, size=len(clips))
         return {**steps(parts, prepared, time.process_time() - begin, len(clips)), "tokens": parts.said}
 
     def looped(size: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import gradio as gr
 
 import mmvideo
 from mmvideo.hooks import Hook
-from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, preview, serve
+from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, preview, serve_page
 
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "toybox.mp4"
 MAX_CHARACTERS = 200
@@ -82,7 +82,7 @@ def build() -> gr.Blocks:
 
 def main(host: str = "127.0.0.1", port: int = 7860) -> None:
     """Serve the page until Ctrl-C."""
-    serve(build(), host, port, sample=SAMPLE)
+    serve_page(build(), host, port, sample=SAMPLE)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import mmvideo
 from mmvideo.hooks import Hook
-from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, playable, preview, serve
+from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, playable, preview, serve_page
 
 MAX_PEOPLE, MAX_SECONDS = 8, 120
 SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "voices.mp4"
@@ -193,7 +193,7 @@ def build() -> gr.Blocks:
 
 def main(host: str = "127.0.0.1", port: int = 7860) -> None:
     """Serve the page until Ctrl-C."""
-    serve(build(), host, port, sample=SAMPLE)
+    serve_page(build(), host, port, sample=SAMPLE)
 
 
 if __name__ == "__main__":

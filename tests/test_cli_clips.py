@@ -13,7 +13,7 @@ from PIL import Image
 from test_cli import _run
 
 from mmvideo import Pipeline
-from mmvideo.cli.clips import Clip, split
+from mmvideo.cli.clips import Clip, split_arguments
 from mmvideo.cli.output import check_file, check_folder, names_of
 from mmvideo.errors import InvalidInput
 
@@ -74,7 +74,7 @@ def test_existing_files_come_first_and_the_rest_are_questions(clips: Path, monke
         ("gone.mp4", "gone.mkv", "what?"): (2, 1), ("a.mp4", "sub/*.mkv", "what?"): (2, 1),
         ("a.mp4", "./gone", "../gone", "/gone", "left/right?"): (4, 1), ("any", "what"): (1, 1),
     }.items():
-        videos, questions = split(words)
+        videos, questions = split_arguments(words)
         assert (len(videos), len(questions)) == expected, words
         assert (*videos, *questions) == words
 

@@ -19,7 +19,8 @@ from mmvideo.generation import GenerationOptions
 from mmvideo.jobs import JobOptions
 from mmvideo.serving.rules import Rules
 
-FUNCTIONS = {"run": jobs.run, "caption": ask.caption, "ask": ask.ask, "serve": serve.serve}
+FUNCTIONS = {"run": jobs.run_command, "caption": ask.caption_command, "ask": ask.ask_command,
+             "serve": serve.serve_command}
 
 
 def _words(text: str | None) -> str:

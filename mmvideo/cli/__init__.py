@@ -27,8 +27,10 @@ app = typer.Typer(
            "ended a batch job, 130 stopped by Ctrl-C, 141 output that nobody reads. Add --debug to a command to see "
            "where an error came from.",
 )
-for module in (ask, separate, serve, jobs, look, encoders, make):
-    module.add_to(app)
+for add_commands in (ask.add_ask_commands, separate.add_separate_command, serve.add_serve_command,
+                     jobs.add_job_commands, look.add_look_commands, encoders.add_encoder_commands,
+                     make.add_model_commands):
+    add_commands(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli import jobs
-from mmvideo.cli.clips import Clip, split, understood
+from mmvideo.cli.clips import Clip, split_arguments, understood
 from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Save, Timeout, overrides, say
-from mmvideo.cli.dataclass_options import Spelling, is_given, options_of, takes, values_of
+from mmvideo.cli.dataclass_options import Spelling, is_given, options_of, values_of, with_options
 from mmvideo.cli.output import check_file, each
 from mmvideo.deadline import checked
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
@@ -27,28 +27,28 @@ _SPELLED = {"choices": Spelling("--choice"), "schema": Spelling(metavar="FILE.js
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames a second, for a folder of images.")]
 
 
-def add_to(app: typer.Typer) -> None:
+def add_ask_commands(app: typer.Typer) -> None:
     """Register the commands."""
     panel = "Ask things of video"
-    app.command(epilog=_examples("mmvideo ask clip.mp4 'what happens next?'",
+    app.command("ask", epilog=_examples("mmvideo ask clip.mp4 'what happens next?'",
                                  "mmvideo ask clip.mp4 'what color is the ball?' 'does it bounce?' --json",
                                  "mmvideo ask a.mp4 b.mp4 'which toy made the sound?' --save answer.png"),
-                rich_help_panel=panel)(ask)
-    app.command(epilog=_examples("mmvideo caption clip.mp4", "mmvideo caption *.mp4 --json > captions.jsonl",
+                rich_help_panel=panel)(ask_command)
+    app.command("caption", epilog=_examples("mmvideo caption clip.mp4", "mmvideo caption *.mp4 --json > captions.jsonl",
                                  "mmvideo caption clips/ --out captions"),
-                rich_help_panel=panel)(caption)
-    app.command(epilog=_examples("mmvideo classify clip.mp4", "mmvideo classify shot1.mp4 shot2.mp4",
+                rich_help_panel=panel)(caption_command)
+    app.command("classify", epilog=_examples("mmvideo classify clip.mp4", "mmvideo classify shot1.mp4 shot2.mp4",
                                  "mmvideo classify film.mp4 --save shots.png", "mmvideo classify - < film.mp4"),
-                rich_help_panel=panel)(classify)
+                rich_help_panel=panel)(classify_command)
 
 
 def _examples(*lines: str) -> str:
     return "Examples:\n\n" + "\n\n".join(f"[bold]{line}[/bold]" for line in lines)
 
 
-@takes(options_of(GenerationOptions, without=("history",), spelled=_SPELLED, panel_of=lambda name: _REPLIES),
+@with_options(options_of(GenerationOptions, without=("history",), spelled=_SPELLED, panel_of=lambda name: _REPLIES),
        before="timeout")
-def ask(
+def ask_command(
     context: typer.Context,
     words: Annotated[list[str], typer.Argument(
         metavar="VIDEO... QUESTION...", help="One or more clips (files, http(s) addresses, folders, patterns, or - for "
@@ -57,7 +57,7 @@ def ask(
     timeout: Timeout = None, save: Save = None, json: Json = False, debug: Debug = False, **options: Any,
 ) -> None:
     """Answer questions about one or more videos."""
-    videos, questions = split(words)
+    videos, questions = split_arguments(words)
     generation = values_of({name: value for name, value in options.items() if is_given(context, name)})
     stream = generation.pop("stream", False)
     if "schema" in generation:
@@ -81,8 +81,8 @@ def ask(
              command=lambda clip, outside: _command("ask", clip, fps, [answer.question for answer in outside]))
 
 
-@takes(jobs.job_options(without=("timeout_seconds",)), before="timeout")
-def caption(
+@with_options(jobs.job_options(without=("timeout_seconds",)), before="timeout")
+def caption_command(
     context: typer.Context,
     videos: Annotated[list[str], typer.Argument(
         metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with "
@@ -102,7 +102,7 @@ def caption(
     _describe("caption", recipe or "video-captioning", videos, model, device, set_, fps, timeout, save, json)
 
 
-def classify(
+def classify_command(
     videos: Videos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     fps: Fps = None, timeout: Timeout = None, save: Save = None, json: Json = False, debug: Debug = False,
 ) -> None:

@@ -61,7 +61,7 @@ class Clip:
         return str(error).replace(self.path, self.name) if self.is_stdin else str(error)
 
 
-def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def split_arguments(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Divide the words after `ask` into clips and questions: clips come first, the first word is one.
 
     Raises:
@@ -210,4 +210,4 @@ def _from_stdin(path: Path) -> Clip:
     return Clip(str(path), is_stdin=True)
 
 
-__all__ = ["STDIN", "Clip", "split", "understood"]
+__all__ = ["STDIN", "Clip", "split_arguments", "understood"]

@@ -67,7 +67,7 @@ def overrides(items: Iterable[str] | None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def as_json(value: Any) -> str:
+def json_line(value: Any) -> str:
     """Return one line of JSON."""
     if hasattr(value, "to_dict"):
         value = value.to_dict()
@@ -111,5 +111,18 @@ def _close(stream: Any) -> None:
         os.close(nowhere)
 
 
-__all__ = ["Debug", "Device", "Json", "Model", "Overrides", "RecipeName", "Save", "Timeout", "as_json", "debugging",
-           "note", "overrides", "say"]
+__all__ = [
+    "Debug",
+    "Device",
+    "Json",
+    "Model",
+    "Overrides",
+    "RecipeName",
+    "Save",
+    "Timeout",
+    "debugging",
+    "json_line",
+    "note",
+    "overrides",
+    "say",
+]

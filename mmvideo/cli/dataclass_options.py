@@ -77,7 +77,7 @@ def options_of(kind: type, *, without: Iterable[str] = (), spelled: Mapping[str,
                       panel_of(field.name)) for field in dataclasses.fields(kind) if field.name not in without]
 
 
-def takes(options: Iterable[inspect.Parameter], *, before: str) -> Callable[[Command], Command]:
+def with_options(options: Iterable[inspect.Parameter], *, before: str) -> Callable[[Command], Command]:
     """Give a command these options in place of its `**options`.
 
     Args:
@@ -110,4 +110,4 @@ def is_given(context: typer.Context, name: str) -> bool:
     return context.get_parameter_source(name).name != "DEFAULT"
 
 
-__all__ = ["Spelling", "field_docs", "is_given", "option_of", "options_of", "takes", "values_of"]
+__all__ = ["Spelling", "field_docs", "is_given", "option_of", "options_of", "values_of", "with_options"]

@@ -1,4 +1,4 @@
-"""What `mmvideo show` prints: the stages of a recipe with what they really gave and cost on one clip."""
+"""What `mmvideo show` prints: the stages of a recipe with shapes and costs measured on one clip."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def _encoder_text(described: dict[str, Any]) -> list[str]:
     return lines + [f"  {preset}: {about}" for preset, about in described["presets"].items()]
 
 
-def text(described: dict[str, Any]) -> str:
+def description_text(described: dict[str, Any]) -> str:
     """Lay a description out for people."""
     lines = [f"{described['name']}: {described['about']}"]
     if "stages" not in described:

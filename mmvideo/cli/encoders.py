@@ -9,18 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.common import Debug, Json, as_json, note, say
+from mmvideo.cli.common import Debug, Json, json_line, note, say
 from mmvideo.errors import InvalidInput, MediaNotFound, MmvideoError, UnknownName, WeightsError
 
 
-def add_to(app: typer.Typer) -> None:
+def add_encoder_commands(app: typer.Typer) -> None:
     """Register the commands."""
     panel = "Encoders"
-    app.command(rich_help_panel=panel)(profile)
-    app.command("import", rich_help_panel=panel)(import_)
+    app.command("profile", rich_help_panel=panel)(profile_command)
+    app.command("import", rich_help_panel=panel)(import_command)
 
 
-def profile(
+def profile_command(
     names: Annotated[list[str] | None, typer.Argument(metavar="PRESET...", help="See `mmvideo list encoders`.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every preset.")] = False,
     batch: Annotated[int, typer.Option("--batch", help="Clips at a time.")] = 1,
@@ -43,7 +43,7 @@ def profile(
         lines.append(line)
         show_status("")
         if json:
-            say(as_json(line))
+            say(json_line(line))
     if not json:
         _print(lines)
 
@@ -96,7 +96,7 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f}"
 
 
-def import_(
+def import_command(
     checkpoint: Annotated[Path, typer.Argument(help="A file as its authors released it.")],
     preset: Annotated[str, typer.Option("--preset", help="What the weights are of: see `mmvideo list encoders`.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write; model= takes it.")],

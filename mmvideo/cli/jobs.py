@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, as_json, note, overrides, say
-from mmvideo.cli.dataclass_options import Spelling, is_given, options_of, takes, values_of
+from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, json_line, note, overrides, say
+from mmvideo.cli.dataclass_options import Spelling, is_given, options_of, values_of, with_options
 from mmvideo.errors import InvalidInput
 from mmvideo.jobs.options import JobOptions
 
@@ -44,18 +44,18 @@ Question = Annotated[list[str] | None, typer.Option("--question", help="Ask this
 jobs = typer.Typer(no_args_is_help=True, help="Look at batch jobs.")
 
 
-def add_to(app: typer.Typer) -> None:
+def add_job_commands(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command(rich_help_panel="Ask things of video", epilog="Examples:\n\n"
+    app.command("run", rich_help_panel="Ask things of video", epilog="Examples:\n\n"
                 "[bold]mmvideo run video-qa clips/ --question 'what happens next?' --out answers[/bold]\n\n"
                 "[bold]mmvideo run video-classification list.csv --out labels --parquet[/bold]\n\n"
-                "Exit codes: 8 the job ended, and some clips failed; 70 a bug of mmvideo ended it.")(run)
-    jobs.command()(status)
+                "Exit codes: 8 the job ended, and some clips failed; 70 a bug of mmvideo ended it.")(run_command)
+    jobs.command("status")(status_command)
     app.add_typer(jobs, name="jobs", rich_help_panel="See what there is")
 
 
-@takes(job_options(), before="json")
-def run(
+@with_options(job_options(), before="json")
+def run_command(
     recipe: Annotated[str, typer.Argument(metavar="PIPELINE", help="`mmvideo list pipelines`, or a .yaml file.")],
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="A folder, glob, text list, .csv, .tsv, "
                                                 ".jsonl or .parquet manifest, .tar shard, file or address.")],
@@ -93,26 +93,26 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     """
     from mmvideo.jobs import forkserver, run_job
     from mmvideo.jobs.engines import ranks
-    from mmvideo.jobs.files import check_folder
+    from mmvideo.jobs.files import check_job_folder
     from mmvideo.jobs.sinks import need_parquet
     from mmvideo.pipeline import Pipeline
     from mmvideo.stages.watch import Watch
 
     checked = JobOptions(progress=True, **options)
-    check_folder(out)
+    check_job_folder(out)
     if checked.parquet:
         need_parquet()
-    with forkserver.early(Watch.imports if model else ()) if checked.engine == "local" and not checked.dry_run \
+    with forkserver.prestarted(Watch.imports if model else ()) if checked.engine == "local" and not checked.dry_run \
             else nullcontext():
         pipe = Pipeline(recipe, model, device, **overrides(changes))
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
     if checked.engine == "accelerate" and ranks.rank() > 0:
         return  # the rank that holds the ledger says how it went
     if checked.dry_run:
-        say(as_json(summary) if json else summary)
+        say(json_line(summary) if json else summary)
         return
     if json:
-        say(as_json({"folder": str(summary.folder), "counts": summary.counts, "seconds": round(summary.seconds, 3),
+        say(json_line({"folder": str(summary.folder), "counts": summary.counts, "seconds": round(summary.seconds, 3),
                      "done_now": summary.done_now, "interrupted": summary.interrupted}))
     else:
         say(summary)
@@ -122,13 +122,13 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     summary.check()
 
 
-def status(
+def status_command(
     folder: Annotated[Path, typer.Argument(help="The folder that was given as --out.")], json: Json = False,
     failures: Annotated[int, typer.Option("--failures", help="Failures to name.")] = 20, debug: Debug = False,
 ) -> None:
     """Say how a job stands, also while it runs: counts, failures by class, runs so far."""
     from mmvideo.jobs.job_status import status as look
-    from mmvideo.jobs.job_status import text
+    from mmvideo.jobs.job_status import status_text
 
     found = look(folder, failures=failures)
-    say(as_json(found) if json else text(found))
+    say(json_line(found) if json else status_text(found))

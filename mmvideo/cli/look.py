@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli.clips import understood
-from mmvideo.cli.common import Debug, Json, as_json, say
+from mmvideo.cli.common import Debug, Json, json_line, say
 from mmvideo.cli.output import each
 from mmvideo.errors import MmvideoError, UnknownName
 
@@ -15,15 +15,15 @@ LISTED = ("pipelines", "models", "configs")
 """What `list` knows beside the kinds of the registry."""
 
 
-def add_to(app: typer.Typer) -> None:
+def add_look_commands(app: typer.Typer) -> None:
     """Register the commands."""
     panel = "See what there is"
-    for command in (probe, show, doctor):
-        app.command(rich_help_panel=panel)(command)
-    app.command("list", rich_help_panel=panel)(list_)
+    for name, command in {"probe": probe_command, "show": show_command, "doctor": doctor_command,
+                          "list": list_command}.items():
+        app.command(name, rich_help_panel=panel)(command)
 
 
-def probe(
+def probe_command(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, http(s) addresses, folders and "
                                                 "patterns of clips, or - for standard input.")],
     full: Annotated[bool, typer.Option("--full", help="Decode everything in search of damage, however long that "
@@ -39,7 +39,7 @@ def probe(
         each(clips, lambda clip, _: [probe_media(clip.path, check_seconds=seconds)], json=json)
 
 
-def list_(
+def list_command(
     kind: Annotated[str | None, typer.Argument(help="pipelines, models, configs, encoders, stages ...")] = None,
     json: Json = False, debug: Debug = False,
 ) -> None:
@@ -51,11 +51,11 @@ def list_(
         raise UnknownName("kind", kind, kinds)
     if kind in WITH_PRESETS:
         families = _families(kind)
-        say(as_json({kind: families}) if json else _grouped(families))
+        say(json_line({kind: families}) if json else _grouped(families))
         return
     shown = {name: _named(name) for name in kinds if kind in (None, name)}
     if json:
-        say(as_json(shown))
+        say(json_line(shown))
         return
     for name, entries in shown.items():
         if kind is None:
@@ -122,7 +122,7 @@ def _first_words(card: str) -> str:
     return text.split(". ")[0].removesuffix(".")
 
 
-def show(
+def show_command(
     name: Annotated[str, typer.Argument(metavar="RECIPE|ENCODER|PRESET",
                                         help="A recipe (name or file.yaml), a family of encoders or separators, or a "
                                         "preset.")],
@@ -145,15 +145,15 @@ def show(
         found: Any = describe.recipe(name, run=not static)
     else:
         found = describe.separator(name) if kind == "separators" else describe.encoder(name)
-    say(as_json(found) if json else describe.text(found))
+    say(json_line(found) if json else describe.description_text(found))
 
 
-def doctor(json: Json = False, debug: Debug = False) -> None:
+def doctor_command(json: Json = False, debug: Debug = False) -> None:
     """Check this installation; every fault comes with the line that mends it. Exits with 1 if something is broken."""
     from mmvideo.doctor import examine
 
     findings = examine()
     for finding in findings:
-        say(as_json(finding.to_dict()) if json else finding)
+        say(json_line(finding.to_dict()) if json else finding)
     if any(finding.broken for finding in findings):
         raise typer.Exit(1)

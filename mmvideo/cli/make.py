@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli.clips import Clip, understood
-from mmvideo.cli.common import Debug, Device, Json, as_json, note, say
+from mmvideo.cli.common import Debug, Device, Json, json_line, note, say
 from mmvideo.cli.output import check_folder, each
 from mmvideo.errors import InvalidInput, MediaNotFound, TrainingInterrupted
 from mmvideo.wording import plural, printable
@@ -23,14 +23,14 @@ Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A config (`mmvide
 NEXT = "what happens next?"
 
 
-def add_to(app: typer.Typer) -> None:
+def add_model_commands(app: typer.Typer) -> None:
     """Register the commands."""
     panel = "Make things"
-    app.command(rich_help_panel=panel)(demo)
-    app.command(rich_help_panel=panel)(train)
-    app.command("eval", rich_help_panel=panel)(evaluate)
+    app.command("demo", rich_help_panel=panel)(demo_command)
+    app.command("train", rich_help_panel=panel)(train_command)
+    app.command("eval", rich_help_panel=panel)(evaluate_command)
     toys = typer.Typer(no_args_is_help=True, help="The procedural world that the embedded models learn in.")
-    toys.command("make")(toybox_make)
+    toys.command("make")(toybox_make_command)
     app.add_typer(toys, name="toybox", rich_help_panel=panel)
 
 
@@ -52,7 +52,7 @@ DEMOS = {"voices": "separate_voices", "ask": "ask"}
 """Demos in a browser -> their files in demos/."""
 
 
-def demo(
+def demo_command(
     what: Annotated[str | None, typer.Argument(metavar="[voices|ask]", help="Open a demo in the browser instead: "
                                                "separate the voices of a clip, or ask about a video.")] = None,
     out: Out = Path("out"),
@@ -89,7 +89,7 @@ def _demonstrated(clip: Clip, out: Path, device: str | None, json: bool) -> list
         say(f"{Path(clip.name).name}: {motion.duration_seconds:.1f} s")
         _warn(results, clip)
     for title, result in results.items():
-        say(as_json(result) if json else f"\n{title}: {_seen(result)}")
+        say(json_line(result) if json else f"\n{title}: {_seen(result)}")
     out.mkdir(parents=True, exist_ok=True)
     picture = contact_sheet(list(results.values()), out / "demo.png")
     text = json_format.dumps([result.to_dict() for result in results.values()], indent=2, ensure_ascii=False)
@@ -138,7 +138,7 @@ def _serve_demo(what: str, host: str, port: int) -> None:
     runpy.run_path(str(folder / f"{DEMOS[what]}.py"))["main"](host, port)
 
 
-def train(
+def train_command(
     config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Another length than the config's.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
@@ -190,7 +190,7 @@ def _stoppable(folder: Path) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def evaluate(
+def evaluate_command(
     config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder for the report; runs/NAME.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check the config; read no data and no weights.")] = False,
@@ -206,7 +206,7 @@ def evaluate(
         say(recipes.check_evaluation(config, out=folder))
         return
     for report in recipes.run_evaluation(config, out=folder):
-        say(as_json(report) if json else "  ".join(_entry(key, value) for key, value in report.items()))
+        say(json_line(report) if json else "  ".join(_entry(key, value) for key, value in report.items()))
 
 
 def _limit(threads: int | None) -> None:
@@ -220,7 +220,7 @@ def _entry(key: str, value: Any) -> str:
     return f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
 
 
-def toybox_make(
+def toybox_make_command(
     out: Annotated[Path, typer.Argument(help="Folder to write into; made if absent.")],
     num: Annotated[int, typer.Option("--num", min=1, help="How many clips.")] = 100,
     level: Annotated[str, typer.Option("--level", help="easy, standard or hard.")] = "standard",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import typer
 
 from mmvideo.cli.clips import Clip
-from mmvideo.cli.common import as_json, debugging, note, say
+from mmvideo.cli.common import debugging, json_line, note, say
 from mmvideo.errors import InvalidInput, MmvideoError, OutputError
 
 
@@ -100,7 +100,7 @@ def each(clips: Sequence[Clip], answers: Callable[[Clip, int], Sequence[Any]], *
             results = [clip.named(result) for result in answers(clip, place)]
         except MmvideoError as error:
             code = code or error.exit_code
-            failed(clip, error, json=json, alone=len(clips) == 1)
+            report_failure(clip, error, json=json, alone=len(clips) == 1)
             continue
         if not printed:
             tell(results, json=json, title=clip.name if len(clips) > 1 else "",
@@ -126,7 +126,7 @@ def _written(result: Any, path: Path) -> Path:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def failed(clip: Clip, error: MmvideoError, *, json: bool, alone: bool) -> None:
+def report_failure(clip: Clip, error: MmvideoError, *, json: bool, alone: bool) -> None:
     """Write what went wrong with a clip: a line of JSON where that is asked for, else words on stderr.
 
     Raises:
@@ -134,7 +134,7 @@ def failed(clip: Clip, error: MmvideoError, *, json: bool, alone: bool) -> None:
     """
     message = clip.message(error)
     if json:
-        say(as_json({**error_entry(error), "message": message, "source": clip.name}))
+        say(json_line({**error_entry(error), "message": message, "source": clip.name}))
     if alone or debugging():
         if message != str(error):
             error.args = (message,)
@@ -157,7 +157,7 @@ def tell(results: Sequence[Any], *, json: bool, title: str = "",
     """
     if json or not hasattr(results[0], "in_domain"):  # what `probe` finds names its file itself
         for result in results:
-            say(as_json(result) if json else result)
+            say(json_line(result) if json else result)
         return
     if title:
         say(title)
@@ -189,4 +189,4 @@ def _shared(results: Sequence[Any]) -> list[str]:
     return [reason for reason in _reasons(results[0]) if all(reason in _reasons(other) for other in results)]
 
 
-__all__ = ["check_file", "check_folder", "each", "error_entry", "failed", "names_of", "numbered", "tell"]
+__all__ = ["check_file", "check_folder", "each", "error_entry", "names_of", "numbered", "report_failure", "tell"]

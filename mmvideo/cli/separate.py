@@ -1,4 +1,4 @@
-"""Command `separate`: whose voice is whose."""
+"""Command `separate`: the voices of a clip, by the faces that speak."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Boxes = Annotated[list[str] | None, typer.Option(
     "is searched for.")]
 
 
-def add_to(app: typer.Typer) -> None:
+def add_separate_command(app: typer.Typer) -> None:
     """Register the command."""
     lines = ("mmvideo separate clip.mp4 --out voices", "mmvideo separate clip.mp4 --out voices --no-videos --json",
              "mmvideo separate clip.mp4 --out voices --face 288,150,504,365 --face 788,92,998,302")
-    app.command(epilog="Examples:\n\n" + "\n\n".join(f"[bold]{line}[/bold]" for line in lines),
-                rich_help_panel="Ask things of video")(separate)
+    app.command("separate", epilog="Examples:\n\n" + "\n\n".join(f"[bold]{line}[/bold]" for line in lines),
+                rich_help_panel="Ask things of video")(separate_command)
 
 
-def separate(
+def separate_command(
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="A file or http(s) address with sound, or - for "
                                          "standard input.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")],

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli.common import Debug, Device, Model, Overrides, RecipeName, note, overrides
-from mmvideo.cli.dataclass_options import Spelling, options_of, takes, values_of
+from mmvideo.cli.dataclass_options import Spelling, options_of, values_of, with_options
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
 from mmvideo.serving.rules import Rules
 
@@ -21,13 +21,13 @@ _SPELLED = {
     "max_bytes": Spelling("--max-megabytes", scale=1024 * 1024), "timeout_seconds": Spelling("--timeout", "SECONDS")}
 
 
-def add_to(app: typer.Typer) -> None:
+def add_serve_command(app: typer.Typer) -> None:
     """Register the command."""
-    app.command(rich_help_panel="Ask things of video")(serve)
+    app.command("serve", rich_help_panel="Ask things of video")(serve_command)
 
 
-@takes(options_of(Rules, spelled=_SPELLED), before="api_key")
-def serve(
+@with_options(options_of(Rules, spelled=_SPELLED), before="api_key")
+def serve_command(
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8000,
@@ -57,7 +57,7 @@ def serve(
     with listen(host, port) as listener:
         from mmvideo.pipeline import Pipeline
         from mmvideo.serving.app import make_app
-        from mmvideo.serving.run import run
+        from mmvideo.serving.run import run_server
 
         pipe = Pipeline(recipe or "video-qa", model, device, **overrides(set_))
         app = make_app(pipe, rules=rules, max_queue=max_queue, kept=keep, api_key=key,
@@ -67,7 +67,7 @@ def serve(
         called = f"[{host}]" if ":" in host else host
         note(f"{pipe.model} answers at http://{called}:{listener.getsockname()[1]}/v1/chat/completions; health at "
              "/health; end with Ctrl-C")
-        run(app, listener, max_connections=max_connections)
+        run_server(app, listener, max_connections=max_connections)
 
 
 def _key(given: str | None) -> str:

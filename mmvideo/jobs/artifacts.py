@@ -1,4 +1,4 @@
-"""Results that are sounds: written where they were computed, so that only their names travel."""
+"""Results that are files, such as separated voices: the worker writes them, and only their names travel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmvideo.types import Segment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept(Result):
+class SavedResult(Result):
     """What is left of a result when its sounds lie in files."""
 
     text: str
@@ -32,7 +32,7 @@ class Kept(Result):
         return self.text
 
 
-def kept(result: Any, item: Item, content: str, about: Mapping[str, Any], options: JobOptions) -> Any:
+def save_artifacts(result: Any, item: Item, content: str, about: Mapping[str, Any], options: JobOptions) -> Any:
     """Write the files of a result that has some, whole or not at all, and return what a row says of it.
 
     The files lie in a folder that is named by the clip's content and what was asked of it, so that a clip that is
@@ -58,9 +58,9 @@ def kept(result: Any, item: Item, content: str, about: Mapping[str, Any], option
     who = "person" if result.by == "faces" else "voice"
     spans = tuple(Segment(start, end, f"{who} {voice.number}", voice.confidence)
                   for voice in result.tracks for start, end in voice.spans)
-    return Kept(text=result.headline.partition("\n")[0], files=tuple(names), segments=spans,
+    return SavedResult(text=result.headline.partition("\n")[0], files=tuple(names), segments=spans,
                 confidence=result.confidence, seconds_looked_at=result.seconds_looked_at, in_domain=result.in_domain,
                 rule=result.rule, warnings=result.warnings)
 
 
-__all__ = ["Kept", "kept"]
+__all__ = ["SavedResult", "save_artifacts"]

@@ -1,4 +1,4 @@
-"""Decoded clips sorted by shape, so that a batch holds clips that a network can take together."""
+"""Decoded clips grouped by shape into batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages between processes that share a key: every one is bounded in length, in time, and signed.
+"""Signed messages between processes that share a key, bounded in length and in time.
 
 Both sides prove that they know the key without sending it (HMAC-SHA256 over random numbers of both). Each message then
 carries an HMAC of its number and bytes under a key of this connection and direction, so that none can be made up,

@@ -1,4 +1,4 @@
-"""The one place that holds the ledger and writes files of results; ranks, near or far, work for it."""
+"""The coordinator of a job: it alone writes the ledger and the result files, for all ranks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SYNC_SECONDS = 2.0
 
 
 @dataclass
-class Progress:
+class JobProgress:
     """What is known about a run while it goes on."""
 
     total: int = 0
@@ -64,7 +64,7 @@ class Coordinator:
         self._lock = threading.RLock()
         self.sidecars = Sidecars(folder, ledger, options, self._lock)
         self.sidecars.tidy()
-        self.progress = Progress()
+        self.progress = JobProgress()
         self._outcomes: queue.Queue[Outcome] = queue.Queue()
         self._after = (0, -1)
         self._returned: list[Entry] = []
@@ -209,7 +209,7 @@ class Coordinator:
             self.sidecars.complete()
 
 
-def keep_run(ledger: Ledger, progress: Progress) -> None:
+def keep_run(ledger: Ledger, progress: JobProgress) -> None:
     """Add what a run took to the history that the report shows."""
     runs = json.loads(ledger.meta("runs") or "[]")
     meters = progress.meters
@@ -224,4 +224,4 @@ def keep_run(ledger: Ledger, progress: Progress) -> None:
     ledger.set_meta("started", "")
 
 
-__all__ = ["Coordinator", "Progress", "keep_run"]
+__all__ = ["Coordinator", "JobProgress", "keep_run"]

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mmvideo.jobs.coordinator import Progress
+from mmvideo.jobs.coordinator import JobProgress
 
 _LINE_SECONDS = 10.0
 
 
 @contextmanager
-def showing(progress: Progress, wanted: bool) -> Iterator[None]:
+def showing(progress: JobProgress, wanted: bool) -> Iterator[None]:
     """Show a progress until the block ends."""
     if not wanted:
         yield
@@ -31,7 +31,7 @@ def showing(progress: Progress, wanted: bool) -> Iterator[None]:
         thread.join()
 
 
-def figures(progress: Progress) -> dict[str, str]:
+def progress_figures(progress: JobProgress) -> dict[str, str]:
     """Return what is shown, name -> words."""
     seconds, done = progress.seconds, progress.done
     rate = done / seconds
@@ -39,7 +39,7 @@ def figures(progress: Progress) -> dict[str, str]:
     found = {
         "done": f"{progress.done_before + done} of {progress.total}",
         "failed": str(progress.failed + progress.quarantined),
-        "left": clock(progress.left / rate) if rate and progress.left else ("-" if progress.left else "0 s"),
+        "left": duration_text(progress.left / rate) if rate and progress.left else ("-" if progress.left else "0 s"),
         "videos/s": f"{rate:.2f}", "frames/s": f"{progress.frames / seconds:.0f}",
         "words/s": f"{progress.words / seconds:.0f}"}
     if progress.reused:
@@ -61,14 +61,14 @@ def bottleneck(meters: Any, seconds: float) -> str:
     return f"networks ({busy})"
 
 
-def clock(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Return a duration in words."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _lines(progress: Progress, end: threading.Event) -> None:
+def _lines(progress: JobProgress, end: threading.Event) -> None:
     shown = time.monotonic()
     while not end.wait(0.5):
         if time.monotonic() - shown >= _LINE_SECONDS:
@@ -77,12 +77,12 @@ def _lines(progress: Progress, end: threading.Event) -> None:
     _write(progress)
 
 
-def _write(progress: Progress) -> None:
-    sys.stderr.write(", ".join(f"{name} {words}" for name, words in figures(progress).items()) + "\n")
+def _write(progress: JobProgress) -> None:
+    sys.stderr.write(", ".join(f"{name} {words}" for name, words in progress_figures(progress).items()) + "\n")
     sys.stderr.flush()
 
 
-def _live(progress: Progress, end: threading.Event) -> None:
+def _live(progress: JobProgress, end: threading.Event) -> None:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.progress_bar import ProgressBar
@@ -90,7 +90,7 @@ def _live(progress: Progress, end: threading.Event) -> None:
 
     def panel() -> Any:
         past = progress.total - progress.left
-        words = "   ".join(f"{name} {value}" for name, value in figures(progress).items())
+        words = "   ".join(f"{name} {value}" for name, value in progress_figures(progress).items())
         return Group(ProgressBar(total=max(1, progress.total), completed=past, width=60), Text(words))
 
     with Live(panel(), console=Console(stderr=True), refresh_per_second=4) as live:
@@ -99,4 +99,4 @@ def _live(progress: Progress, end: threading.Event) -> None:
         live.update(panel())
 
 
-__all__ = ["bottleneck", "clock", "figures", "showing"]
+__all__ = ["bottleneck", "duration_text", "progress_figures", "showing"]

@@ -1,4 +1,4 @@
-"""A clip brought to this machine, and the SHA-256 of its bytes."""
+"""Fetch a clip to this machine, and hash its bytes (SHA-256)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.remote import brought, in_our_words, opened
 from mmvideo.jobs.shards import is_member, place_of
 from mmvideo.media import MediaLimits
-from mmvideo.media.deadline import Deadline
+from mmvideo.media.deadline import TransferDeadline
 from mmvideo.media.download import is_url
 
 
@@ -89,7 +89,7 @@ def _member(item: Item, limits: MediaLimits) -> Fetched:
     """Read one member of a shard; where a list named it, it is looked up by its name."""
     shard = item.source.partition("::")[0]
     if is_url(shard):
-        data = Deadline(item.source, limits).run(lambda: _bytes_of(item, limits.max_bytes))
+        data = TransferDeadline(item.source, limits).run(lambda: _bytes_of(item, limits.max_bytes))
     else:
         data = _bytes_of(item, limits.max_bytes)
     return Fetched(data, hashlib.sha256(data).hexdigest(), len(data), stamp(item))

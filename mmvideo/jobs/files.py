@@ -1,4 +1,4 @@
-"""Files that a job writes: whole or not at all, and never in the place of one that it has not written itself."""
+"""Atomic writes of a job's files, which never replace a file that the job has not written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def part_of(name: str) -> str:
     return f".mmvideo-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.part"
 
 
-def check_folder(out: str | Path) -> Path:
+def check_job_folder(out: str | Path) -> Path:
     """Return the folder of a job, before anything is made there.
 
     Raises:
@@ -137,4 +137,4 @@ def check_fixed(folder: Path, files: Iterable[str], folders: Iterable[str], ledg
     refuse(foreign)
 
 
-__all__ = ["check_fixed", "check_folder", "part_of", "refuse", "write_whole", "writing"]
+__all__ = ["check_fixed", "check_job_folder", "part_of", "refuse", "write_whole", "writing"]

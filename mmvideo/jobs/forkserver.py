@@ -1,4 +1,4 @@
-"""The process that forks decode workers, seen from the side that starts it; it has imported what workers need."""
+"""Client of the preloaded fork server: starts it, asks it for workers, and says how they ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READY_SECONDS = 300.0
 """A worker, or the forkserver, may take so long to import and load on a machine that is busy with other things."""
 _COMMAND = "import sys; from mmvideo.jobs.worker import forkserver; forkserver(int(sys.argv[1]), sys.argv[2:])"
 _TRIES = 3
-_spare: list[ForkServer] = []
+_prestarted: list[ForkServer] = []
 
 
 class ForkServer:
@@ -112,20 +112,20 @@ def imports_of(recipe: Recipe) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def early(imports: Sequence[str] = ()) -> Iterator[None]:
+def prestarted(imports: Sequence[str] = ()) -> Iterator[None]:
     """Start one now for the pool to come, so that it imports while a model is loaded; end it if none came."""
-    if hasattr(os, "fork") and not _spare:
-        _spare.append(ForkServer(imports))
+    if hasattr(os, "fork") and not _prestarted:
+        _prestarted.append(ForkServer(imports))
     try:
         yield
     finally:
-        while _spare:
-            _spare.pop().close()
+        while _prestarted:
+            _prestarted.pop().close()
 
 
-def take(imports: Sequence[str]) -> ForkServer:
+def take_forkserver(imports: Sequence[str]) -> ForkServer:
     """Return the one that was started early, or a new one."""
-    return _spare.pop() if _spare else ForkServer(imports)
+    return _prestarted.pop() if _prestarted else ForkServer(imports)
 
 
-__all__ = ["READY_SECONDS", "ForkServer", "early", "imports_of", "take"]
+__all__ = ["READY_SECONDS", "ForkServer", "imports_of", "prestarted", "take_forkserver"]

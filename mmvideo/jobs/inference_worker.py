@@ -1,4 +1,4 @@
-"""One rank: decode workers on one side, networks on the other, a bounded queue between them.
+"""One rank: decode workers, a bounded queue of decoded clips, and the networks.
 
 A rank takes items from whoever holds the ledger and gives outcomes back; it knows neither files of results nor other
 ranks. The local engine runs one in the process of the job, the engine `accelerate` one in each process that it starts.
@@ -25,7 +25,7 @@ from mmvideo.jobs.failures import CAUGHT, describe_failure, origin_of, show_bug
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.options import JobOptions, row_keys
-from mmvideo.jobs.pool import Event, Pool, Task
+from mmvideo.jobs.pool import Pool, Task, WorkerEvent
 from mmvideo.jobs.rows import Outcome, make_row, num_words
 from mmvideo.jobs.worker import Setup, sys_path
 from mmvideo.registry import PARTS
@@ -85,7 +85,7 @@ class Rank:
 
     def __init__(self, pipeline: Any, options: JobOptions, job: dict[str, Any], link: Link):
         self.pipeline, self.options, self.job, self.link = pipeline, options, job, link
-        head, self.tail = partition.split(pipeline.stages)
+        head, self.tail = partition.split_stages(pipeline.stages)
         heavy = any(stage.modules() for _, stage in head)
         if heavy and options.workers is None:
             options = self.options = replace(options, workers=1)
@@ -171,7 +171,7 @@ class Rank:
     def _known(self, task: Task, content: str) -> str | None:
         return next((key for key in self.keys(content, task.item) if self.link.knows(key)), None)
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: WorkerEvent) -> None:
         task = event.task
         if event.crashed:
             if self.link.crashed(task.num, event.error[1]):
@@ -220,7 +220,7 @@ class Rank:
         start = time.perf_counter()
         try:
             fields = [{"text": one.task.item.text, "prompt": one.task.item.prompt, "generation": GenerationOptions(),
-                       **partition.unpack(one.decoded.fields)} for one in batch]
+                       **partition.unpack_tensors(one.decoded.fields)} for one in batch]
             with deadline.within(self._limit(batch)):
                 results, stages = partition.compute(fields, self.tail, self.pipeline.recipe.gives, size=size)
         except CAUGHT as error:

@@ -14,7 +14,7 @@ from typing import Any
 from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
 from mmvideo.jobs import tables
 from mmvideo.jobs.remote import SCHEMES, brought, is_remote, listed, scheme_of
-from mmvideo.jobs.shards import is_member, members
+from mmvideo.jobs.shards import is_member, read_members
 from mmvideo.media import MediaLimits
 from mmvideo.media.download import is_url
 from mmvideo.redaction import escaped, redacted, tag
@@ -151,7 +151,7 @@ def _from_path(text: str) -> Iterator[Item]:
     elif not exists:
         raise MediaNotFound(f"{text}: no such file or folder.")
     elif path.suffix.lower() == ".tar":
-        yield from members(str(path), "", item_from)
+        yield from read_members(str(path), "", item_from)
     elif path.suffix.lower() in tables.READERS:
         yield from _from_table(path, str(path.parent), path.name, path.suffix.lower())
     else:
@@ -167,9 +167,9 @@ def _from_address(url: str) -> Iterator[Item]:
             if _suffix(name) in SUFFIXES:
                 yield Item(name, name)
             elif _suffix(name) == ".tar":
-                yield from members(name, f"{name}::", item_from)
+                yield from read_members(name, f"{name}::", item_from)
     elif suffix == ".tar" and is_remote(url):
-        yield from members(url, "", item_from)
+        yield from read_members(url, "", item_from)
     elif suffix == ".tar":
         raise InvalidInput(f"{url}: shards are read from files, s3 and gs, where a part of them can be had; download "
                            "this one first.")
@@ -203,7 +203,7 @@ def _from_folder(folder: Path) -> Iterator[Item]:
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
                 yield Item(path.relative_to(folder).as_posix(), str(path))
             elif path.suffix.lower() == ".tar":
-                yield from members(str(path), f"{path.relative_to(folder).as_posix()}::", item_from)
+                yield from read_members(str(path), f"{path.relative_to(folder).as_posix()}::", item_from)
 
 
 def _from_glob(pattern: str) -> Iterator[Item]:
@@ -215,7 +215,7 @@ def _from_glob(pattern: str) -> Iterator[Item]:
         raise MediaNotFound(f"{pattern}: no clip matches.")
     for name in found:
         if _suffix(name) == ".tar":
-            yield from members(name, f"{name}::", item_from)
+            yield from read_members(name, f"{name}::", item_from)
         elif _suffix(name) in tables.READERS:
             yield from _from_path(name)
         else:
@@ -226,7 +226,7 @@ def _from_table(path: Path, base: str, name: str, suffix: str) -> Iterator[Item]
     """Read a list or manifest; `name` is for messages."""
     for where, row in tables.rows(path, name, suffix):
         if isinstance(row, str):
-            yield Item(row, located(row, base, where))
+            yield Item(row, resolve_source(row, base, where))
         else:
             yield item_from(row, base=base, where=where)
 
@@ -253,7 +253,7 @@ def item_from(row: Mapping[str, Any], *, base: str, where: str, source: str | No
     named = found.pop("source", None)
     if source is None:
         named = _named(named, row, where)
-        source = located(named, base, where)
+        source = resolve_source(named, base, where)
     seconds = {name: _seconds(found.pop(name), f"{where}: {name}") for name in ("start_seconds", "end_seconds")
                if name in found}
     start, end = seconds.get("start_seconds"), seconds.get("end_seconds")
@@ -277,7 +277,7 @@ def _named(value: Any, row: Mapping[str, Any], where: str) -> str:
     return os.fspath(value)
 
 
-def located(source: str, base: str, where: str) -> str:
+def resolve_source(source: str, base: str, where: str) -> str:
     """Resolve a name of a list or manifest against the folder or address that holds it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How a job stands, read from its ledger, also while it runs."""
+"""The status of a job, read from its ledger, also while it runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmvideo.jobs.display import clock
+from mmvideo.jobs.display import duration_text
 from mmvideo.jobs.ledger import Ledger, is_locked
 from mmvideo.redaction import clean
 
@@ -41,14 +41,14 @@ def status(folder: str | Path, *, failures: int = 20) -> dict[str, Any]:
         ledger.close()
 
 
-def text(found: dict[str, Any]) -> str:
+def status_text(found: dict[str, Any]) -> str:
     """Lay a status out for people."""
     counts, now = found["counts"], time.time()
     lines = [f"{found['folder']}: " + ", ".join(f"{count} {state}" for state, count in counts.items() if count)]
     if found["running"] and found["started_at"]:
-        lines.append(f"  running for {clock(now - found['started_at'])}, since {when(found['started_at'])}")
+        lines.append(f"  running for {duration_text(now - found['started_at'])}, since {when(found['started_at'])}")
     if found["last_done_at"]:
-        lines.append(f"  the last clip was done {clock(now - found['last_done_at'])} ago, at "
+        lines.append(f"  the last clip was done {duration_text(now - found['last_done_at'])} ago, at "
                      f"{when(found['last_done_at'])}")
     lines += [f"  {count:6}  {name}" for name, count in sorted(found["classes"].items(), key=lambda item: -item[1])]
     lines += [f"  {one['id']}: {one['class']}: {one['message']}" for one in found["failures"]]
@@ -66,4 +66,4 @@ def when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
-__all__ = ["status", "text", "when"]
+__all__ = ["status", "status_text", "when"]

@@ -1,4 +1,4 @@
-"""The ledger: what was done, durably, item by item. SQLite in WAL mode; one process writes it.
+"""The ledger: a SQLite database (WAL mode, one writer) with the state and row of every item.
 
 The row of an item and its state are one transaction, flushed to the disk before anything else hears of it. All files of
 results are copies that can be written again from here. Marks that an item is being worked on go through a second
@@ -20,7 +20,7 @@ from typing import Any
 from mmvideo.errors import InvalidInput
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
-from mmvideo.jobs.plan import JobPlan, Known, compare, item_of, mode_of
+from mmvideo.jobs.plan import JobPlan, Known, item_of, mode_of, plan_job
 from mmvideo.redaction import clean
 
 NAME, LOCK = "ledger.sqlite", ".lock"
@@ -170,7 +170,7 @@ class Ledger:
     def begin(self, items: Iterable[Item], config: str, options: JobOptions | None = None) -> JobPlan:
         """Take up the items of a run: `mmvideo.jobs.plan.compare`, and `apply`."""
         options = options or JobOptions()
-        plan = compare(self.known(), items, options, config, has=self.knows)
+        plan = plan_job(self.known(), items, options, config, has=self.knows)
         self.apply(plan, config, options)
         return plan
 

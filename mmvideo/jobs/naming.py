@@ -1,4 +1,4 @@
-"""Names of sidecars: as short as the clip's own, and never the same for two files of a job."""
+"""Names of sidecars: as short as the clip's own, and unique within a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job may be told, and the hash of all that decides its rows."""
+"""Options of a job, and the hash of everything that decides its rows."""
 
 from __future__ import annotations
 

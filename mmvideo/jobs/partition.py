@@ -1,4 +1,4 @@
-"""A pipeline in two halves: what reads the clip runs in worker processes, the networks where the device is.
+"""Partition of a pipeline: stages that read the clip run in decode workers, networks on the device.
 
 The first half ends with the last stage that needs the opened video. What it gives is packed into arrays and sent on.
 """
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mmvideo import deadline
 from mmvideo.errors import NoAudioTrack, TooShort
-from mmvideo.jobs.artifacts import kept
+from mmvideo.jobs.artifacts import save_artifacts
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.stages.base import Stage, expected
@@ -51,7 +51,7 @@ class Decoded:
         return sum(seconds for _, seconds in self.about["seconds"])
 
 
-def split(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str, Stage]], list[tuple[str, Stage]]]:
+def split_stages(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str, Stage]], list[tuple[str, Stage]]]:
     """Return the stages that need the opened video, with all before them, and the rest.
 
     A stage may itself come in two halves, as chat models of the hub do. Where another that needs the opened video has
@@ -123,9 +123,9 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
         picture = _thumbnail(clips) if thumbnail and isinstance(clips, Clips) else None
         if clips is not None and any(stage.pictures_done for _, stage in head):
             fields["clips"] = dataclasses.replace(clips, frames=clips.frames[..., :1, :1])
-        sent = {name: kept(fields[name], item, content, about, options) for name in needed if name in fields}
+        sent = {name: save_artifacts(fields[name], item, content, about, options) for name in needed if name in fields}
         bucket = next((value.bucket for value in sent.values() if hasattr(value, "bucket")), None)
-        return Decoded({name: pack(value) for name, value in sent.items()}, about, picture, bucket)
+        return Decoded({name: pack_tensors(value) for name, value in sent.items()}, about, picture, bucket)
 
 
 def compute(items: Sequence[Mapping[str, Any]], tail: Stages, gives: str, *, size: int) -> tuple[
@@ -207,32 +207,33 @@ class Array:
     values: np.ndarray
 
 
-def pack(value: Any) -> Any:
+def pack_tensors(value: Any) -> Any:
     """Replace tensors, also inside dataclasses and sequences, by arrays: they are copied, not shared, on sending."""
     if isinstance(value, Tensor):
         return Array(value.detach().cpu().contiguous().numpy())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return Packed(type(value), {f.name: pack(getattr(value, f.name)) for f in dataclasses.fields(value)
+        return Packed(type(value), {f.name: pack_tensors(getattr(value, f.name)) for f in dataclasses.fields(value)
                                      if f.init})
     if isinstance(value, Mapping):
-        return {key: pack(item) for key, item in value.items()}
+        return {key: pack_tensors(item) for key, item in value.items()}
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        return type(value)(pack(item) for item in value)
+        return type(value)(pack_tensors(item) for item in value)
     return value
 
 
-def unpack(value: Any) -> Any:
+def unpack_tensors(value: Any) -> Any:
     """Undo `pack`."""
     if isinstance(value, Array):
         values = value.values
         return torch.from_numpy(values if values.flags.writeable else values.copy())
     if isinstance(value, Packed):
-        return value.kind(**{name: unpack(item) for name, item in value.fields.items()})
+        return value.kind(**{name: unpack_tensors(item) for name, item in value.fields.items()})
     if isinstance(value, Mapping):
-        return {key: unpack(item) for key, item in value.items()}
+        return {key: unpack_tensors(item) for key, item in value.items()}
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        return type(value)(unpack(item) for item in value)
+        return type(value)(unpack_tensors(item) for item in value)
     return value
 
 
-__all__ = ["Array", "Decoded", "Packed", "compute", "decode", "is_costly", "needs", "pack", "split", "unpack"]
+__all__ = ["Array", "Decoded", "Packed", "compute", "decode", "is_costly", "needs", "pack_tensors", "split_stages",
+           "unpack_tensors"]

@@ -1,4 +1,4 @@
-"""What a run will do with each clip: the inputs compared with what the ledger knows, before any work."""
+"""The plan of a run: its inputs compared with the ledger, before any work."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class JobPlan:
         return "\n".join(lines)
 
 
-def compare(known: Mapping[str, Known], items: Iterable[Item], options: JobOptions, config: str, *,
+def plan_job(known: Mapping[str, Known], items: Iterable[Item], options: JobOptions, config: str, *,
             has: Callable[[str], bool] = lambda key: False, why: str = "") -> JobPlan:
     """Return what is to be done.
 
@@ -222,7 +222,7 @@ def check_classes(names: Iterable[str], known: Iterable[Known]) -> None:
                               hint="`mmvideo jobs status FOLDER` counts them.")
 
 
-def difference(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
+def describe_changes(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
     """Say how two configurations differ, as ` (caption.max_new_tokens 6 -> 2)`; empty where that is not known."""
     if not old:
         return ""
@@ -256,5 +256,15 @@ def item_of(spec: str) -> Item:
     return Item(**{**found, "text": tuple(found.get("text", ()))})
 
 
-__all__ = ["DAMAGE", "Again", "JobPlan", "Known", "check_classes", "compare", "difference", "item_of", "mode_of",
-           "spec_of"]
+__all__ = [
+    "DAMAGE",
+    "Again",
+    "JobPlan",
+    "Known",
+    "check_classes",
+    "describe_changes",
+    "item_of",
+    "mode_of",
+    "plan_job",
+    "spec_of",
+]

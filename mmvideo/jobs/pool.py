@@ -1,4 +1,4 @@
-"""Decode workers seen from the side that uses them: work goes in, what came of it comes out, whatever happens."""
+"""A pool of decode workers: tasks go in, events come out, and a worker that ends is replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 
 from mmvideo.errors import InvalidInput, MmvideoError, OutputError
 from mmvideo.jobs.failures import Origin
-from mmvideo.jobs.forkserver import READY_SECONDS, ForkServer, imports_of, take
+from mmvideo.jobs.forkserver import READY_SECONDS, ForkServer, imports_of, take_forkserver
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.partition import Decoded
 from mmvideo.jobs.scratch import Scratch
@@ -36,7 +36,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Event:
+class WorkerEvent:
     """What came of a task: exactly one of decoded, key and error is set."""
 
     task: Task
@@ -63,7 +63,7 @@ class _Worker:
     task: Task | None = None
     key: str = ""
     since: float = 0.0
-    last_words: str = ""
+    last_message: str = ""
 
 
 @dataclass
@@ -84,14 +84,14 @@ class Pool:
     busy_seconds: float = 0.0
     """Seconds that workers have worked, all together."""
     _workers: list[_Worker] = field(default_factory=list)
-    _early: int = 0
+    _failed_starts: int = 0
     _forkserver: ForkServer | None = None
     _scratch: Scratch | None = None
 
     def __enter__(self) -> Pool:
         if not hasattr(os, "fork"):
             raise InvalidInput("Batch jobs need Linux or macOS; on Windows run them in WSL.")
-        self._forkserver = take(imports_of(self.setup.recipe))
+        self._forkserver = take_forkserver(imports_of(self.setup.recipe))
         self._scratch = Scratch()
         try:
             for _ in range(self.size):
@@ -129,7 +129,7 @@ class Pool:
     def give(self, task: Task) -> None:
         """Hand a task to a worker without work."""
         worker = next(worker for worker in self._workers if worker.task is None)
-        worker.task, worker.last_words = task, ""
+        worker.task, worker.last_message = task, ""
         if worker.ready:  # else it is sent, and its time begins, when the worker is
             self._send(worker)
 
@@ -139,27 +139,27 @@ class Pool:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended: `events` finds out
             worker.connection.send((task.item, task.reduce, task.thumbnail, self.known is not None))
 
-    def events(self, timeout: float) -> Iterator[Event]:
+    def events(self, timeout: float) -> Iterator[WorkerEvent]:
         """Yield what has come back within `timeout` seconds."""
         for connection in wait([worker.connection for worker in self._workers], timeout):
             worker = next(one for one in self._workers if one.connection is connection)
             try:
                 message = worker.connection.recv()
             except (EOFError, ConnectionResetError, OSError):
-                yield from self._ended(worker)
+                yield from self._replace_ended(worker)
                 continue
-            event = self._understand(worker, message)
+            event = self._event_of(worker, message)
             if event is not None:
                 yield event
         now = time.monotonic()
         for worker in list(self._workers):
             if worker.ready and worker.task is not None and (
                     now - worker.since > self.timeout_seconds + GRACE_SECONDS):
-                yield self._out_of_time(worker)
+                yield self._end_overdue(worker)
             elif not worker.ready and now - worker.since > READY_SECONDS:
                 self._never_ready(worker)
 
-    def _understand(self, worker: _Worker, message: tuple) -> Event | None:
+    def _event_of(self, worker: _Worker, message: tuple) -> WorkerEvent | None:
         kind, *rest = message
         task = worker.task
         if kind == "ready":
@@ -168,7 +168,7 @@ class Pool:
                 self._send(worker)
             return None
         if kind == "crash":
-            worker.last_words = rest[0]
+            worker.last_message = rest[0]
             return None
         if kind == "content":
             worker.key = self.known(task, rest[0]) or ""
@@ -178,47 +178,48 @@ class Pool:
         self.busy_seconds += seconds
         worker.task = None
         if kind == "decoded":
-            return Event(task, rest[1], rest[2], decoded=rest[0], seconds=seconds)
+            return WorkerEvent(task, rest[1], rest[2], decoded=rest[0], seconds=seconds)
         if kind == "known":
-            return Event(task, rest[0], rest[1], key=worker.key, seconds=seconds)
+            return WorkerEvent(task, rest[0], rest[1], key=worker.key, seconds=seconds)
         if kind == "full":
             raise OutputError(f"{rest[0]} Temporary files lie in {tempfile.gettempdir()}. Free space, then run the "
                               "same command again.")
-        return Event(task, rest[2], rest[3], error=(rest[0], rest[1]), origin=rest[4], seconds=seconds)
+        return WorkerEvent(task, rest[2], rest[3], error=(rest[0], rest[1]), origin=rest[4], seconds=seconds)
 
-    def _ended(self, worker: _Worker) -> Iterator[Event]:
+    def _replace_ended(self, worker: _Worker) -> Iterator[WorkerEvent]:
         """Replace a worker that has ended; its task is told as a crash."""
-        how = worker.last_words or self._forkserver.how(worker.pid)
-        self._count_early(worker, how)
+        how = worker.last_message or self._forkserver.how(worker.pid)
+        self._count_failed_start(worker, how)
         task, seconds = worker.task, time.monotonic() - worker.since
         fresh = self._replace(worker)
         if task is not None and not worker.ready:  # it had not even been sent
             fresh.task = task
         elif task is not None:
             self.busy_seconds += seconds
-            yield Event(task, error=("WorkerCrashed", f"{task.item.source}: the decode worker ended: {how}."),
+            yield WorkerEvent(task, error=("WorkerCrashed", f"{task.item.source}: the decode worker ended: {how}."),
                         crashed=True, seconds=seconds)
 
-    def _count_early(self, worker: _Worker, how: str) -> None:
-        self._early = 0 if worker.ready else self._early + 1
-        if self._early > 3 * self.size:
+    def _count_failed_start(self, worker: _Worker, how: str) -> None:
+        self._failed_starts = 0 if worker.ready else self._failed_starts + 1
+        if self._failed_starts > 3 * self.size:
             raise MmvideoError(f"Decode workers keep ending before they can begin: {how}.")
 
     def _never_ready(self, worker: _Worker) -> None:
         """Replace a worker that does not come to its work; its task is not to blame and waits for the next."""
         self._kill(worker.pid)
         self._forkserver.how(worker.pid)
-        self._count_early(worker, f"one was not ready after {READY_SECONDS:g} s")
+        self._count_failed_start(worker, f"one was not ready after {READY_SECONDS:g} s")
         self._replace(worker).task = worker.task
 
-    def _out_of_time(self, worker: _Worker) -> Event:
+    def _end_overdue(self, worker: _Worker) -> WorkerEvent:
         task, seconds = worker.task, time.monotonic() - worker.since
         self.busy_seconds += seconds
         self._kill(worker.pid)
         self._forkserver.how(worker.pid)
         self._replace(worker)
-        return Event(task, error=("WorkerTimeout", f"{task.item.source} was not decoded in {self.timeout_seconds:g} s "
-                                  "(--timeout) and did not stop; its worker was ended."), seconds=seconds)
+        return WorkerEvent(task, error=(
+            "WorkerTimeout", f"{task.item.source} was not decoded in {self.timeout_seconds:g} s (--timeout) and did "
+            "not stop; its worker was ended."), seconds=seconds)
 
     def _replace(self, worker: _Worker) -> _Worker:
         worker.connection.close()
@@ -239,4 +240,4 @@ class Pool:
             os.kill(pid, signal.SIGKILL)
 
 
-__all__ = ["Event", "Pool", "Task"]
+__all__ = ["Pool", "Task", "WorkerEvent"]

@@ -1,4 +1,4 @@
-"""A job before its first clip: what is to be done, and that nothing of anybody else's is in the way."""
+"""Preparation of a run: plan it, refuse files that are in the way, open the ledger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmvideo.jobs.files import check_fixed
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import NAME, Ledger
 from mmvideo.jobs.options import JobOptions
-from mmvideo.jobs.plan import JobPlan, check_classes, compare, difference
+from mmvideo.jobs.plan import JobPlan, check_classes, describe_changes, plan_job
 from mmvideo.jobs.report import NAME as REPORT
 from mmvideo.jobs.sinks import PARQUET, RESULTS, keep_rows
 
@@ -52,15 +52,16 @@ def prepare(folder: Path, items: Sequence[Item], options: JobOptions, config: st
     known = ledger.known() if ledger is not None else {}
     check_classes(options.retry, known.values())
     before = json.loads(ledger.meta("settings") or "null") if ledger is not None else None
-    plan = compare(known, items, options, config, has=ledger.knows if ledger is not None else lambda key: False,
-                   why=difference(before, settings))
+    plan = plan_job(known, items, options, config, has=ledger.knows if ledger is not None else lambda key: False,
+                   why=describe_changes(before, settings))
     files = [RESULTS, FAILURES, REPORT, MANIFEST, *[PARQUET] * options.parquet]
     folders = [*[THUMBNAILS] * bool(options.thumbnails), *[FILES] * (gives == "voices")]
     check_fixed(folder, files, folders, ledger, overwrite=options.overwrite)
-    sidecars.check(folder, items, known, ledger.every_source() if ledger is not None else (), plan, ledger, options)
+    sources = ledger.every_source() if ledger is not None else ()
+    sidecars.check_sidecars(folder, items, known, sources, plan, ledger, options)
     if options.dry_run:
         return ledger, plan
-    _tell(plan, options)
+    _announce(plan, options)
     if ledger is None:
         ledger = Ledger(folder)
         stack.callback(ledger.close)
@@ -88,7 +89,7 @@ def _clear(folder: Path, ledger: Ledger) -> None:
     ledger.forget_outputs(ours)
 
 
-def _tell(plan: JobPlan, options: JobOptions) -> None:
+def _announce(plan: JobPlan, options: JobOptions) -> None:
     """Say before the work what is done anew, and why."""
     if options.progress:
         sys.stderr.write(f"{plan}\n")

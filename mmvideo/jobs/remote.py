@@ -1,4 +1,4 @@
-"""s3, gs and other addresses through fsspec, with its errors in our words."""
+"""Remote storage (s3, gs, az ...) through fsspec, with typed errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from mmvideo.errors import DownloadRefused, MediaNotFound, MissingExtra, MmvideoError
 from mmvideo.media import MediaLimits
-from mmvideo.media.deadline import Deadline
+from mmvideo.media.deadline import TransferDeadline
 from mmvideo.media.download import copy_within, download, is_url, temporary
 
 _OF_CLIENTS = {"botocore.exceptions": ("BotoCoreError", "ClientError"), "aiohttp": ("ClientError",),
@@ -123,7 +123,7 @@ def brought(url: str, limits: MediaLimits) -> Path:
     """
     if not is_remote(url):
         return download(url, limits=limits)
-    deadline = Deadline(url, limits)
+    deadline = TransferDeadline(url, limits)
 
     def fetch(out: BinaryIO) -> None:
         with opened(url) as file, in_our_words(url):

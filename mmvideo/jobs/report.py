@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from mmvideo.jobs.display import clock
+from mmvideo.jobs.display import duration_text
 from mmvideo.jobs.ledger import Ledger
 from mmvideo.jobs.sinks import write_whole
 from mmvideo.wording import plural
@@ -48,7 +48,7 @@ summary { cursor: pointer; padding: 8px 0 } svg { width: 100%; height: 150px; di
 """
 
 
-def write(folder: Path, ledger: Ledger) -> Path:
+def write_report(folder: Path, ledger: Ledger) -> Path:
     """Write report.html into the job's folder and return its path."""
     path = folder / NAME
     counts, failures = ledger.counts(), ledger.failures()
@@ -69,7 +69,7 @@ def _head(about: dict[str, Any], counts: dict[str, int], runs: list[dict[str, An
     figures = [("clips", f"{total:,}", ""), ("done", f"{counts['done']:,}", ""),
                ("failed", f"{failed:,}", "bad" if failed else ""),
                ("left", f"{counts['pending'] + counts['running']:,}", ""),
-               ("videos/s", f"{done / max(seconds, 1e-9):.2f}", ""), ("in all", clock(seconds), "")]
+               ("videos/s", f"{done / max(seconds, 1e-9):.2f}", ""), ("in all", duration_text(seconds), "")]
     if num_cut:
         figures.insert(3, ("cut at max_new_tokens", f"{num_cut:,}", "bad"))
     boxes = "".join(f'<div class="{kind}"><b>{value}</b>{name}</div>' for name, value, kind in figures)
@@ -174,7 +174,7 @@ def _bars(times: list[float]) -> str:
                    f'height="{115 * count / most:.1f}" fill="var(--good)"/>' for n, count in enumerate(counts))
     return ('<svg viewBox="0 0 1000 150" preserveAspectRatio="none" role="img" aria-label="clips a second">'
             f"{bars}</svg>"
-            f"<p class=soft>from 0 to {clock(length)}; highest bar {per_second:.2f} videos/s</p>")
+            f"<p class=soft>from 0 to {duration_text(length)}; highest bar {per_second:.2f} videos/s</p>")
 
 
-__all__ = ["NAME", "write"]
+__all__ = ["NAME", "write_report"]

@@ -1,4 +1,4 @@
-"""A result as a row: the same bytes whenever, wherever and beside whatever else it was computed; times kept apart."""
+"""A result as a row of JSON, the same bytes however it was batched; timings are kept apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmvideo.errors import contained
-from mmvideo.jobs.artifacts import Kept
+from mmvideo.jobs.artifacts import SavedResult
 from mmvideo.jobs.failures import Origin, UnusableResult
 from mmvideo.jobs.inputs import Item
 from mmvideo.redaction import clean
@@ -59,7 +59,7 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
                            "in_domain": a.in_domain.inside, "finish_reason": a.finish_reason} for a in answers]
     if isinstance(one, Classification):
         row["labels"] = [{"name": label.name, "confidence": _round(label.confidence)} for label in one.labels]
-    if isinstance(one, Kept):
+    if isinstance(one, SavedResult):
         row["files"] = list(one.files)
     row |= {
         "spans": [{"start_seconds": round(s.start_seconds, 6), "end_seconds": round(s.end_seconds, 6), "text": s.text,

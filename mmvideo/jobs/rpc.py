@@ -1,4 +1,4 @@
-"""The link between ranks in other processes and the one that holds the ledger: signed messages over TCP (`channel`).
+"""Remote procedure calls between ranks and the coordinator: signed messages over TCP (`channel`).
 
 A rank that ends, however it does, closes its connection; what it had taken and not reported is handed out again.
 """
@@ -28,8 +28,8 @@ from mmvideo.jobs.rows import Outcome
 CONNECT_SECONDS = 30.0
 ANSWER_SECONDS = 600.0
 """The ledger may be busy for so long: its answers wait for the disk."""
-_MOST_STRANGERS = 32
-"""Connections that have not yet proved that they know the key."""
+_MAX_UNAUTHENTICATED = 32
+"""Connections that have not yet authenticated."""
 _AT_ONCE = 16
 """Outcomes in one message."""
 LOOPBACK = "127.0.0.1"
@@ -125,7 +125,7 @@ class _Handler(socketserver.BaseRequestHandler):
         except ChannelError:
             return  # none of ours
         finally:
-            server.strangers.release()
+            server.unauthenticated.release()
         held: dict[int, Entry] = {}
         try:
             while True:
@@ -158,7 +158,7 @@ class _Handler(socketserver.BaseRequestHandler):
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """Takes ranks; so many strangers at once, and no more."""
+    """Accepts ranks, and a bounded number of connections that have not authenticated."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -166,15 +166,15 @@ class _Server(socketserver.ThreadingTCPServer):
     def __init__(self, where: tuple[int, Any], coordinator: Coordinator, key: bytes):
         self.address_family, address = where
         self.coordinator, self.key = coordinator, key
-        self.strangers = threading.BoundedSemaphore(_MOST_STRANGERS)
+        self.unauthenticated = threading.BoundedSemaphore(_MAX_UNAUTHENTICATED)
         super().__init__(address, _Handler)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        return self.strangers.acquire(blocking=False)
+        return self.unauthenticated.acquire(blocking=False)
 
 
 @contextlib.contextmanager
-def serve(coordinator: Coordinator, host: str = LOOPBACK) -> Iterator[Address]:
+def serve_coordinator(coordinator: Coordinator, host: str = LOOPBACK) -> Iterator[Address]:
     """Let ranks in other processes work for a coordinator.
 
     Args:
@@ -227,4 +227,4 @@ def own_address(*names: str) -> str:
                        "MASTER_ADDR (--main_process_ip of accelerate launch) to one.")
 
 
-__all__ = ["LOOPBACK", "Address", "RemoteLink", "from_json", "own_address", "serve", "to_json"]
+__all__ = ["LOOPBACK", "Address", "RemoteLink", "from_json", "own_address", "serve_coordinator", "to_json"]

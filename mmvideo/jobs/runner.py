@@ -1,4 +1,4 @@
-"""A job from its inputs to its report: open the ledger, let an engine work, write what came of it."""
+"""Run a job: open the ledger, start an engine, write results and report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmvideo.errors import InvalidInput, JobIncomplete, UnknownName
 from mmvideo.jobs import display, engines, report
 from mmvideo.jobs.coordinator import Coordinator, keep_run
 from mmvideo.jobs.engines import ranks
-from mmvideo.jobs.files import check_folder, refuse, write_whole, writing
+from mmvideo.jobs.files import check_job_folder, refuse, write_whole, writing
 from mmvideo.jobs.inputs import Item, read_inputs, videos_of
 from mmvideo.jobs.ledger import STATES, Ledger
 from mmvideo.jobs.options import JobOptions, configuration, hash_of, versions, weights_hash
@@ -113,7 +113,7 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
         OutputError: the disk is full, read-only or out of reach; what was done is kept.
         MissingExtra: Parquet without pyarrow.
     """
-    options, folder = options or JobOptions(), check_folder(out)
+    options, folder = options or JobOptions(), check_job_folder(out)
     if options.parquet:
         need_parquet()
     items = _checked(pipeline, list(read_inputs(inputs, questions=questions, prompt=prompt)))
@@ -138,8 +138,8 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
         interrupted = False
         with _interruptible(coordinator), display.showing(coordinator.progress, options.progress):
             try:
-                if coordinator.progress.left or (options.engine == "accelerate" and ranks.launched()):
-                    engines.find(options.engine)(pipeline, options, job, coordinator)
+                if coordinator.progress.left or (options.engine == "accelerate" and ranks.is_launched()):
+                    engines.find_engine(options.engine)(pipeline, options, job, coordinator)
                 interrupted = coordinator.stopping() and coordinator.trouble is None
             finally:
                 coordinator.close()
@@ -231,7 +231,7 @@ def _write_about(folder: Path, ledger: Ledger, coordinator: Coordinator, options
                                     for name, state, kind, message in ledger.failures()))
     if options.parquet:
         write_parquet(folder, ledger)
-    report.write(folder, ledger)
+    report.write_report(folder, ledger)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Temporary files of decode workers: a folder for each, which goes with its worker, however that ends."""
+"""Temporary files of decode workers: a folder for each, removed with its worker."""
 
 from __future__ import annotations
 

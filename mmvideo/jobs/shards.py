@@ -1,4 +1,4 @@
-"""WebDataset shards: a tar in which files with one stem are one sample. Only headers are read here."""
+"""WebDataset shards: tar files in which files with one stem form a sample. Only headers are read here."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _reading(shard: str) -> Iterator[None]:
             from error
 
 
-def members(path: str, prefix: str, build: Callable[..., Any]) -> Iterator[Any]:
+def read_members(path: str, prefix: str, build: Callable[..., Any]) -> Iterator[Any]:
     """Yield an item for each sample of a shard; its .json may hold id, question, prompt, start and end.
 
     Where the clip is, is never taken from the .json: it is the member beside it.
@@ -149,4 +149,4 @@ def _described(file: BinaryIO, member: tarfile.TarInfo, shard: str) -> dict[str,
     return loaded if isinstance(loaded, dict) else {}
 
 
-__all__ = ["is_member", "members", "place_of"]
+__all__ = ["is_member", "place_of", "read_members"]

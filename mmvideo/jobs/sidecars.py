@@ -1,4 +1,4 @@
-"""Small files for each clip, beside it or below the job's folder; those that a job owes are there when it ends."""
+"""Sidecars: small files for each clip, beside it or below the job's folder, complete when a job ends."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Sidecars:
         return found is not None and (found[0], found[2]) == (name, key) and path.is_file()
 
 
-def check(folder: Path, items: Iterable[Item], known: Mapping[str, Known], sources: Iterable[tuple[str, str]],
+def check_sidecars(folder: Path, items: Iterable[Item], known: Mapping[str, Known], sources: Iterable[tuple[str, str]],
           plan: JobPlan, ledger: Ledger | None, options: JobOptions) -> None:
     """See before any work that no sidecar will replace a file that the job has not written.
 
@@ -162,4 +162,4 @@ def _stored(path: Path, home: Path) -> bytes:
     return os.fsencode(path.relative_to(home) if path.is_relative_to(home) else path)
 
 
-__all__ = ["FOLDER", "Sidecars", "check"]
+__all__ = ["FOLDER", "Sidecars", "check_sidecars"]

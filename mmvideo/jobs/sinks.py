@@ -1,4 +1,4 @@
-"""Files of results. All are copies of the ledger: what a crash or an editor has done to them is put right on resume."""
+"""Result files (JSON Lines, Parquet): copies of the ledger, repaired on resume."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def words(row: Mapping[str, Any]) -> str:
     return f"{row['text']}\n"
 
 
-def as_json(row: Mapping[str, Any]) -> str:
+def json_text(row: Mapping[str, Any]) -> str:
     """Return the whole row."""
     return json.dumps(row, indent=2, ensure_ascii=False) + "\n"
 
@@ -27,26 +27,26 @@ def as_json(row: Mapping[str, Any]) -> str:
 def srt(row: Mapping[str, Any]) -> str:
     """Return SubRip; empty where nothing was found."""
     return "\n".join(f"{number}\n{_clock(span['start_seconds'], ',')} --> {_clock(span['end_seconds'], ',')}\n"
-                     f"{_lines(span['text'])}\n" for number, span in enumerate(spans(row), 1))
+                     f"{_lines(span['text'])}\n" for number, span in enumerate(cue_spans(row), 1))
 
 
 def vtt(row: Mapping[str, Any]) -> str:
     """Return WebVTT (W3C); without cues where nothing was found."""
     cues = [f"{_clock(span['start_seconds'], '.')} --> {_clock(span['end_seconds'], '.')}\n{_escaped(span['text'])}\n"
-            for span in spans(row)]
+            for span in cue_spans(row)]
     return "\n".join(["WEBVTT\n", *cues])
 
 
 def chapters(row: Mapping[str, Any]) -> str:
     """Return one `time title` line a chapter; neighbours that say the same are one chapter, the first begins at 0."""
     found: list[tuple[float, str]] = []
-    for span in spans(row):
+    for span in cue_spans(row):
         if not found or found[-1][1] != span["text"]:
             found.append((span["start_seconds"] if found else 0.0, span["text"]))
     return "".join(f"{_clock(start, '.')} {' '.join(title.split()) or '-'}\n" for start, title in found)
 
 
-def spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def cue_spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the spans of a row; where it has none, the one that its text is about."""
     if row["spans"] or row.get("files"):  # separated voices: nobody spoke
         return row["spans"]
@@ -74,6 +74,6 @@ def _escaped(text: str) -> str:
 
 
 RENDER: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "txt": words, "json": as_json, "srt": srt, "vtt": vtt, "chapters": chapters}
+    "txt": words, "json": json_text, "srt": srt, "vtt": vtt, "chapters": chapters}
 
-__all__ = ["RENDER", "chapters", "spans", "srt", "vtt"]
+__all__ = ["RENDER", "chapters", "cue_spans", "srt", "vtt"]

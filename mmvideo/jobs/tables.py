@@ -1,4 +1,4 @@
-"""Rows of text lists and manifests, whatever their format."""
+"""Rows of text lists and manifests (CSV, TSV, JSON Lines, Parquet)."""
 
 from __future__ import annotations
 

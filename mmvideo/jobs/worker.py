@@ -1,4 +1,4 @@
-"""The processes that fetch and decode: a preloaded fork server, and workers forked from it in milliseconds.
+"""Decode workers, and the preloaded fork server that forks them in milliseconds.
 
 The forkserver runs in a Python of its own. It forks a worker for each connection that it is handed, and says how
 a worker ended. Everything dies with the process that started it, however that ends.
@@ -88,10 +88,10 @@ def forkserver(handle: int, imports: Sequence[str] = ()) -> None:
     control = socket.socket(fileno=handle)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # whoever asked has gone
         control.sendall(b"R")
-        _raise_children(control)
+        _fork_on_demand(control)
 
 
-def _raise_children(control: socket.socket) -> None:
+def _fork_on_demand(control: socket.socket) -> None:
     while True:
         message, handles, _, _ = socket.recv_fds(control, 9, 1)
         if not message:
@@ -100,7 +100,7 @@ def _raise_children(control: socket.socket) -> None:
             child = os.fork()
             if child == 0:
                 control.close()
-                _child(handles[0])
+                _run_child(handles[0])
             os.close(handles[0])
             control.sendall(struct.pack("<q", child))
         else:
@@ -112,13 +112,13 @@ def _raise_children(control: socket.socket) -> None:
             control.sendall(struct.pack("<q", status))
 
 
-def _child(handle: int) -> None:
+def _run_child(handle: int) -> None:
     """Serve until the connection closes. An error before the first clip ends the process and is told."""
     die_with_parent()
     connection = Connection(handle)
     code = 1
     try:
-        serve(connection)
+        run_worker(connection)
         code = 0
     except (EOFError, BrokenPipeError, ConnectionResetError):
         code = 0
@@ -134,7 +134,7 @@ def _child(handle: int) -> None:
         os._exit(code)
 
 
-def serve(connection: Connection) -> None:
+def run_worker(connection: Connection) -> None:
     """Decode one item after another.
 
     Messages in: a Setup, then (item, reduce, thumbnail, check). Out: ("content", digest) where `check` asks for it,
@@ -154,18 +154,19 @@ def serve(connection: Connection) -> None:
     PARTS.update(setup.parts)
     _table.cache_clear()
     torch.set_num_threads(1)
-    head, tail = partition.split(build(setup.recipe), whole=setup.whole)
+    head, tail = partition.split_stages(build(setup.recipe), whole=setup.whole)
     for _, stage in head:
         stage.load(torch.device(setup.device))
     needed = partition.needs(tail, setup.recipe.gives)
     connection.send(("ready",))
     while True:
         item, reduce, thumbnail, check = connection.recv()
-        _one(connection, item, head, tail, needed, setup.options, reduce=reduce, thumbnail=thumbnail, check=check)
+        _process_item(connection, item, head, tail, needed, setup.options, reduce=reduce, thumbnail=thumbnail,
+                      check=check)
 
 
-def _one(connection: Connection, item: Any, head: Any, tail: Any, needed: set[str], options: Any, *, reduce: int,
-         thumbnail: bool, check: bool) -> None:
+def _process_item(connection: Connection, item: Any, head: Any, tail: Any, needed: set[str], options: Any, *,
+                  reduce: int, thumbnail: bool, check: bool) -> None:
     from mmvideo.deadline import deadline
     from mmvideo.jobs import failures, partition
     from mmvideo.jobs.fetch import fetched
@@ -198,4 +199,4 @@ def _one(connection: Connection, item: Any, head: Any, tail: Any, needed: set[st
     connection.send_bytes(message)
 
 
-__all__ = ["Setup", "die_with_parent", "forkserver", "serve", "sys_path"]
+__all__ = ["Setup", "die_with_parent", "forkserver", "run_worker", "sys_path"]

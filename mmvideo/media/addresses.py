@@ -1,4 +1,4 @@
-"""Which network addresses a stranger may make this machine connect to: public ones only."""
+"""Which network addresses a download may connect to: public ones only."""
 
 from __future__ import annotations
 

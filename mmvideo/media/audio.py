@@ -14,7 +14,7 @@ from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
 from mmvideo.media.container import ERRORS, Opener, decoding_error
 from mmvideo.media.decoder import ticks_of
-from mmvideo.media.samples import NOT_FINITE, Mixer
+from mmvideo.media.samples import NOT_FINITE, Downmixer
 from mmvideo.media.seeking import SEEKABLE
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio
@@ -106,7 +106,7 @@ class AudioReader:
     def _resampled(self, container: InputContainer, stream: av.AudioStream, layout: str, rate: int
                    ) -> Iterator[tuple[np.ndarray, float]]:
         """Decode and resample; the clock runs on by sample count unless the file's own jumps."""
-        mixer = Mixer(layout, rate)
+        mixer = Downmixer(layout, rate)
         begin: float | None = None
         taken = given = 0
         for frame in self._decoded(container, stream):

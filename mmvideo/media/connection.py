@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from mmvideo.errors import DownloadRefused
 from mmvideo.media.addresses import is_public
-from mmvideo.media.deadline import Deadline
+from mmvideo.media.deadline import TransferDeadline
 from mmvideo.media.limits import MediaLimits
 
 _QUIET_SECONDS = 30.0
@@ -34,7 +34,7 @@ _OVERHEAD_BYTES = 1024 * 1024
 class _Stream:
     """The part of a socket that `http.client` uses; every wait ends at the deadline."""
 
-    def __init__(self, peer: socket.socket, deadline: Deadline, max_bytes: int):
+    def __init__(self, peer: socket.socket, deadline: TransferDeadline, max_bytes: int):
         self.peer, self.deadline = peer, deadline
         self._left = max_bytes + _OVERHEAD_BYTES
         self._users, self._closed = 0, False
@@ -102,7 +102,7 @@ class _Reader(io.RawIOBase):
             self._stream.release()
 
 
-def _connected(host: str, port: int, deadline: Deadline, limits: MediaLimits) -> socket.socket:
+def _connected(host: str, port: int, deadline: TransferDeadline, limits: MediaLimits) -> socket.socket:
     """Look a name up, check its addresses, and connect to the first that answers."""
     found = deadline.run(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
@@ -118,7 +118,7 @@ def _connected(host: str, port: int, deadline: Deadline, limits: MediaLimits) ->
     raise failure
 
 
-def _connected_to(family: int, address: Any, deadline: Deadline) -> socket.socket:
+def _connected_to(family: int, address: Any, deadline: TransferDeadline) -> socket.socket:
     peer = socket.socket(family, socket.SOCK_STREAM)
     try:
         peer.setblocking(False)
@@ -143,7 +143,7 @@ class _Connection(http.client.HTTPConnection):
     _tunnel: Callable[[], None]
     """Of the base class, for proxies."""
 
-    def __init__(self, host: str, *, deadline: Deadline, limits: MediaLimits, **options: Any):
+    def __init__(self, host: str, *, deadline: TransferDeadline, limits: MediaLimits, **options: Any):
         super().__init__(host, **options)
         self._deadline, self._limits = deadline, limits
 
@@ -167,7 +167,7 @@ class _SecureConnection(_Connection):
 class WebHandler(urllib.request.AbstractHTTPHandler):
     """Opens http and https addresses for `urllib`, within a deadline and to checked addresses."""
 
-    def __init__(self, deadline: Deadline, limits: MediaLimits):
+    def __init__(self, deadline: TransferDeadline, limits: MediaLimits):
         super().__init__()
         self._deadline, self._limits = deadline, limits
 

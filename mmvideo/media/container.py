@@ -37,7 +37,7 @@ class Opener:
 
     def __init__(self, media: str | os.PathLike | bytes, *, name: str | None = None, limits: MediaLimits | None = None):
         self._media = media
-        self.name = printable(name or ("<bytes>" if isinstance(media, bytes) else str(media)))
+        self.name = printable_name(name or ("<bytes>" if isinstance(media, bytes) else str(media)))
         self.max_pixels = (limits or MediaLimits()).max_pixels
         self._path = "" if isinstance(media, bytes) else absolute(media)
 
@@ -150,7 +150,7 @@ def _allocated(max_pixels: int) -> int:
     return max_pixels + max_pixels // 8 + 256 * 256
 
 
-def printable(name: str) -> str:
+def printable_name(name: str) -> str:
     """Return a file's name with the bytes escaped that are no UTF-8, so that it can be printed and written."""
     return name.encode(errors="backslashreplace").decode()
 

@@ -1,4 +1,4 @@
-"""Decoding with doubt: damage that FFmpeg's decoders of some codecs pass over without a word is found here.
+"""Corruption checks: damage that FFmpeg's decoders of some codecs pass over silently.
 
 VP8: a partition that ends too soon leaves rows of an older picture in place. A second decoder (libvpx, where this build
 of FFmpeg has it) leaves other rows: the format is exact to the bit (RFC 6386), so two decoders differ only in damage.

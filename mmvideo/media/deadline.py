@@ -1,4 +1,4 @@
-"""Waiting that ends: at a moment of the wall clock, or when nobody waits for the result any more."""
+"""Time limits of downloads, and waiting that ends when the result is no longer needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SLICE_SECONDS = 0.2
 """A wait is cut into pieces of this length, after each of which it is asked whether to go on."""
 
 
-class Deadline:
+class TransferDeadline:
     """The moment at which one download must be done.
 
     Args:
@@ -71,4 +71,4 @@ class Deadline:
             return result
 
 
-__all__ = ["Deadline"]
+__all__ = ["TransferDeadline"]

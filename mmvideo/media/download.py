@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from mmvideo.errors import DownloadRefused, MediaNotFound
 from mmvideo.media.connection import WebHandler
-from mmvideo.media.deadline import Deadline
+from mmvideo.media.deadline import TransferDeadline
 from mmvideo.media.limits import MediaLimits
 
 _CHUNK = 256 * 1024
@@ -65,7 +65,7 @@ def download(url: str, *, limits: MediaLimits | None = None) -> Path:
     """
     limits = limits or MediaLimits()
     _check_scheme(url)
-    deadline = Deadline(url, limits)
+    deadline = TransferDeadline(url, limits)
     opener = _opener(deadline, limits)
     try:
         with temporary() as (path, file), opener.open(_request(url)) as response:
@@ -85,7 +85,7 @@ def download(url: str, *, limits: MediaLimits | None = None) -> Path:
     return path
 
 
-def _opener(deadline: Deadline, limits: MediaLimits) -> urllib.request.OpenerDirector:
+def _opener(deadline: TransferDeadline, limits: MediaLimits) -> urllib.request.OpenerDirector:
     """Build an opener that knows http(s) only, so that no redirect can reach file:// or ftp://."""
     opener = urllib.request.OpenerDirector()
     for handler in (urllib.request.ProxyHandler(None if limits.private_addresses else {}), WebHandler(deadline, limits),
@@ -120,7 +120,7 @@ def temporary() -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def copy_within(read: Callable[[int], bytes], out: BinaryIO, url: str, limits: MediaLimits,
-                deadline: Deadline, declared: int | None = None) -> None:
+                deadline: TransferDeadline, declared: int | None = None) -> None:
     """Copy what an address sends.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a file holds, in a form a person wants to read."""
+"""Information about a source: container, clock, tracks, and what is doubtful."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from mmvideo.errors import (
 from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.formats import IMAGES, too_large
 from mmvideo.media.info import AudioStreamInfo, MediaInfo, VideoStreamInfo
-from mmvideo.media.samples import NOT_FINITE, bounded, mixed
+from mmvideo.media.samples import NOT_FINITE, bounded, mixed_down
 from mmvideo.media.source import Frames, Source, Take
 from mmvideo.types import Audio, Video
 
@@ -112,11 +112,12 @@ def convert_audio(audio: Audio, *, sample_rate: int | None = None, mono: bool = 
     samples, begins = samples[:, first:last], audio.start_seconds + first / rate
     layout = "mono" if mono or samples.shape[0] == 1 else "stereo"
     if samples.shape[1] and (sample_rate not in (None, rate) or samples.shape[0] != (1 if layout == "mono" else 2)):
-        samples = torch.from_numpy(mixed(samples.numpy(), rate, layout=layout, to_rate=sample_rate or rate))
+        samples = torch.from_numpy(mixed_down(samples.numpy(), rate, layout=layout, to_rate=sample_rate or rate))
     return Audio(samples, sample_rate or rate, start_seconds=begins, source=audio.source, warnings=audio.warnings)
 
 
-def clock(count: int, fps: float | None, pts_seconds: Sequence[float] | None, what: str) -> tuple[list[float], float]:
+def frame_clock(count: int, fps: float | None, pts_seconds: Sequence[float] | None,
+                what: str) -> tuple[list[float], float]:
     """Return the times of `count` frames and the total duration, from fps or explicit times.
 
     Raises:
@@ -141,7 +142,7 @@ def array_source(frames: np.ndarray | torch.Tensor, *, fps: float | None, pts_se
                  audio: Audio | None, strict: bool) -> ListSource:
     """Open uint8 frames (T, H, W, 3) or (T, 3, H, W), numpy or torch; grey (1 channel) is repeated."""
     array = pixels(frames)
-    times, duration = clock(len(array), fps, pts_seconds, "Frames")
+    times, duration = frame_clock(len(array), fps, pts_seconds, "Frames")
     return ListSource("<frames>", "array", times, array.__getitem__, duration_seconds=duration, fps=fps, audio=audio,
                       strict=strict)
 
@@ -206,7 +207,7 @@ def image_source(paths: Sequence[Path], *, name: str, fps: float | None, pts_sec
                  audio: Audio | None, strict: bool, max_pixels: int) -> ListSource:
     """Open image files as frames; each is read when it is needed, upright by its EXIF orientation."""
     paths = [Path(path) for path in paths]
-    times, duration = clock(len(paths), fps, pts_seconds, "Image files")
+    times, duration = frame_clock(len(paths), fps, pts_seconds, "Image files")
     missing = next((path for path in paths if not path.is_file()), None)
     if missing is not None:
         raise MediaNotFound(f"{missing}: no such image file.")

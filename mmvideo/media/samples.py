@@ -88,7 +88,7 @@ def bounded(audio: Audio) -> Audio:
                  warnings=(*audio.warnings, *notes))
 
 
-def mixed(samples: np.ndarray, rate: int, *, layout: str, to_rate: int) -> np.ndarray:
+def mixed_down(samples: np.ndarray, rate: int, *, layout: str, to_rate: int) -> np.ndarray:
     """Mix down and resample sound that is held whole.
 
     Args:
@@ -99,7 +99,7 @@ def mixed(samples: np.ndarray, rate: int, *, layout: str, to_rate: int) -> np.nd
         float32 (1 or 2, S') in [-1, 1].
     """
     channels = samples.shape[0]
-    mixer = Mixer(layout, to_rate)
+    mixer = Downmixer(layout, to_rate)
     # Interleaved: planar frames of PyAV hold no more than seven channels.
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T).reshape(1, -1), format="flt",
                                        layout={1: "mono", 2: "stereo"}.get(channels, f"{channels} channels"))
@@ -108,7 +108,7 @@ def mixed(samples: np.ndarray, rate: int, *, layout: str, to_rate: int) -> np.nd
     return np.concatenate(pieces, axis=1) if pieces else np.zeros((1 if layout == "mono" else 2, 0), np.float32)
 
 
-class Mixer:
+class Downmixer:
     """Mixes down and resamples frames of one format: by the matrices of swresample (ITU-R BS.775) or, for a layout that
     has none, by the mean of all channels.
 
@@ -199,4 +199,4 @@ def _within_one(frame: av.AudioFrame) -> np.ndarray:
     return np.clip(frame.to_ndarray(), -1.0, 1.0)
 
 
-__all__ = ["MAX_CHANNELS", "NOT_FINITE", "Mixer", "as_audio", "bounded", "mixed"]
+__all__ = ["MAX_CHANNELS", "NOT_FINITE", "Downmixer", "as_audio", "bounded", "mixed_down"]

@@ -19,7 +19,7 @@ from torch import Tensor
 from mmvideo import checks
 from mmvideo.errors import InvalidInput
 from mmvideo.media.convert import MAX_SIDE
-from mmvideo.media.memory import clock, convert_audio
+from mmvideo.media.memory import convert_audio, frame_clock
 from mmvideo.types import Audio, Video
 
 _CLOCK = 90000
@@ -98,7 +98,7 @@ def write_video(path: str | os.PathLike, frames: Tensor | np.ndarray | Video, *,
     crf = checks.whole("crf", crf, low=0, high=51)
     if audio is not None:
         _check_sound(audio)
-    times, duration = clock(len(frames), fps, pts_seconds, "Frames to write")
+    times, duration = frame_clock(len(frames), fps, pts_seconds, "Frames to write")
     ticks = [round((seconds - times[0]) * _CLOCK) for seconds in times]
     with _whole(path) as part, av.open(f"file:{part}", "w", format="mp4", options={"movflags": "+faststart"}) as out:
         stream = _video_stream(out, frames, Fraction(len(frames) / max(duration, 1e-6)).limit_denominator(1001), crf)

@@ -22,7 +22,7 @@ except ImportError as missing:
 from mmvideo.serving.address import Rules
 from mmvideo.serving.guard import Guard
 from mmvideo.serving.handlers import Server
-from mmvideo.serving.problems import Refused, failed
+from mmvideo.serving.problems import Refused, error_response
 
 
 def make_app(pipe: Pipeline, *, rules: Rules | None = None, name: str = "", max_queue: int = 16, kept: int = 2,
@@ -65,8 +65,9 @@ def make_app(pipe: Pipeline, *, rules: Rules | None = None, name: str = "", max_
 
 async def _no_such_page(_: Request, error: HTTPException) -> Response:
     """Answer a wrong path or method in OpenAI's form too."""
-    return failed(Refused(f"{error.detail}: there are POST /v1/chat/completions, GET /v1/models and GET /health.",
-                          status=error.status_code, code="not_found", headers=error.headers or {}))
+    return error_response(Refused(
+        f"{error.detail}: there are POST /v1/chat/completions, GET /v1/models and GET /health.",
+        status=error.status_code, code="not_found", headers=error.headers or {}))
 
 
 __all__ = ["make_app"]

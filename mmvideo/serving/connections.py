@@ -62,7 +62,7 @@ class Connection(H11Protocol):
             self._late = None
 
 
-def limited(most: int, open_files: int, allowed_files: int) -> type[Connection]:
+def limited_connection(most: int, open_files: int, allowed_files: int) -> type[Connection]:
     """Return the class of connections of which so many may be open, fewer where the system allows fewer files.
 
     Args:
@@ -119,4 +119,4 @@ class RateLimitFilter(logging.Filter):
         return True
 
 
-__all__ = ["BACKLOG", "Connection", "RateLimitFilter", "files", "limited"]
+__all__ = ["BACKLOG", "Connection", "RateLimitFilter", "files", "limited_connection"]

@@ -49,7 +49,7 @@ def check_fields(body: Mapping[str, Any]) -> None:
             raise Refused(f"'{name}' must be {allowed}{hint}.", name, code="unsupported_value")
 
 
-def number(body: Mapping[str, Any], name: str, lowest: float, highest: float, *, whole: bool = False) -> Any:
+def number_field(body: Mapping[str, Any], name: str, lowest: float, highest: float, *, whole: bool = False) -> Any:
     """Return a number of the request within limits (both allowed), or None.
 
     Raises:
@@ -66,7 +66,7 @@ def number(body: Mapping[str, Any], name: str, lowest: float, highest: float, *,
     return value
 
 
-def flag(body: Mapping[str, Any], name: str, field: str = "") -> bool:
+def flag_field(body: Mapping[str, Any], name: str, field: str = "") -> bool:
     """Return whether something is switched on; not given is off.
 
     Raises:
@@ -79,7 +79,7 @@ def flag(body: Mapping[str, Any], name: str, field: str = "") -> bool:
     return bool(value)
 
 
-def texts(body: Mapping[str, Any], name: str, *, most: int) -> tuple[str, ...]:
+def texts_field(body: Mapping[str, Any], name: str, *, most: int) -> tuple[str, ...]:
     """Return a text or a list of texts of the request, none if not given.
 
     Raises:
@@ -94,7 +94,7 @@ def texts(body: Mapping[str, Any], name: str, *, most: int) -> tuple[str, ...]:
     return tuple(items)
 
 
-def mapping(body: Mapping[str, Any], name: str, like: str) -> Mapping[str, Any]:
+def mapping_field(body: Mapping[str, Any], name: str, like: str) -> Mapping[str, Any]:
     """Return an object of the request, an empty one if not given.
 
     Args:
@@ -114,4 +114,5 @@ def _short(value: Any) -> str:
     return said if len(said) < 100 else f"{said[:97]}..."
 
 
-__all__ = ["NEUTRAL", "OBEYED", "WITHOUT_EFFECT", "check_fields", "flag", "mapping", "number", "texts"]
+__all__ = ["NEUTRAL", "OBEYED", "WITHOUT_EFFECT", "check_fields", "flag_field", "mapping_field", "number_field",
+           "texts_field"]

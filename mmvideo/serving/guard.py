@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from mmvideo.serving.address import is_number
-from mmvideo.serving.problems import Refused, failed
+from mmvideo.serving.problems import Refused, error_response
 
 OPEN = "/health"
 """Answers without the key, as what watches over services has none."""
@@ -48,7 +48,7 @@ class Guard:
                     raise Refused("A valid API key is needed, as in the header 'Authorization: Bearer KEY'.",
                                   status=401, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
             except Refused as error:
-                await failed(error, unread=headers)(scope, receive, send)
+                await error_response(error, unread=headers)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -18,11 +18,11 @@ from mmvideo.serving.address import Rules
 from mmvideo.serving.body import check_head, parse, read_body
 from mmvideo.serving.fetch import Fetcher
 from mmvideo.serving.options import check_model
-from mmvideo.serving.problems import Json, Refused, Stopping, Stuck, failed, problem_of
+from mmvideo.serving.problems import Json, Refused, Stopping, Stuck, error_response, problem_of
 from mmvideo.serving.replies import chunk, completion, event, evidence, new_name, usage
-from mmvideo.serving.request import Wanted, read
+from mmvideo.serving.request import Wanted, read_request
 from mmvideo.serving.slots import Slot, Slots
-from mmvideo.serving.worker import Job, Worker
+from mmvideo.serving.worker import QueuedRequest, Worker
 
 _LOOKS_AFTER_SECONDS = 1.0
 """How often it is looked whether the caller is still there."""
@@ -71,18 +71,18 @@ class Server:
             check_head(request, self.largest)
             slot = self.slots.take()
         except Refused as error:
-            return failed(error, unread=request.headers)
-        job: Job | None = None
+            return error_response(error, unread=request.headers)
+        job: QueuedRequest | None = None
         try:
             wanted = await self._wanted(request, slot)
             told: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-            job = Job(wanted, _teller(told), slot)
+            job = QueuedRequest(wanted, _teller(told), slot)
             await self._put(request, job)
             if wanted.generation.stream:
                 return await self._stream(request, told, job)
             return await self._whole(request, told, job)
         except MmvideoError as error:
-            return failed(error, unread=request.headers if job is None else None)
+            return error_response(error, unread=request.headers if job is None else None)
         except ClientDisconnect:
             return Response(status_code=499)
         finally:
@@ -93,14 +93,14 @@ class Server:
         """Read and check the request."""
         content = await self._wait(read_body(request, slot, self.largest))
         async with self._parsing:  # one at a time, as the copies that this needs are large
-            wanted = await asyncio.to_thread(lambda: read(parse(content), self.rules))
+            wanted = await asyncio.to_thread(lambda: read_request(parse(content), self.rules))
         if wanted.model not in ("", self.name):
             raise Refused(f"There is no model {wanted.model[:200]!r} here, only {self.name!r}.", "model", status=404,
                           code="model_not_found")
         check_model(self.pipe, wanted.generation)
         return wanted
 
-    async def _put(self, request: Request, job: Job) -> None:
+    async def _put(self, request: Request, job: QueuedRequest) -> None:
         """Put a job into the worker's queue, with its video at hand."""
         place = job.wanted.place
         job.queued = False
@@ -139,7 +139,7 @@ class Server:
             task.cancel()
             stop.cancel()
 
-    async def _heard(self, told: asyncio.Queue, job: Job, request: Request | None = None) -> tuple[str, Any]:
+    async def _heard(self, told: asyncio.Queue, job: QueuedRequest, request: Request | None = None) -> tuple[str, Any]:
         """Return what the worker says next; when the server ends, it says that too.
 
         Args:
@@ -160,7 +160,7 @@ class Server:
             if self.worker.is_stuck():
                 raise exceeded(self.rules.timeout_seconds) if job.running else Stuck
 
-    async def _next(self, request: Request, told: asyncio.Queue, job: Job) -> tuple[str, Any]:
+    async def _next(self, request: Request, told: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
         """Return what the worker says next."""
         while True:
             try:
@@ -172,23 +172,25 @@ class Server:
                 return kind, value
             await self._put(request, job)
 
-    async def _next_piece(self, told: asyncio.Queue, job: Job) -> tuple[str, Any]:
+    async def _next_piece(self, told: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
         """Return what the worker says next in a stream that has begun, in which an error is an event."""
         try:
             return await self._heard(told, job)
         except TimeLimitExceeded as error:
             return "error", error
 
-    async def _whole(self, request: Request, told: asyncio.Queue, job: Job) -> Response:
+    async def _whole(self, request: Request, told: asyncio.Queue, job: QueuedRequest) -> Response:
         kind, value = "", None
         while kind not in ("done", "error"):
             kind, value = await self._next(request, told, job)
-        return failed(value, names=job.names) if kind == "error" else Json(completion(self.name, value, job.names))
+        if kind == "error":
+            return error_response(value, names=job.names)
+        return Json(completion(self.name, value, job.names))
 
-    async def _stream(self, request: Request, told: asyncio.Queue, job: Job) -> Response:
+    async def _stream(self, request: Request, told: asyncio.Queue, job: QueuedRequest) -> Response:
         kind, value = await self._next(request, told, job)
         if kind == "error":  # nothing has been sent: it can still be a status
-            return failed(value, names=job.names)
+            return error_response(value, names=job.names)
 
         async def events() -> AsyncIterator[bytes]:
             nonlocal kind, value

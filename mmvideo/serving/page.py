@@ -75,7 +75,7 @@ def playable(clip: str, **limits: Any) -> str:
         return clip
 
 
-def serve(page: gr.Blocks, host: str, port: int, *, sample: Path) -> Any:
+def serve_page(page: gr.Blocks, host: str, port: int, *, sample: Path) -> Any:
     """Serve a page until Ctrl-C.
 
     Args:
@@ -90,4 +90,4 @@ def serve(page: gr.Blocks, host: str, port: int, *, sample: Path) -> Any:
 
 
 __all__ = ["CHECK_SECONDS", "CSS", "KEEP_SECONDS", "LEAST_ROOM", "MAX_QUEUE", "MAX_SESSIONS", "MAX_SIZE", "new_folder",
-           "playable", "preview", "serve", "uploads"]
+           "playable", "preview", "serve_page", "uploads"]

@@ -63,10 +63,10 @@ class Json(Response):
 
     def render(self, content: Any) -> bytes:
         """Return the bytes that are sent."""
-        return as_json(content)
+        return json_bytes(content)
 
 
-def as_json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
     """Return a value as JSON; NaN and infinities become null, and what is not Unicode is replaced."""
     return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
@@ -86,7 +86,7 @@ def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> 
         names: how files are called that the caller knows under another name.
     """
     said = str(error) if isinstance(error, MmvideoError) else "The server failed; its log says why."
-    said = renamed(said, names or {})
+    said = with_known_names(said, names or {})
     if len(said) > _LONGEST_MESSAGE:
         said = said[:_LONGEST_MESSAGE] + " ..."
     kind = "invalid_request_error" if _status(error) < 500 else "server_error"
@@ -95,14 +95,14 @@ def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> 
     return {"error": {"message": said, "type": kind, "param": getattr(error, "field", None), "code": code}}
 
 
-def renamed(text: str, names: Mapping[str, str]) -> str:
+def with_known_names(text: str, names: Mapping[str, str]) -> str:
     """Return a text with the caller's names of files."""
     for ours, theirs in names.items():
         text = text.replace(ours, theirs)
     return text
 
 
-def failed(error: BaseException, *, unread: Mapping[str, str] | None = None,
+def error_response(error: BaseException, *, unread: Mapping[str, str] | None = None,
            names: Mapping[str, str] | None = None) -> Response:
     """Return the response to a request that failed.
 
@@ -130,4 +130,5 @@ def _status(error: BaseException) -> int:
     return 400 if isinstance(error, InvalidInput | MediaError) else 500
 
 
-__all__ = ["Busy", "Json", "Refused", "Stopping", "Stuck", "as_json", "failed", "problem_of", "renamed"]
+__all__ = ["Busy", "Json", "Refused", "Stopping", "Stuck", "error_response", "json_bytes", "problem_of",
+           "with_known_names"]

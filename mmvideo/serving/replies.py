@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmvideo.results import Answer
-from mmvideo.serving.problems import as_json, renamed
+from mmvideo.serving.problems import json_bytes, with_known_names
 
 
 def completion(model: str, answer: Answer, names: Mapping[str, str]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def new_name() -> str:
 
 def event(value: dict[str, Any]) -> bytes:
     """Return a server-sent event."""
-    return b"data: " + as_json(value) + b"\n\n"
+    return b"data: " + json_bytes(value) + b"\n\n"
 
 
 def usage(answer: Answer) -> dict[str, int]:
@@ -52,7 +52,7 @@ def evidence(answer: Answer, names: Mapping[str, str]) -> dict[str, Any]:
     """Return what OpenAI's form has no place for."""
     return {"confidence": answer.confidence, "seconds_looked_at": list(answer.seconds_looked_at),
             "in_domain": answer.in_domain.inside, "rule": answer.rule, "looped": answer.looped,
-            "warnings": [renamed(warning, names) for warning in answer.warnings]}
+            "warnings": [with_known_names(warning, names) for warning in answer.warnings]}
 
 
 __all__ = ["chunk", "completion", "event", "evidence", "new_name", "usage"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmvideo.serving.address import Place, Rules, locate
-from mmvideo.serving.fields import check_fields, flag, mapping, number, texts
+from mmvideo.serving.fields import check_fields, flag_field, mapping_field, number_field, texts_field
 from mmvideo.serving.problems import Refused
 from mmvideo.types import GenerationOptions
 
@@ -32,7 +32,7 @@ class Wanted:
     """Whether a stream ends with the numbers of tokens."""
 
 
-def read(body: Any, rules: Rules) -> Wanted:
+def read_request(body: Any, rules: Rules) -> Wanted:
     """Check a request's body and take out of it what the pipeline needs.
 
     Raises:
@@ -116,14 +116,14 @@ def _only(given: Mapping[str, Any], known: set[str], here: str) -> None:
 
 def _generation(body: Mapping[str, Any], turns: list[str], rules: Rules) -> GenerationOptions:
     """Return how the question is to be answered."""
-    choices, schema = texts(body, "choices", most=_MOST_CHOICES), _schema(body)
+    choices, schema = texts_field(body, "choices", most=_MOST_CHOICES), _schema(body)
     if choices and isinstance(body["choices"], str):
         raise Refused("'choices' must be a list.", "choices", code="invalid_type")
     options = {"max_new_tokens": _length(body, rules),
-               "seed": number(body, "seed", -1 << 63, (1 << 63) - 1, whole=True),
-               "temperature": number(body, "temperature", 0, 2), "top_p": number(body, "top_p", 0, 1),
-               "stop": texts(body, "stop", most=_MOST_STOPS), "choices": choices, "schema": schema,
-               "stream": flag(body, "stream"), "history": list(zip(turns[:-1:2], turns[1::2], strict=True))}
+               "seed": number_field(body, "seed", -1 << 63, (1 << 63) - 1, whole=True),
+               "temperature": number_field(body, "temperature", 0, 2), "top_p": number_field(body, "top_p", 0, 1),
+               "stop": texts_field(body, "stop", most=_MOST_STOPS), "choices": choices, "schema": schema,
+               "stream": flag_field(body, "stream"), "history": list(zip(turns[:-1:2], turns[1::2], strict=True))}
     for name in ("temperature", "stop"):
         if choices and options[name]:
             raise Refused(f"'choices' are scored by their likelihood, so '{name}' has no effect on them: leave one "
@@ -138,7 +138,7 @@ def _length(body: Mapping[str, Any], rules: Rules) -> int | None:
         value = body.get(name)
         if isinstance(value, int) and value > rules.max_new_tokens:
             raise Refused(f"{name} can be {rules.max_new_tokens} at most here.", name)
-        found[name] = number(body, name, 1, rules.max_new_tokens, whole=True)
+        found[name] = number_field(body, name, 1, rules.max_new_tokens, whole=True)
     given = {value for value in found.values() if value is not None}
     if len(given) > 1:
         raise Refused("'max_tokens' and 'max_completion_tokens' differ; give one of them.", "max_tokens")
@@ -147,13 +147,13 @@ def _length(body: Mapping[str, Any], rules: Rules) -> int | None:
 
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the JSON schema that the reply must follow."""
-    wanted = mapping(body, "response_format", "{'type': 'json_schema', 'json_schema': {...}}")
+    wanted = mapping_field(body, "response_format", "{'type': 'json_schema', 'json_schema': {...}}")
     kind, found, field = wanted.get("type"), body.get("schema"), "schema"
     if kind == "json_object":
         found = {"type": "object"}
     elif kind == "json_schema":
         field = "response_format"
-        form = mapping({field: wanted.get("json_schema")}, field, "{'schema': {...}}")
+        form = mapping_field({field: wanted.get("json_schema")}, field, "{'schema': {...}}")
         found = form.get("schema")
         if found is None:
             raise Refused("response_format.json_schema must hold a 'schema'.", field)
@@ -169,18 +169,18 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _usage_wanted(body: Mapping[str, Any]) -> bool:
-    streaming = mapping(body, "stream_options", "{'include_usage': true}")
+    streaming = mapping_field(body, "stream_options", "{'include_usage': true}")
     for name in streaming:
         if name not in ("include_usage", "include_obfuscation"):
             raise Refused(f"stream_options holds {name[:50]!r}; there is 'include_usage'.", "stream_options",
                           code="unsupported_parameter")
-    if flag(streaming, "include_obfuscation", "stream_options.include_obfuscation"):
+    if flag_field(streaming, "include_obfuscation", "stream_options.include_obfuscation"):
         raise Refused("'stream_options.include_obfuscation' is not supported here.", "stream_options",
                       code="unsupported_value")
-    usage = flag(streaming, "include_usage", "stream_options.include_usage")
+    usage = flag_field(streaming, "include_usage", "stream_options.include_usage")
     if streaming and not body.get("stream"):
         raise Refused("'stream_options' goes with 'stream': true.", "stream_options")
     return usage
 
 
-__all__ = ["Rules", "Wanted", "read"]
+__all__ = ["Rules", "Wanted", "read_request"]

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 
 from mmvideo.errors import InvalidInput
-from mmvideo.serving.connections import BACKLOG, Connection, RateLimitFilter, files, limited
+from mmvideo.serving.connections import BACKLOG, Connection, RateLimitFilter, files, limited_connection
 
 GRACE_SECONDS = 3
 """What a running request is given to end."""
@@ -55,7 +55,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(app: Any, listener: socket.socket, *, max_connections: int = 256) -> None:
+def run_server(app: Any, listener: socket.socket, *, max_connections: int = 256) -> None:
     """Serve until SIGINT or SIGTERM, which then ends the process.
 
     Args:
@@ -67,7 +67,8 @@ def run(app: Any, listener: socket.socket, *, max_connections: int = 256) -> Non
         InvalidInput: the process may open too few files.
     """
     config = uvicorn.Config(
-        app, http=limited(max_connections, *files()), ws="none", lifespan="on", log_level="warning", access_log=False,
+        app, http=limited_connection(max_connections, *files()), ws="none", lifespan="on", log_level="warning",
+        access_log=False,
         server_header=False, backlog=BACKLOG, limit_concurrency=max_connections + 1, timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE_SECONDS + 1, h11_max_incomplete_event_size=_LONGEST_HEAD)
     for name in ("uvicorn.error", "asyncio", "mmvideo.serving"):
@@ -111,4 +112,4 @@ def _leave(number: int) -> None:
     signal.raise_signal(number)
 
 
-__all__ = ["Connection", "listen", "run"]
+__all__ = ["Connection", "listen", "run_server"]

@@ -31,7 +31,7 @@ log = logging.getLogger("mmvideo.serving")
 
 
 @dataclass
-class Job:
+class QueuedRequest:
     """One request in the queue."""
 
     wanted: Wanted
@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass
-class Kept:
+class CachedSession:
     """A video that stays read."""
 
     session: Session
@@ -86,8 +86,8 @@ class Worker:
     def __init__(self, pipe: Pipeline, *, kept: int = 2, timeout_seconds: float | None = None):
         self.pipe, self.kept, self.timeout_seconds = pipe, kept, checked(timeout_seconds)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mmvideo-worker")
-        self._sessions: OrderedDict[str, Kept] = OrderedDict()
-        self._running: Job | None = None
+        self._sessions: OrderedDict[str, CachedSession] = OrderedDict()
+        self._running: QueuedRequest | None = None
         self._began = 0.0
         self._lock = threading.Lock()
         self.answered, self.alive = 0, True
@@ -101,7 +101,7 @@ class Worker:
         """Whether a video is read at this moment; it may not be any more when a request for it runs."""
         return key in self._sessions
 
-    def put(self, job: Job) -> None:
+    def put(self, job: QueuedRequest) -> None:
         """Add a request that has a slot.
 
         Raises:
@@ -111,7 +111,7 @@ class Worker:
             raise Stopping()
         self._pool.submit(self._run, job).add_done_callback(lambda future: self._ended(job, future))
 
-    def _run(self, job: Job) -> bool:
+    def _run(self, job: QueuedRequest) -> bool:
         """Return whether the request is over; one whose video is not read any more comes again."""
         if job.cancelled.is_set():
             return True
@@ -127,7 +127,7 @@ class Worker:
             self._running = None
         return True
 
-    def _ended(self, job: Job, future: Future[bool]) -> None:
+    def _ended(self, job: QueuedRequest, future: Future[bool]) -> None:
         """Tell of a failure; one that is no fault of the caller's goes into the log. Videos stay read in any case."""
         if job.copy is not None:
             job.copy.release()
@@ -168,7 +168,7 @@ class Worker:
             while self._running is None and self._sessions:
                 self._sessions.popitem()[1].close()
 
-    def _answer(self, job: Job) -> None:
+    def _answer(self, job: QueuedRequest) -> None:
         session, generation = self._session(job), job.wanted.generation
         if "generation" not in self.pipe.recipe.takes:  # the request was checked to hold no option that this ignores
             answer = session.ask(job.wanted.question)
@@ -188,7 +188,7 @@ class Worker:
             job.told("text", piece)
         job.told("done", given.result)
 
-    def _session(self, job: Job) -> Session:
+    def _session(self, job: QueuedRequest) -> Session:
         """Return the video's session: one that is still read, or a new one."""
         now, place = time.monotonic(), job.wanted.place
         for key in [k for k, kept in self._sessions.items() if now - kept.since > KEPT_SECONDS]:
@@ -201,8 +201,8 @@ class Worker:
         session = self.pipe.open(place.source if job.copy is None else str(job.copy.path))
         while len(self._sessions) >= max(1, self.kept):
             self._sessions.popitem(last=False)[1].close()
-        self._sessions[place.key] = Kept(session, job.copy.hold() if job.copy is not None else None, now)
+        self._sessions[place.key] = CachedSession(session, job.copy.hold() if job.copy is not None else None, now)
         return session
 
 
-__all__ = ["Job", "Worker"]
+__all__ = ["QueuedRequest", "Worker"]

@@ -148,7 +148,7 @@ def test_a_size_that_was_chosen_is_kept(checkpoint: Callable[[str], Path], stead
 def test_pictures_of_a_report_keep_their_shape(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     clip = film(tmp_path / "wide.mp4", 4, 90, 320)
     pipe = Pipeline("video-captioning", model=checkpoint("internvl"), device="cpu", num_frames=4, max_new_tokens=1)
-    head, tail = partition.split(pipe.stages)
+    head, tail = partition.split_stages(pipe.stages)
     for _, stage in head:
         stage.load(torch.device("cpu"))
     needed = partition.needs(tail, "caption")

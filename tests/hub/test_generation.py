@@ -36,7 +36,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def in_batches(pipe: Pipeline, clips: list[str], texts: tuple[str, ...]) -> list[tuple[Any, dict[str, Any]]]:
     """Return each clip's result of a job that reads them together, and its row; in this process."""
-    head, tail = partition.split(pipe.stages)
+    head, tail = partition.split_stages(pipe.stages)
     assert tail, "this pipeline is not divided"
     for _, stage in head:
         stage.load(torch.device("cpu"))
@@ -45,7 +45,7 @@ def in_batches(pipe: Pipeline, clips: list[str], texts: tuple[str, ...]) -> list
         item = Item(f"{number}", clip, text=texts[number:number + 1])
         decoded = partition.decode(item, clip, head, needed, JobOptions(), tail=tail)
         given.append({"text": item.text, "prompt": None, "generation": GenerationOptions(),
-                      **partition.unpack(decoded.fields)})
+                      **partition.unpack_tensors(decoded.fields)})
         told.append((item, decoded.about))
     results, _ = partition.compute(given, tail, pipe.recipe.gives, size=len(clips))
     return [(result[0] if isinstance(result, tuple) else result, make_row(item, result, about, {}))

@@ -20,7 +20,7 @@ import pytest
 from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput
 from mmvideo.media import open_source
-from mmvideo.serving.request import Rules, read
+from mmvideo.serving.request import Rules, read_request
 from mmvideo.vlm.embedded_prompt import embedded_prompt
 from tests.tiny import make_clip
 
@@ -226,9 +226,9 @@ def test_what_is_refused(client: Any, pipe: Pipeline, clip: Path, tmp_path: Path
 def test_addresses_of_the_own_network_are_refused_by_default() -> None:
     for url in ("http://127.0.0.1/a.mp4", "http://169.254.169.254/latest", "http://[::1]/a.mp4", "http://10.1.2.3/a"):
         with pytest.raises(InvalidInput, match="own network"):
-            read({"messages": about(url, "what?")}, Rules())
+            read_request({"messages": about(url, "what?")}, Rules())
     with pytest.raises(InvalidInput, match="fetches no addresses"):
-        read({"messages": about("https://example.com/a.mp4", "what?")}, Rules(addresses=False))
+        read_request({"messages": about("https://example.com/a.mp4", "what?")}, Rules(addresses=False))
 
 
 def test_a_full_queue_says_so_and_empties(pipe: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,4 +63,4 @@ def benchmark() -> Callable[[str], ModuleType]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine `local` be the one of tests/jobs/quick.py."""
-    monkeypatch.setitem(engines._WHERE, "local", "quick")
+    monkeypatch.setitem(engines._WHERE, "local", "quick:work")

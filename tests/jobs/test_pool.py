@@ -12,7 +12,7 @@ from mmvideo.errors import MmvideoError
 from mmvideo.jobs import forkserver, pool
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
-from mmvideo.jobs.pool import Event, Pool, Task
+from mmvideo.jobs.pool import Pool, Task, WorkerEvent
 from mmvideo.jobs.worker import Setup, sys_path
 
 
@@ -21,7 +21,7 @@ def setup(captioning: Pipeline) -> Setup:
     return Setup(captioning.recipe, JobOptions(), {}, sys_path())
 
 
-def _first(workers: Pool, seconds: float = 120.0) -> Event:
+def _first(workers: Pool, seconds: float = 120.0) -> WorkerEvent:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for event in workers.events(0.05):
@@ -32,8 +32,8 @@ def _first(workers: Pool, seconds: float = 120.0) -> Event:
 def test_a_worker_that_is_slow_to_begin_costs_no_clip(setup: Setup, clips: Path,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     clip = str(clips / "clip0000.mp4")
-    with forkserver.early(), Pool(setup, 1, timeout_seconds=120.0) as workers:
-        assert not forkserver._spare, "it was taken"
+    with forkserver.prestarted(), Pool(setup, 1, timeout_seconds=120.0) as workers:
+        assert not forkserver._prestarted, "it was taken"
         first = workers.pids
         workers.give(Task(7, Item(clip, clip)))
         monkeypatch.setattr(pool, "READY_SECONDS", 0.0)
@@ -55,9 +55,9 @@ def test_workers_that_never_begin_end_the_job(setup: Setup, monkeypatch: pytest.
             list(workers.events(0.0))
 
 
-def test_a_nursery_that_no_pool_took_is_ended() -> None:
-    with forkserver.early(("no.such.module", "json")):
-        started = forkserver._spare[0]
+def test_a_fork_server_that_no_pool_took_is_ended() -> None:
+    with forkserver.prestarted(("no.such.module", "json")):
+        started = forkserver._prestarted[0]
         started.wait()
     assert started._process.poll() is not None
-    assert not forkserver._spare
+    assert not forkserver._prestarted

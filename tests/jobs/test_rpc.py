@@ -22,7 +22,7 @@ from mmvideo.jobs.failures import Origin
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Ledger
 from mmvideo.jobs.rows import Outcome
-from mmvideo.jobs.rpc import Address, RemoteLink, own_address, serve
+from mmvideo.jobs.rpc import Address, RemoteLink, own_address, serve_coordinator
 
 KEY = bytes(range(32))
 
@@ -96,7 +96,7 @@ def test_a_message_over_the_limit_is_not_sent(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_ranks_take_report_and_give_back(coordinator: Coordinator) -> None:
-    with serve(coordinator) as address:
+    with serve_coordinator(coordinator) as address:
         first, second = RemoteLink(address), RemoteLink(address)
         taken = first.take(3)
         assert [entry.item.id for entry, _ in taken] == ["clip 0", "clip 1", "clip 2"]
@@ -119,7 +119,7 @@ def test_ranks_take_report_and_give_back(coordinator: Coordinator) -> None:
 
 def test_no_key_on_the_wire_and_nothing_for_strangers(coordinator: Coordinator) -> None:
     """A listener between both sees every byte."""
-    with serve(coordinator) as address:
+    with serve_coordinator(coordinator) as address:
         listener = socket.create_server(("127.0.0.1", 0))
         seen: list[bytes] = []
 
@@ -153,7 +153,7 @@ def test_no_key_on_the_wire_and_nothing_for_strangers(coordinator: Coordinator) 
 def test_a_stranger_is_not_listened_to(coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it sends is not kept, and it may not stay."""
     monkeypatch.setattr(channel, "HANDSHAKE_SECONDS", 0.5)
-    with serve(coordinator) as address:
+    with serve_coordinator(coordinator) as address:
         loud = socket.create_connection((address.host, address.port))
         loud.settimeout(5.0)
         sent = 0
@@ -172,8 +172,8 @@ def test_a_stranger_is_not_listened_to(coordinator: Coordinator, monkeypatch: py
 
 
 def test_so_many_strangers_and_no_more(coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "_MOST_STRANGERS", 4)
-    with serve(coordinator) as address:
+    monkeypatch.setattr(rpc, "_MAX_UNAUTHENTICATED", 4)
+    with serve_coordinator(coordinator) as address:
         before = threading.active_count()
         crowd = [socket.create_connection((address.host, address.port)) for _ in range(20)]
         time.sleep(0.5)
@@ -188,11 +188,12 @@ def test_it_listens_where_it_is_told_and_nowhere_else(coordinator: Coordinator) 
     import psutil
 
     for host in ("127.0.0.1", "localhost"):
-        with serve(coordinator, host) as address:
+        with serve_coordinator(coordinator, host) as address:
             found = [one.laddr.ip for one in psutil.Process().net_connections("tcp")
                      if one.status == psutil.CONN_LISTEN and one.laddr.port == address.port]
             assert found in (["127.0.0.1"], ["::1"])
-    with pytest.raises(MmvideoError, match=r"Cannot listen on 192\.0\.2\.7"), serve(coordinator, "192.0.2.7"):
+    refused = pytest.raises(MmvideoError, match=r"Cannot listen on 192\.0\.2\.7")
+    with refused, serve_coordinator(coordinator, "192.0.2.7"):
         pass
 
 

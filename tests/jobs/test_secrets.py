@@ -13,7 +13,7 @@ from places import website
 
 from mmvideo import Pipeline
 from mmvideo.jobs import JobOptions, run_job, status
-from mmvideo.jobs.job_status import text
+from mmvideo.jobs.job_status import status_text
 from mmvideo.jobs.options import SIDECARS
 
 SECRET = "s3cr3t"
@@ -44,7 +44,8 @@ def test_no_file_of_a_job_holds_a_secret(captioning: Pipeline, site: str, tmp_pa
     summary = run_job(captioning, inputs, tmp_path / "job", options)
     assert summary.counts["done"] == 3
     assert _leaks(tmp_path / "job") == []
-    said = f"{summary} {summary.failures} {list(summary.rows())} {text(status(tmp_path / 'job'))} {capsys.readouterr()}"
+    shown = status_text(status(tmp_path / "job"))
+    said = f"{summary} {summary.failures} {list(summary.rows())} {shown} {capsys.readouterr()}"
     assert SECRET not in said
     rows = [json.loads(line) for line in (tmp_path / "job" / "results.jsonl").read_text().splitlines()]
     assert [row["source"] for row in rows] == [f"{site}/one.mp4?***", f"{site}/two.mp4?token=***", f"{site}/one.mp4"]

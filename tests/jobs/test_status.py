@@ -15,10 +15,10 @@ import quick as clips_that_speak
 from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput
 from mmvideo.jobs import JobOptions, run_job, status
-from mmvideo.jobs.coordinator import Progress
-from mmvideo.jobs.display import bottleneck, figures
+from mmvideo.jobs.coordinator import JobProgress
+from mmvideo.jobs.display import bottleneck, progress_figures
 from mmvideo.jobs.inference_worker import Meters
-from mmvideo.jobs.job_status import text
+from mmvideo.jobs.job_status import status_text
 from mmvideo.jobs.ledger import Ledger
 
 write = clips_that_speak.write
@@ -33,7 +33,7 @@ def test_times_of_a_job(captioning: Pipeline, tmp_path: Path) -> None:
     (run,) = found["runs"]
     assert begin - 1 <= run["started_at"] <= found["last_done_at"] <= run["ended_at"] <= time.time()
     assert (found["running"], found["started_at"]) == (False, None)
-    said = text(found)
+    said = status_text(found)
     assert re.search(r"the last clip was done \d s ago, at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", said)
     assert re.search(r"  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC to .* UTC, \d+\.\d s: 1 done", said)
     json.dumps(found)
@@ -54,10 +54,10 @@ def test_a_job_that_runs_and_one_that_was_killed(captioning: Pipeline, tmp_path:
     with pytest.raises(KeyboardInterrupt):
         run_job(captioning, clip, tmp_path / "job")
     assert seen[0]["running"]
-    assert "running for 0 s, since " in text(seen[0])
+    assert "running for 0 s, since " in status_text(seen[0])
     found = status(tmp_path / "job")
     assert not found["running"]
-    assert "a run that did not end; the same command goes on" in text(found)
+    assert "a run that did not end; the same command goes on" in status_text(found)
 
 
 def test_who_waits_for_whom() -> None:
@@ -67,7 +67,7 @@ def test_who_waits_for_whom() -> None:
     assert bottleneck(meters, 10.0) == "fetch and decode (networks busy 10%; longest stage read)"
     meters = Meters(compute=0.0, waiting=9.9, stages={"separate": 9.0, "faces": 3.0}, whole=True)
     assert bottleneck(meters, 10.0) == "workers, which hold the networks (longest stage separate)"
-    shown = figures(Progress(total=3, done=1, meters=meters))
+    shown = progress_figures(JobProgress(total=3, done=1, meters=meters))
     assert "busy 0%" not in shown["bottleneck"]
     assert "fetch" not in shown["bottleneck"]
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from mmvideo import Pipeline
-from mmvideo.serving.connections import Connection, RateLimitFilter, limited
+from mmvideo.serving.connections import Connection, RateLimitFilter, limited_connection
 from tests.hub.conftest import checkpoint  # noqa: F401
 from tests.serving.conftest import Command, about, call, served
 from tests.serving.test_app import address_of
@@ -201,10 +201,10 @@ def test_too_many_connections_are_closed(pipe: Pipeline) -> None:
 def test_how_many_connections_the_system_allows() -> None:
     from mmvideo.errors import InvalidInput
 
-    assert limited(256, 20, 1024).most == 256 + 64
-    assert limited(256, 40, 256).most == 256 - 40 - 32 - 48
+    assert limited_connection(256, 20, 1024).most == 256 + 64
+    assert limited_connection(256, 40, 256).most == 256 - 40 - 32 - 48
     with pytest.raises(InvalidInput, match="ulimit"):
-        limited(256, 40, 64)
+        limited_connection(256, 40, 64)
 
 
 def test_a_log_cannot_be_flooded(caplog: pytest.LogCaptureFixture) -> None:

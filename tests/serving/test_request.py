@@ -13,15 +13,15 @@ import pytest
 from mmvideo.errors import InvalidInput
 from mmvideo.serving.address import Rules
 from mmvideo.serving.body import parse
-from mmvideo.serving.problems import Refused, as_json, problem_of
-from mmvideo.serving.request import read
+from mmvideo.serving.problems import Refused, json_bytes, problem_of
+from mmvideo.serving.request import read_request
 from tests.serving.conftest import about
 
 DATA = "data:video/mp4;base64," + base64.b64encode(b"some bytes").decode()
 
 
 def generation(**fields: Any) -> Any:
-    return read(about(DATA, **fields), Rules()).generation
+    return read_request(about(DATA, **fields), Rules()).generation
 
 
 def refused(**fields: Any) -> Refused:
@@ -105,22 +105,23 @@ def test_options_that_do_not_go_together() -> None:
 ])
 def test_messages_that_are_refused(message: Any) -> None:
     with pytest.raises(Refused) as caught:
-        read({"messages": [message]}, Rules())
+        read_request({"messages": [message]}, Rules())
     assert caught.value.field.startswith("messages")
 
 
 def test_a_message_may_hold_what_is_empty() -> None:
     body = about(DATA, "what?")
     body["messages"][0] |= {"name": "me", "tool_calls": None, "function_call": None}
-    assert read(body, Rules()).question == "what?"
+    assert read_request(body, Rules()).question == "what?"
 
 
 def test_too_many_characters() -> None:
-    assert read(about(DATA, "a" * 65_536), Rules()).question == "a" * 65_536
+    assert read_request(about(DATA, "a" * 65_536), Rules()).question == "a" * 65_536
     with pytest.raises(Refused, match="1000000 characters together; they can have 65536"):
-        read(about(DATA, "a" * 1_000_000), Rules())
+        read_request(about(DATA, "a" * 1_000_000), Rules())
+    messages = [{"role": "system", "content": "b" * 65_536}, *about(DATA, "a" * 10)["messages"]]
     with pytest.raises(Refused, match="65546 characters"):
-        read({"messages": [{"role": "system", "content": "b" * 65_536}, *about(DATA, "a" * 10)["messages"]]}, Rules())
+        read_request({"messages": messages}, Rules())
 
 
 @pytest.mark.parametrize("text", [
@@ -149,7 +150,7 @@ def test_a_body_is_let_go_when_it_has_been_read() -> None:
 ])
 def test_addresses_that_are_refused(url: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        read(about(url), Rules(folders=(Path("/nowhere"),)))
+        read_request(about(url), Rules(folders=(Path("/nowhere"),)))
     assert len(str(caught.value)) < 500
 
 
@@ -176,13 +177,13 @@ def test_local_files_outside_the_allowed_folders_are_refused(tmp_path: Path) -> 
         f"{inside}/good.mp4/../../secret.mp4", f"{inside}/none.mp4", f"//{outside}", f"file:///%2e%2e{outside}"]
     for form in forms:
         with pytest.raises(InvalidInput):
-            read(about(form), rules)
+            read_request(about(form), rules)
     for form in (f"{good}", f"file://{good}", f"{inside}/deep/../good.mp4", os.path.relpath(good)):
-        assert read(about(form), rules).place.source == str(good.resolve())
+        assert read_request(about(form), rules).place.source == str(good.resolve())
 
 
 def test_replies_are_json_whatever_they_hold() -> None:
-    assert json.loads(as_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": "\ud800", "d": (None, "é")})) == {
+    assert json.loads(json_bytes({"a": float("nan"), "b": [float("inf"), 1.5], "c": "\ud800", "d": (None, "é")})) == {
         "a": None, "b": [None, 1.5], "c": "?", "d": [None, "é"]}
     assert len(problem_of(InvalidInput("x" * 100_000))["error"]["message"]) < 1100
     assert problem_of(KeyError("secret"))["error"] == {

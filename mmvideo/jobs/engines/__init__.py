@@ -6,10 +6,11 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-_WHERE = {"local": "mmvideo.jobs.engines.local", "accelerate": "mmvideo.jobs.engines.ranks",
-          "ray": "mmvideo.jobs.engines.cluster"}
+_WHERE = {"local": "mmvideo.jobs.engines.local:run_local", "accelerate": "mmvideo.jobs.engines.ranks:run_accelerate",
+          "ray": "mmvideo.jobs.engines.cluster:run_ray"}
 
 
-def find(name: str) -> Callable[[Any, Any, dict[str, Any], Any], None]:
+def find_engine(name: str) -> Callable[[Any, Any, dict[str, Any], Any], None]:
     """Return the function that runs a job: (pipeline, options, job, coordinator)."""
-    return importlib.import_module(_WHERE[name]).work
+    module, _, function = _WHERE[name].partition(":")
+    return getattr(importlib.import_module(module), function)

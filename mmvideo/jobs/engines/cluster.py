@@ -18,9 +18,9 @@ from mmvideo.jobs.engines.ranks import recipe_from_json, recipe_to_json
 from mmvideo.jobs.inference_worker import Rank
 from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.options import JobOptions, row_keys
-from mmvideo.jobs.pool import Event, Pool, Task
+from mmvideo.jobs.pool import Pool, Task, WorkerEvent
 from mmvideo.jobs.rows import Outcome
-from mmvideo.jobs.rpc import Address, RemoteLink, serve
+from mmvideo.jobs.rpc import Address, RemoteLink, serve_coordinator
 from mmvideo.registry import PARTS, _table
 
 ROUND = 20_000
@@ -28,7 +28,7 @@ ROUND = 20_000
 _ROUNDS_WITHOUT_GAIN = 3
 
 
-def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
+def run_ray(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
     """Work through the items on a Ray cluster.
 
     Raises:
@@ -51,10 +51,10 @@ def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: C
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     try:
-        with serve(coordinator, ray.util.get_node_ip_address()) as address:
+        with serve_coordinator(coordinator, ray.util.get_node_ip_address()) as address:
             setup = {"recipe": recipe_to_json(pipeline.recipe), "options": options, "job": job, "address": address,
                      "parts": {kind: dict(parts) for kind, parts in PARTS.items()}, "device": pipeline.device.type}
-            setup["heavy"] = any(stage.modules() for _, stage in partition.split(pipeline.stages)[0])
+            setup["heavy"] = any(stage.modules() for _, stage in partition.split_stages(pipeline.stages)[0])
             _rounds(ray, RayError, setup, options, coordinator)
     finally:
         if mine:
@@ -137,7 +137,7 @@ class Decode:
         out[:] = events
         return {"event": out}
 
-    def _decode(self, task: Task) -> Event:
+    def _decode(self, task: Task) -> WorkerEvent:
         for count in range(task.crashes + 1, task.crashes + self.options.crashes + 1):
             self.pool.give(task)
             event = None

@@ -13,7 +13,7 @@ from mmvideo.jobs.inference_worker import Rank
 from mmvideo.jobs.options import JobOptions, cores
 
 
-def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
+def run_local(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
     """Work through the items with one rank, while this thread records what comes of them."""
     rank = Rank(pipeline, options, job, coordinator)
     coordinator.progress.meters = rank.meters

@@ -24,10 +24,10 @@ import torch
 from mmvideo.errors import MmvideoError
 from mmvideo.jobs.coordinator import Coordinator
 from mmvideo.jobs.engines.local import compute_threads
-from mmvideo.jobs.engines.local import work as work_here
+from mmvideo.jobs.engines.local import run_local as work_here
 from mmvideo.jobs.inference_worker import Rank
 from mmvideo.jobs.options import JobOptions, cores
-from mmvideo.jobs.rpc import LOOPBACK, Address, RemoteLink, own_address, serve
+from mmvideo.jobs.rpc import LOOPBACK, Address, RemoteLink, own_address, serve_coordinator
 from mmvideo.recipes import Recipe, StageSpec
 from mmvideo.registry import PARTS, _table
 
@@ -37,21 +37,21 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def launched() -> bool:
+def is_launched() -> bool:
     """Say whether this process was started by `accelerate launch` with others beside it."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def work(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
+def run_accelerate(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
     """Work through the items with several ranks."""
-    if launched():
-        with serve(coordinator, _host()) as address:
+    if is_launched():
+        with serve_coordinator(coordinator, _host()) as address:
             _share(address, pipeline)
             work_here(pipeline, options, job, coordinator)
             while coordinator.progress.left and not coordinator.stopping():
                 coordinator.settle(0.1)
         return
-    with serve(coordinator) as address, tempfile.TemporaryDirectory() as home:
+    with serve_coordinator(coordinator) as address, tempfile.TemporaryDirectory() as home:
         settings = Path(home, "rank.json")
         settings.write_text(json.dumps(_settings(pipeline, _shared_out(options), job, address)), encoding="utf-8")
         settings.chmod(0o600)
@@ -142,7 +142,7 @@ def options_from_json(values: dict[str, Any]) -> JobOptions:
     return JobOptions(**{**values, "sidecars": tuple(values["sidecars"])})
 
 
-def main(settings: Path) -> None:
+def run_rank(settings: Path) -> None:
     """Be one of the ranks that `work` has launched."""
     from accelerate import PartialState
 
@@ -160,4 +160,4 @@ def main(settings: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    run_rank(Path(sys.argv[1]))
