@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -20,13 +20,13 @@ class Lanes:
         self.window, self.hop, self.at = window, hop, 0
         overlap = window - hop
         self._ramp = torch.sin((torch.arange(overlap) + 0.5) / max(1, overlap) * torch.pi / 2).square()
-        self._held: dict[Hashable, Tensor] = {}
+        self._held: dict[int, Tensor] = {}
 
-    def add(self, voices: Mapping[Hashable, Tensor], *, last: bool = False) -> dict[Hashable, Tensor]:
+    def add(self, voices: Mapping[int, Tensor], *, last: bool = False) -> dict[int, Tensor]:
         """Add the next window, and give out what no later window changes.
 
         Args:
-            voices: who -> float (window,).
+            voices: number of the person -> float (window,).
             last: this is the last window.
 
         Returns:

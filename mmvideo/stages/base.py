@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import torch
@@ -22,6 +22,11 @@ def report(share: float) -> None:
     listener = LISTENER.get()
     if listener is not None:
         listener(share)
+
+
+def set_by_load() -> Any:
+    """Return the field of a stage that `load` sets; it is None until then, and no option of a recipe."""
+    return field(default=None, repr=False, init=False)
 
 
 @dataclass(kw_only=True)
@@ -77,7 +82,7 @@ class Stage:
         """Pick what the stage is called with out of all fields that there are."""
         return {name: fields[name] for name in (*self.needs, *(hint for hint in self.hints if hint in fields))}
 
-    def __call__(self, **fields: Any) -> dict[str, Any]:
+    def __call__(self, *arguments: Any, **fields: Any) -> dict[str, Any]:
         """Read the fields in `needs`, return those in `gives`."""
         raise NotImplementedError
 
@@ -105,4 +110,4 @@ def expected(stages: Sequence[tuple[str, Stage]], texts: Sequence[str], generati
     return Expected(tuple(texts) or requests, generation.history, generation.max_new_tokens or longest)
 
 
-__all__ = ["LISTENER", "Stage", "expected", "report"]
+__all__ = ["LISTENER", "Stage", "expected", "report", "set_by_load"]

@@ -15,7 +15,7 @@ from mmvideo.errors import WeightsError, shown
 from mmvideo.nn.load_part import load_part
 from mmvideo.registry import find
 from mmvideo.results import Classification
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.sample import Span
 from mmvideo.stages.speak import looked_at
 from mmvideo.stages.suggestion import suggestion
@@ -35,7 +35,7 @@ class Classify(Stage):
 
     weights: str
     head: str = "linear"
-    network: nn.Module | None = field(default=None, repr=False, init=False)
+    network: Any = set_by_load()
     config: dict[str, Any] = field(default_factory=dict, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:

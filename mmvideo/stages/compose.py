@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +14,7 @@ from mmvideo.errors import InvalidInput
 from mmvideo.hub.cpu_inference import hastened
 from mmvideo.nn.interruptible import interruptible
 from mmvideo.sampling.windows import windows
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.types import Clips, Expected, GenerationOptions
 from mmvideo.vlm.composed import Composed
 from mmvideo.vlm.conversation import check_constraints
@@ -40,7 +40,7 @@ class Converse(Stage):
     """Leave out tokens of places whose pixels changed by less than this share of their range; 0.1 as VideoLLaMA 3."""
     merge_to: float = 1.0
     """Share of the visual tokens that is left once those most alike are merged (ToMe); 1 merges none."""
-    model: Composed | None = field(default=None, repr=False, init=False)
+    model: Composed = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Load all parts.

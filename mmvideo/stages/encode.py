@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from mmvideo.errors import RecipeError
 from mmvideo.nn.interruptible import interruptible
 from mmvideo.nn.token_reduction import evened, merged, still
 from mmvideo.registry import find
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.suggestion import suggestion
 from mmvideo.types import Clips, Domain, Features
 
@@ -39,8 +39,8 @@ class Encode(Stage):
     drop_below: float | None = None
     """Do not look again at places whose pixels changed by less than this share of their range since they were last
     looked at, as VideoLLaMA 3 (0.1 there); their tokens stay as they were. Null looks at all."""
-    network: nn.Module | None = field(default=None, repr=False, init=False)
-    device: torch.device | None = field(default=None, repr=False, init=False)
+    network: Any = set_by_load()
+    device: torch.device = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Load the encoder's weights.
@@ -130,8 +130,8 @@ class Encode(Stage):
     def _together(self, clips: Sequence[Clips], rows: Sequence[tuple[int, int]]) -> Features:
         """Encode rows of several videos in one pass; whether there is sound is said of each row."""
         frames = torch.stack([clips[number].frames[row] for number, row in rows]).to(self.device)
-        deaf = clips[rows[0][0]].audio is None
-        sound = None if deaf else torch.stack([clips[number].audio[row] for number, row in rows]).to(self.device)
+        heard_rows = [audio[row] for number, row in rows if (audio := clips[number].audio) is not None]
+        sound = torch.stack(heard_rows).to(self.device) if heard_rows else None
         heard = torch.tensor([clips[number].has_audio for number, _ in rows], device=self.device)
         return self._look(frames, sound, heard, alone=True)
 
@@ -190,7 +190,7 @@ class Project(Stage):
     weights: str
     merge_to: float = 1.0
     """Share of the visual tokens that is left once those most alike are merged (ToMe); 1 merges none."""
-    network: nn.Module | None = field(default=None, repr=False, init=False)
+    network: Any = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Load the projector's weights."""
@@ -223,7 +223,7 @@ class KnownDomain(Stage):
     head: str = "domain"
     task: str = "video-qa"
     """Which suggestion is offered outside the domain."""
-    network: nn.Module | None = field(default=None, repr=False, init=False)
+    network: Any = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Load the calibrated head."""

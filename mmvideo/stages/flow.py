@@ -11,7 +11,7 @@ from torch import Tensor
 from mmvideo.errors import RecipeError
 from mmvideo.flow.base import FlowMethod
 from mmvideo.registry import find
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.types import Clips
 
 
@@ -26,8 +26,8 @@ class OpticalFlow(Stage):
     """A name of the registry's "flows"."""
     options: dict = field(default_factory=dict)
     """Of the method."""
-    flow: FlowMethod | None = field(default=None, repr=False, init=False)
-    device: torch.device | None = field(default=None, repr=False, init=False)
+    flow: FlowMethod = set_by_load()
+    device: torch.device = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Build the method, and read its weights where it has some.

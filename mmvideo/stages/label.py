@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.hub.classifier import TEMPLATE, HubClassifier
 from mmvideo.registry import find
 from mmvideo.results import Classification
+from mmvideo.stages.base import set_by_load
 from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.recognise import AVERAGES
 from mmvideo.stages.speak import looked_at
@@ -40,7 +41,7 @@ class LabelVideo(CheckpointStage):
     average: str = "logits"
     batch_size: int = 4
     """Clips at a time; bounds the memory."""
-    classifier: HubClassifier | None = field(default=None, repr=False, init=False)
+    classifier: HubClassifier = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Load the model.

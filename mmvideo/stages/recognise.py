@@ -21,7 +21,7 @@ from mmvideo.nn.fuse_batchnorm import fuse
 from mmvideo.nn.interruptible import interruptible
 from mmvideo.registry import find
 from mmvideo.results import Classification
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.speak import looked_at
 from mmvideo.types import NOT_JUDGED, Clips, Label
 
@@ -111,8 +111,8 @@ class Recognise(Stage):
     """How many of the labels the result names; null for all."""
     average: str | None = None
     """logits or probabilities; null for what the family's paper averages."""
-    network: nn.Module | None = field(default=None, repr=False, init=False)
-    device: torch.device | None = field(default=None, repr=False, init=False)
+    network: Any = set_by_load()
+    device: torch.device = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Load the network.

@@ -36,8 +36,8 @@ class Span:
 class Sample(Stage):
     """Turn the video into clips with a registered sampler; options of the sampler are options of the stage."""
 
-    needs: ClassVar = ("media",)
-    gives: ClassVar = ("clips", "spans")
+    needs: ClassVar[tuple[str, ...]] = ("media",)
+    gives: ClassVar[tuple[str, ...]] = ("clips", "spans")
 
     sampler: str
     size: int | list[int]
@@ -109,8 +109,8 @@ def spans(clips: Clips, start_seconds: float, end_seconds: float, *, shot: int =
 class Shots(Stage):
     """Find the cuts; a video without cuts is one shot."""
 
-    needs: ClassVar = ("media",)
-    gives: ClassVar = ("shots",)
+    needs: ClassVar[tuple[str, ...]] = ("media",)
+    gives: ClassVar[tuple[str, ...]] = ("shots",)
 
     min_seconds: float = 0.25
     """A shorter shot is joined to the one before it."""
@@ -132,16 +132,18 @@ class Shots(Stage):
 class SampleShots(Sample):
     """Sample every shot by itself, so that no clip crosses a cut."""
 
-    needs: ClassVar = ("media", "shots")
-    gives: ClassVar = ("clips", "spans")
+    needs: ClassVar[tuple[str, ...]] = ("media", "shots")
+    gives: ClassVar[tuple[str, ...]] = ("clips", "spans")
 
     min_window_seconds: float = 1.0
     """A shot shorter than `window_seconds` is seen in a window of its own length, but never in a shorter one than
     this."""
 
-    def __call__(self, *, media: Any, shots: tuple[tuple[float, float], ...]) -> dict[str, Any]:
+    def __call__(  # type: ignore[override]  # stages are called by the names in `needs`
+            self, *, media: Any, shots: tuple[tuple[float, float], ...]) -> dict[str, Any]:
         """Return the clips of all shots, in order, and the span and shot that each stands for."""
-        taken, where = [], []
+        taken: list[Clips] = []
+        where: list[Span] = []
         window = self.sampler_options.get("window_seconds")
         if window is not None:
             window = checks.number("window_seconds", window, above=0)

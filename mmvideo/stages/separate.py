@@ -15,7 +15,7 @@ from mmvideo.faces import FaceFinder, Faces, TrackGiven
 from mmvideo.registry import find
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
 from mmvideo.separation.voices import SeparatedVoices
-from mmvideo.stages.base import Stage, report
+from mmvideo.stages.base import Stage, report, set_by_load
 from mmvideo.stages.separate_run import Run
 from mmvideo.types import Domain
 
@@ -115,7 +115,7 @@ class Separate(Stage):
     """A model with the parts "faces" and, to fall back on, "sound"."""
     without_faces: str = "sound"
     """What to do when nobody is seen: "sound" separates by sound alone, "mixture" leaves the sound as it is."""
-    network: Separator | None = field(default=None, init=False)
+    network: Separator = set_by_load()
     twin: Separator | None = field(default=None, init=False)
 
     def load(self, device: torch.device) -> None:

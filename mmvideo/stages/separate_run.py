@@ -180,7 +180,7 @@ def _windows(pieces: Iterator[Tensor], window: int, hop: int, total: int) -> Ite
         while len(held) < window and not over:
             piece = next(pieces, None)
             over = piece is None
-            held = held if over else torch.cat([held, piece])
+            held = held if piece is None else torch.cat([held, piece])
         last = at + window >= total
         yield at, torch.nn.functional.pad(held[:window], (0, max(0, window - len(held)))), last
         if last:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmvideo import weights as weight_files
 from mmvideo.results import Answer, Caption, Usage
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.sample import Span
 from mmvideo.stages.suggestion import suggestion
 from mmvideo.types import Clips, Domain, Segment
@@ -37,7 +37,7 @@ class Prefill(Stage):
     gives: ClassVar = ("conversation",)
 
     weights: str
-    language: nn.Module | None = field(default=None, repr=False, init=False)
+    language: Any = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Load the language model and its tokenizer."""

@@ -17,7 +17,7 @@ from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
 from mmvideo.sampling.fps import at_fps
 from mmvideo.sampling.gather import span_of
 from mmvideo.sampling.uniform import uniform
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.speak import looked_at, written
 from mmvideo.types import NOT_JUDGED, Clips, Expected, GenerationOptions
@@ -48,7 +48,7 @@ class Watch(CheckpointStage):
     """Most tokens that the frames may take up; fewer frames are taken until they fit."""
     sound: bool = True
     """Whether a model that can hear is given the sound."""
-    chat: ChatModel | None = field(default=None, repr=False, init=False)
+    chat: ChatModel = set_by_load()
     halvings: int = field(default=0, repr=False, init=False)
     """How many times the number of frames was halved for lack of memory."""
 
@@ -119,22 +119,23 @@ class Watch(CheckpointStage):
             ContextExceeded: one frame does not fit into the model's context beside what will be asked.
         """
         budget, span = self._budget(), span_of(media, self.start_seconds, self.end_seconds)
-        count: int | None = max(1, budget.frames(span.seconds) >> self.halvings)
+        count = max(1, budget.frames(span.seconds) >> self.halvings)
         most = 0
         while True:
             check()
             clips, seen = self._look(media, budget, count, span.seconds)
             first = self.chat.prompt("?", seen)
-            count = budget.fewer(len(seen.frames), first.num_seen_tokens)
-            if count is None:
-                count = self.chat.fewer_frames(seen, first, expected)
+            fewer = budget.fewer(len(seen.frames), first.num_seen_tokens)
+            if fewer is None:
+                fewer = self.chat.fewer_frames(seen, first, expected)
                 most = max(most, len(seen.frames))
-            if count is None:
+            if fewer is None:
                 if len(seen.frames) < most:
                     note = (f"{len(seen.frames)} of {plural(most, 'frame')}: more do not fit into the model's context "
                             f"of {self.chat.context} tokens")
                     clips = replace(clips, notes=(*clips.notes, note))
                 return clips, seen, first
+            count = fewer
 
     def _read(self, seen: Seen, first: Prompt) -> ChatConversation:
         return ChatConversation(self.chat, seen, first)

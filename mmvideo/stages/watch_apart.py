@@ -46,11 +46,11 @@ class Read(Stage):
     needs: ClassVar = ("prepared",)
     gives: ClassVar = ("conversation",)
 
-    chat: ChatModel | None = field(default=None, repr=False)
+    chat: ChatModel = field(repr=False)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the model."""
-        return {"model": self.chat.model} if self.chat is not None else {}
+        return {"model": self.chat.model}
 
     def __call__(self, *, prepared: Prepared) -> dict[str, Any]:
         """Return a conversation about it."""
