@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError, shown, translated
@@ -15,6 +15,9 @@ from mmvideo.hub.load import LoadOptions, load, local, memory_for
 from mmvideo.hub.resolve import CLASSIFIER, MATCHER, Found, reading
 from mmvideo.vlm.context import longest_context
 from mmvideo.wording import plural
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 DEFAULT_FRAMES = 16
 TEMPLATE = "a video of {label}"
@@ -30,7 +33,7 @@ class HubClassifier:
         labels: names of the classes, in the order of the logits.
     """
 
-    def __init__(self, model: nn.Module, prepares: Any, tokenizer: Any, labels: Sequence[str], name: str):
+    def __init__(self, model: PreTrainedModel, prepares: Any, tokenizer: Any, labels: Sequence[str], name: str):
         self.model, self.prepares, self.tokenizer, self.name = model, prepares, tokenizer, name
         self.labels = tuple(labels)
 
@@ -165,7 +168,7 @@ def _preprocessing(found: Found, options: LoadOptions) -> Any:
                            "video_preprocessor_config.json) from the model that it was made from.")
 
 
-def _own_labels(model: nn.Module, found: Found) -> list[str]:
+def _own_labels(model: PreTrainedModel, found: Found) -> list[str]:
     labels = [label for _, label in sorted(model.config.id2label.items())]
     if not labels:
         raise UnsupportedModel(f"{found.name} has no names of classes (id2label) in its config.json.")

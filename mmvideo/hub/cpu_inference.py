@@ -6,19 +6,22 @@ Which way is fastest is measured for the shapes at hand and remembered (`mmvideo
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from mmvideo.nn import autotune, onednn
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 NAME = "mmvideo-onednn"
 _FEWEST_SCORES = 128 * 128
 """Fewer of them go through torch's own kernel without being measured."""
 
 
-def hastened(model: nn.Module, *, attention: bool) -> nn.Module:
+def hastened(model: PreTrainedModel, *, attention: bool) -> PreTrainedModel:
     """Let a model on the CPU use the fastest kernels; models elsewhere stay as they are.
 
     Linear layers are packed for oneDNN where that is faster, and attention of the part that sees takes the faster of

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -24,6 +24,9 @@ from mmvideo.errors import (
 )
 from mmvideo.hub.resolve import Found, reading
 from mmvideo.nn.interruptible import interruptible
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 QUANTIZED = ("int8", "int4")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -63,7 +66,7 @@ class LoadOptions:
         return torch.bfloat16 if fast else torch.float32
 
 
-def load(auto: Any, found: Found, device: torch.device, options: LoadOptions, **more: Any) -> nn.Module:
+def load(auto: Any, found: Found, device: torch.device, options: LoadOptions, **more: Any) -> PreTrainedModel:
     """Load weights with one of transformers' Auto classes.
 
     Raises:
@@ -126,10 +129,12 @@ def _quantization(options: LoadOptions, device: torch.device) -> Any:
         from torchao.quantization import Int4WeightOnlyConfig
 
         return TorchAoConfig(Int4WeightOnlyConfig(group_size=32))
-    return TorchAoConfig(IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(16)))
+    return TorchAoConfig(IntxWeightOnlyConfig(
+        weight_dtype=torch.int4,  # type: ignore[attr-defined]  # torch has it, its types do not
+        granularity=PerGroup(16)))
 
 
-def _adapted(model: nn.Module, adapter: str) -> nn.Module:
+def _adapted(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
     if find_spec("peft") is None:
         raise MissingExtra("peft", "hub", f"adapter={adapter!r}")
     from peft import PeftModel
@@ -168,7 +173,7 @@ def processor(found: Found, options: LoadOptions) -> Any:
     except UnsupportedModel:
         raise
     except WeightsError as error:
-        raise UnsupportedModel(f"{found.name} has no complete processor ({_line(error.__cause__)}). {step}") \
+        raise UnsupportedModel(f"{found.name} has no complete processor ({_line(error.__cause__ or error)}). {step}") \
             from error.__cause__
     if not isinstance(made, ProcessorMixin):
         raise UnsupportedModel(f"{found.name} has no processor for pictures, only {type(made).__name__}. {step}")

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, translated
 from mmvideo.hub.cpu_inference import hastened
@@ -20,6 +20,9 @@ from mmvideo.vlm import video_metadata
 from mmvideo.vlm.context import MOST_FOR_A_QUESTION, check_room, longest_context
 from mmvideo.vlm.frame_size import decoding_size
 from mmvideo.wording import plural
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _MOST_SIZES = 1000
 Turns = Sequence[tuple[str, str]]
@@ -85,7 +88,7 @@ class ChatModel:
         UnsupportedModel: the processor takes no pictures, or has no chat template.
     """
 
-    def __init__(self, model: nn.Module, processor: Any, name: str):
+    def __init__(self, model: PreTrainedModel, processor: Any, name: str):
         self.model, self.processor, self.name = model, processor, name
         self.tokenizer = processor.tokenizer
         self.video_processor = getattr(processor, "video_processor", None)
@@ -332,7 +335,7 @@ class ChatModel:
         return found
 
 
-def _forget_habits(model: nn.Module) -> None:
+def _forget_habits(model: PreTrainedModel) -> None:
     """Keep only the end tokens of generation_config.json, so that a batch is decoded as single replies are."""
     from transformers import GenerationConfig
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,9 @@ from mmvideo.registry import find
 from mmvideo.types import Clips, Expected, Features
 from mmvideo.vlm.context import MOST_FOR_A_QUESTION, check_room, longest_context
 from mmvideo.vlm.prompt import VIDEO, Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 KIND = "composed"
 RECIPE = "recipe.yaml"
@@ -65,7 +69,7 @@ class Composed(nn.Module):
         InvalidInput: parts whose widths do not fit.
     """
 
-    def __init__(self, parts: dict[str, str], modules: dict[str, nn.Module], tokenizer: Any, look: ClipSpec,
+    def __init__(self, parts: dict[str, str], modules: Mapping[str, Any], tokenizer: Any, look: ClipSpec,
                  form: str = ""):
         super().__init__()
         self.names, self.look, self.form = dict(parts), look, form
@@ -81,9 +85,9 @@ class Composed(nn.Module):
                                    f"gives {modules[eyes].dim} and the language model reads {wide}.")
 
     @property
-    def language(self) -> nn.Module:
+    def language(self) -> PreTrainedModel:
         """The causal model."""
-        return self.parts["language"]
+        return cast("PreTrainedModel", self.parts["language"])
 
     @property
     def context(self) -> int | None:
@@ -173,7 +177,7 @@ class Composed(nn.Module):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, part in self.parts.items():
-            part.save_pretrained(folder / name)
+            cast("Any", part).save_pretrained(folder / name)
         self.tokenizer.save_pretrained(str(folder / "language"))
         config = {"kind": KIND, "parts": self.names, "look": asdict(self.look), "form": self.form}
         (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -249,7 +253,7 @@ def is_composed(name: str | Path) -> bool:
     return (home / "config.json").is_file() and weights.config(home).get("kind") == KIND
 
 
-def load_language(name: str | Path, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, Any]:
+def load_language(name: str | Path, dtype: torch.dtype = torch.float32) -> tuple[PreTrainedModel, Any]:
     """Load any causal model of transformers and its tokenizer, by folder or hub name.
 
     Raises:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmvideo.vlm import generate
 from mmvideo.vlm.context import check_room, longest_context
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.kv_cache import cache_of, with_cache
 from mmvideo.vlm.prompt import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class EmbeddingConversation(Conversation):
@@ -23,7 +26,7 @@ class EmbeddingConversation(Conversation):
         embeddings: (1, N, D of the language model).
     """
 
-    def __init__(self, model: nn.Module, prompt: Prompt, embeddings: Tensor):
+    def __init__(self, model: PreTrainedModel, prompt: Prompt, embeddings: Tensor):
         self.model, self.prompt, self.tokenizer = model, prompt, prompt.tokenizer
         self.ends = ends_of(model, self.tokenizer)
         before, _ = prompt.around("?")
@@ -55,7 +58,7 @@ class EmbeddingConversation(Conversation):
         return go_on
 
 
-def ends_of(model: nn.Module, tokenizer: Any) -> tuple[int, ...]:
+def ends_of(model: PreTrainedModel, tokenizer: Any) -> tuple[int, ...]:
     """Return the token IDs that end a reply of a causal model."""
     given = getattr(model.generation_config, "eos_token_id", None) or tokenizer.eos_token_id
     return tuple(given) if isinstance(given, list | tuple) else (int(given),)

@@ -133,7 +133,7 @@ class Grammar:
             raise MissingExtra("llguidance", "hub", "schema=") from error
         self._torch, size = llguidance.torch, len(tokenizer)
         whole = llguidance.hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=ends[0])
-        compact = {"whitespace_flexible": False}  # else an unsure model writes spaces for ever
+        compact: Any = {"whitespace_flexible": False}  # else an unsure model writes spaces for ever
         try:
             grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=compact)
         except ValueError as error:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 NAMES = ("cache", "past_key_values")
 """Newest first."""
@@ -19,7 +20,7 @@ def cache_of(out: Any) -> Any:
     return next(out[name] for name in NAMES if name in out)
 
 
-def with_cache(model: nn.Module, cache: Any) -> dict[str, Any]:
+def with_cache(model: PreTrainedModel, cache: Any) -> dict[str, Any]:
     """Return the argument that makes a model of transformers, wrapped by peft or not, go on from `cache`."""
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     takes = inspect.signature(plain.forward).parameters

@@ -19,7 +19,7 @@ from mmvideo.vlm.kv_cache import cache_of, with_cache
 from mmvideo.vlm.repetition import repeated_text
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache, PreTrainedTokenizerFast
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Generated:
 class LanguageModel(nn.Module):
     """A causal model and its tokenizer."""
 
-    def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerFast):
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast):
         super().__init__()
         self.model, self.tokenizer = model, tokenizer
 

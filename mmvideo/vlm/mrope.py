@@ -22,8 +22,8 @@ class Places:
     """The positions of one video's conversation; of no effect for models that count tokens one by one."""
 
     def __init__(self, model: nn.Module):
-        self.module = next((m for m in model.modules() if hasattr(m, "rope_deltas") and hasattr(m, "get_rope_index")),
-                           None)
+        self.module: Any = next(
+            (m for m in model.modules() if hasattr(m, "rope_deltas") and hasattr(m, "get_rope_index")), None)
         self._given: dict[str, Any] | None = None
 
     @contextmanager

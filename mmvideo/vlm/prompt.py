@@ -38,8 +38,8 @@ class Prompt:
     def text(self, question: str, history: tuple[tuple[str, str], ...] = ()) -> str:
         """Return the conversation up to where the reply begins."""
         if not self.form and self.tokenizer.chat_template:
-            asked, messages = [*(q for q, _ in history), question], []
-            for number, words in enumerate(asked):
+            messages = []
+            for number, words in enumerate([*(q for q, _ in history), question]):
                 content = f"{VIDEO}\n{words}" if number == 0 else words
                 messages.append({"role": "user", "content": content})
                 if number < len(history):

@@ -45,6 +45,7 @@ class ConceptEmbedding(Pretrained):
         self.config = {"sizes": sizes, "num_slots": num_slots, "num_bins": num_bins, "dim_out": dim_out}
         self.scopes = nn.ModuleDict({scope: nn.Linear(size, dim_out) for scope, size in sizes.items()})
         for linear in self.scopes.values():  # a fact is one number of many: it must stand out from the start
+            assert isinstance(linear, nn.Linear)
             nn.init.normal_(linear.weight, std=0.4)
         self.row = nn.Parameter(0.5 * torch.randn(num_slots + 1, 1, dim_out))
         self.column = nn.Parameter(0.5 * torch.randn(1, num_bins + 1, dim_out))
