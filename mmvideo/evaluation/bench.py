@@ -54,7 +54,7 @@ def _main(job: dict[str, Any]) -> None:
         zoo.create(job["name"], kind)
     before = peak_bytes()
     try:
-        network = zoo.create(job["name"], kind).eval().to(device)
+        network: Any = zoo.create(job["name"], kind).eval().to(device)
         given = input_of(zoo.preset_of(job["name"], kind), batch=job["batch"], device=job["device"])
         scores = getattr(network, "num_classes", 0) and hasattr(network, "logits")
         run = network.logits if scores else network

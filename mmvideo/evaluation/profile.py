@@ -163,8 +163,9 @@ def differences(counted: Counted, preset: Preset) -> tuple[float | None, float |
     if stated is None:
         return None, None
     work = counted.gflops * (2 if stated.unit == "operations" else 1)
-    return tuple(None if not theirs else 100 * (ours / theirs - 1) for ours, theirs in (
+    params, operations = (None if not theirs else 100 * (ours / theirs - 1) for ours, theirs in (
         (counted.params / 1e6, stated.params_millions), (work, stated.gflops)))
+    return params, operations
 
 
 def profile_presets(names: Sequence[str], *, batch: int = 1, device: str = "cpu", threads: int | None = None,
@@ -265,12 +266,15 @@ class _Bench:
         self._process = subprocess.Popen([sys.executable, "-m", "mmvideo.evaluation.bench", json.dumps(job)],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                          text=True)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._asked, self._told = self._process.stdin, self._process.stdout
         self.reply: dict[str, Any] = self._read()
 
     def ask(self, what: str) -> dict[str, Any]:
         try:
-            self._process.stdin.write(f"{what}\n")
-            self._process.stdin.flush()
+            self._asked.write(f"{what}\n")
+            self._asked.flush()
         except BrokenPipeError:
             self.reply = {}
             return self.reply
@@ -278,7 +282,7 @@ class _Bench:
         return self.reply
 
     def _read(self) -> dict[str, Any]:
-        text = self._process.stdout.readline()
+        text = self._told.readline()
         return json.loads(text) if text.startswith("{") else {}
 
     def reason(self) -> str:
@@ -289,8 +293,8 @@ class _Bench:
         return f"its process ended with code {code}" if code != -9 else "not enough memory: the system ended it"
 
     def close(self) -> int:
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._asked.close()
+        self._told.close()
         return self._process.wait()
 
 

@@ -45,11 +45,11 @@ class BlazeFace:
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         """Return float32 (N, 4) boxes, likeliest first, from brow to chin with Haar's margins."""
-        boxes, scores = self.search(picture)
-        kept = torchvision.ops.nms(boxes, scores, _SAME)
-        boxes = boxes[kept].numpy()
+        found, scores = self.search(picture)
+        kept = torchvision.ops.nms(found, scores, _SAME)
+        boxes: np.ndarray = found[kept].numpy()
         sides = (boxes[:, 2:] - boxes[:, :2]).mean(1, keepdims=True)
-        centres = (boxes[:, 2:] + boxes[:, :2]) / 2 + sides * np.float32([0, SHIFT])
+        centres = (boxes[:, 2:] + boxes[:, :2]) / 2 + sides * np.array([0, SHIFT], np.float32)
         half = sides * (GROWN / 2)
         return np.concatenate([centres - half, centres + half], 1).astype(np.float32)
 
@@ -60,7 +60,8 @@ class BlazeFace:
             picture: uint8 (H, W, 3) RGB.
         """
         size, found = self._network.size, []
-        squares = list(_squares(*picture.shape[:2], size, fine=self.fine))
+        height, width = picture.shape[:2]
+        squares = list(_squares(height, width, size, fine=self.fine))
         for start in range(0, len(squares), _LARGEST_BATCH):
             some = squares[start:start + _LARGEST_BATCH]
             views = torch.from_numpy(np.stack([_view(picture, square, size) for square in some]))

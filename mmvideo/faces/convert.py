@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmvideo import weights
 from mmvideo.errors import WeightsError
@@ -116,7 +116,7 @@ def _main() -> None:
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
     for name in NETWORKS:
-        network: nn.Module = convert(options.folder, name)
+        network: Any = convert(options.folder, name)
         network.save_pretrained(options.out / name, half=True)
     weights.seal(options.out)
 

@@ -45,10 +45,10 @@ class FaceFinder:
         if not 0 < interval <= 0.4:
             raise InvalidInput(f"interval must be above 0 and at most 0.4 s, not {interval}.")
         if detector is None:
-            detector = BlazeFace()
-        elif isinstance(detector, str):
-            detector = find("face-detectors", detector)()
-        self.detector, self.interval, self.min_mouth = detector, interval, min_mouth
+            self.detector: Detector = BlazeFace()
+        else:
+            self.detector = find("face-detectors", detector)() if isinstance(detector, str) else detector
+        self.interval, self.min_mouth = interval, min_mouth
 
     def __call__(self, source: Any, *, given: Sequence[TrackGiven] = (),
                  on_progress: Callable[[float], None] | None = None) -> Faces:
@@ -198,7 +198,7 @@ def _marked(given: TrackGiven, start: float, scale: float) -> Path:
 
 def _without_doubles(boxes: np.ndarray) -> np.ndarray:
     """Keep the larger of two boxes that overlap by half, or of which one lies in the other."""
-    order = np.argsort(-(boxes[:, 2] - boxes[:, 0])) if len(boxes) else []
+    order: list[int] = np.argsort(-(boxes[:, 2] - boxes[:, 0])).tolist() if len(boxes) else []
     kept: list[int] = []
     squares = centred(boxes)
     for i in order:

@@ -50,7 +50,8 @@ class Record:
         if path.times[-1] != seconds:
             return
         box = path.boxes[-1]
-        face = cut_out(grey, *box, 96)
+        x, y, side = (float(v) for v in box)
+        face = cut_out(grey, x, y, side, 96)
         sharp = float(cv2.Laplacian(face, cv2.CV_32F).var()) ** 0.5 * min(float(box[2]), FACE_SIDE)
         if sharp > self._best * 1.1:
             self._take(box, picture, sharp)

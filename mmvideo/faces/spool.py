@@ -53,7 +53,7 @@ class Spool:
         return {"shape": self.shape, "dtype": self.dtype.str, "rows": self.read(0, rows) if rows else None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["shape"], state["dtype"])
+        type(self).__init__(self, state["shape"], state["dtype"])
         if state["rows"] is not None:
             self.append(state["rows"])
 

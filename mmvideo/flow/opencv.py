@@ -54,8 +54,8 @@ class Farneback(_OnGrey):
         import cv2
 
         sigma = 1.1 if self.neighbourhood == 5 else 1.5  # what OpenCV's manual gives for each neighbourhood
-        return cv2.calcOpticalFlowFarneback(first, second, None, 0.5, self.levels, self.window, self.iterations,
-                                            self.neighbourhood, sigma, 0)
+        return cv2.calcOpticalFlowFarneback(  # type: ignore[call-overload]  # None: OpenCV makes the result
+            first, second, None, 0.5, self.levels, self.window, self.iterations, self.neighbourhood, sigma, 0)
 
 
 class DIS(_OnGrey):
@@ -79,14 +79,14 @@ class DIS(_OnGrey):
         import cv2
 
         # Made for each call: OpenCV's object holds buffers and can be neither copied nor pickled.
-        self._search = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{self.speed.upper()}"))
+        self._search = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{self.speed.upper()}"))
         try:
             return super().compute(frames)
         finally:
             del self._search
 
     def pair(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return self._search.calc(first, second, None)
+        return self._search.calc(first, second, None)  # type: ignore[call-overload]  # None: OpenCV makes the result
 
 
 class TVL1(_OnGrey):
@@ -109,4 +109,5 @@ class TVL1(_OnGrey):
     def pair(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         import cv2
 
-        return cv2.optflow.DualTVL1OpticalFlow_create(**self.options).calc(first, second, None)
+        contributed: Any = cv2  # only opencv-contrib has optflow
+        return contributed.optflow.DualTVL1OpticalFlow_create(**self.options).calc(first, second, None)

@@ -33,6 +33,12 @@ class DomainHead(Pretrained):
         contrast: whether there is a second border, drawn against clips that are outside.
     """
 
+    mean: Tensor
+    whiten: Tensor
+    limit: Tensor
+    normal: Tensor
+    offset: Tensor
+
     def __init__(self, *, dim: int, contrast: bool = False):
         super().__init__()
         self.config = {"dim": dim, **({"contrast": True} if contrast else {})}

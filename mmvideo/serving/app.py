@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from mmvideo.errors import InvalidInput, MissingExtra
 from mmvideo.pipeline import Pipeline
@@ -56,7 +57,8 @@ def make_app(pipe: Pipeline, *, rules: Rules | None = None, name: str = "", max_
     if origins:
         guards.insert(0, Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"],
                                     allow_headers=["*"]))
-    app = Starlette(lifespan=lifespan, middleware=guards, exception_handlers={HTTPException: _no_such_page}, routes=[
+    handlers: dict[Any, Any] = {HTTPException: _no_such_page}
+    app = Starlette(lifespan=lifespan, middleware=guards, exception_handlers=handlers, routes=[
         Route("/v1/chat/completions", server.complete, methods=["POST"]),
         Route("/v1/models", server.models), Route("/health", server.health)])
     app.state.server = server

@@ -180,7 +180,8 @@ class Server:
             return "error", error
 
     async def _whole(self, request: Request, told: asyncio.Queue, job: QueuedRequest) -> Response:
-        kind, value = "", None
+        kind = ""
+        value: Any = None
         while kind not in ("done", "error"):
             kind, value = await self._next(request, told, job)
         if kind == "error":

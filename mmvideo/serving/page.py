@@ -57,7 +57,9 @@ def new_folder(keep_seconds: float = KEEP_SECONDS) -> Path:
 
 def preview(clip: str | None) -> tuple[str | None, dict[str, str]]:
     """Return what the browser shows of an upload, which is a small copy where it cannot play it, and what it is of."""
-    shown = clip and playable(clip, short_side=PREVIEW_SIDE, max_seconds=PREVIEW_SECONDS)
+    if not clip:
+        return clip, {}
+    shown = playable(clip, short_side=PREVIEW_SIDE, max_seconds=PREVIEW_SECONDS)
     return shown, {shown: clip} if shown != clip else {}
 
 

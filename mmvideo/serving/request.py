@@ -57,7 +57,9 @@ def read_request(body: Any, rules: Rules) -> Wanted:
 
 def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str]]:
     """Return what was said in turn (user, assistant, ..., user), and the addresses of videos."""
-    turns, videos, system = [], [], ""
+    turns: list[str] = []
+    videos: list[str] = []
+    system = ""
     for number_, message in enumerate(messages):
         here = f"messages[{number_}]"
         if not isinstance(message, Mapping):
@@ -85,14 +87,16 @@ def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str]]
 
 def _content(message: Mapping[str, Any], here: str) -> tuple[str, list[str]]:
     """Return the words of a message and the addresses of videos in it."""
-    content, words, videos = message.get("content"), [], []
+    content = message.get("content")
+    words: list[str] = []
+    videos: list[str] = []
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(parts, list):
         raise Refused(f"{here}.content must be text or a list of parts.", here, code="invalid_type")
     for part in parts:
         kind = part.get("type") if isinstance(part, Mapping) else None
-        known = isinstance(kind, str) and kind in _OF_PARTS
-        if not known or (kind == "video_url" and message.get("role") != "user"):
+        from_user = message.get("role") == "user"
+        if not isinstance(kind, str) or kind not in _OF_PARTS or (kind == "video_url" and not from_user):
             raise Refused(f"{here} holds a part of type {str(kind)[:50]!r}; there are 'text' and, from the user, "
                           "'video_url'.", here)
         _only(part, _OF_PARTS[kind], here)

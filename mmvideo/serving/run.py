@@ -49,7 +49,8 @@ class _Server(uvicorn.Server):
     """uvicorn's, which tells the handlers when it begins to end."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        handlers = self.config.app.state.server
+        app: Any = self.config.app
+        handlers = app.state.server
         handlers.stop()
         asyncio.get_running_loop().call_later(GRACE_SECONDS, handlers.close)
         await super().shutdown(sockets)
