@@ -44,6 +44,7 @@ def save_artifacts(result: Any, item: Item, content: str, about: Mapping[str, An
     """
     if not isinstance(result, SeparatedVoices):
         return result
+    assert options.files is not None, "run_job sets it"
     home = Path(options.files)
     folder = home / hash_of({"content": content, "asked": item.asked()})[:16]
     part = folder.with_name(f".{folder.name}.{os.getpid()}")

@@ -187,7 +187,8 @@ class Coordinator:
             return
         self._worked = self._worked or outcome.error is None
         self._in_row += outcome.origin == Origin.EXTERNAL
-        if self._in_row >= self.options.stop_after and not self._worked and self.trouble is None:
+        hopeless = self._in_row >= self.options.stop_after and not self._worked
+        if outcome.error is not None and hopeless and self.trouble is None:
             name, words = outcome.error
             self.fail(MmvideoError(f"The first {self._in_row} clips all failed by {name}: {words} That is about the "
                                    "model or a bug, not the clips; mend it, then run the command again with "

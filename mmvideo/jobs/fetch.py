@@ -99,7 +99,7 @@ def _bytes_of(item: Item, max_bytes: int) -> bytes:
     shard, _, name = item.source.partition("::")
     offset, num_bytes = item.offset, item.num_bytes
     with opened(shard) as file, in_our_words(item.source):
-        if offset is None:
+        if offset is None or num_bytes is None:
             offset, num_bytes = place_of(file, shard, name)
         if num_bytes > max_bytes:
             raise DownloadRefused(f"{item.source} is {num_bytes} bytes, over the limit of {max_bytes} (max_bytes).")

@@ -174,7 +174,7 @@ class Rank:
     def _handle(self, event: WorkerEvent) -> None:
         task = event.task
         if event.crashed:
-            if self.link.crashed(task.num, event.error[1]):
+            if self.link.crashed(task.num, event.error[1] if event.error else ""):
                 self.again.append(replace(task, crashes=task.crashes + 1))
             return
         if event.decoded is None:

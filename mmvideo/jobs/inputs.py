@@ -264,7 +264,8 @@ def item_from(row: Mapping[str, Any], *, base: str, where: str, source: str | No
     prompt = found.get("prompt")
     if prompt is not None:
         prompt = _check_text(str(prompt), f"{where}: the prompt")
-    return Item(str(found.get("id", name or f"{named}{span}")), source, text=questions, prompt=prompt, **seconds)
+    return Item(str(found.get("id", name or f"{named}{span}")), source, text=questions, prompt=prompt,
+                start_seconds=start, end_seconds=end)
 
 
 def _named(value: Any, row: Mapping[str, Any], where: str) -> str:

@@ -165,7 +165,8 @@ class Ledger:
         columns = {row[1] for row in self.disk.execute("pragma table_info(items)")}
         found = self.disk.execute("select id, num, spec, state, error, content, stamp, key, place, "
                                   f"{'config' if 'config' in columns else 'null'} from items")
-        return {row[0]: Known(*row[1:-1], mode=row[-1] or last) for row in found}
+        return {name: Known(num, spec, state, error, content, stamp, key, place, mode or last)
+                for name, num, spec, state, error, content, stamp, key, place, mode in found}
 
     def begin(self, items: Iterable[Item], config: str, options: JobOptions | None = None) -> JobPlan:
         """Take up the items of a run: `mmvideo.jobs.plan.compare`, and `apply`."""

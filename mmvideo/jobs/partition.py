@@ -11,7 +11,7 @@ import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -98,7 +98,7 @@ def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobO
                 stage = fewer[0]
                 notes.append(fewer[1])
             if item.prompt is not None and "request" in vars(stage):
-                stage = dataclasses.replace(stage, request=item.prompt)
+                stage = dataclasses.replace(cast("Any", stage), request=item.prompt)
             start = time.perf_counter()
             with deadline.stage(name):
                 found = stage(**stage.inputs(fields))

@@ -155,10 +155,10 @@ def _one(plan: JobPlan, before: Known, item: Item, spec: str, options: JobOption
     asked_for = failed and (options.retry_failed or before.error in options.retry)
     reason = _reason(before, item, spec, options, config, why)
     if reason:
-        same = before.content and before.stamp and stamp_of(item) == before.stamp
-        keys = row_keys(before.content, config, item.asked(), strict=options.strict) if same else ()
+        content = (before.content or None) if before.stamp and stamp_of(item) == before.stamp else None
+        keys = row_keys(content, config, item.asked(), strict=options.strict) if content else ()
         key = next((key for key in keys if has(key)), keys[-1] if keys else None)
-        plan.again.append(Again(before.num, spec, key, before.content if same else None))
+        plan.again.append(Again(before.num, spec, key, content))
         if before.state == "done" and key != before.key:
             plan.dropped.append(before.num)
         if key is not None and has(key):

@@ -135,6 +135,7 @@ class Pool:
 
     def _send(self, worker: _Worker) -> None:
         task = worker.task
+        assert task is not None, "only a worker with a task is sent one"
         worker.since = time.monotonic()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended: `events` finds out
             worker.connection.send((task.item, task.reduce, task.thumbnail, self.known is not None))
@@ -170,8 +171,9 @@ class Pool:
         if kind == "crash":
             worker.last_message = rest[0]
             return None
+        assert task is not None, "all other messages are about a task"
         if kind == "content":
-            worker.key = self.known(task, rest[0]) or ""
+            worker.key = (self.known(task, rest[0]) if self.known is not None else None) or ""
             worker.connection.send(not worker.key)
             return None
         seconds = time.monotonic() - worker.since
@@ -188,7 +190,7 @@ class Pool:
 
     def _replace_ended(self, worker: _Worker) -> Iterator[WorkerEvent]:
         """Replace a worker that has ended; its task is told as a crash."""
-        how = worker.last_message or self._forkserver.how(worker.pid)
+        how = worker.last_message or self._forks().how(worker.pid)
         self._count_failed_start(worker, how)
         task, seconds = worker.task, time.monotonic() - worker.since
         fresh = self._replace(worker)
@@ -207,15 +209,16 @@ class Pool:
     def _never_ready(self, worker: _Worker) -> None:
         """Replace a worker that does not come to its work; its task is not to blame and waits for the next."""
         self._kill(worker.pid)
-        self._forkserver.how(worker.pid)
+        self._forks().how(worker.pid)
         self._count_failed_start(worker, f"one was not ready after {READY_SECONDS:g} s")
         self._replace(worker).task = worker.task
 
     def _end_overdue(self, worker: _Worker) -> WorkerEvent:
         task, seconds = worker.task, time.monotonic() - worker.since
+        assert task is not None, "only a worker with a task can be late"
         self.busy_seconds += seconds
         self._kill(worker.pid)
-        self._forkserver.how(worker.pid)
+        self._forks().how(worker.pid)
         self._replace(worker)
         return WorkerEvent(task, error=(
             "WorkerTimeout", f"{task.item.source} was not decoded in {self.timeout_seconds:g} s (--timeout) and did "
@@ -228,9 +231,15 @@ class Pool:
         self._workers[self._workers.index(worker)] = fresh
         return fresh
 
+    def _forks(self) -> ForkServer:
+        assert self._forkserver is not None, "a pool is used in a with block"
+        return self._forkserver
+
     def _fork(self) -> _Worker:
+        assert self._scratch is not None, "a pool is used in a with block"
         scratch = self._scratch.folder()
-        worker = _Worker(*self._forkserver.fork(), scratch, since=time.monotonic())
+        connection, pid = self._forks().fork()
+        worker = _Worker(connection, pid, scratch, since=time.monotonic())
         worker.connection.send(replace(self.setup, scratch=scratch))
         return worker
 

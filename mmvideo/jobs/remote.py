@@ -50,13 +50,14 @@ def in_our_words(url: str) -> Iterator[None]:
         raise MediaNotFound(f"{url}: no such file{' or bucket' * is_remote(url)}.") from error
     except ImportError as error:
         raise MissingExtra(f"the package for {url.partition('://')[0]} ({error})", "cloud", f"Reading {url}") from error
-    except (OSError, ValueError, *_client_errors()) as error:  # ValueError is fsspec's word for an unknown scheme
+    except _client_errors() as error:
         raise MediaNotFound(f"{url} cannot be fetched: {error or type(error).__name__}.") from error
 
 
 def _client_errors() -> tuple[type[Exception], ...]:
-    return tuple(getattr(sys.modules[module], name) for module, names in _OF_CLIENTS.items() if module in sys.modules
-                 for name in names if hasattr(sys.modules[module], name))
+    found = (getattr(sys.modules[module], name) for module, names in _OF_CLIENTS.items() if module in sys.modules
+             for name in names if hasattr(sys.modules[module], name))
+    return (OSError, ValueError, *found)  # ValueError is fsspec's word for an unknown scheme
 
 
 @contextmanager

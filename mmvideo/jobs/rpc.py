@@ -119,7 +119,8 @@ class _Handler(socketserver.BaseRequestHandler):
     """One rank."""
 
     def handle(self) -> None:
-        server, coordinator = self.server, self.server.coordinator
+        server: Any = self.server
+        coordinator: Any = server.coordinator
         try:
             channel = Channel(self.request, server.key, server=True)
         except ChannelError:

@@ -9,7 +9,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from mmvideo.errors import InvalidInput, MediaNotFound
 from mmvideo.jobs.remote import opened
@@ -67,7 +67,7 @@ def _files(file: BinaryIO, shard: str) -> Iterator[tarfile.TarInfo]:
     """
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
-    with _reading(shard), tarfile.open(fileobj=_Headers(file), mode="r:") as tar:
+    with _reading(shard), tarfile.open(fileobj=cast("BinaryIO", _Headers(file)), mode="r:") as tar:
         for member in tar:
             if not member.isfile():
                 continue

@@ -137,7 +137,7 @@ def _in_the_way(path: Path, home: Path, name: str, done: Known | None, kind: str
     found = ledger.output(_stored(path, home)) if ledger is not None else None
     if overwrite or (found and done and (found[0], found[2]) == (name, done.key)) or _is_ours(path, found):
         return False
-    return done is None or path.read_bytes() != _rendered(kind, ledger.row(done.num))
+    return done is None or ledger is None or path.read_bytes() != _rendered(kind, ledger.row(done.num))
 
 
 def _is_ours(path: Path, found: tuple[str, str, str] | None) -> bool:

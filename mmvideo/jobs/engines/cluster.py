@@ -8,7 +8,7 @@ Ray does again, and what Ray gives up is still pending in the ledger: it goes th
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 from mmvideo.errors import InvalidInput, MissingExtra, MmvideoError
 from mmvideo.jobs import partition
@@ -124,8 +124,9 @@ class Decode:
         self.pool = Pool(worker, 1, self.options.timeout_seconds, self._known if self.link else None).__enter__()
 
     def _known(self, task: Task, content: str) -> str | None:
+        link = self.link
         keys = row_keys(content, self.config, task.item.asked(), strict=self.options.strict)
-        return next((key for key in keys if self.link.knows(key)), None)
+        return next((key for key in keys if link is not None and link.knows(key)), None)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Decode a batch of items."""
@@ -138,13 +139,15 @@ class Decode:
         return {"event": out}
 
     def _decode(self, task: Task) -> WorkerEvent:
+        event: WorkerEvent | None = None
         for count in range(task.crashes + 1, task.crashes + self.options.crashes + 1):
             self.pool.give(task)
             event = None
             while event is None:
                 event = next(iter(list(self.pool.events(0.5))), None)
             if not event.crashed or count >= self.options.crashes:
-                return event
+                break
+        assert event is not None, "an item is tried at least once"
         return event
 
 
@@ -160,7 +163,7 @@ class Compute:
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
         self.kept = _Kept()
         pipeline = Pipeline(recipe_from_json(setup["recipe"]), device=setup["device"])
-        self.rank = Rank(pipeline, setup["options"], setup["job"], self.kept)
+        self.rank = Rank(pipeline, setup["options"], setup["job"], cast("Any", self.kept))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Run the networks on a batch of decoded clips."""

@@ -88,7 +88,7 @@ def _share(address: Address | None, pipeline: Any) -> Address:
     from accelerate.utils import broadcast_object_list
 
     PartialState(cpu=pipeline.device.type == "cpu")
-    told = [None if address is None else dataclasses.asdict(address)]
+    told: list[Any] = [None if address is None else dataclasses.asdict(address)]
     broadcast_object_list(told, from_process=0)
     return Address(**told[0])
 
