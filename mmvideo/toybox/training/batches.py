@@ -31,7 +31,7 @@ class Batch:
     """Scenes, what is true of them, and what is asked about them."""
 
     world: World
-    world_facts: Facts
+    facts: Facts
     has_sound: Tensor
     """bool (B,)."""
     questions: list[list[Question]]
