@@ -10,10 +10,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from mmvideo.version import __version__ as __version__
+
 if "torch" not in sys.modules:  # OpenMP reads it once, when torch loads: threads that wait must not spin on a busy core
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-__version__ = "0.2.0"
 
 _PUBLIC = {
     "Pipeline": "mmvideo.pipeline",

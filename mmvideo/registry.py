@@ -107,6 +107,9 @@ PARTS: dict[str, dict[str, str]] = {
     "fact-schemas": {
         "toybox": "mmvideo.toybox.facts:schema",
     },
+    "drawings": {
+        "contact-sheet": "mmvideo.plots:contact_sheet",
+    },
     "runners": {
         "job": "mmvideo.jobs.runner:Job",
     },

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmvideo.errors import InvalidInput
+from mmvideo.registry import find
 from mmvideo.types import Clips, Domain, Label, Segment, Timings
 from mmvideo.wording import plural, printable
 
@@ -106,9 +107,7 @@ class Result:
         Returns:
             The path if one is given, else the matplotlib figure.
         """
-        from mmvideo.plots import contact_sheet
-
-        return contact_sheet([self], path)
+        return find("drawings", "contact-sheet")([self], path)
 
     def __str__(self) -> str:
         lines = [self.caveat] if self.caveat else []

@@ -21,7 +21,6 @@ from mmvideo.errors import InvalidInput, TimeLimitExceeded
 from mmvideo.faces import FaceFinder
 from mmvideo.media import open_source, read_audio
 from mmvideo.nn.interruptible import interruptible
-from mmvideo.separation import windows
 from mmvideo.session import Stream
 from mmvideo.weights import weights_root
 
@@ -189,12 +188,6 @@ def test_voices_are_stopped_between_windows(monkeypatch: pytest.MonkeyPatch) -> 
     calls = slow(monkeypatch, separate.twin, "forward", 0.4)
     assert exceeds(lambda: pipe(sound, timeout_seconds=1.0), 1.0).stage == "separate"
     assert 1 <= len(calls) <= 3
-
-    def in_windows() -> None:
-        with deadline(1.0):
-            windows.separate(separate.twin, torch.zeros(8 * 16_000))
-
-    exceeds(in_windows, 1.0)
 
 
 def test_the_search_for_faces_is_stopped_between_frames() -> None:

@@ -15,14 +15,15 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = CHECKOUT / "mmvideo"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"types", "errors", "registry", "redaction", "wording", "checks", "deadline", "generation"}
+BASE = {"version", "types", "errors", "registry", "redaction", "wording", "checks", "deadline", "generation"}
 TOOLS = BASE | {"weights", "nn", "recipes"}
 VLM = {"vlm", "hub"}
 MODELS = {"encoders", "heads", "separation", *VLM}
 WORLD = BASE | {"nn", "media", "toybox"}
 TRAINERS = TOOLS | MODELS | {"media", "sampling", "faces", "training"}
 MAY_IMPORT = {
-    "types": BASE, "errors": BASE, "registry": BASE, "redaction": set(), "wording": BASE, "checks": BASE,
+    "version": set(), "types": BASE, "errors": BASE, "registry": BASE, "redaction": set(), "wording": BASE,
+    "checks": BASE,
     "deadline": BASE, "generation": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"},
@@ -43,9 +44,9 @@ MAY_IMPORT = {
     "hooks": BASE,
     "session": BASE | {"recipes", "stages", "results", "hooks"},
     "pipeline": TOOLS | VLM | {"stages", "results", "hooks", "session"},
-    "training": TRAINERS | {"__init__"},
+    "training": TRAINERS,
     "evaluation": TOOLS | MODELS | {"pipeline", "training"},
-    "jobs": TOOLS | {"__init__", "hub", "media", "sampling", "stages", "results", "hooks", "pipeline",
+    "jobs": TOOLS | {"hub", "media", "sampling", "stages", "results", "hooks", "pipeline",
                      "separation.voices"},
     "serving": BASE | {"media", "pipeline", "session", "results"},
     "doctor": TOOLS,

@@ -18,7 +18,7 @@ from mmvideo.faces import Faces, FaceTrack, TrackGiven
 from mmvideo.faces.spool import Spool
 from mmvideo.jobs import JobSummary
 from mmvideo.results import Answer, Caption, Classification, Evidence
-from mmvideo.separation.voices import SeparatedVoices, Voice, result
+from mmvideo.separation.voices import SeparatedVoices, Voice, result, tracks
 from mmvideo.types import Clips, Cues, Domain, Features, GenerationOptions, Label, Segment, Size, Timings
 from mmvideo.weights import weights_root
 
@@ -61,7 +61,7 @@ def _examples() -> dict[str, Any]:
     about = {"confidence": 0.5, "seconds_looked_at": (0.0, 1.0), "in_domain": Domain(True), "warnings": ("one",),
              "segments": (Segment(0.0, 1.0, "static", 0.5),), "timings": Timings((("read", 0.1),))}
     kept = Evidence(clips=clips)
-    sound = result.Sound(_spool(), 0, 4000, 0.0)
+    sound = tracks.Sound(_spool(), 0, 4000, 0.0)
     face, unseen = ({"confidence": 0.5, "spans": ((0.0, 1.0),), "first_box_seconds": 0.0, "sound": sound,
                      "boxes": np.full((4, 4), np.nan, np.float32), "thumbnail": picture}
                     for picture in (np.zeros((224, 224, 3), np.uint8), None))
@@ -73,7 +73,7 @@ def _examples() -> dict[str, Any]:
         "Classification": Classification(label="static", labels=(Label("static", 0.5),), evidence=kept, **about),
         "SeparatedVoices": SeparatedVoices(tracks=(Voice(number=1, **face), Voice(number=2, **unseen)), by="faces",
                                            off_screen=sound, mixture=sound, **about),
-        "Mix": result.Mix((sound, sound), (1.0, 0.5)), "Faces": Faces([track], 0.0, 3, [track]),
+        "Mix": tracks.Mix((sound, sound), (1.0, 0.5)), "Faces": Faces([track], 0.0, 3, [track]),
         "TrackGiven": TrackGiven([[0, 0, 20, 20]]), "Clips": clips,
         "Features": Features(torch.zeros(1, 8, 4), (2, 2, 2), torch.zeros(1, 4)),
         "Cues": Cues(torch.zeros(1, 1, 3, 96, 96, dtype=torch.uint8), torch.ones(1, 1, 3, dtype=torch.bool)),
@@ -114,9 +114,9 @@ def test_every_public_kind_is_among_the_examples() -> None:
 
     for value in EXAMPLES.values():
         note(value)
-    kinds = {name for module in (results, types, result) for name in module.__all__
+    kinds = {name for module in (results, types, tracks, result) for name in module.__all__
              if isinstance(getattr(module, name), type) and dataclasses.is_dataclass(getattr(module, name))}
-    assert kinds - {"Result", "Generation"} <= seen
+    assert kinds - {"Result", "Generation", "VoiceTracks"} <= seen
 
 
 def test_what_pipelines_return_is_the_same_afterwards(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import mmvideo
 from mmvideo import weights
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.recipes import Recipe
+from mmvideo.version import __version__
 
 ENGINES = ("local", "accelerate", "ray")
 SIDECARS = ("txt", "json", "srt", "vtt", "chapters")
@@ -205,7 +205,7 @@ def row_keys(content: str, config: str, asked: Mapping[str, Any], *, strict: boo
 
 def versions() -> dict[str, str]:
     """Return the versions of the libraries that a row depends on."""
-    found = {"mmvideo": mmvideo.__version__}
+    found = {"mmvideo": __version__}
     for name in ("torch", "transformers", "av"):
         try:
             found[name] = importlib.metadata.version(name)

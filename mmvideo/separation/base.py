@@ -12,19 +12,11 @@ from mmvideo.encoders.preset import PUBLIC_LICENCE, Published
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.checkpoints import Format, Loadable
 from mmvideo.nn.pretrained import Pretrained
+from mmvideo.separation.clock import FRAME_SAMPLES, FRAMES_PER_SECOND, MOUTH_SIZE, SAMPLE_RATE, num_frames
 from mmvideo.types import Cues
 
 if TYPE_CHECKING:
     from mmvideo.separation.stream import SeparatorStream
-
-SAMPLE_RATE = 16000
-"""Samples per second of every mixture."""
-FRAMES_PER_SECOND = 25
-"""Mouth crops per second."""
-FRAME_SAMPLES = SAMPLE_RATE // FRAMES_PER_SECOND
-"""Samples that belong to one mouth crop: frame k is seen from sample 640 k to 640 (k + 1)."""
-MOUTH_SIZE = 96
-"""Height and width of the mouth crops in a cue; a network cuts or shrinks them to its own size."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ class Separator(Loadable, Pretrained):
     """P of a network without eyes; None where there is one output a face."""
 
     window_seconds: float = 2.56
-    """Length of the windows in which long sound is separated (`mmvideo.separation.separate`)."""
+    """Length of the windows in which the pipeline `source-separation` separates long sound."""
 
     @classmethod
     def create(cls, preset: str, **options: Any) -> Self:
@@ -108,8 +100,8 @@ class Separator(Loadable, Pretrained):
             InvalidInput: this network looks ahead; or the number of faces does not fit it.
         """
         raise InvalidInput(f"{type(self).__name__} as it was built looks ahead, so it needs sound that has ended: "
-                           "use mmvideo.separation.separate. One that looks back only is the preset "
-                           "mouth-mask-deep-causal.")
+                           "call it on a whole mixture, or use Pipeline('source-separation') on a clip. One that looks "
+                           "back only is the preset mouth-mask-deep-causal.")
 
     def check(self, mixture: Tensor, cues: Cues | None) -> Cues:
         """Return the cues of a window, cut or padded to its frames.
@@ -129,11 +121,6 @@ class Separator(Loadable, Pretrained):
             raise InvalidInput(f"{name} needs a still picture of each face beside its mouth: give Cues.faces "
                                "(B, P, 3, H, W).")
         return cues.between(0, num_frames(mixture.shape[1]))
-
-
-def num_frames(num_samples: int) -> int:
-    """Return how many mouth crops a stretch of sound spans, the last one perhaps in part."""
-    return -(-num_samples // FRAME_SAMPLES)
 
 
 __all__ = ["FRAMES_PER_SECOND", "FRAME_SAMPLES", "MOUTH_SIZE", "SAMPLE_RATE", "Separator", "SeparatorPreset",

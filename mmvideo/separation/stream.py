@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,15 +10,27 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from mmvideo.errors import InvalidInput
-from mmvideo.separation.base import FRAME_SAMPLES, FRAMES_PER_SECOND, SAMPLE_RATE
+from mmvideo.separation.clock import FRAME_SAMPLES, FRAMES_PER_SECOND, SAMPLE_RATE
 from mmvideo.separation.streaming_state import Past
 from mmvideo.types import Cues
 
-if TYPE_CHECKING:
-    from mmvideo.separation.mouth_mask import MouthMask
-
 MAX_WAIT_SECONDS = 10
 """How far sound may run ahead of the mouth pictures that belong to it, or they of the sound."""
+
+
+class CausalNetwork(Protocol):
+    """What a stream needs of a network that looks back only; `MouthMask` says what each part gives."""
+
+    training: bool
+    sees: bool
+    num_outputs: int | None
+    window: Tensor
+
+    def look(self, cues: Cues, past: Past) -> Tensor: ...
+
+    def level_so_far(self, hops: Tensor, ends: Tensor, samples: int, past: Past) -> Tensor: ...
+
+    def masked(self, spec: Tensor, level: Tensor, seen: Tensor | None, past: Past) -> Tensor: ...
 
 
 class SeparatorStream:
@@ -47,7 +59,7 @@ class SeparatorStream:
     latency_seconds: float
     """What is pushed comes out this much later: the window of the spectrum. The length of a piece comes on top."""
 
-    def __init__(self, network: MouthMask, num_faces: int = 0):
+    def __init__(self, network: CausalNetwork, num_faces: int = 0):
         name = type(network).__name__
         if network.training:
             raise InvalidInput(f"{name} is in training mode, in which pieces would change each other: call .eval().")
@@ -211,4 +223,4 @@ def _checked_sound(sound: Tensor | np.ndarray) -> Tensor:
     return sound
 
 
-__all__ = ["MAX_WAIT_SECONDS", "SeparatorStream"]
+__all__ = ["MAX_WAIT_SECONDS", "CausalNetwork", "SeparatorStream"]

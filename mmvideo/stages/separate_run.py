@@ -15,7 +15,7 @@ from mmvideo.faces.spool import Spool
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
 from mmvideo.separation.overlap_add import Lanes
 from mmvideo.separation.voices.lipsync import Follows, loudness, movement
-from mmvideo.separation.voices.result import Sound, Voice
+from mmvideo.separation.voices.tracks import Sound, Voice
 
 _SILENT = 1e-5
 """Peak below which sound counts as silent (-100 dB of full scale)."""

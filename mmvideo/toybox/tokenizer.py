@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmvideo.vlm.embedded_prompt import ANSWER, QUESTION
@@ -29,8 +28,3 @@ def build_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
         pre_tokenizers.Split(":", "isolated")])
     return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, unk_token=UNKNOWN, eos_token=END,
                                    additional_special_tokens=[QUESTION, ANSWER], clean_up_tokenization_spaces=False)
-
-
-def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:
-    """Write tokenizer.json and its configuration into a folder."""
-    tokenizer.save_pretrained(str(folder))

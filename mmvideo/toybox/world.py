@@ -117,8 +117,3 @@ class Scene:
         """Return (vx, vy) of a toy in the world, frame widths per second."""
         x, y = self.world.velocity[self.index, self.step(seconds), toy].tolist()
         return x, y
-
-    def in_frame(self, toy: int, seconds: float) -> bool:
-        """Whether a toy's centre is inside the picture (hidden or not); meant for static cameras."""
-        x, y = self.position(toy, seconds)
-        return 0.0 <= x <= 1.0 and 0.0 <= y <= 1.0

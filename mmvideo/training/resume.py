@@ -20,9 +20,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-import mmvideo
 from mmvideo import registry
 from mmvideo.errors import InvalidInput, RunChanged, WeightsError, shown
+from mmvideo.version import __version__
 
 RECORD = "run.json"
 SECTIONS = ("options", "schedule", "data")
@@ -118,7 +118,7 @@ def write_record(folder: Path, now: Mapping[str, Any]) -> None:
     """Keep a record in a run's folder; the file is replaced at once."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{RECORD}.new"
-    partial.write_text(json.dumps({"mmvideo": mmvideo.__version__, **now}, indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps({"mmvideo": __version__, **now}, indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / RECORD)
 
 

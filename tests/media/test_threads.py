@@ -19,7 +19,7 @@ from mmvideo.media.info import MediaInfo
 from mmvideo.media.source import Source
 from mmvideo.media.warn import WarningLog
 from mmvideo.media.webcam import WebcamSource
-from mmvideo.separation.voices.result import Sound, Voice
+from mmvideo.separation.voices.tracks import Sound, Voice
 
 READ = """
 import sys

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from mmvideo.errors import InvalidInput
-from mmvideo.separation import SeparatorStream, separate
 from mmvideo.separation.mouth_mask import MouthMask
+from mmvideo.separation.stream import SeparatorStream
 from mmvideo.types import Cues
 
 SMALL = {"dim": 48, "hidden": 96, "lips": 24, "dilations": [1, 4, 16, 2], "shared": 2, "causal": True}
@@ -168,8 +168,3 @@ def test_networks_that_cannot(net: MouthMask) -> None:
         deaf.stream(2)
     with pytest.raises(InvalidInput, match="no eyes"):
         deaf.stream().push(np.zeros(3, np.float32), np.zeros((2, 1, 96, 96), np.uint8))
-
-
-def test_windows_also_take_a_causal_network(net: MouthMask) -> None:
-    sound, cues = scene(50_000)
-    assert separate(net, sound, cues).shape == (2, 50_000)

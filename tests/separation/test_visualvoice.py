@@ -9,7 +9,6 @@ import torch
 
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.nn.costs import multiply_adds, num_params, shapes_only
-from mmvideo.separation import separate
 from mmvideo.separation.losses import separation_loss, si_sdr
 from mmvideo.separation.visualvoice import VisualVoice
 from mmvideo.separation.visualvoice_losses import Trio, VisualVoiceLosses
@@ -56,10 +55,6 @@ def test_any_length_keeps_level_and_order_of_the_faces(samples: int) -> None:
     assert out.shape == (2, 2, samples)
     assert torch.allclose(swapped.flip(1), out, atol=1e-6)
     assert torch.allclose(louder, out * 3, atol=1e-5)
-    if samples == 40_800:
-        whole = separate(net, torch.cat((mixture[0], mixture[0])), Cues(cues.mouths[:1].repeat(1, 1, 2, 1, 1),
-                                                                        cues.valid[:1].repeat(1, 1, 2)))
-        assert whole.shape == (2, 81_600)
 
 
 def test_silence_stays_silence_and_what_is_missing_is_said() -> None:

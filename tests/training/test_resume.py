@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import logging
@@ -436,7 +437,8 @@ def test_a_stop_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         def stop(*_: Any, error: BaseException = error, **__: Any) -> None:
             raise error
 
-        monkeypatch.setattr(classifier, "train_classifier", functools.wraps(classifier.train_classifier)(stop))
+        stopped = functools.wraps(classifier.train_classifier)(stop)
+        monkeypatch.setattr(classifier, "TRAINER", dataclasses.replace(classifier.TRAINER, train=stopped))
         with pytest.raises(MmvideoError, match=says) as caught:
             recipes.run_training(config, out=tmp_path / "run")
         assert f"the same command begins anew in {tmp_path / 'run'}" in str(caught.value)

@@ -1,5 +1,6 @@
 """What comes of separating the voices of a clip: who, when, and what each of them says."""
 
-from mmvideo.separation.voices.result import SeparatedVoices, Sound, Voice
+from mmvideo.separation.voices.result import SeparatedVoices
+from mmvideo.separation.voices.tracks import Sound, Voice
 
 __all__ = ["SeparatedVoices", "Sound", "Voice"]

@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmvideo.plots import INK, PAPER, QUIET, WAVE
-from mmvideo.separation.voices.result import RATE, SeparatedVoices, Sound
+from mmvideo.separation.voices.tracks import RATE, Sound, VoiceTracks
 from mmvideo.wording import printable
 
 COLOURS = ("#2563eb", "#16a34a", "#d97706", "#db2777", "#7c3aed", "#0891b2", "#65a30d", "#b91c1c")
 _COLUMNS = 1500
 
 
-def plot_voices(result: SeparatedVoices, path: str | Path | None = None) -> Any:
+def plot_voices(result: VoiceTracks, path: str | Path | None = None) -> Any:
     """Draw; returns the path if one is given, else the figure."""
     rows: list[tuple[str, Sound, str, Any]] = [("all", result.mixture, INK, None)]
     rows += [(f"{'person' if v.has_face else 'voice'} {v.number}", v.sound, COLOURS[(v.number - 1) % len(COLOURS)], v)

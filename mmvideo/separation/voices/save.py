@@ -16,13 +16,14 @@ from mmvideo.errors import InvalidInput, MediaError
 from mmvideo.media import read_video, write_video
 from mmvideo.media.remux import with_sound
 from mmvideo.media.write import write_audio_pieces
-from mmvideo.separation.voices.result import RATE, Mix, SeparatedVoices, Sound, Voice
+from mmvideo.separation.voices.plot import plot_voices
+from mmvideo.separation.voices.tracks import RATE, Mix, Sound, Voice, VoiceTracks
 from mmvideo.wording import printable
 
 MANIFEST = "voices.json"
 
 
-def describe_voices(result: SeparatedVoices) -> dict[str, Any]:
+def describe_voices(result: VoiceTracks) -> dict[str, Any]:
     """Return the result as plain values."""
     return {
         "type": "SeparatedVoices", "text": result.text, "source": result.source,
@@ -48,7 +49,7 @@ def _describe(voice: Voice) -> dict[str, Any]:
     }
 
 
-def write_voices(result: SeparatedVoices, folder: Path, *, videos: bool) -> Path:
+def write_voices(result: VoiceTracks, folder: Path, *, videos: bool) -> Path:
     """Write `person-N.wav`, `.png`, `.mp4`, `off-screen.wav`, `mixture.wav`, `voices.png` and `voices.json`.
 
     Raises:
@@ -71,7 +72,7 @@ def write_voices(result: SeparatedVoices, folder: Path, *, videos: bool) -> Path
                 notes.append(f"no video of person {voice.number}: {error}")
     manifest["off_screen"] = _sound(result.off_screen, folder / "off-screen.wav")
     manifest["mixture"] = _sound(result.mixture, folder / "mixture.wav")
-    manifest["picture"] = result.plot(folder / "voices.png").name
+    manifest["picture"] = plot_voices(result, folder / "voices.png").name
     manifest["warnings"] += list(dict.fromkeys(notes))
     (folder / MANIFEST).write_text(printable(json.dumps(manifest, indent=2, ensure_ascii=False)) + "\n",
                                    encoding="utf-8")
@@ -83,7 +84,7 @@ def _sound(sound: Sound, path: Path) -> str:
     return path.name
 
 
-def remix_voices(result: SeparatedVoices, path: Path, gains: tuple[float, ...], off_screen: float) -> Path:
+def remix_voices(result: VoiceTracks, path: Path, gains: tuple[float, ...], off_screen: float) -> Path:
     """Write what `SeparatedVoices.remix` says."""
     if len(gains) != len(result.tracks):
         raise InvalidInput(f"{len(gains)} gains for {len(result.tracks)} voices; give one a voice.")
@@ -98,7 +99,7 @@ def remix_voices(result: SeparatedVoices, path: Path, gains: tuple[float, ...], 
     return path
 
 
-def _video(result: SeparatedVoices, sound: Sound | Mix, path: Path) -> str | None:
+def _video(result: VoiceTracks, sound: Sound | Mix, path: Path) -> str | None:
     evidence = result.evidence
     if evidence is None or evidence.source is None:
         raise MediaError("the source cannot be opened a second time.")
