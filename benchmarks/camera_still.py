@@ -30,7 +30,7 @@ from mmvideo.media import open_source
 from mmvideo.pipeline import Pipeline
 from mmvideo.results import Classification
 from mmvideo.sampling import uniform
-from mmvideo.stages.sample import Span
+from mmvideo.sampling.gather import TimeSpan
 
 SETS = {"interactions": "set", "newsreaders": "split", "exercises": "split"}
 """Folder of data/ -> the column of its clips.tsv that parts it."""
@@ -72,7 +72,7 @@ class Window:
     frozen: bool
 
 
-def still_share(path: Path, span: Span) -> float:
+def still_share(path: Path, span: TimeSpan) -> float:
     """Measure how much of the picture's edge stands still over a span.
 
     The picture is divided into 12 x 12 cells; of the two outermost rings those count that would change clearly if the

@@ -123,7 +123,7 @@ def main() -> None:
         stage = ours.stages[-1][1]
         usual = Pipeline("video-classification", model=home, device="cpu", num_clips=1, top=400)
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, VideoMAE-base, {FRAMES} frames, 720p\n")
-        kept = str(next(usual.stages[-1][1].classifier.model.parameters()).dtype).removeprefix("torch.")
+        kept = str(next(usual.stages[-1][1].classifier.network.model.parameters()).dtype).removeprefix("torch.")
         print(f"| video | largest difference of logits | transformers | ours | faster | ours, {kept} | faster | its "
               "logits differ by |\n|---|---|---|---|---|---|---|---|")
         parts = []
@@ -133,8 +133,8 @@ def main() -> None:
             with torch.inference_mode():
                 reference = theirs.model(given).logits
             frames = _frames_of(theirs, clip)
-            difference = float((stage.classifier.logits(frames[None]) - reference).abs().max())
-            rounding = float((usual.stages[-1][1].classifier.logits(frames[None]) - reference).abs().max())
+            difference = float((stage.classifier.network.logits(frames[None]) - reference).abs().max())
+            rounding = float((usual.stages[-1][1].classifier.network.logits(frames[None]) - reference).abs().max())
             slow = timed(lambda clip=clip: theirs(clip), options.runs)
             fast = timed(lambda clip=clip: ours(clip), options.runs)
             faster = timed(lambda clip=clip: usual(clip), options.runs)
@@ -162,10 +162,10 @@ def _parts(seconds: int, clip: str, theirs: Any, stage: Any, runs: int) -> str:
             return segments(media, num_clips=1, num_frames=FRAMES)
 
     ours = look().frames[0]
-    taken += [timed(look, runs), timed(lambda: stage.classifier.prepare(ours), runs)]
-    pixels = stage.classifier.prepare(ours)
+    taken += [timed(look, runs), timed(lambda: stage.classifier.network.prepare(ours), runs)]
+    pixels = stage.classifier.network.prepare(ours)
     with torch.inference_mode():
-        taken.append(timed(lambda: stage.classifier.model(pixel_values=pixels), runs))
+        taken.append(timed(lambda: stage.classifier.network.model(pixel_values=pixels), runs))
     return f"| {seconds} s | " + " | ".join(f"{t:.2f} s" for t in taken) + " |"
 
 

@@ -198,7 +198,7 @@ def costs(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, round
     for _, stage in stages[0]:
         stage.load(torch.device("cpu"))
     needed = partition.needs(stages[1], pipe.recipe.gives)
-    parts = Parts(pipe.stages[1][1].chat.model, time.process_time)
+    parts = Parts(pipe.stages[1][1].reader.chat.model, time.process_time)
 
     def job() -> dict[str, Any]:
         parts.start()
@@ -222,7 +222,7 @@ def costs(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, round
 def speeds(pipe: Pipeline, folder: Path, clips: Sequence[Path], given: Any, rounds: Rounds) -> bool:
     """Measure videos a second, with all threads; say whether all are there."""
     loop = Loop(folder, given.dtype, given.tokens, pipe(clips[0]).seconds_looked_at)
-    parts = Parts(pipe.stages[1][1].chat.model, time.perf_counter)
+    parts = Parts(pipe.stages[1][1].reader.chat.model, time.perf_counter)
     loop(clips[:1])
     print(f"{torch.get_num_threads()} threads", flush=True)
 
@@ -291,7 +291,7 @@ def main() -> None:
         clips.append(given.home / f"{given.seconds}s-{number}.mp4")
         _another(first, clips[-1], number)
     pipe = Pipeline("video-captioning", str(folder), "cpu", dtype=given.dtype, num_frames=given.frames,
-                    max_new_tokens=given.tokens, narrate={"request": ASKED})
+                    max_new_tokens=given.tokens, caption={"request": ASKED})
     print(f"{len(clips)} files of {given.seconds} s, {given.frames} frames of each, {given.tokens} tokens, "
           f"{given.dtype}")
     if not (costs if given.costs else speeds)(pipe, folder, clips, given, rounds):

@@ -20,7 +20,6 @@ from mmvideo.results import Answer, Caption, Classification, ResultT_co
 from mmvideo.session import Session, Stream, check_text, checked_generation, several
 from mmvideo.stages.build import build, routed
 from mmvideo.types import GenerationOptions
-from mmvideo.vlm.composed import is_composed
 
 if TYPE_CHECKING:
     from mmvideo.jobs import JobPlan, JobSummary
@@ -42,11 +41,11 @@ class Pipeline(Generic[ResultT_co]):
     Args:
         recipe: the name of a recipe (`mmvideo list pipelines`), the path of a .yaml file, or a Recipe.
         model: an embedded model (`mmvideo list models`), a model of the Hugging Face hub ("owner/name") or a folder in
-            its format, a folder that `mmvideo train` wrote, or one that an encoder's `save_pretrained` wrote, if the
-            recipe is for that; None for the recipe's.
+            its format, a folder that `mmvideo train` wrote, or one that an encoder's `save_pretrained` wrote; None for
+            the recipe's.
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the first GPU, else the CPU.
-        stage_overrides: stage name -> options, as in `sample={"num_frames": 32}`; an option that only one stage has may
-            be given by itself, as in `num_frames=32` or `quantize="int8"`.
+        stage_overrides: stage name -> options, as in `encode_video={"end_seconds": 4.0}`; an option that only one
+            stage has may be given by itself, as in `num_frames=32` or `quantize="int8"`.
 
     Raises:
         UnknownName: no such recipe, model or stage; guesses the one that was meant.
@@ -269,19 +268,7 @@ def recipe_for(recipe: str | Path | Recipe, model: str | Path | None = None) -> 
         InvalidInput: a recipe in which no model has a place.
     """
     found = recipes.load_recipe(recipe)
-    return found if model is None else _with_model(_for_model(found, model), model)
-
-
-def _for_model(recipe: Recipe, model: str | Path) -> Recipe:
-    """Return the recipe that a model is for: the recipe itself, or the one that it names for the hub or encoders."""
-    home = weights.local_path(model)
-    if recipe.for_composed and is_composed(home):
-        return recipes.load_recipe(recipe.for_composed)
-    if recipe.for_hub and str(model) not in weights.embedded_names() and is_hub_name(model):
-        return recipes.load_recipe(recipe.for_hub)
-    if recipe.for_encoders and home.is_dir() and weights.is_encoder(home):
-        return recipes.load_recipe(recipe.for_encoders)
-    return recipe
+    return found if model is None else _with_model(found, model)
 
 
 def _with_model(recipe: Recipe, model: str | Path) -> Recipe:

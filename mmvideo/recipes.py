@@ -335,12 +335,6 @@ class Recipe:
     gives: str
     """The field that is the result."""
     stages: tuple[StageSpec, ...]
-    for_encoders: str = ""
-    """Recipe that runs instead where model= is a folder that an encoder of the zoo wrote; empty for none."""
-    for_hub: str = ""
-    """Recipe that runs instead where model= is a model of the Hugging Face hub, or a folder in its format."""
-    for_composed: str = ""
-    """Recipe that runs instead where model= is a composed model's folder."""
     where: str = "<python>"
     """The file that it came from, for error messages."""
 
@@ -377,7 +371,6 @@ class Recipe:
         """Return the text that `load_recipe` reads back into an equal recipe (but for `where`)."""
         raw = {
             "name": self.name, "about": self.about, "takes": list(self.takes), "gives": self.gives,
-            **{key: getattr(self, key) for key in ("for_encoders", "for_hub", "for_composed") if getattr(self, key)},
             "stages": [{s.name: dict(s.options)} for s in self.stages],
         }
         return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=110)
@@ -403,7 +396,7 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
     if "where" in raw:
         raise UnknownKey("key", "where", [f.name for f in dataclasses.fields(Recipe)][:-1], where=where)
     raw = {**raw, "stages": _stages(raw.get("stages"), where), "where": where}
-    for key in ("name", "about", "gives", "for_encoders", "for_hub", "for_composed"):
+    for key in ("name", "about", "gives"):
         if key in raw and not isinstance(raw[key], str):
             raise RecipeError(f"{where}: {key} must be text, not {shown(raw[key])}.")
     takes = raw.get("takes", [])

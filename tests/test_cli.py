@@ -23,7 +23,7 @@ NEXT = "what happens next?"
 def qa(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Options that put a small model into the question-answering pipelines."""
     model = tiny.make_qa(tmp_path_factory.mktemp("model") / "qa")
-    return ["--model", str(model), "--set", "domain.head=test-inside"]
+    return ["--model", str(model), "--set", "encode_video.domain=test-inside"]
 
 
 @pytest.fixture(scope="module")

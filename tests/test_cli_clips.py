@@ -24,7 +24,7 @@ NEXT = "what happens next?"
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Command -> options that give it a small model."""
     home = tmp_path_factory.mktemp("models")
-    qa = ["--model", str(tiny.make_qa(home / "qa")), "--device", "cpu", "--set", "domain.head=test-outside"]
+    qa = ["--model", str(tiny.make_qa(home / "qa")), "--device", "cpu", "--set", "encode_video.domain=test-outside"]
     return {"ask": qa, "caption": qa, "classify": ["--model", str(tiny.make_camera(home / "camera"))]}
 
 
@@ -347,7 +347,7 @@ def test_outside_the_domain_the_caveat_comes_first_once_a_clip_with_a_command(mo
 
 
 def test_a_question_that_is_outside_alone_has_its_own_caveat(models: dict, clips: Path) -> None:
-    inside = [*models["ask"][:-2], "--set", "domain.head=test-inside"]
+    inside = [*models["ask"][:-2], "--set", "encode_video.domain=test-inside"]
     _, out, _ = _run("ask", str(clips / "a.mp4"), NEXT, "does the astronaut yodel?", "does it roll?", *inside)
     lines = out.splitlines()
     assert lines[0] == NEXT

@@ -216,7 +216,8 @@ def test_any_name_that_the_file_system_takes_works(odd: Path, tmp_path: Path) ->
 
 
 def test_any_name_works_through_a_model_into_a_picture(odd: Path, tmp_path: Path) -> None:
-    model = ["--model", str(tiny.make_qa(tmp_path / "qa")), "--device", "cpu", "--set", "domain.head=test-outside"]
+    model = ["--model", str(tiny.make_qa(tmp_path / "qa")), "--device", "cpu",
+             "--set", "encode_video.domain=test-outside"]
     code, out, _ = _run("ask", str(odd), "costs it $\\frac$?", *model, "--save", str(tmp_path / "seen.png"))
     assert code == 0
     assert "mmvideo ask " in out
@@ -331,7 +332,7 @@ def test_code_7_is_memory_and_code_8_a_job_with_failures(clip: Path, tmp_path: P
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"no video at all" * 100)
     code, err = _main(capsys, "caption", clip, bad, "--out", tmp_path / "job", "--model", model, "--workers", 1,
-                      "--set", "domain.head=test-inside", "--device", "cpu")
+                      "--set", "encode_video.domain=test-inside", "--device", "cpu")
     assert code == 8
     assert "1 of 2 items failed" in err
 
@@ -339,7 +340,7 @@ def test_code_7_is_memory_and_code_8_a_job_with_failures(clip: Path, tmp_path: P
         raise errors.OutOfMemory("The model does not fit.")
 
     monkeypatch.setattr("mmvideo.pipeline.Pipeline.__call__", full)
-    assert _main(capsys, "caption", clip, "--model", model, "--set", "domain.head=test-inside") == (
+    assert _main(capsys, "caption", clip, "--model", model, "--set", "encode_video.domain=test-inside") == (
         7, "mmvideo: The model does not fit.\n")
 
 

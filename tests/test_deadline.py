@@ -38,7 +38,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def qa(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return Pipeline("video-qa", model=tiny.make_qa(tmp_path_factory.mktemp("limit") / "qa"), device="cpu",
-                    domain={"head": "test-inside"}, encode={"batch_size": 1})
+                    encode_video={"domain": "test-inside"}, encode={"batch_size": 1})
 
 
 def slow(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, seconds: float) -> list[int]:
@@ -126,29 +126,29 @@ def test_a_limit_is_a_positive_number(qa: Pipeline, clip: Path, seconds: Any) ->
 
 
 def test_a_slow_encoder_is_stopped_between_batches(qa: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = dict(qa.stages)["encode"].network
+    encoder = dict(qa.stages)["encode_video"].reader.model.parts["encoder"]
     monkeypatch.setattr("mmvideo.nn.interruptible.check", lambda: None)  # blocks have a test of their own
     calls = slow(monkeypatch, encoder, "forward", 0.4)
     error = exceeds(lambda: qa(clip, NEXT, timeout_seconds=0.6), 0.6)
-    assert error.stage == "encode"
+    assert error.stage == "encode_video"
     assert len(calls) == 2, "of three batches"
     monkeypatch.undo()
     assert qa(clip, NEXT, timeout_seconds=60).text == qa(clip, NEXT).text, "a limit changes no answer"
 
 
 def test_a_long_reply_is_stopped_between_tokens(qa: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    language = dict(qa.stages)["prefill"].language
-    monkeypatch.setattr(type(language.tokenizer), "eos_token_id", 10**6, raising=False)
-    calls = slow(monkeypatch, language.model, "forward", 0.1)
+    language = dict(qa.stages)["encode_video"].reader.model.language
+    monkeypatch.setattr(language.generation_config, "eos_token_id", 10**6)
+    calls = slow(monkeypatch, language, "forward", 0.1)
     assert exceeds(lambda: qa(clip, NEXT, timeout_seconds=1.0), 1.0).stage == "answer"
     assert 2 < len(calls) < 12
 
 
 def test_a_session_can_be_asked_again(qa: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    language = dict(qa.stages)["prefill"].language
+    language = dict(qa.stages)["encode_video"].reader.model.language
     with qa.open(clip, timeout_seconds=60) as session:
         expected = session.ask(NEXT).text
-        slow(monkeypatch, language.model, "forward", 0.3)
+        slow(monkeypatch, language, "forward", 0.3)
         exceeds(lambda: session.ask(NEXT, timeout_seconds=0.5), 0.5)
         monkeypatch.undo()
         assert session.ask(NEXT).text == expected
@@ -158,7 +158,7 @@ def test_a_session_can_be_asked_again(qa: Pipeline, clip: Path, monkeypatch: pyt
 def test_of_many_videos_only_the_slow_one_fails(qa: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch,
                                                 tmp_path: Path) -> None:
     short = tiny.make_clip(tmp_path / "short.mp4", seconds=1.0)
-    slow(monkeypatch, dict(qa.stages)["encode"].network, "forward", 1.3)
+    slow(monkeypatch, dict(qa.stages)["encode_video"].reader.model.parts["encoder"], "forward", 1.3)
     found = qa.map([short, clip, short], NEXT, timeout_seconds=3.0)
     assert [type(one).__name__ for one in found] == ["Answer", "TimeLimitExceeded", "Answer"]
     assert current() is None

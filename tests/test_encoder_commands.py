@@ -53,12 +53,12 @@ def test_a_public_checkpoint_becomes_a_folder_that_classifies(tmp_path: Path, la
     assert torch.equal(ours.logits(clip), theirs.logits(clip))
     assert (out / "SHA256SUMS").is_file()
     video = tiny.make_clip(tmp_path / "clip.mp4")
-    code, text, _ = _run("classify", str(video), "--model", str(out), "--set", "views.num_clips=2", "--json")
+    code, text, _ = _run("classify", str(video), "--model", str(out), "--set", "classify.num_clips=2", "--json")
     assert code == 0
     said = json.loads(text)
     views = {"num_clips": 2}
     assert said["labels"][0]["name"] == said["label"]
-    assert said["label"] == Pipeline("video-classification", out, views=views)(video).label
+    assert said["label"] == Pipeline("video-classification", out, classify=views)(video).label
     assert _run("classify", str(video), "--model", str(out))[1].startswith(said["label"])
     assert _run("import", str(tmp_path / "c3d.pth"), "--preset", "c3d-tiny", "--out", str(out))[0] == 2
 

@@ -16,7 +16,7 @@ from mmvideo.encoders.preset import Input
 from mmvideo.jobs import JobOptions, run_job
 from mmvideo.plots import contact_sheet
 from mmvideo.results import Result
-from mmvideo.stages.speak import whole_domain
+from mmvideo.stages.answer import whole_domain
 from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.training import composed as training
 from mmvideo.types import NOT_JUDGED, Domain
@@ -121,7 +121,7 @@ def test_rows_and_the_report_say_that_nothing_was_judged(clip: Path, tmp_path: P
 
 def test_the_report_of_a_job_gives_the_caveat_first_and_no_percentage(clip: Path, tmp_path: Path) -> None:
     model = tiny.make_qa(tmp_path / "qa")
-    pipe = Pipeline("video-captioning", model=model, device="cpu", domain={"head": "test-outside"})
+    pipe = Pipeline("video-captioning", model=model, device="cpu", encode_video={"domain": "test-outside"})
     run_job(pipe, clip, tmp_path / "job", JobOptions(workers=1))
     card = (tmp_path / "job" / "report.html").read_text().split("<div class=card>")[1].split("</div>")[0]
     _, caveat, said = card.partition('"><p class=caveat>Outside what the model knows:</p><p>')

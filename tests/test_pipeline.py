@@ -23,12 +23,13 @@ from mmvideo.hooks import Hook, Hooks, SaveIntermediates, Timing
 from mmvideo.media import open_source
 from mmvideo.pipeline import choose_device
 from mmvideo.results import Answer, Caption, Classification
+from mmvideo.sampling import windows
+from mmvideo.stages.answer import RULE_NEXT, RULE_SURE, pick
 from mmvideo.stages.encode import Encode
-from mmvideo.stages.speak import RULE_NEXT, RULE_SURE, pick
 from mmvideo.types import Features
 
 NEXT = "what happens next?"
-INSIDE = {"head": "test-inside"}
+INSIDE = {"domain": "test-inside"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def qa(folder: Path) -> Pipeline:
-    return Pipeline("video-qa", model=tiny.make_qa(folder / "qa"), device="cpu", domain=INSIDE)
+    return Pipeline("video-qa", model=tiny.make_qa(folder / "qa"), device="cpu", encode_video=INSIDE)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_a_session_encodes_once(qa: Pipeline, clip: Path) -> None:
     counter = Timing()
     with qa.open(clip, hook=counter) as session:
         first, again = session.ask(NEXT), session.ask([NEXT, "what color is the ball?"])
-    assert counter.runs["encode"] == counter.runs["sample"] == counter.runs["prefill"] == 1
+    assert counter.runs["encode_video"] == 1
     assert counter.runs["answer"] == 2
     assert again[0].text == first.text == qa(clip, NEXT).text
 
@@ -119,7 +120,7 @@ def test_a_question_where_none_is_asked_is_an_error(camera: Path, clip: Path) ->
 
 
 def test_captions_cover_every_window(qa: Pipeline, clip: Path) -> None:
-    pipe = Pipeline("video-captioning", model=_model(qa), domain=INSIDE)
+    pipe = Pipeline("video-captioning", model=_model(qa), encode_video=INSIDE)
     caption = pipe(clip)
     assert isinstance(caption, Caption)
     assert len(caption.segments) == 3
@@ -151,10 +152,10 @@ def test_a_moment_is_too_short_to_judge_motion(camera: Path, clip: Path, tmp_pat
 
 
 def test_outside_the_domain_comes_with_a_reason_and_a_line_that_compiles(qa: Pipeline, clip: Path) -> None:
-    outside = Pipeline("video-qa", model=_model(qa), domain={"head": "test-outside"})
+    outside = Pipeline("video-qa", model=_model(qa), encode_video={"domain": "test-outside"})
     unknown = qa(clip, "does the astronaut yodel?")
     for answer in (unknown, outside(clip, NEXT), Pipeline(
-            "video-captioning", model=_model(qa), domain={"head": "test-outside"})(clip)):
+            "video-captioning", model=_model(qa), encode_video={"domain": "test-outside"})(clip)):
         assert not answer.in_domain
         assert answer.in_domain.reason
         assert str(clip) in answer.in_domain.suggestion
@@ -188,13 +189,13 @@ def test_frames_in_memory_need_a_clock_and_answer_alike(qa: Pipeline, clip: Path
 
 def test_a_recipe_a_path_and_a_name_give_the_same_answer(qa: Pipeline, clip: Path, tmp_path: Path) -> None:
     written = recipes.load_recipe("video-qa").save(tmp_path / "mine.yaml")
-    by_path = Pipeline(written, model=_model(qa), domain=INSIDE)
-    by_object = Pipeline(Recipe(**{**vars(recipes.load_recipe("video-qa"))}), model=_model(qa), domain=INSIDE)
+    by_path = Pipeline(written, model=_model(qa), encode_video=INSIDE)
+    by_object = Pipeline(Recipe(**{**vars(recipes.load_recipe("video-qa"))}), model=_model(qa), encode_video=INSIDE)
     assert by_path(clip, NEXT).text == by_object(clip, NEXT).text == qa(clip, NEXT).text
 
 
 def test_overrides_reach_the_sampler(qa: Pipeline, clip: Path) -> None:
-    pipe = Pipeline("video-qa", model=_model(qa), domain=INSIDE, sample={"start_seconds": 1.0, "end_seconds": 3.0})
+    pipe = Pipeline("video-qa", model=_model(qa), encode_video={**INSIDE, "start_seconds": 1.0, "end_seconds": 3.0})
     answer = pipe(clip, NEXT)
     assert answer.seconds_looked_at[0] == pytest.approx(1.0)
     assert answer.seconds_looked_at[-1] < 3.0
@@ -202,36 +203,54 @@ def test_overrides_reach_the_sampler(qa: Pipeline, clip: Path) -> None:
 
 
 def test_errors_of_construction_come_before_weights_are_read(qa: Pipeline) -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'sample'"):
-        Pipeline("video-qa", model=_model(qa), sampel={"num_frames": 3})
+    with pytest.raises(UnknownName, match="Did you mean 'encode_video'"):
+        Pipeline("video-qa", model=_model(qa), encode_vidoe={"num_frames": 3})
     with pytest.raises(RecipeError, match="Did you mean 'num_frames'"):
-        Pipeline("video-qa", model=_model(qa), sample={"num_frame": 3})
+        Pipeline("video-qa", model=_model(qa), encode_video={"num_frame": 3})
     with pytest.raises(UnknownName, match='a model of the Hugging Face hub as "owner/name"'):
         Pipeline("video-qa", model="qwen")
 
 
 def test_weights_of_another_task_are_refused(camera: Path, qa: Pipeline) -> None:
     with pytest.raises(WeightsError):
-        Pipeline("video-qa", model=camera, domain=INSIDE)
+        Pipeline("video-qa", model=camera, encode_video=INSIDE)
     with pytest.raises(WeightsError):
         Pipeline("video-classification", model=_model(qa))
 
 
 def test_a_sample_rate_that_the_encoder_does_not_hear_is_an_error(qa: Pipeline, clip: Path) -> None:
-    pipe = Pipeline("video-qa", model=_model(qa), domain=INSIDE, sample={"sample_rate": 8000})
-    with pytest.raises(RecipeError, match="hears at 16000 Hz"):
-        pipe(clip, NEXT)
+    encode = Encode(encoder="toybox-av", weights=_model(qa))
+    encode.load(torch.device("cpu"))
+    with open_source(clip) as media, pytest.raises(RecipeError, match="hears at 16000 Hz"):
+        encode(clips=windows(media, size=64, sample_rate=8000))
+
+
+def test_options_of_another_kind_of_model_are_refused(qa: Pipeline) -> None:
+    with pytest.raises(InvalidInput, match=r"is a composed model, which takes no quantize; it takes batch_size"):
+        Pipeline("video-qa", model=_model(qa), quantize="int8")
+
+
+def test_every_window_is_held_to_the_choices(qa: Pipeline, clip: Path) -> None:
+    answer = qa(clip, "what color is the ball?", choices=["red", "green", "blue"])
+    assert answer.text in ("red", "green", "blue")
+    assert {segment.text for segment in answer.segments} <= {"red", "green", "blue"}
+    assert len(answer.segments) == 3
+    pieces = qa(clip, NEXT, stream=True)
+    assert list(pieces) == [pieces.result.text], "which window answers is known at the end"
+    assert pieces.result.text == qa(clip, NEXT).text
+    with pytest.raises(InvalidInput, match="takes no history"):
+        qa(clip, NEXT, history=[("does it bounce?", "yes")])
 
 
 def test_still_places_are_not_looked_at_again(qa: Pipeline, clip: Path) -> None:
     def features(**options: object) -> Features:
-        pipe = Pipeline("video-qa", model=_model(qa), domain=INSIDE, encode=options)
-        given = dict(pipe.stages)
+        encode = Encode(encoder="toybox-av", weights=_model(qa), **options)
+        encode.load(torch.device("cpu"))
         with open_source(clip) as media:
-            looked = given["sample"](media=media)
+            looked = {"clips": windows(media, size=64, sample_rate=16_000)}
         with torch.inference_mode():
-            alone = given["encode"](clips=looked["clips"])["features"]
-            together = given["encode"].batch([looked, looked], size=4)
+            alone = encode(clips=looked["clips"])["features"]
+            together = encode.batch([looked, looked], size=4)
         torch.testing.assert_close(together[1]["features"].tokens, alone.tokens)
         return alone
 
@@ -240,9 +259,9 @@ def test_still_places_are_not_looked_at_again(qa: Pipeline, clip: Path) -> None:
     assert fewer.tokens.shape == all_seen.tokens.shape
     grid = fewer.tokens[:, :128].unflatten(1, (8, 16))
     assert torch.equal(grid[:, 1:], grid[:, :1].expand_as(grid[:, 1:])), "nothing in the clip changes by so much"
-    with pytest.raises(RecipeError, match="0 to 1, not 2"):
+    with pytest.raises(InvalidInput, match="0 to 1, not 2"):
         features(drop_below=2.0)
-    with pytest.raises(RecipeError, match="c3d looks at whole frames"):
+    with pytest.raises(InvalidInput, match="c3d looks at whole frames"):
         Encode(encoder="c3d", weights="nowhere", drop_below=0.1).load(torch.device("cpu"))
 
 
@@ -271,11 +290,10 @@ def test_hooks_see_every_stage_and_the_end(qa: Pipeline, clip: Path) -> None:
 
 def test_intermediates_are_saved_as_they_were(qa: Pipeline, clip: Path, tmp_path: Path) -> None:
     qa(clip, NEXT, hook=SaveIntermediates(tmp_path))
-    clips = load_file(tmp_path / "sample.safetensors")
+    clips = load_file(tmp_path / "encode_video.safetensors")
     assert clips["clips.frames"].shape == (3, 16, 3, 64, 64)
     assert clips["clips.audio"].shape == (3, 32_000)
     assert clips["clips.audio"].abs().max() > 0.2, "the tone is heard"
-    assert load_file(tmp_path / "encode.safetensors")["features.tokens"].shape[0] == 3
     assert '"text"' in (tmp_path / "answer.json").read_text()
 
 
@@ -295,7 +313,7 @@ def test_the_source_is_closed_even_if_a_stage_fails(qa: Pipeline, clip: Path, mo
 
     original = FileSource.close
     monkeypatch.setattr(FileSource, "close", lambda self: (closed.append(True), original(self))[1])
-    pipe = Pipeline("video-qa", model=_model(qa), domain=INSIDE, sample={"start_seconds": 90.0})
+    pipe = Pipeline("video-qa", model=_model(qa), encode_video={**INSIDE, "start_seconds": 90.0})
     with pytest.raises(MmvideoError):
         pipe(clip, NEXT)
     assert closed

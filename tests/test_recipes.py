@@ -60,18 +60,17 @@ def test_a_recipe_object_a_path_and_a_name_are_the_same(tmp_path: Path) -> None:
 
 
 def test_overrides_replace_options_of_one_stage() -> None:
-    recipe = recipes.load_recipe("video-qa").with_options({"sample": {"num_frames": 8}})
+    recipe = recipes.load_recipe("video-qa").with_options({"encode_video": {"num_frames": 8}})
     options = {spec.name: spec.options for spec in recipe.stages}
-    assert options["sample"]["num_frames"] == 8
-    assert options["sample"]["sampler"] == "windows"
-    assert recipes.load_recipe("video-qa").stages[1].options["num_frames"] == 16
+    assert options["encode_video"] == {"weights": "toybox-qa", "num_frames": 8}
+    assert recipes.load_recipe("video-qa").stages[1].options == {"weights": "toybox-qa"}
 
 
 def test_an_override_of_no_stage_guesses() -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'sample'"):
-        recipes.load_recipe("video-qa").with_options({"sampel": {"num_frames": 8}})
+    with pytest.raises(UnknownName, match="Did you mean 'encode_video'"):
+        recipes.load_recipe("video-qa").with_options({"encode_vidoe": {"num_frames": 8}})
     with pytest.raises(RecipeError, match="as a dict"):
-        recipes.load_recipe("video-qa").with_options({"sample": 8})
+        recipes.load_recipe("video-qa").with_options({"encode_video": 8})
 
 
 def test_an_unknown_recipe_guesses() -> None:
@@ -116,7 +115,7 @@ def test_a_bad_recipe_says_what_is_wrong(tmp_path: Path, change: tuple[str, str]
 def test_a_field_is_filled_once_and_before_it_is_needed() -> None:
     twice = Recipe(name="t", about="", takes=("video",), gives="clips", stages=(
         StageSpec("read"), StageSpec("shots"), StageSpec("sample", {"sampler": "uniform", "size": 8}),
-        StageSpec("sample-shots", {"sampler": "uniform", "size": 8})))
+        StageSpec("classify", {"weights": "camera-motion"})))
     with pytest.raises(RecipeError, match="gives 'clips', already given by stage 'sample'"):
         build(twice)
     late = Recipe(name="t", about="", takes=("video",), gives="shots", stages=(StageSpec("shots"), StageSpec("read")))

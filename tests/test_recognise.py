@@ -10,7 +10,7 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmvideo import Pipeline, media
+from mmvideo import Pipeline, media, recipes
 from mmvideo.encoders import zoo
 from mmvideo.encoders.preset import Input
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
@@ -43,7 +43,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_of_an_encoder_runs_in_video_classification(folder: Path, clip: Path) -> None:
     pipe = Pipeline("video-classification", model=folder)
-    assert pipe.recipe.name == "action-classification"
+    assert pipe.recipe.name == "video-classification"
     assert pipe.model == "my-model"
     result = pipe(clip)
     assert isinstance(result, Classification)
@@ -73,8 +73,8 @@ def test_averaging_over_views_is_what_it_is_by_hand(folder: Path, clip: Path) ->
     assert logits.softmax(-1).std(0).max() > 1e-3, "views that do not differ prove nothing"
     views = {"num_clips": 4, "crops": 3}
     for average, expected in (("logits", logits.mean(0).softmax(-1)), ("probabilities", logits.softmax(-1).mean(0))):
-        result = Pipeline("video-classification", model=folder, views=views,
-                          recognise={"average": average, "top": None, "batch_size": 5})(clip)
+        result = Pipeline("video-classification", model=folder,
+                          classify={**views, "average": average, "top": None, "batch_size": 5})(clip)
         found = {label.name: label.confidence for label in result.labels}
         assert [found[name] for name in LABELS] == pytest.approx(expected.tolist(), abs=1e-5)
         assert f"4 clips of 16 frames over 2.000 s, starts spread evenly over {start:.3f}-{end:.3f} s" in result.rule
@@ -82,8 +82,8 @@ def test_averaging_over_views_is_what_it_is_by_hand(folder: Path, clip: Path) ->
 
 
 def test_the_three_crops_cover_the_frame(folder: Path, clip: Path) -> None:
-    pipe = Pipeline("video-classification", model=folder, views={"num_clips": 1, "crops": 3})
-    (_, stage), = [(name, s) for name, s in pipe.stages if name == "views"]
+    pipe = Pipeline("video-classification", model=folder, classify={"num_clips": 1, "crops": 3})
+    stage = dict(pipe.stages)["classify"]
     with media.open_source(clip) as source:
         frames = stage(media=source)["clips"].frames
         main = source.info.main_video
@@ -100,7 +100,7 @@ def test_the_three_crops_cover_the_frame(folder: Path, clip: Path) -> None:
 
 
 def test_without_a_rate_clips_span_the_whole_video(tmp_path: Path, clip: Path) -> None:
-    pipe = Pipeline("video-classification", model=save(tmp_path / "any-rate", fps=None), views={"num_clips": 2})
+    pipe = Pipeline("video-classification", model=save(tmp_path / "any-rate", fps=None), classify={"num_clips": 2})
     result = pipe(clip)
     assert "2 clips of 16 frames, each spread evenly over 0.000-5.000 s" in result.rule
     assert max(result.seconds_looked_at) > 4.7
@@ -111,7 +111,7 @@ def test_without_a_rate_clips_span_the_whole_video(tmp_path: Path, clip: Path) -
 def test_a_video_of_one_frame_is_padded_by_the_stated_rule(tmp_path: Path, fps: float | None) -> None:
     model = save(tmp_path / "model", fps=fps)
     frame = torch.randint(0, 256, (1, 3, 70, 90), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    pipe = Pipeline("video-classification", model=model, views={"num_clips": 2, "crops": 3}, recognise={"top": None})
+    pipe = Pipeline("video-classification", model=model, classify={"num_clips": 2, "crops": 3, "top": None})
     result = pipe(frame, fps=25.0)
     assert len(result.seconds_looked_at) == 1
     assert "the last frame is repeated" in result.rule
@@ -121,13 +121,13 @@ def test_a_video_of_one_frame_is_padded_by_the_stated_rule(tmp_path: Path, fps: 
 def test_the_preset_says_how_many_views(tmp_path: Path) -> None:
     encoder = zoo.create("c3d-ucf101", labels=LABELS, input=Input(16, 32, 32, fps=8.0), width=0.1, dim_hidden=8)
     encoder.eval().save_pretrained(tmp_path)
-    (_, stage), = [(n, s) for n, s in Pipeline("video-classification", model=tmp_path).stages if n == "views"]
-    assert (stage.options["num_clips"], stage.options["crops"]) == zoo.preset_of("c3d-ucf101").views
+    view = dict(Pipeline("video-classification", model=tmp_path).stages)["classify"].classifier.view
+    assert (view["num_clips"], view["crops"]) == zoo.preset_of("c3d-ucf101").views
 
 
 def test_a_single_frame_network_averages_probabilities(tmp_path: Path, clip: Path) -> None:
     zoo.create("single-frame-tiny", labels=LABELS[:3]).save_pretrained(tmp_path)
-    result = Pipeline("video-classification", model=tmp_path, views={"num_clips": 2, "crops": 3})(clip)
+    result = Pipeline("video-classification", model=tmp_path, classify={"num_clips": 2, "crops": 3})(clip)
     assert "probabilities of 6 views averaged" in result.rule
 
 
@@ -137,10 +137,10 @@ def _rewrite(folder: Path, **changes: object) -> None:
 
 
 def test_what_cannot_be_recognised_with_says_what_to_do(tmp_path: Path, clip: Path) -> None:
-    with pytest.raises(InvalidInput, match="give model=FOLDER"):
-        Pipeline("action-classification")
-    with pytest.raises(WeightsError, match="names no preset"):
-        Pipeline("action-classification", model="camera-motion")
+    with pytest.raises(InvalidInput, match="give model=NAME or FOLDER"):
+        Pipeline(recipes.load("video-classification").with_options({"classify": {"weights": None}}))
+    with pytest.raises(InvalidInput, match="a classifier of shots, which takes no crops; it takes batch_size"):
+        Pipeline("video-classification", model="camera-motion", crops=3)
     nameless = save(tmp_path / "nameless")
     _rewrite(nameless, labels=[])
     with pytest.raises(WeightsError, match="no 'labels'"):
@@ -173,12 +173,12 @@ def test_what_cannot_be_recognised_with_says_what_to_do(tmp_path: Path, clip: Pa
 
 def test_options_out_of_range_are_refused(folder: Path, clip: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'logits'"):
-        Pipeline("video-classification", model=folder, recognise={"average": "logit"})
+        Pipeline("video-classification", model=folder, classify={"average": "logit"})
     with pytest.raises(InvalidInput, match="1 or more"):
-        Pipeline("video-classification", model=folder, recognise={"top": 0})
+        Pipeline("video-classification", model=folder, classify={"top": 0})
     with pytest.raises(InvalidInput, match="crops must be 1, or 3"):
-        Pipeline("video-classification", model=folder, views={"crops": 2})(clip)
+        Pipeline("video-classification", model=folder, classify={"crops": 2})(clip)
     with pytest.raises(InvalidInput, match="num_clips must be a positive number"):
-        Pipeline("video-classification", model=folder, views={"num_clips": 0})(clip)
-    with pytest.raises(UnknownName, match="Did you mean 'views'"):
-        Pipeline("video-classification", model=folder, view={"crops": 3})
+        Pipeline("video-classification", model=folder, classify={"num_clips": 0})(clip)
+    with pytest.raises(UnknownName, match="Did you mean 'classify'"):
+        Pipeline("video-classification", model=folder, clasify={"crops": 3})

@@ -41,7 +41,7 @@ def test_every_part_of_a_model_is_compared(tmp_path: Path, part: str) -> None:
     home = tiny.make_qa(tmp_path / "qa")
     _other(home / part / "model.safetensors")
     with pytest.raises(WeightsError, match=f"{part}/model.safetensors: damaged"):
-        Pipeline("video-captioning", str(home), "cpu", domain={"head": "test-inside"})
+        Pipeline("video-captioning", str(home), "cpu", encode_video={"domain": "test-inside"})
 
 
 def test_a_stage_that_names_its_own_weights(tmp_path: Path, camera: Path) -> None:

@@ -62,7 +62,7 @@ def overrides(items: Iterable[str] | None) -> dict[str, dict[str, Any]]:
         stage, dot, option = name.partition(".")
         if not (equals and dot and stage and option):
             raise InvalidInput(f"--set {shown(item)}: write it as STAGE.OPTION=VALUE, as in "
-                               "--set sample.num_frames=32.")
+                               "--set encode_video.end_seconds=4.")
         found.setdefault(stage, {})[option] = parsed(value, f"--set {name}")
     return found
 

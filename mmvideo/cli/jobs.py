@@ -96,14 +96,14 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     from mmvideo.jobs.files import check_job_folder
     from mmvideo.jobs.sinks import need_parquet
     from mmvideo.pipeline import Pipeline
-    from mmvideo.stages.watch import Watch
+    from mmvideo.stages.encode_video import EncodeVideo
 
     checked = JobOptions(progress=True, **options)
     check_job_folder(out)
     if checked.parquet:
         need_parquet()
-    with forkserver.prestarted(Watch.imports if model else ()) if checked.engine == "local" and not checked.dry_run \
-            else nullcontext():
+    early = checked.engine == "local" and not checked.dry_run
+    with forkserver.prestarted(EncodeVideo.imports if model else ()) if early else nullcontext():
         pipe = Pipeline(recipe, model, device, **overrides(changes))
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
     if checked.engine == "accelerate" and ranks.rank() > 0:

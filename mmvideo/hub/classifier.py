@@ -11,7 +11,7 @@ from torch import Tensor
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, UnsupportedModel, WeightsError, shown, translated
 from mmvideo.hub.cpu_inference import hastened
-from mmvideo.hub.load import LoadOptions, load, local, memory_for
+from mmvideo.hub.load import LoadOptions, load_model, local, memory_for
 from mmvideo.hub.resolve import CLASSIFIER, MATCHER, Found, reading
 from mmvideo.vlm.context import longest_context
 from mmvideo.wording import plural
@@ -68,7 +68,7 @@ class HubClassifier:
         prepares, tokenizer = _preprocessing(found, options), None
         if found.kind == MATCHER:
             tokenizer = _read_labels(found, options, [template.replace("{label}", label) for label in labels])
-        model = hastened(load(auto, found, device, options), attention=(
+        model = hastened(load_model(auto, found, device, options), attention=(
             found.kind == CLASSIFIER and options.attn_implementation is None))
         most = longest_context(getattr(model.config, "text_config", model.config), None)
         if tokenizer is not None and most is not None and (count := tokenizer["input_ids"].shape[1]) > most:

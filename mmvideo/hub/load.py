@@ -66,7 +66,7 @@ class LoadOptions:
         return torch.bfloat16 if fast else torch.float32
 
 
-def load(auto: Any, found: Found, device: torch.device, options: LoadOptions, **more: Any) -> PreTrainedModel:
+def load_model(auto: Any, found: Found, device: torch.device, options: LoadOptions, **more: Any) -> PreTrainedModel:
     """Load weights with one of transformers' Auto classes.
 
     Raises:
@@ -226,5 +226,5 @@ def check_positive(**options: float | None) -> None:
             raise InvalidInput(f"{name} must be above 0, not {value}.")
 
 
-__all__ = ["DTYPES", "QUANTIZED", "LoadOptions", "check_fit", "check_positive", "load", "local", "memory_for",
+__all__ = ["DTYPES", "QUANTIZED", "LoadOptions", "check_fit", "check_positive", "load_model", "local", "memory_for",
            "processor", "quiet"]

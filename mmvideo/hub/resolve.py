@@ -53,7 +53,7 @@ def _local_config(path: Path, name: str = "config.json") -> dict[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
-def find(name: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> Found:
+def resolve(name: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> Found:
     """Read a model's config.json, from a folder, the local cache or the hub, and say what the model is for.
 
     Raises:
@@ -101,9 +101,9 @@ def check_causal(name: str) -> None:
     """Refuse what is no causal language model of transformers.
 
     Raises:
-        ModelNotFound: as `find`.
-        ModelUnavailable: as `find`.
-        WeightsError: as `find`.
+        ModelNotFound: as `resolve`.
+        ModelUnavailable: as `resolve`.
+        WeightsError: as `resolve`.
         UnsupportedModel: it is none, or brings code of its own.
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -167,7 +167,7 @@ def reading(name: str | Path, what: str = "config.json") -> Iterator[None]:
 def own_code(name: str) -> str:
     """Say in words that a model brings code, and how it may be run."""
     return (f"{name} brings its own code, which mmvideo does not run unasked. Read it, and if you trust it add "
-            "trust_remote_code=True where the stage has that option (--set watch.trust_remote_code=true).")
+            "trust_remote_code=True where the stage has that option (--set encode_video.trust_remote_code=true).")
 
 
 def _reason(name: str, what: str, error: BaseException) -> str:
@@ -202,4 +202,4 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "Found", "check_causal", "find", "is_hub_name", "own_code", "reading"]
+__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "Found", "check_causal", "is_hub_name", "own_code", "reading", "resolve"]

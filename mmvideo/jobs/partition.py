@@ -58,7 +58,7 @@ def split_stages(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str
     a network, all stages are in the first half: each worker then has the model, and clips are not batched. Only loaded
     stages show that, so whoever builds them anew is told by `whole`.
     """
-    stages = [(name, part) for name, stage in stages for part in stage.halves() or (stage,)]
+    stages = [(name, part) for name, stage in stages for part in stage.partition() or (stage,)]
     last = max((number for number, (_, stage) in enumerate(stages) if _OPEN & set(stage.needs)), default=-1)
     if whole or any(stage.modules() for _, stage in stages[:last + 1]):
         return list(stages), []
@@ -66,8 +66,8 @@ def split_stages(stages: Stages, *, whole: bool = False) -> tuple[list[tuple[str
 
 
 def is_costly(stages: Stages) -> bool:
-    """Say whether the networks are so large that decoding is a small part: chat models, which come in two halves."""
-    return any(stage.halves() is not None for _, stage in stages)
+    """Say whether the networks are so large that decoding is a small part."""
+    return any(stage.costly for _, stage in stages)
 
 
 def decode(item: Item, media: Any, head: Stages, needed: set[str], options: JobOptions, *, reduce: int = 0,

@@ -31,6 +31,8 @@ class TimeSpan:
 
     start_seconds: float
     end_seconds: float
+    shot: int = 0
+    """Index of the shot that it lies in."""
 
     @property
     def seconds(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -122,4 +123,16 @@ def _where_frames_are(source: Source, span: TimeSpan, reach_seconds: float) -> n
     return np.asarray(starts)
 
 
-__all__ = ["MAX_WINDOWS", "windows"]
+def spans_of(clips: Clips, start_seconds: float, end_seconds: float, *, shot: int = 0) -> tuple[TimeSpan, ...]:
+    """Divide a range of time among clips in order.
+
+    A clip begins with its first frame; where it overlaps the one before, the border lies in the middle of the overlap.
+    """
+    first, last = clips.pts_seconds[:, 0].tolist(), clips.pts_seconds[:, -1].tolist()
+    borders = [start_seconds]
+    borders += [max(borders[0], start, (end + start) / 2) for end, start in zip(last[:-1], first[1:], strict=True)]
+    borders.append(max(end_seconds, borders[-1]))
+    return tuple(TimeSpan(a, max(a, b), shot) for a, b in pairwise(borders))
+
+
+__all__ = ["MAX_WINDOWS", "spans_of", "windows"]

@@ -24,7 +24,8 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 """Values that ask for nothing beyond what is done; any other is refused."""
 _NEXT_STEP = {
     "n": "ask again, with another seed, for another reply",
-    "mm_processor_kwargs": "how frames are chosen is set when the server starts, as in mmvideo serve --set watch.fps=2",
+    "mm_processor_kwargs": "how frames are chosen is set when the server starts, as in mmvideo serve --set "
+                           "encode_video.fps=2",
     "tools": "this server calls no tools", "functions": "this server calls no functions",
     "top_k": "use top_p", "min_p": "use top_p", "modalities": "replies are text",
     "logprobs": "the reply's mmvideo.confidence is the geometric mean of its tokens' probabilities",

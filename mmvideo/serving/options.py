@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from mmvideo.errors import InvalidInput
 from mmvideo.pipeline import Pipeline
 from mmvideo.serving.problems import Refused
@@ -13,26 +15,25 @@ _FIELDS = {"schema": "response_format", "history": "messages", "max_new_tokens":
 
 
 def check_model(pipe: Pipeline, generation: GenerationOptions) -> None:
-    """Refuse options that the model would ignore and that would change the reply.
+    """Refuse options that the model does not take, before the video is fetched.
+
+    Schemas and choices are checked when the reply begins: that needs the tokenizer's whole vocabulary.
 
     Raises:
         Refused: there is one; names the field.
     """
-    if "generation" in pipe.recipe.takes:
-        return
-    longest = max((stage.max_new_tokens for _, stage in pipe.stages if hasattr(stage, "max_new_tokens")), default=0)
-    short = generation.max_new_tokens is not None and generation.max_new_tokens < longest
-    given = {"choices": generation.choices, "schema": generation.schema, "history": generation.history,
-             "stop": generation.stop,
-             "temperature": generation.temperature,
-             f"max_new_tokens below {longest}": generation.max_new_tokens if short else None}
-    for name, value in given.items():
-        if value:
-            try:
-                check_generation(pipe.recipe, {name: value})
-            except InvalidInput as error:
-                option = name.split()[0]
-                raise Refused(str(error), _FIELDS.get(option, option), code="unsupported_value") from error
+    for name in ("stop", "history"):
+        given = getattr(generation, name)
+        if not given:
+            continue
+        only = dataclasses.replace(GenerationOptions(), **{name: given})
+        try:
+            if "generation" not in pipe.recipe.takes:
+                check_generation(pipe.recipe, {name: given})
+            for _, stage in pipe.stages:
+                stage.check((), only)
+        except InvalidInput as error:
+            raise Refused(str(error), _FIELDS.get(name, name), code="unsupported_value") from error
 
 
 __all__ = ["check_model"]

@@ -170,7 +170,7 @@ class Worker:
 
     def _answer(self, job: QueuedRequest) -> None:
         session, generation = self._session(job), job.wanted.generation
-        if "generation" not in self.pipe.recipe.takes:  # the request was checked to hold no option that this ignores
+        if "generation" not in self.pipe.recipe.takes:
             answer = session.ask(job.wanted.question)
             job.told("text", answer.text)
             job.told("done", answer)

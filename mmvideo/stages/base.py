@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mmvideo.recipes import options_from
-from mmvideo.types import Expected, GenerationOptions
+from mmvideo.types import Clips, Expected, GenerationOptions
 
 LISTENER: ContextVar[Callable[[float], None] | None] = ContextVar("mmvideo_progress", default=None)
 """Who wants to know how far the running stage is; the pipeline sets it."""
@@ -62,8 +62,13 @@ class Stage:
         """Return the loaded networks by name, for counting and moving them."""
         return {}
 
-    def halves(self) -> tuple[Stage, Stage] | None:
-        """Return the part that needs the opened video and no network, and the rest; None where it is of one piece."""
+    @property
+    def costly(self) -> bool:
+        """Whether the loaded networks are so large that decoding is a small part of the work."""
+        return False
+
+    def partition(self) -> tuple[Stage, Stage] | None:
+        """Return the part that needs the opened video and no network, and the rest; None where both are one."""
         return None
 
     def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
@@ -98,6 +103,11 @@ class Stage:
         return [self(**fields) for fields in items]
 
 
+def looked_at(clips: Clips) -> tuple[float, ...]:
+    """Return the time of every frame that a model saw, ascending, each once, padding left out."""
+    return tuple(sorted(set(clips.pts_seconds[clips.valid].tolist())))
+
+
 def expected(stages: Sequence[tuple[str, Stage]], texts: Sequence[str], generation: GenerationOptions) -> Expected:
     """Return what is known of what a video will be asked before any stage has run.
 
@@ -110,4 +120,4 @@ def expected(stages: Sequence[tuple[str, Stage]], texts: Sequence[str], generati
     return Expected(tuple(texts) or requests, generation.history, generation.max_new_tokens or longest)
 
 
-__all__ = ["LISTENER", "Stage", "expected", "report", "set_by_load"]
+__all__ = ["LISTENER", "Stage", "expected", "looked_at", "report", "set_by_load"]

@@ -16,7 +16,7 @@ TAKES = ("video", "text", "generation")
 
 
 def routed(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give options that are named without a stage to the stage that has them: num_frames=8 -> watch={"num_frames": 8}.
+    """Give options that are named without a stage to the stage that has them: fps=2 -> encode_video={"fps": 2}.
 
     Args:
         options: stage name -> its options, or the name of an option of one stage -> its value.

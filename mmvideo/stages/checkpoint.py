@@ -7,8 +7,11 @@ from typing import Any
 
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.load import LoadOptions
-from mmvideo.hub.resolve import Found, find
+from mmvideo.hub.resolve import Found, resolve
 from mmvideo.stages.base import Stage
+
+LOADING = frozenset(option.name for option in fields(LoadOptions))
+"""Options about how the weights of a checkpoint of the hub are held."""
 
 
 @dataclass(kw_only=True)
@@ -41,11 +44,26 @@ class CheckpointStage(Stage):
         """
         if self.weights is None:
             raise InvalidInput(f"This recipe runs a {kind} of yours: give model=NAME or FOLDER (--model).")
-        return find(self.weights, revision=self.revision, trust_remote_code=self.trust_remote_code)
+        return resolve(self.weights, revision=self.revision, trust_remote_code=self.trust_remote_code)
 
     def load_options(self) -> LoadOptions:
         """Return how the weights are held."""
         return LoadOptions(**{option.name: getattr(self, option.name) for option in fields(LoadOptions)})
+
+    def refuse_others(self, takes: frozenset[str], kind: str) -> None:
+        """Refuse options that have no effect on a kind of model.
+
+        Args:
+            takes: options that have one.
+            kind: for the message, as "a chat model".
+
+        Raises:
+            InvalidInput: one is set.
+        """
+        for option in fields(self):
+            if option.init and option.name not in takes | {"weights"} and getattr(self, option.name) != option.default:
+                raise InvalidInput(f"{self.weights} is {kind}, which takes no {option.name}; it takes "
+                                   f"{', '.join(sorted(takes))}.")
 
     def asked_view(self) -> dict[str, Any]:
         """Return the size and the span, as samplers take them."""
@@ -53,4 +71,4 @@ class CheckpointStage(Stage):
                 "start_seconds": self.start_seconds, "end_seconds": self.end_seconds}
 
 
-__all__ = ["CheckpointStage"]
+__all__ = ["LOADING", "CheckpointStage"]

@@ -1,108 +1,151 @@
-"""Stage `classify`: features -> a label for each shot and for the whole video."""
+"""Stage `classify`: what is seen in a video, by any classifier: an embedded one, one of the zoo, or one of the hub."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mmvideo import weights as weight_files
-from mmvideo.errors import WeightsError, shown
-from mmvideo.nn.load_part import load_part
-from mmvideo.registry import find
-from mmvideo.results import Classification
-from mmvideo.stages.base import Stage, set_by_load
-from mmvideo.stages.sample import Span
-from mmvideo.stages.speak import looked_at
-from mmvideo.stages.suggestion import suggestion
-from mmvideo.types import NOT_JUDGED, Clips, Domain, Features, Label, Segment
+from mmvideo.errors import InvalidInput
+from mmvideo.hub.resolve import is_hub_name
+from mmvideo.sampling.gather import TimeSpan
+from mmvideo.stages.base import Stage
+from mmvideo.stages.checkpoint import CheckpointStage
+from mmvideo.stages.classifier import Classifier, check_average
+from mmvideo.stages.classify_hub import TEMPLATE, HubLabels
+from mmvideo.stages.classify_shots import ShotLabels
+from mmvideo.stages.classify_views import ViewLabels
+from mmvideo.types import Clips
 
 
 @dataclass(kw_only=True)
-class Classify(Stage):
-    """Score every clip with a head, and join neighbouring clips of one shot that agree.
+class Classify(CheckpointStage):
+    """Score clips of the video; which ones, and how they are joined, is up to the kind of classifier.
 
-    The model's ``config.json`` holds ``labels``, the ``temperature`` that calibrates the probabilities and the
-    ``threshold`` below which the best one counts as outside the domain; without a threshold that is not judged.
+    An embedded classifier labels every shot. One of the zoo sees the clips and crops that its paper averages. One of
+    the hub sees clips over the whole video through its own preprocessing.
     """
 
-    needs: ClassVar = ("features", "clips", "spans")
-    gives: ClassVar = ("classification",)
+    needs: ClassVar = ("media",)
+    gives: ClassVar = ("clips", "classification")
 
-    weights: str
-    head: str = "linear"
-    network: Any = set_by_load()
-    config: dict[str, Any] = field(default_factory=dict, repr=False, init=False)
+    batch_size: int | None = None
+    """Clips at a time; bounds the memory. Null for what suits the kind of classifier."""
+    top: int | None = 5
+    """How many labels the result names; null for all."""
+    average: str | None = None
+    """logits or probabilities; null for what the classifier's paper averages."""
+    num_clips: int | None = None
+    """Clips along time; null for the classifier's own number."""
+    crops: int | None = None
+    """Zoo: 1 or 3 crops of each clip; null for the preset's own number."""
+    clip_seconds: float | None = None
+    """Hub: length of a clip; null spreads the frames of each clip over the whole video."""
+    num_frames: int | None = None
+    """Hub: frames of a clip; null for what the model is made for."""
+    labels: list[str] | None = None
+    """Hub: labels of yours, for a model that reads them."""
+    template: str = TEMPLATE
+    """Hub: how a label is put to a model that reads them."""
+    min_seconds: float = 0.25
+    """Embedded: a shorter shot is joined to the one before it."""
+    window_seconds: float = 2.0
+    """Embedded: length of the windows into which a shot is cut."""
+    min_window_seconds: float = 1.0
+    """Embedded: a shot shorter than a window is seen in one of its own length, but never in a shorter one than this."""
+    max_windows: int | None = None
+    """Embedded: most windows of a shot; null for 1,800 over the whole video."""
+    classifier: Classifier | None = field(default=None, repr=False, init=False)
 
     def load(self, device: torch.device) -> None:
-        """Load the head (tensors `head.*` of the model) and its calibration.
+        """Load the classifier.
 
         Raises:
-            WeightsError: the head does not fit, or config.json has no labels.
+            InvalidInput: no model was named, or an option is out of range or has no effect on it.
+            UnknownName: no such model.
+            ModelUnavailable: it cannot be fetched.
+            UnsupportedModel: it is no classifier.
+            WeightsError: the folder is damaged, or holds a network without a classifier or without labels.
+            OutOfMemory: it does not fit into memory.
         """
-        folder = weight_files.folder(self.weights)
-        self.config = weight_files.config(folder)
-        if missing := [key for key in ("labels", "dim") if not self.config.get(key)]:
-            raise WeightsError(f"{folder.name}/config.json has no {missing[0]!r}; this is no classification model.")
-        for key, kinds in (("temperature", int | float), ("threshold", int | float), ("span_seconds", list)):
-            if not isinstance(self.config.get(key, 1.0 if key != "span_seconds" else [0.0]), kinds):
-                raise WeightsError(f"{folder.name}/config.json: {key} cannot be {shown(self.config[key], 60)}.")
-        head = find("heads", self.head)(self.config["dim"], self.config["labels"])
-        self.network = load_part(head, folder, "head.").to(device)
+        check_average(self.average, self.top, self.batch_size)
+        kind = self._kind()
+        self.refuse_others(kind.takes, kind.kind)
+        self.classifier = kind(self, device)
+
+    def _kind(self) -> type[ShotLabels] | type[ViewLabels] | type[HubLabels]:
+        """Return the class that runs the named model."""
+        if self.weights is None:
+            raise InvalidInput("This recipe runs a classifier of yours: give model=NAME or FOLDER (--model).")
+        if str(self.weights) not in weight_files.embedded_names() and is_hub_name(self.weights):
+            return HubLabels
+        return ViewLabels if weight_files.is_encoder(weight_files.folder(self.weights)) else ShotLabels
+
+    def partition(self) -> tuple[Stage, Stage] | None:
+        """Return the part that takes clips and the part that scores them; None where both are one."""
+        if self._kind().alone:
+            return None
+        options = {option.name: getattr(self, option.name) for option in fields(self) if option.init}
+        return TakeClips(**options), ScoreClips(classifier=self.classifier)
 
     def modules(self) -> dict[str, nn.Module]:
-        """Return the head."""
-        return {"head": self.network} if self.network is not None else {}
+        """Return the networks."""
+        return self.classifier.modules() if self.classifier is not None else {}
 
-    def __call__(self, *, features: Features, clips: Clips, spans: Sequence[Span]) -> dict[str, Classification]:
-        """Return the label of the video and of each stretch of a shot."""
-        logits = self.network(features).float().cpu() / float(self.config.get("temperature", 1.0))
-        probabilities = logits.softmax(-1)
-        segments = self._segments(probabilities, spans)
-        lengths = torch.tensor([max(s.end_seconds - s.start_seconds, 1e-6) for s in spans])
-        overall = (probabilities * lengths[:, None]).sum(0) / lengths.sum()
-        ranked = sorted(zip(self.network.labels, overall.tolist(), strict=True), key=lambda item: -item[1])
-        labels = tuple(Label(name, confidence) for name, confidence in ranked)
-        return {"classification": Classification(
-            label=labels[0].name, labels=labels, confidence=labels[0].confidence, segments=segments,
-            seconds_looked_at=looked_at(clips), in_domain=self._domain(segments), model=self.weights,
-            rule=f"{clips.rule}; neighbours of one shot that agree are joined; the label is the likeliest over all",
-        )}
+    def __call__(self, *, media: Any) -> dict[str, Any]:
+        """Return the clips that were looked at, and the labels of the video."""
+        clips, spans = self.classifier.take(media)
+        return {"clips": clips, "classification": self.classifier.classify(clips, spans, media.info.source)}
 
-    def _segments(self, probabilities: Tensor, spans: Sequence[Span]) -> tuple[Segment, ...]:
-        """Join neighbouring clips with the same shot and best label.
 
-        Args:
-            probabilities: float (B, number of labels).
-        """
-        best = probabilities.argmax(-1).tolist()
-        segments = []
-        for (_, label), group in groupby(range(len(spans)), key=lambda b: (spans[b].shot, best[b])):
-            members = list(group)
-            confidence = probabilities[members, label].mean().item()
-            name = self.network.labels[label]
-            segments.append(Segment(spans[members[0]].start_seconds, spans[members[-1]].end_seconds, name, confidence))
-        return tuple(segments)
+@dataclass(kw_only=True)
+class TakeClips(Classify):
+    """First part: take the clips, without the network."""
 
-    def _domain(self, segments: Sequence[Segment]) -> Domain:
-        if "threshold" not in self.config:
-            return NOT_JUDGED
-        threshold = float(self.config["threshold"])
-        unsure = [s for s in segments if (s.confidence or 0.0) < threshold]
-        score = min(s.confidence or 0.0 for s in segments)
-        total = sum(s.end_seconds - s.start_seconds for s in segments)
-        shortest = self.config.get("span_seconds", [0.0])[0]
-        if total < shortest / 2:
-            reason = f"only {total:.2f} s to look at; the model judges {shortest:g} s or more"
-            return Domain(False, reason, "", score)
-        share = sum(s.end_seconds - s.start_seconds for s in unsure) / max(total, 1e-6)
-        if share <= 0.5:
-            return Domain(True, score=score)
-        first = unsure[0]
-        reason = (f"none of the {len(self.network.labels)} known motions stands out in {first.start_seconds:.1f}-"
-                  f"{first.end_seconds:.1f} s")
-        return Domain(False, reason, suggestion("video-classification"), score)
+    gives: ClassVar = ("clips", "clip_spans")
+
+    def load(self, device: torch.device) -> None:
+        """Read what the network looks at."""
+        self.classifier = self._kind()(self, None)
+
+    def partition(self) -> None:
+        """Return None: it is a part itself."""
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return none: the networks are not here."""
+        return {}
+
+    def __call__(self, *, media: Any) -> dict[str, Any]:
+        """Return the clips, and what each stands for."""
+        clips, spans = self.classifier.take(media)
+        return {"clips": clips, "clip_spans": spans}
+
+
+@dataclass(kw_only=True)
+class ScoreClips(Stage):
+    """Second part: score the clips."""
+
+    needs: ClassVar = ("clips", "clip_spans")
+    gives: ClassVar = ("classification",)
+
+    classifier: Classifier | None = field(default=None, repr=False)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the networks."""
+        return self.classifier.modules() if self.classifier is not None else {}
+
+    def __call__(self, *, clips: Clips, clip_spans: tuple[TimeSpan, ...]) -> dict[str, Any]:
+        """Return the labels of the video."""
+        return self.batch([{"clips": clips, "clip_spans": clip_spans}], size=1)[0]
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Score the clips of several videos in passes of exactly `size` rows, where that suits the classifier."""
+        items = [{"clips": fields["clips"], "spans": fields["clip_spans"]} for fields in items]
+        return [{"classification": found} for found in self.classifier.classify_batch(items, size)]
+
+
+__all__ = ["Classify"]

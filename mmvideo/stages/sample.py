@@ -1,12 +1,11 @@
-"""Stages `sample`, `shots` and `sample-shots`: choose which frames are looked at."""
+"""Stages `sample` and `shots`: choose which frames are looked at."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import torch
@@ -15,21 +14,11 @@ from mmvideo import checks
 from mmvideo.errors import RecipeError, UnknownName
 from mmvideo.recipes import keywords
 from mmvideo.registry import find
-from mmvideo.sampling.windows import MAX_WINDOWS
+from mmvideo.sampling.windows import MAX_WINDOWS, spans_of
 from mmvideo.stages.base import Stage
 from mmvideo.types import Clips
 
 _PASSED_BY_THE_STAGE = {"source", "size", "sample_rate", "start_seconds", "end_seconds"}
-
-
-@dataclass(frozen=True)
-class Span:
-    """The half-open range of time that a clip stands for."""
-
-    start_seconds: float
-    end_seconds: float
-    shot: int = 0
-    """Index of the shot that the clip was taken from."""
 
 
 @dataclass(kw_only=True)
@@ -38,6 +27,7 @@ class Sample(Stage):
 
     needs: ClassVar[tuple[str, ...]] = ("media",)
     gives: ClassVar[tuple[str, ...]] = ("clips", "spans")
+    hints: ClassVar[tuple[str, ...]] = ("shots",)
 
     sampler: str
     size: int | list[int]
@@ -46,6 +36,9 @@ class Sample(Stage):
     """Audio samples per second; None for a deaf model."""
     start_seconds: float | None = None
     end_seconds: float | None = None
+    min_window_seconds: float = 1.0
+    """A shot shorter than `window_seconds` is seen in a window of its own length, but never in a shorter one than
+    this."""
     sampler_options: dict[str, Any] = field(default_factory=dict, init=False)
 
     @classmethod
@@ -67,12 +60,51 @@ class Sample(Stage):
         stage.sampler_options = keywords(sampler, rest, where, without=_PASSED_BY_THE_STAGE)
         return stage
 
-    def __call__(self, *, media: Any) -> dict[str, Any]:
-        """Return the clips of the whole source (or the asked span) and the span that each stands for."""
+    def __call__(self, *, media: Any, shots: Sequence[tuple[float, float]] | None = None) -> dict[str, Any]:
+        """Return the clips of the whole source (or the asked span) and the span that each stands for.
+
+        Args:
+            shots: (start, end) of each, in seconds: every shot is sampled by itself, so that no clip crosses a cut.
+        """
+        if shots is not None:
+            return self._of_shots(media, shots)
         clips = self.take(media, self.start_seconds, self.end_seconds)
         start = media.start_seconds if self.start_seconds is None else max(self.start_seconds, media.start_seconds)
         end = media.end_seconds if self.end_seconds is None else min(self.end_seconds, media.end_seconds)
-        return {"clips": clips, "spans": spans(clips, start, end)}
+        return {"clips": clips, "spans": spans_of(clips, start, end)}
+
+    def _of_shots(self, media: Any, shots: Sequence[tuple[float, float]]) -> dict[str, Any]:
+        """Return the clips of all shots, in order, and the span and shot that each stands for."""
+        taken, where = [], []
+        window = self.sampler_options.get("window_seconds")
+        if window is not None:
+            window = checks.number("window_seconds", window, above=0)
+        shortest = checks.number("min_window_seconds", self.min_window_seconds, above=0)
+        numbers, windows_a_second = self._share(shots, window or 1.0)
+        for index in numbers:
+            start, end = shots[index]
+            short = window is not None and end - start < window
+            changes = {"window_seconds": max(end - start, shortest)} if short else {}
+            if windows_a_second is not None:
+                changes["max_windows"] = max(1, int(windows_a_second * (end - start)))
+            clips = self.take(media, start, end, **changes)
+            taken.append(clips)
+            where += spans_of(clips, start, end, shot=index)
+        return {"clips": _joined(taken), "spans": tuple(where)}
+
+    def _share(self, shots: Sequence[tuple[float, float]], window: float) -> tuple[list[int], float | None]:
+        """Return which shots are looked at and how many windows each gets at most for every second, so that all of
+        them get no more than `MAX_WINDOWS`; None where they need less, or where the recipe sets `max_windows`."""
+        numbers = list(range(len(shots)))
+        known = inspect.signature(find("samplers", self.sampler)).parameters
+        if "max_windows" in self.sampler_options or "max_windows" not in known:
+            return numbers, None
+        if sum(math.ceil((end - start) / window) for start, end in shots) <= MAX_WINDOWS:
+            return numbers, None
+        if len(shots) > MAX_WINDOWS:
+            numbers = [int((i + 0.5) * len(shots) / MAX_WINDOWS) for i in range(MAX_WINDOWS)]
+        seconds = sum(shots[number][1] - shots[number][0] for number in numbers)
+        return numbers, MAX_WINDOWS / seconds
 
     def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
         """Return a copy whose clips have fewer frames, where their number is an option of the sampler."""
@@ -91,18 +123,6 @@ class Sample(Stage):
             media, size=size, sample_rate=self.sample_rate, start_seconds=start_seconds, end_seconds=end_seconds,
             **{**self.sampler_options, **changes},
         )
-
-
-def spans(clips: Clips, start_seconds: float, end_seconds: float, *, shot: int = 0) -> tuple[Span, ...]:
-    """Divide a range of time among clips in order.
-
-    A clip begins with its first frame; where it overlaps the one before, the border lies in the middle of the overlap.
-    """
-    first, last = clips.pts_seconds[:, 0].tolist(), clips.pts_seconds[:, -1].tolist()
-    borders = [start_seconds]
-    borders += [max(borders[0], start, (end + start) / 2) for end, start in zip(last[:-1], first[1:], strict=True)]
-    borders.append(max(end_seconds, borders[-1]))
-    return tuple(Span(a, max(a, b), shot) for a, b in pairwise(borders))
 
 
 @dataclass(kw_only=True)
@@ -126,53 +146,6 @@ class Shots(Stage):
             if cut - edges[-1] >= self.min_seconds and end - cut >= self.min_seconds:
                 edges.append(cut)
         return {"shots": tuple(zip(edges, [*edges[1:], end], strict=True))}
-
-
-@dataclass(kw_only=True)
-class SampleShots(Sample):
-    """Sample every shot by itself, so that no clip crosses a cut."""
-
-    needs: ClassVar[tuple[str, ...]] = ("media", "shots")
-    gives: ClassVar[tuple[str, ...]] = ("clips", "spans")
-
-    min_window_seconds: float = 1.0
-    """A shot shorter than `window_seconds` is seen in a window of its own length, but never in a shorter one than
-    this."""
-
-    def __call__(  # type: ignore[override]  # stages are called by the names in `needs`
-            self, *, media: Any, shots: tuple[tuple[float, float], ...]) -> dict[str, Any]:
-        """Return the clips of all shots, in order, and the span and shot that each stands for."""
-        taken: list[Clips] = []
-        where: list[Span] = []
-        window = self.sampler_options.get("window_seconds")
-        if window is not None:
-            window = checks.number("window_seconds", window, above=0)
-        shortest = checks.number("min_window_seconds", self.min_window_seconds, above=0)
-        numbers, windows_a_second = self._share(shots, window or 1.0)
-        for index in numbers:
-            start, end = shots[index]
-            short = window is not None and end - start < window
-            changes = {"window_seconds": max(end - start, shortest)} if short else {}
-            if windows_a_second is not None:
-                changes["max_windows"] = max(1, int(windows_a_second * (end - start)))
-            clips = self.take(media, start, end, **changes)
-            taken.append(clips)
-            where += spans(clips, start, end, shot=index)
-        return {"clips": _joined(taken), "spans": tuple(where)}
-
-    def _share(self, shots: tuple[tuple[float, float], ...], window: float) -> tuple[list[int], float | None]:
-        """Return which shots are looked at and how many windows each gets at most for every second, so that all of
-        them get no more than `MAX_WINDOWS`; None where they need less, or where the recipe sets `max_windows`."""
-        numbers = list(range(len(shots)))
-        known = inspect.signature(find("samplers", self.sampler)).parameters
-        if "max_windows" in self.sampler_options or "max_windows" not in known:
-            return numbers, None
-        if sum(math.ceil((end - start) / window) for start, end in shots) <= MAX_WINDOWS:
-            return numbers, None
-        if len(shots) > MAX_WINDOWS:
-            numbers = [int((i + 0.5) * len(shots) / MAX_WINDOWS) for i in range(MAX_WINDOWS)]
-        seconds = sum(shots[number][1] - shots[number][0] for number in numbers)
-        return numbers, MAX_WINDOWS / seconds
 
 
 def _joined(parts: list[Clips]) -> Clips:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mmvideo.vlm.embedded_prompt import ANSWER, QUESTION
+from mmvideo.vlm.prompt import ANSWER, QUESTION
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -20,9 +20,8 @@ from mmvideo.training.resume import digest, fingerprint
 from mmvideo.training.trainer import Trainer
 from mmvideo.types import GenerationOptions
 from mmvideo.vlm.composed import ClipSpec, Composed, load_language
-from mmvideo.vlm.embedded_prompt import QUESTION
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation
-from mmvideo.vlm.prompt import WORDS
+from mmvideo.vlm.prompt import QUESTION, WORDS
 
 SOURCES = "conversations"
 """Kind of the registry: what `data` names, unless it is a file."""

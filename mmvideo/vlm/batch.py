@@ -1,40 +1,68 @@
-"""Several videos read and asked in one batch of a chat model, so that no reply depends on who its neighbours are.
+"""Several videos read and asked in one batch, so that no reply depends on who its neighbours are.
 
-Prompts are padded on the left to a length that follows from themselves, and a batch is filled up to its size: matrix
-products of another shape round differently, and a job that goes on after a break groups clips in another way. With
-several threads the last bits still differ (1e-8 of a confidence was seen); rows of a job are rounded far above that.
+Matrix products of another shape round differently, and a job that is interrupted and resumed groups clips in another
+way. So every forward pass has exactly `size` rows, filled up by repeating the first where there are fewer, and
+questions are padded to a length that follows from themselves alone. With several threads the last bits still differ
+(1e-8 of a confidence was seen); rows of a job are rounded far above that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmvideo.deadline import check
 from mmvideo.hub.load import memory_for
-from mmvideo.vlm.chat import ChatModel, Prompt, Seen
+from mmvideo.types import GenerationOptions
+from mmvideo.vlm.chat import ChatModel, ProcessedPrompt, VideoInput
 from mmvideo.vlm.chat_conversation import PER_TOKEN, ChatConversation, placed
 from mmvideo.vlm.context import check_room
-from mmvideo.vlm.language_model import Generated
-from mmvideo.vlm.repetition import repeated_text
+from mmvideo.vlm.conversation import Conversation
+from mmvideo.vlm.embedding_conversation import EmbeddingConversation
+from mmvideo.vlm.generate import Generated, Step, generate_whole
+from mmvideo.vlm.kv_cache import cache_of, last_logits_only, with_cache
+from mmvideo.vlm.mrope import Places
+from mmvideo.vlm.prompt import Prompt as TextPrompt
 
-_STEP = 16
-"""Prompts are padded to a multiple of this many tokens."""
+_QUESTION_STEP, _PROMPT_STEP = 8, 16
+"""Questions, and whole prompts of chat models, are padded to a multiple of so many tokens."""
 _PLACES = frozenset(("position_ids", "video_token_pooling", "image_token_pooling"))
 """Inputs that hold places in others, which change where videos are joined."""
+
+
+@dataclass(frozen=True)
+class UnreadWindows:
+    """Visual tokens of one video's windows that wait to be read together with those of others."""
+
+    model: nn.Module
+    prompt: TextPrompt
+    embeddings: Tensor
+    """float (B, N, D)."""
+    max_new_tokens: int
+    """The longest reply, where nothing else is said."""
+    caption_request: ClassVar = EmbeddingConversation.caption_request
+
+    def conversation(self) -> EmbeddingConversation:
+        """Read the windows of this video alone."""
+        return EmbeddingConversation(self.model, self.prompt, self.embeddings, max_new_tokens=self.max_new_tokens)
+
+    def batches_with(self, questions: Sequence[str]) -> Any:
+        """Return what must be equal for two videos to go through together."""
+        longest = max(len(self.prompt.around(question)[1]) for question in questions)
+        return "windows", len(questions), -(-longest // _QUESTION_STEP) * _QUESTION_STEP, self.embeddings.shape[1]
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A video as the model's processor prepares it, not yet read by the model."""
 
-    seen: Seen
+    seen: VideoInput
     """Without the pictures, where the processor tells how a question is put without them."""
-    first: Prompt
+    first: ProcessedPrompt
 
     @property
     def bucket(self) -> tuple[Any, ...] | None:
@@ -50,15 +78,27 @@ def _shape(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A prepared video in front of the model."""
+class UnreadChat:
+    """A prepared video in front of a chat model."""
 
     chat: ChatModel
     prepared: Prepared
+    max_new_tokens: ClassVar = ChatConversation.max_new_tokens
+    caption_request: ClassVar = ChatConversation.caption_request
 
-    def conversation(self) -> ChatConversation:
-        """Read the video by itself, for any number of questions."""
+    def conversation(self) -> Conversation:
+        """Read this video alone, for any number of questions."""
         return ChatConversation(self.chat, self.prepared.seen, self.prepared.first)
+
+    def batches_with(self, questions: Sequence[str]) -> Any:
+        """Return what must be equal for two videos to go through together; None where this one is read alone.
+
+        One with several questions is: it is then read once for all of them.
+        """
+        if self.prepared.bucket is None or len(questions) != 1:
+            return None
+        length = self.chat.ids(questions[0], self.prepared.seen, (), self.prepared.first).shape[1]
+        return "chat", -(-length // _PROMPT_STEP) * _PROMPT_STEP, self.prepared.bucket
 
     def tensors(self, question: str, max_new_tokens: int) -> dict[str, Any]:
         """Return the inputs for one question, padded on the left.
@@ -71,7 +111,7 @@ class Unread:
         ids = self.chat.ids(question, seen, (), first)
         length = ids.shape[1]
         check_room(self.chat.context, length, max_new_tokens)
-        missing = -length % _STEP
+        missing = -length % _PROMPT_STEP
         tokenizer = self.chat.tokenizer
         pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
         found = {**first.tensors, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -85,71 +125,113 @@ class Unread:
         return found
 
 
-def reply_together(clips: Sequence[Unread], questions: Sequence[str], *, size: int,
-                   max_new_tokens: int) -> list[Generated]:
-    """Ask each video its one question, `size` videos at a time.
+Unread = UnreadWindows | UnreadChat
+
+
+def reply_batched(unread: Sequence[Unread], questions: Sequence[Sequence[str]], options: GenerationOptions, *,
+                  size: int) -> list[list[Generated]]:
+    """Ask every video its questions, the rows of `size` windows or videos in one forward pass.
 
     Args:
-        clips: videos with a bucket.
-        questions: one a video.
-        size: videos in one batch.
-        max_new_tokens: the longest reply.
+        unread: one entry a video.
+        questions: for each video those that it is asked.
+        options: of the replies; without choices, a history or stop texts.
+        size: rows in one forward pass.
+
+    Returns:
+        For each video its replies: one a question, or B_i * R_i, window by window, where each is asked by itself.
 
     Raises:
+        ContextExceeded: a question does not fit into the context, with a reply of so many tokens.
         OutOfMemory: a batch does not fit into memory.
     """
-    given = [clip.tensors(question, max_new_tokens) for clip, question in zip(clips, questions, strict=True)]
+    found: dict[int, list[Generated]] = {}
     groups: dict[Any, list[int]] = {}
-    for number, (clip, tensors) in enumerate(zip(clips, given, strict=True)):
-        groups.setdefault((tensors["input_ids"].shape[1], clip.prepared.bucket), []).append(number)
-    replies: dict[int, Generated] = {}
-    for numbers in groups.values():
-        for start in range(0, len(numbers), size):
-            check()
-            chosen = numbers[start:start + size]
-            filled = chosen + [chosen[0]] * (size - len(chosen))
-            said = _generate(clips[chosen[0]].chat, [given[number] for number in filled], max_new_tokens)
-            replies.update(zip(chosen, said[:len(chosen)], strict=True))
-    return [replies[number] for number in range(len(clips))]
+    for number, (video, asked) in enumerate(zip(unread, questions, strict=True)):
+        key = video.batches_with(asked)
+        if key is None:
+            conversation = video.conversation()
+            found[number] = [conversation.reply(question, options) for question in asked]
+        else:
+            groups.setdefault(key, []).append(number)
+    for (kind, *rest), numbers in groups.items():
+        some, asked = [unread[n] for n in numbers], [questions[n] for n in numbers]
+        replies = _windows(some, asked, options, size, rest[1]) if kind == "windows" else (
+            _videos(some, asked, options, size))
+        found.update(zip(numbers, replies, strict=True))
+    return [found[number] for number in range(len(unread))]
+
+
+def _filled(rows: Sequence[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
+    """Cut rows into batches of exactly `size`, the last filled up with its first; yield how many count."""
+    for some in (rows[start:start + size] for start in range(0, len(rows), size)):
+        check()
+        yield len(some), [*some, *some[:1] * (size - len(some))]
+
+
+def _windows(videos: Sequence[UnreadWindows], questions: Sequence[Sequence[str]], options: GenerationOptions,
+             size: int, num_tokens: int) -> list[list[Generated]]:
+    """Ask the windows of videos with equally many questions of about one length."""
+    replies: list[list[Generated]] = [[] for _ in videos]
+    rows = [(video, row) for video, one in enumerate(videos) for row in range(len(one.embeddings))]
+    for count, chosen in _filled(rows, size):
+        first = videos[chosen[0][0]]
+        conversation = EmbeddingConversation(first.model, first.prompt, torch.stack(
+            [videos[video].embeddings[row] for video, row in chosen]))
+        said = iter(conversation.replies([text for video, _ in chosen for text in questions[video]], options,
+                                         num_tokens=num_tokens))
+        for video, _ in chosen[:count]:
+            replies[video] += [next(said) for _ in questions[video]]
+    return replies
+
+
+def _videos(videos: Sequence[UnreadChat], questions: Sequence[Sequence[str]], options: GenerationOptions,
+            size: int) -> list[list[Generated]]:
+    """Ask videos of one bucket one question each."""
+    longest = options.max_new_tokens or 0
+    rows = [video.tensors(asked[0], longest) for video, asked in zip(videos, questions, strict=True)]
+    replies = []
+    for count, chosen in _filled(rows, size):
+        replies += [[reply] for reply in _generated(videos[0].chat, chosen, options)[:count]]
+    return replies
 
 
 @torch.inference_mode()
-def _generate(chat: ChatModel, rows: Sequence[dict[str, Any]], max_new_tokens: int) -> list[Generated]:
-    from transformers import GenerationConfig, LogitsProcessorList
-
+def _generated(chat: ChatModel, rows: Sequence[Mapping[str, Any]], options: GenerationOptions) -> list[Generated]:
     inputs = {name: placed(_joined([row[name] for row in rows]), chat.device, chat.model.dtype) for name in rows[0]}
-    ends = list(chat.ends)
-    pad = ends[0] if ends else 0
-    settings = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, repetition_penalty=1.0,
-                                no_repeat_ngram_size=0, eos_token_id=ends or None, pad_token_id=pad)
-    sure = _Sureness()
-    length = inputs["input_ids"].shape[1]
-    with memory_for(f"{chat.name} reads {len(rows)} x {length} tokens"):
-        out = chat.model.generate(**inputs, generation_config=settings, logits_processor=LogitsProcessorList([sure]))
-    said, shares = out[:, length:].tolist(), torch.stack(sure.steps, 1)
-    num_read = inputs["attention_mask"].sum(1).tolist()
-    return [_reply(chat, ids, shares[row], ends, num_read[row]) for row, ids in enumerate(said)]
+    ids = inputs.pop("input_ids")
+    with memory_for(f"{chat.name} reads {len(rows)} x {ids.shape[1]} tokens"):
+        return generate_whole(_padded_step(chat, inputs), ids, options, tokenizer=chat.tokenizer, ends=chat.ends,
+                     num_read=inputs["attention_mask"].sum(1).tolist())
 
 
-def _reply(chat: ChatModel, ids: list[int], shares: Tensor, ends: list[int], num_read: int) -> Generated:
-    """Cut a row where the model ended it; its sureness counts the token that ends it."""
-    count = next((number for number, token in enumerate(ids) if token in ends), len(ids))
-    text = chat.tokenizer.decode(ids[:count], skip_special_tokens=True).strip()
-    finished = count < len(ids)
-    return Generated(text, float(shares[:count + 1].mean().exp()), num_read=num_read, num_written=count + finished,
-                     finished=finished, repeats="" if finished else repeated_text(ids, chat.tokenizer))
+def _padded_step(chat: ChatModel, inputs: Mapping[str, Any]) -> Step:
+    """Return a reader that is first given whole prompts, padded on the left, and then the replies token by token.
 
+    Args:
+        inputs: what the model takes beside the token IDs; `attention_mask` is 0 for padding.
+    """
+    places, more = Places(chat.model), last_logits_only(chat.model)
+    mask: Tensor = inputs["attention_mask"]
+    given: dict[str, Any] | None = None
+    last: Tensor | None = None
 
-class _Sureness:
-    """Keeps the log-probability of the likeliest token at every step, and stops `generate` when the time is over."""
+    def go_on(ids: Tensor) -> Tensor:
+        nonlocal mask, given, last
+        if given is None:
+            first = dict(inputs)
+            if places.module is None and "position_ids" in chat.takes:
+                first["position_ids"] = (mask.cumsum(1) - 1).clamp_min(0)
+            with places.watching():
+                out = chat.model(input_ids=ids, **first, use_cache=True, **more)
+            given = with_cache(chat.model, cache_of(out))
+            last = mask.sum(1, keepdim=True) - 1 if places.last is None else places.last  # (B, 1) or (3, B, 1)
+            return out.logits
+        mask, last = torch.cat((mask, torch.ones_like(mask[:, :1])), 1), last + 1
+        at = {"position_ids": last} if "position_ids" in chat.takes else {}
+        return chat.model(input_ids=ids, attention_mask=mask, use_cache=True, **given, **at, **more).logits
 
-    def __init__(self) -> None:
-        self.steps: list[Tensor] = []
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        check()
-        self.steps.append(scores.float().log_softmax(-1).amax(-1).cpu())
-        return scores
+    return go_on
 
 
 def _joined(values: list[Any]) -> Any:
@@ -158,4 +240,4 @@ def _joined(values: list[Any]) -> Any:
     return [one for value in values for one in value] if isinstance(values[0], list) else values[0]
 
 
-__all__ = ["Prepared", "Unread", "reply_together"]
+__all__ = ["Prepared", "Unread", "UnreadChat", "UnreadWindows", "reply_batched"]

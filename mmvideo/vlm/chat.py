@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, translated
 from mmvideo.hub.cpu_inference import hastened
-from mmvideo.hub.load import LoadOptions, load, local, memory_for, processor
+from mmvideo.hub.load import LoadOptions, load_model, local, memory_for, processor
 from mmvideo.hub.resolve import CHAT, Found, reading
 from mmvideo.types import Expected
 from mmvideo.vlm import video_metadata
@@ -29,7 +29,7 @@ Turns = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Seen:
+class VideoInput:
     """What a model is shown: frames and sound of one video."""
 
     frames: Tensor
@@ -51,7 +51,7 @@ class Seen:
         count, _, height, width = self.frames.shape
         return f"{self.source} with {plural(count, 'frame')} of {width}x{height} pixels"
 
-    def repeated(self, count: int) -> Seen:
+    def repeated(self, count: int) -> VideoInput:
         """Return it with the last frame repeated, at its own time, until there are so many frames."""
         missing = count - len(self.frames)
         if missing <= 0:
@@ -61,7 +61,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class ProcessedPrompt:
     """A conversation as the model reads it."""
 
     tensors: dict[str, Any]
@@ -117,7 +117,7 @@ class ChatModel:
             raise UnsupportedModel(f"{found.name} ({found.model_type}) does not answer in words; use "
                                    f"Pipeline('video-classification', model={found.name!r}).")
         prepared = processor(found, options)
-        model = load(_auto(), found, device, options, **_thinker(found, options))
+        model = load_model(_auto(), found, device, options, **_thinker(found, options))
         _forget_habits(model)
         return cls(hastened(model, attention=options.attn_implementation is None), prepared, found.name)
 
@@ -184,10 +184,10 @@ class ChatModel:
 
     def _dry_run(self, frames: Tensor) -> None:
         """Call the processor on frames without pixels, as `prompt` calls it."""
-        seen = Seen(frames, torch.arange(len(frames), dtype=torch.float64), float(len(frames)))
+        seen = VideoInput(frames, torch.arange(len(frames), dtype=torch.float64), float(len(frames)))
         self._processed(self.text("?", seen), self._arguments(seen))
 
-    def text(self, question: str, seen: Seen, history: Turns = ()) -> str:
+    def text(self, question: str, seen: VideoInput, history: Turns = ()) -> str:
         """Return the conversation as the model's own template writes it, with a placeholder for the video."""
         asked = [*(q for q, _ in history), question]
         messages: list[dict[str, Any]] = []
@@ -199,7 +199,7 @@ class ChatModel:
         with translated(self.name, "chat template", "this conversation", kind=InvalidInput):
             return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
-    def _shown(self, seen: Seen) -> list[dict[str, Any]]:
+    def _shown(self, seen: VideoInput) -> list[dict[str, Any]]:
         """Return the parts of a message that stand for the video."""
         if not self.sees_video:
             stamped = ((f"{seconds:.2f} s:", {"type": "image"}) for seconds in seen.pts_seconds.tolist())
@@ -212,7 +212,7 @@ class ChatModel:
         """Whether the processor lays the sound of a video beside its frames by itself."""
         return hasattr(self.processor, "load_audio_from_video")
 
-    def prompt(self, question: str, seen: Seen, history: Turns = ()) -> Prompt:
+    def prompt(self, question: str, seen: VideoInput, history: Turns = ()) -> ProcessedPrompt:
         """Prepare a question about a video, all of it.
 
         Raises:
@@ -243,9 +243,9 @@ class ChatModel:
         tensors: dict[str, Any] = {k: v for k, v in given.items() if isinstance(v, Tensor | list)}
         if seen.audio is not None and self._joins_sound and "use_audio_in_video" in self.takes:
             tensors["use_audio_in_video"] = True
-        return Prompt(tensors, replacements, lead, int(where.sum()), end)
+        return ProcessedPrompt(tensors, replacements, lead, int(where.sum()), end)
 
-    def _arguments(self, seen: Seen) -> dict[str, Any]:
+    def _arguments(self, seen: VideoInput) -> dict[str, Any]:
         """Return what the processor is given beside the text."""
         frames = seen.frames
         if self.sees_video:
@@ -262,7 +262,7 @@ class ChatModel:
                 shown |= {"audio_from_video_indices": [0], "load_audio_from_video": True}
         return shown
 
-    def fewer_frames(self, seen: Seen, first: Prompt, expected: Expected) -> int | None:
+    def fewer_frames(self, seen: VideoInput, first: ProcessedPrompt, expected: Expected) -> int | None:
         """Return a number of frames that may fit into the context beside what will be asked; None where these do.
 
         Args:
@@ -311,7 +311,7 @@ class ChatModel:
         begins = self.tokenizer.bos_token
         return {"add_special_tokens": False} if begins and text.startswith(begins) else {}
 
-    def ids(self, question: str, seen: Seen, history: Turns, first: Prompt) -> Tensor:
+    def ids(self, question: str, seen: VideoInput, history: Turns, first: ProcessedPrompt) -> Tensor:
         """Return the token IDs (1, L) of another question about a video that has been prepared once."""
         if first.replacements is None:
             return self.prompt(question, seen, history).tensors["input_ids"]
@@ -360,4 +360,4 @@ def _thinker(found: Found, options: LoadOptions) -> dict[str, Any]:
     return {"config": whole.thinker_config, "key_mapping": {r"^thinker\.": ""}}
 
 
-__all__ = ["ChatModel", "Prompt", "Seen"]
+__all__ = ["ChatModel", "ProcessedPrompt", "VideoInput"]

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from mmvideo.hub.load import memory_for
-from mmvideo.vlm import generate
-from mmvideo.vlm.chat import ChatModel, Prompt, Seen
+from mmvideo.vlm.chat import ChatModel, ProcessedPrompt, VideoInput
 from mmvideo.vlm.context import check_room
 from mmvideo.vlm.conversation import Conversation
-from mmvideo.vlm.kv_cache import cache_of, with_cache
+from mmvideo.vlm.generate import Step
+from mmvideo.vlm.kv_cache import cache_of, copied, with_cache
 from mmvideo.vlm.mrope import Places
 
 PER_TOKEN = frozenset(("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
@@ -29,7 +29,7 @@ class ChatConversation(Conversation):
         first: the prompt of any question about it, if it has been prepared.
     """
 
-    def __init__(self, chat: ChatModel, seen: Seen, first: Prompt | None = None):
+    def __init__(self, chat: ChatModel, seen: VideoInput, first: ProcessedPrompt | None = None):
         self.chat, self.seen = chat, seen
         self.tokenizer, self.ends, self.context = chat.tokenizer, chat.ends, chat.context
         self.first = first or chat.prompt("?", seen)
@@ -59,10 +59,10 @@ class ChatConversation(Conversation):
         assert torch.equal(ids[:, :length], self.prefix), "the words after a video changed how it is read"
         return ids[:, length:].to(self.chat.device)
 
-    def step(self) -> generate.Step:
+    def step(self) -> Step:
         """Return a reader that stands just after the prefix; the first tokens that it is given are the question."""
         model = self.chat.model
-        given = with_cache(model, generate.copied(self._cache))
+        given = with_cache(model, copied(self._cache))
         read, shift = [self.prefix], None
 
         def go_on(ids: Tensor) -> Tensor:

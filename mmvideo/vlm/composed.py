@@ -2,10 +2,12 @@
 
 A folder of one holds::
 
-    config.json       names of the parts, the clip that is looked at, how questions are put
+    config.json       names of the parts, the clip that is looked at, how questions are put, and whether windows are
+                      read one after the other as one video ("joined") or asked one by one ("separate")
     encoder/          as the encoder's own save_pretrained writes it
     projector/        likewise
     audio_encoder/    and audio_projector/, where it hears through an encoder of its own
+    domain/           where it has a measure of what it knows
     language/         a causal model and its tokenizer, in the Hugging Face format
     recipe.yaml       the pipeline that runs it
     README.md, SHA256SUMS
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -30,8 +32,9 @@ from mmvideo.hub.load import check_fit, local, memory_for, quiet
 from mmvideo.hub.resolve import check_causal, reading
 from mmvideo.nn.token_reduction import dropped, merged
 from mmvideo.registry import find
-from mmvideo.types import Clips, Expected, Features
+from mmvideo.types import Clips, Domain, Expected, Features
 from mmvideo.vlm.context import MOST_FOR_A_QUESTION, check_room, longest_context
+from mmvideo.vlm.encode import call_batched, check_sample_rate, encode, encode_batched
 from mmvideo.vlm.prompt import VIDEO, Prompt
 
 if TYPE_CHECKING:
@@ -39,6 +42,12 @@ if TYPE_CHECKING:
 
 KIND = "composed"
 RECIPE = "recipe.yaml"
+JOINED, SEPARATE = "joined", "separate"
+LONGEST = 96
+"""Tokens of a reply, where config.json sets no other number."""
+_KINDS = {"encoder": "encoders", "projector": "projectors", "audio_encoder": "audio-encoders",
+          "audio_projector": "projectors", "domain": "heads"}
+"""Part -> the kind under which it is registered."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +68,24 @@ class Composed(nn.Module):
     """Encoder, projector and language model.
 
     Args:
-        parts: registered names: "encoder", "projector" and, where it hears beside, "audio_encoder", "audio_projector".
+        parts: registered names: "encoder", "projector" and, where it hears beside, "audio_encoder", "audio_projector";
+            "domain" where it has a measure of what it knows.
         modules: the parts themselves, by the same names, and "language".
         tokenizer: of the language model.
         look: what is looked at.
         form: how questions are put, see `mmvideo.vlm.prompt`; empty for the tokenizer's chat template.
+        windows: "joined": the windows of a video are one conversation; "separate": each is asked by itself.
+        max_new_tokens: the longest reply, where nothing else is said.
 
     Raises:
         InvalidInput: parts whose widths do not fit.
     """
 
     def __init__(self, parts: dict[str, str], modules: Mapping[str, Any], tokenizer: Any, look: ClipSpec,
-                 form: str = ""):
+                 form: str = "", windows: str = JOINED, max_new_tokens: int = LONGEST):
         super().__init__()
-        self.names, self.look, self.form = dict(parts), look, form
+        self.names, self.look, self.form, self.windows = dict(parts), look, form, windows
+        self.max_new_tokens, self.name = max_new_tokens, "this model"
         self.parts = nn.ModuleDict(modules)
         self.tokenizer, self.prompt = tokenizer, Prompt(tokenizer, form)
         wide = self.language.get_input_embeddings().embedding_dim
@@ -132,7 +145,51 @@ class Composed(nn.Module):
         heard = self.parts["audio_projector"](self.parts["audio_encoder"](audio))
         return torch.cat((soft, heard), 1)
 
-    def watch(self, clips: Clips, *, batch_size: int = 8, drop_below: float | None = None,
+    @property
+    def separate(self) -> bool:
+        """Whether each window is asked by itself."""
+        return self.windows == SEPARATE
+
+    def domain_of(self, score: float, inside: bool) -> Domain:
+        """Say in words what the domain head found of a window."""
+        return Domain(inside, "" if inside else f"the picture does not look like what {self.name} was trained on",
+                      score=score)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parts are."""
+        return self.language.get_input_embeddings().weight.device
+
+    def tokens_of_windows(self, videos: Sequence[Clips], *, size: int | None = None, batch_size: int = 16,
+                          drop_below: float | None = None, merge_to: float = 1.0) -> list[WindowTokens]:
+        """Turn each window of videos into a row of visual tokens, and judge whether it is of the known domain.
+
+        Args:
+            videos: the windows of each video.
+            size: rows in every pass of a network, so that no result depends on its neighbours; None for one video, of
+                which `batch_size` windows are encoded at a time.
+            drop_below: do not look again at places that changed by less than this, see `mmvideo.vlm.encode`.
+            merge_to: share of the visual tokens that is left, see `mmvideo.nn.token_reduction.merged`.
+        """
+        encoder, projector = self.parts["encoder"], self.parts["projector"]
+        domain = self.parts["domain"] if "domain" in self.names else None
+        for clips in videos:
+            check_sample_rate(encoder, self.names["encoder"], clips)
+        if size is None:
+            features = [encode(encoder, clips, self.device, batch_size=batch_size, drop_below=drop_below)
+                        for clips in videos]
+            rows = [projector(one) for one in features]
+            judged = [None if domain is None else _scored(domain(one)) for one in features]
+        else:
+            features = encode_batched(encoder, videos, self.device, size=size, drop_below=drop_below)
+            rows = [torch.stack(one) for one in call_batched(features, size, lambda x: list(projector(x)))]
+            judged = [None] * len(videos) if domain is None else call_batched(
+                features, size, lambda x: _scored(domain(x)))
+        rows = [one if merge_to == 1 else merged(one, merge_to) for one in rows]
+        return [WindowTokens(one, None if found is None else tuple(found))
+                for one, found in zip(rows, judged, strict=True)]
+
+    def visual_tokens(self, clips: Clips, *, batch_size: int = 8, drop_below: float | None = None,
               merge_to: float = 1.0) -> Tensor:
         """Turn all windows of a video into one row of visual tokens (1, M, D).
 
@@ -146,7 +203,7 @@ class Composed(nn.Module):
         Raises:
             InvalidInput: a share out of range, or a projector that needs the whole grid.
         """
-        device, rows = self.language.get_input_embeddings().weight.device, []
+        device, rows = self.device, []
         if drop_below is not None:
             soft = torch.cat([self._sparse(clips, i, drop_below, device) for i in range(len(clips.frames))], 1)
             return soft if merge_to == 1 else merged(soft, merge_to)
@@ -179,10 +236,8 @@ class Composed(nn.Module):
         for name, part in self.parts.items():
             cast("Any", part).save_pretrained(folder / name)
         self.tokenizer.save_pretrained(str(folder / "language"))
-        config = {"kind": KIND, "parts": self.names, "look": asdict(self.look), "form": self.form}
-        (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        recipe = recipes.load_recipe("composed-qa")
-        recipe.save(folder / RECIPE)
+        write_config(folder, self.names, self.look, self.form, self.windows, self.max_new_tokens)
+        recipes.load_recipe("video-qa").save(folder / RECIPE)
         (folder / "README.md").write_text(_card(self, folder.name, about), encoding="utf-8")
         weights.seal(folder)
         return folder
@@ -205,29 +260,85 @@ class Composed(nn.Module):
                                    f"run `hf upload {name} {home}`.") from error
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu") -> Composed:
+    def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu",
+                        parts: Mapping[str, str] | None = None) -> Composed:
         """Load what `save_pretrained` wrote, in evaluation mode.
+
+        Args:
+            folder: of the model.
+            device: where the parts go.
+            parts: registered names that take the place of those in config.json, as {"domain": "mine"}.
 
         Raises:
             WeightsError: not such a folder, or a part that is missing or does not fit.
         """
         folder = Path(folder).expanduser()
-        config = weights.config(weights.verified(folder))
-        if config.get("kind") != KIND:
-            raise WeightsError(f"{folder} holds no composed model; one is written by mmvideo train or save_pretrained.")
-        parts, look, form = config.get("parts"), config.get("look"), config.get("form", "")
-        if not isinstance(parts, dict) or not {"encoder", "projector"} <= parts.keys() or not isinstance(form, str):
-            raise WeightsError(f"{folder}/config.json names no parts of a composed model: {shown(parts)}; fetch it "
-                               "again.")
-        kinds = {"encoder": "encoders", "projector": "projectors", "audio_encoder": "audio-encoders",
-                 "audio_projector": "projectors"}
-        if unknown := [part for part in parts if part not in kinds]:
-            raise WeightsError(f"{folder}/config.json names a part that no composed model has: {shown(unknown[0])}.")
-        looks = _look(folder, look)
-        modules = {part: find(kinds[part], name).from_pretrained(folder / part) for part, name in parts.items()}
+        config = read_config(weights.verified(folder))
+        parts = {**config.parts, **(parts or {})}
+        modules = {part: find(_KINDS[part], name).from_pretrained(weights.part(folder, part))
+                   for part, name in parts.items()}
         modules["language"], tokenizer = load_language(folder / "language")
-        made = cls(parts, modules, tokenizer, looks, form)
+        made = cls(parts, modules, tokenizer, config.look, config.form, config.windows, config.max_new_tokens)
+        made.name = folder.name
         return made.to(device).eval()
+
+
+@dataclass(frozen=True)
+class ComposedConfig:
+    """The config.json of a composed model; fields as the arguments of `Composed`."""
+
+    parts: dict[str, str]
+    look: ClipSpec
+    form: str
+    windows: str
+    max_new_tokens: int
+
+    @property
+    def separate(self) -> bool:
+        """Whether each window is asked by itself."""
+        return self.windows == SEPARATE
+
+
+def read_config(folder: Path) -> ComposedConfig:
+    """Read the config.json of a composed model.
+
+    Raises:
+        WeightsError: it describes none.
+    """
+    config = weights.config(folder)
+    if config.get("kind") != KIND:
+        raise WeightsError(f"{folder} holds no composed model; one is written by mmvideo train or save_pretrained.")
+    parts, form, windows = config.get("parts"), config.get("form", ""), config.get("windows", JOINED)
+    longest = config.get("max_new_tokens", LONGEST)
+    if not isinstance(parts, dict) or not {"encoder", "projector"} <= parts.keys() or not isinstance(form, str) or (
+            windows not in (JOINED, SEPARATE)) or not isinstance(longest, int) or longest < 1:
+        raise WeightsError(f"{folder}/config.json names no parts of a composed model: {shown(parts)}; fetch it again.")
+    if unknown := [part for part in parts if part not in _KINDS]:
+        raise WeightsError(f"{folder}/config.json names a part that no composed model has: {shown(unknown[0])}.")
+    return ComposedConfig(parts, _look(folder, config.get("look")), form, windows, longest)
+
+
+@dataclass(frozen=True)
+class WindowTokens:
+    """The windows of a video as a language model sees them."""
+
+    tokens: Tensor
+    """float (B, N, D)."""
+    domains: tuple[tuple[float, bool], ...] | None
+    """Score and whether it is inside, of each window; None for a model without a domain."""
+
+
+def _scored(found: tuple[Tensor, Tensor]) -> list[tuple[float, bool]]:
+    scores, inside = found
+    return list(zip(scores.tolist(), inside.tolist(), strict=True))
+
+
+def write_config(folder: Path, parts: dict[str, str], look: ClipSpec, form: str, windows: str,
+                 max_new_tokens: int) -> None:
+    """Write the config.json of a composed model; arguments as of `Composed`."""
+    config = {"kind": KIND, "parts": parts, "look": asdict(look), "form": form, "windows": windows,
+              "max_new_tokens": max_new_tokens}
+    (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _look(folder: Path, given: Any) -> ClipSpec:
@@ -289,4 +400,5 @@ def _card(model: Composed, name: str, about: str) -> str:
             f"print(Pipeline(\"video-qa\", model=\"./{name}\")(\"clip.mp4\", \"what happens?\"))\n```\n")
 
 
-__all__ = ["KIND", "RECIPE", "ClipSpec", "Composed", "is_composed", "load_language"]
+__all__ = ["JOINED", "KIND", "RECIPE", "SEPARATE", "ClipSpec", "Composed", "ComposedConfig", "WindowTokens",
+           "is_composed", "load_language", "read_config", "write_config"]

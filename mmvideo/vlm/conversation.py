@@ -1,4 +1,4 @@
-"""Questions about something that a causal model has read once: replies in one piece or in many, or among choices."""
+"""Questions about something that a causal model has read once: replies whole or in pieces, or among choices."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from torch import Tensor
 
 from mmvideo.errors import InvalidInput, shown, translated
 from mmvideo.types import GenerationOptions
-from mmvideo.vlm import generate
 from mmvideo.vlm.context import check_room
-from mmvideo.vlm.language_model import Generated
-from mmvideo.vlm.repetition import repeated_text
+from mmvideo.vlm.generate import (
+    LONGEST_WITHOUT_LIMIT,
+    Generated,
+    Grammar,
+    Step,
+    confidences,
+    finished_reply,
+    generate,
+    log_likelihood,
+)
 
 
 class Conversation:
@@ -28,33 +35,41 @@ class Conversation:
     """Most tokens that the model can read and write together; None where nothing says."""
     num_read: int
     """Tokens that were read before any question, those of the video among them."""
+    max_new_tokens: int = LONGEST_WITHOUT_LIMIT
+    """The longest reply, where nothing else is said."""
+    caption_request: str = "Describe what happens in this video."
+    """What is asked for a caption, where nothing else is said."""
 
     def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
         """Return the token IDs (1, L) that follow what was read."""
         raise NotImplementedError
 
-    def step(self) -> generate.Step:
+    def step(self) -> Step:
         """Return a reader that stands just after what was read."""
         raise NotImplementedError
+
+    def dressed(self, reply: Generated, question: str) -> Generated:
+        """Return a reply as it is told: subclasses clean its text, and say what of the question the model lacks."""
+        return reply
 
     def logits(self, question: str, history: tuple[tuple[str, str], ...] = ()) -> Tensor:
         """Return the logits of the first token of the reply, float32 (V,)."""
         return self.step()(self.question(question, history))[0, -1].float()
 
-    def check_room(self, question: str, generation: GenerationOptions) -> Tensor:
+    def check_room(self, question: str, options: GenerationOptions) -> Tensor:
         """Return the token IDs of a question that fits into the context, with its reply.
 
         Raises:
             ContextExceeded: it does not.
         """
-        ids = self.question(question, generation.history)
-        longest = generation.max_new_tokens or generate.LONGEST_WITHOUT_LIMIT
-        if generation.choices:
-            longest = max(len(tokens_of_choice(choice, self.tokenizer)) + 1 for choice in generation.choices)
+        ids = self.question(question, options.history)
+        longest = options.max_new_tokens or self.max_new_tokens
+        if options.choices:
+            longest = max(len(tokens_of_choice(choice, self.tokenizer)) + 1 for choice in options.choices)
         check_room(self.context, self.num_read + ids.shape[1], longest)
         return ids
 
-    def write(self, question: str, generation: GenerationOptions) -> Iterator[Generated]:
+    def write(self, question: str, options: GenerationOptions) -> Iterator[Generated]:
         """Yield the reply so far, after every token.
 
         Raises:
@@ -62,45 +77,45 @@ class Conversation:
             ContextExceeded: question and reply do not fit into the context.
             OutOfMemory: the reply does not fit into memory.
         """
-        if generation.choices:
-            yield self.choose(question, generation)[0]
+        if options.choices:
+            yield self.choose(question, options)[0]
             return
-        ids = self.check_room(question, generation)
-        held = False
-        for written in generate.write(self.step(), ids, generation, tokenizer=self.tokenizer, ends=self.ends):
-            text = self.tokenizer.decode(written.ids, skip_special_tokens=True)
-            said, stopped = generate.until(text, generation.stop)
-            cut = written.cut and not stopped
-            reply = Generated(said.strip(), written.confidence, num_read=self.num_read + ids.shape[1],
-                              num_written=len(written.log_probabilities), finished=written.finished or stopped,
-                              repeats=repeated_text(written.ids, self.tokenizer) if cut else "")
-            held = not stopped and said != text
-            yield reply
-            if stopped:
+        ids = self.check_room(question, options)
+        reply, text = None, ""
+        for rows in generate(self.step(), ids, options, tokenizer=self.tokenizer, ends=self.ends,
+                             longest=self.max_new_tokens):
+            reply = finished_reply(rows[0], confidences(rows)[0], self.num_read + ids.shape[1], self.tokenizer,
+                                   options.stop)
+            yield self.dressed(reply, question)
+            if reply.finished and not rows[0].finished:  # a stop text was written
                 return
-        if held:  # what could have begun a stop text did not
-            yield replace(reply, text=text.strip())
+            text = reply.text
+            if options.stop:
+                text = self.tokenizer.decode(rows[0].ids, skip_special_tokens=True).strip()
+        if reply is not None and reply.text != text:  # what could have begun a stop text did not
+            yield self.dressed(replace(reply, text=text), question)
 
-    def reply(self, question: str, generation: GenerationOptions | None = None) -> Generated:
+    def reply(self, question: str, options: GenerationOptions | None = None) -> Generated:
         """Return the whole reply."""
-        return deque(self.write(question, generation or GenerationOptions()), maxlen=1).pop()
+        return deque(self.write(question, options or GenerationOptions()), maxlen=1).pop()
 
-    def choose(self, question: str, generation: GenerationOptions) -> list[Generated]:
+    def choose(self, question: str, options: GenerationOptions) -> list[Generated]:
         """Score every choice by its likelihood as the reply; likeliest first, confidences sum to 1.
 
         Raises:
             InvalidInput: a choice that the tokenizer makes nothing of.
         """
-        ids = self.check_room(question, generation)
+        ids = self.check_room(question, options)
         scores, lengths = [], []
-        for choice in generation.choices:
+        for choice in options.choices:
             reply = tokens_of_choice(choice, self.tokenizer)
             told = [*reply, *self.ends[:1]]
             lengths.append(len(told))
-            scores.append(generate.log_likelihood(self.step(), ids, told))
+            scores.append(log_likelihood(self.step(), ids, told))
         shares = torch.tensor(scores).softmax(0).tolist()
-        ranked = sorted(zip(generation.choices, shares, lengths, strict=True), key=lambda item: -item[1])
-        return [Generated(text, share, num_read=self.num_read + ids.shape[1], num_written=length)
+        ranked = sorted(zip(options.choices, shares, lengths, strict=True), key=lambda item: -item[1])
+        num_read = self.num_read + ids.shape[1]
+        return [self.dressed(Generated(text, share, num_read=num_read, num_written=length), question)
                 for text, share, length in ranked]
 
 
@@ -117,17 +132,17 @@ def tokens_of_choice(choice: str, tokenizer: Any) -> list[int]:
     return found
 
 
-def check_constraints(generation: GenerationOptions, tokenizer: Any, ends: Sequence[int]) -> None:
+def check_constraints(options: GenerationOptions, tokenizer: Any, ends: Sequence[int]) -> None:
     """Refuse choices and a schema to which no reply can be held.
 
     Raises:
         InvalidInput: a choice of no tokens, or a schema that llguidance does not take.
         MissingExtra: a schema was given and llguidance is absent.
     """
-    for choice in generation.choices:
+    for choice in options.choices:
         tokens_of_choice(choice, tokenizer)
-    if generation.schema is not None:
-        generate.Grammar(generation.schema, tokenizer, ends)
+    if options.schema is not None:
+        Grammar(options.schema, tokenizer, ends)
 
 
 __all__ = ["Conversation", "check_constraints", "tokens_of_choice"]

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from mmvideo.vlm import generate
+from mmvideo.types import GenerationOptions
 from mmvideo.vlm.context import check_room, longest_context
 from mmvideo.vlm.conversation import Conversation
-from mmvideo.vlm.kv_cache import cache_of, with_cache
-from mmvideo.vlm.prompt import Prompt
+from mmvideo.vlm.generate import LONGEST_WITHOUT_LIMIT, Generated, Step, generate_whole
+from mmvideo.vlm.kv_cache import cache_of, copied, last_logits_only, with_cache
+from mmvideo.vlm.prompt import CAPTION_REQUEST, Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
 class EmbeddingConversation(Conversation):
-    """One video's visual tokens in front of a language model.
+    """Visual tokens in front of a language model: one row for a whole video, or one for each of its windows.
 
     Args:
         model: a causal model of transformers.
         prompt: how it is asked; its tokenizer is the model's.
-        embeddings: (1, N, D of the language model).
+        embeddings: (B, N, D of the language model); `reply` and `choose` are for one row, `replies` for any number.
+        max_new_tokens: the longest reply, where nothing else is said.
     """
 
-    def __init__(self, model: PreTrainedModel, prompt: Prompt, embeddings: Tensor):
-        self.model, self.prompt, self.tokenizer = model, prompt, prompt.tokenizer
+    caption_request = CAPTION_REQUEST
+
+    def __init__(self, model: PreTrainedModel, prompt: Prompt, embeddings: Tensor, *,
+                 max_new_tokens: int = LONGEST_WITHOUT_LIMIT):
+        self.model, self.prompt, self.tokenizer, self.max_new_tokens = model, prompt, prompt.tokenizer, max_new_tokens
         self.ends = ends_of(model, self.tokenizer)
         before, _ = prompt.around("?")
         words = model.get_input_embeddings()
-        device = words.weight.device
-        lead = words(torch.tensor([before], dtype=torch.long, device=device))
-        whole = torch.cat((lead, embeddings.to(device, lead.dtype)), 1)
-        self._before, self.num_read = before, whole.shape[1]
+        device, dtype = words.weight.device, words.weight.dtype
+        whole = embeddings.to(device, dtype)
+        if before:
+            lead = words(torch.tensor([before], dtype=torch.long, device=device))  # (1, L, D)
+            whole = torch.cat((lead.expand(len(whole), -1, -1), whole), 1)
+        self._before, (self.num_rows, self.num_read) = before, whole.shape[:2]
         self.context = longest_context(model.config, self.tokenizer)
         check_room(self.context, self.num_read, 1)
         with torch.inference_mode():
-            out = model(inputs_embeds=whole, use_cache=True)
+            out = model(inputs_embeds=whole, use_cache=True, **last_logits_only(model))
         self._cache = cache_of(out)
 
     def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
@@ -47,15 +57,80 @@ class EmbeddingConversation(Conversation):
         assert before == self._before, "what stands before the video must not depend on the question"
         return torch.tensor([after], device=self.model.get_input_embeddings().weight.device)
 
-    def step(self) -> generate.Step:
+    def step(self) -> Step:
         """Return a reader that stands just after the visual tokens."""
-        given = with_cache(self.model, generate.copied(self._cache))
+        given = with_cache(self.model, copied(self._cache))
 
         def go_on(ids: Tensor) -> Tensor:
             with torch.inference_mode():
                 return self.model(input_ids=ids, use_cache=True, **given).logits
 
         return go_on
+
+    def replies(self, questions: Sequence[str], options: GenerationOptions | None = None, *,
+                num_tokens: int | None = None) -> list[Generated]:
+        """Reply to the questions of all rows in one batch.
+
+        Args:
+            questions: B * R, R for each row in turn.
+            options: of the replies; without choices, a history or stop texts.
+            num_tokens: length to which the questions are padded; None for that of the longest.
+
+        Returns:
+            B * R replies in the order of the questions.
+
+        Raises:
+            ContextExceeded: a question and its reply do not fit into the model's context.
+        """
+        if not questions:
+            return []
+        assert len(questions) % self.num_rows == 0, "questions must be a multiple of the rows"
+        options = options or GenerationOptions(max_new_tokens=self.max_new_tokens)
+        device = self.model.get_input_embeddings().weight.device
+        tokens = [self.prompt.around(text)[1] for text in questions]
+        lengths = [len(one) for one in tokens]
+        check_room(self.context, self.num_read + max(lengths), options.max_new_tokens or self.max_new_tokens)
+        width = num_tokens or max(lengths)
+        padding = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[padding] * (width - len(one)) + one for one in tokens], device=device)  # (B * R, L)
+        seen = torch.tensor([[1] * self.num_read + [0] * (width - one) + [1] * one for one in lengths], device=device)
+        step = self._padded_step(seen, len(questions) // self.num_rows)
+        found = generate_whole(step, ids, options, tokenizer=self.tokenizer, ends=self.ends,
+                               num_read=[self.num_read + one for one in lengths])
+        return [self.dressed(reply, question) for reply, question in zip(found, questions, strict=True)]
+
+    def _padded_step(self, mask: Tensor, repeats: int) -> Step:
+        """Return a reader of rows padded on the left that stands just after the visual tokens.
+
+        Args:
+            mask: int64 (B * R, N + L), 0 for padding.
+            repeats: R, questions for each row of visual tokens.
+        """
+        cache = copied(self._cache)
+        if repeats > 1:
+            cache.batch_repeat_interleave(repeats)
+        given = {**with_cache(self.model, cache), **last_logits_only(self.model)}
+
+        def go_on(ids: Tensor) -> Tensor:
+            nonlocal mask
+            places = (mask.cumsum(1) - 1)[:, -ids.shape[1]:]
+            with torch.inference_mode():
+                out = self.model(input_ids=ids, attention_mask=mask, position_ids=places, use_cache=True, **given)
+            mask = torch.cat((mask, torch.ones_like(mask[:, :1])), 1)
+            return out.logits
+
+        return go_on
+
+    def row(self, number: int) -> EmbeddingConversation:
+        """Return the conversation about one row alone."""
+        one = copy(self)
+        one.num_rows, one._cache = 1, copied(self._cache)
+        one._cache.batch_select_indices(torch.tensor([number], device=self.model.device))
+        return one
+
+    def dressed(self, reply: Generated, question: str) -> Generated:
+        """Return a reply in tidy text, with the words of the question that the vocabulary lacks."""
+        return replace(reply, text=self.prompt.tidy(reply.text), unknown_words=self.prompt.unknown_words(question))
 
 
 def ends_of(model: PreTrainedModel, tokenizer: Any) -> tuple[int, ...]:

@@ -1,29 +1,50 @@
-"""Make text with a causal model whose prefix has been read: one token at a time, or the likeliest of given replies."""
+"""The generate loop: replies of one or more rows, token by token, from the logits of a causal model."""
 
 from __future__ import annotations
 
-import copy
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, MissingExtra
 from mmvideo.types import GenerationOptions
+from mmvideo.vlm.repetition import repeated_text
 
 Step = Callable[[Tensor], Tensor]
-"""Token IDs (1, L) that follow what was read -> logits (1, L, V) of each; remembers them."""
+"""Token IDs (B, L) that follow what was read -> logits (B, 1 or L, V); it keeps what it has read."""
 LONGEST_WITHOUT_LIMIT = 256
 COLDEST = 1e-5
 """Temperatures below count as 0: float32 logits divided by less overflow."""
 
 
+@dataclass(frozen=True)
+class Generated:
+    """One reply."""
+
+    text: str
+    confidence: float
+    """Geometric mean of the probabilities of the reply's tokens, in [0, 1]."""
+    unknown_words: tuple[str, ...] = ()
+    """Words of the question that the model has never seen."""
+    num_read: int = 0
+    """Tokens that the reply follows: what was seen, the question and what stands around them."""
+    num_written: int = 0
+    """Tokens of the reply, with the one that ends it."""
+    finished: bool = True
+    """Whether the model ended the reply; False where it was cut at the longest length."""
+    repeats: str = ""
+    """The words that the reply repeated again and again when it was cut; empty where it did not."""
+
+
 @dataclass
-class Written:
-    """A reply while it is made."""
+class Row:
+    """The tokens of one reply, while it is generated."""
 
     ids: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
@@ -32,57 +53,88 @@ class Written:
     cut: bool = False
     """Whether it ended at max_new_tokens."""
 
-    @property
-    def confidence(self) -> float:
-        """Geometric mean of the tokens' probabilities, in [0, 1]."""
-        if not self.log_probabilities:
-            return 0.0
-        return float(torch.tensor(self.log_probabilities).mean().exp())
 
+def generate(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: Any, ends: Sequence[int],
+             longest: int = LONGEST_WITHOUT_LIMIT) -> Iterator[list[Row]]:
+    """Generate replies to the questions of B rows, yielding all of them after each token.
 
-def write(step: Step, ids: Tensor, generation: GenerationOptions, *, tokenizer: Any, ends: Sequence[int],
-          longest: int = LONGEST_WITHOUT_LIMIT) -> Iterator[Written]:
-    """Make a reply token by token, yielding the whole of it after each.
+    A row that has ended gets padding until the last one has; the same list is yielded each time.
 
     Args:
-        step: reads tokens and gives the logits after each.
-        ids: the question, int64 (1, L).
-        generation: length, temperature, top_p, seed, schema.
+        step: reads tokens and returns the logits of the next.
+        ids: the questions, int64 (B, L); rows of different length are padded on the left, which `step` knows of.
+        options: length, temperature, top_p, seed, schema.
         tokenizer: of the model; used for a schema.
         ends: token IDs that end a reply.
-        longest: the limit where `generation` sets none.
+        longest: the limit where `options` sets none.
 
     Raises:
         MissingExtra: a schema was given and llguidance is absent.
         InvalidInput: a schema that it does not take.
         TimeLimitExceeded: the time is over (`mmvideo.deadline`).
     """
-    written, device = Written(), ids.device
-    grammar = Grammar(generation.schema, tokenizer, ends) if generation.schema is not None else None
+    rows, device = [Row() for _ in ids], ids.device
+    grammars = [] if options.schema is None else [Grammar(options.schema, tokenizer, ends) for _ in rows]
     generator = torch.Generator(device=device)
-    if generation.seed is None:
+    if options.seed is None:
         generator.seed()
     else:
-        generator.manual_seed(generation.seed)
-    for left in reversed(range(generation.max_new_tokens or longest)):
+        generator.manual_seed(options.seed)
+    padding = ends[0] if ends else 0
+    for left in reversed(range(options.max_new_tokens or longest)):
         check()
-        logits = step(ids)[0, -1].float()
-        if grammar is not None:
-            logits = grammar.masked(logits)
+        logits = step(ids)[:, -1].float()  # (B, V)
+        if grammars:
+            logits = torch.stack([one if row.finished else grammar.masked(one)
+                                  for one, row, grammar in zip(logits, rows, grammars, strict=True)])
         log_p = logits.log_softmax(-1)
-        token = int(log_p.argmax()) if generation.temperature < COLDEST else _drawn(logits, generation, generator)
-        written.log_probabilities.append(float(log_p[token]))
-        if token in ends:
-            written.finished = True
-            yield written
+        if options.temperature < COLDEST:
+            taken, tokens = log_p.max(-1)
+        else:
+            tokens = torch.stack([_drawn(one, options, generator) for one in logits])
+            taken = log_p.gather(1, tokens[:, None])[:, 0]
+        for number, (row, token, probability) in enumerate(zip(rows, tokens.tolist(), taken.tolist(), strict=True)):
+            if row.finished:
+                continue
+            row.log_probabilities.append(probability)
+            if token in ends:
+                row.finished = True
+                continue
+            row.ids.append(token)
+            row.finished = bool(grammars) and grammars[number].took(token)
+            row.cut = not row.finished and left == 0
+        yield rows
+        if all(row.finished for row in rows):
             return
-        written.ids.append(token)
-        written.finished = grammar is not None and grammar.took(token)
-        written.cut = not written.finished and left == 0
-        yield written
-        if written.finished:
-            return
-        ids = torch.tensor([[token]], device=device)
+        over = torch.tensor([row.finished for row in rows], device=device)
+        ids = torch.where(over, padding, tokens)[:, None]
+
+
+def generate_whole(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: Any, ends: Sequence[int],
+          num_read: Sequence[int]) -> list[Generated]:
+    """Generate replies to the end; arguments as of `generate`.
+
+    Args:
+        num_read: tokens that each row follows.
+    """
+    rows = deque(generate(step, ids, options, tokenizer=tokenizer, ends=ends), maxlen=1).pop()
+    return [finished_reply(row, sure, read, tokenizer, options.stop)
+            for row, sure, read in zip(rows, confidences(rows), num_read, strict=True)]
+
+
+def finished_reply(row: Row, confidence: float, num_read: int, tokenizer: Any, stop: Sequence[str] = ()) -> Generated:
+    """Return the reply that a row holds so far."""
+    said, stopped = until(tokenizer.decode(row.ids, skip_special_tokens=True), stop)
+    return Generated(said.strip(), confidence, num_read=num_read, num_written=len(row.log_probabilities),
+                     finished=row.finished or stopped,
+                     repeats=repeated_text(row.ids, tokenizer) if row.cut and not stopped else "")
+
+
+def confidences(rows: Sequence[Row]) -> list[float]:
+    """Return the geometric mean of the probabilities of each row's tokens, in [0, 1]."""
+    steps = pad_sequence([torch.tensor(row.log_probabilities) for row in rows], batch_first=True,
+                         padding_value=torch.nan)  # (B, T)
+    return steps.nanmean(1).exp().nan_to_num(0.0).tolist()
 
 
 def until(text: str, stop: Sequence[str]) -> tuple[str, bool]:
@@ -97,21 +149,21 @@ def until(text: str, stop: Sequence[str]) -> tuple[str, bool]:
     return text[:len(text) - held], False
 
 
-def _drawn(logits: Tensor, generation: GenerationOptions, generator: torch.Generator) -> int:
+def _drawn(logits: Tensor, options: GenerationOptions, generator: torch.Generator) -> Tensor:
     """Draw a token from logits (V,) by temperature and top_p."""
-    shares = (logits / generation.temperature).softmax(-1)
-    if generation.top_p >= 1:
-        return int(torch.multinomial(shares, 1, generator=generator))
+    shares = (logits / options.temperature).softmax(-1)
+    if options.top_p >= 1:
+        return torch.multinomial(shares, 1, generator=generator)[0]
     ranked, order = shares.sort(descending=True, stable=True)
-    ranked[1:][ranked.cumsum(-1)[:-1] >= generation.top_p] = 0  # the likeliest token always stays
-    return int(order[torch.multinomial(ranked, 1, generator=generator)])
+    ranked[1:][ranked.cumsum(-1)[:-1] >= options.top_p] = 0  # the likeliest token always stays
+    return order[torch.multinomial(ranked, 1, generator=generator)][0]
 
 
 def log_likelihood(step: Step, ids: Tensor, reply: Sequence[int]) -> float:
     """Return the log-probability of a reply after a question.
 
     Args:
-        step: as in `write`; it must stand where the question begins.
+        step: as in `generate`; it must stand where the question begins.
         ids: the question, int64 (1, L).
         reply: its token IDs, with the one that ends it.
     """
@@ -132,8 +184,12 @@ class Grammar:
         except ImportError as error:
             raise MissingExtra("llguidance", "hub", "schema=") from error
         self._torch, size = llguidance.torch, len(tokenizer)
-        whole = llguidance.hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=ends[0])
-        compact: Any = {"whitespace_flexible": False}  # else an unsure model writes spaces for ever
+        try:
+            whole = llguidance.hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=ends[0])
+        except ValueError as error:
+            raise InvalidInput(f"The vocabulary of this model cannot be held to a JSON schema ({error}); give choices= "
+                               "instead, or name a chat model.") from error
+        compact = {"whitespace_flexible": False}  # else an unsure model writes spaces for ever
         try:
             grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=compact)
         except ValueError as error:
@@ -176,17 +232,5 @@ class Grammar:
         return self.matcher.is_stopped()
 
 
-def copied(cache: Any) -> Any:
-    """Return a cache that can be added to without changing the one given, sharing what is never changed in place."""
-    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
-
-    layers = getattr(cache, "layers", None)
-    if layers is None:
-        return copy.deepcopy(cache)
-    fresh = copy.copy(cache)
-    fresh.layers = [copy.copy(layer) if type(layer) in (DynamicLayer, DynamicSlidingWindowLayer)
-                    else copy.deepcopy(layer) for layer in layers]
-    return fresh
-
-
-__all__ = ["Grammar", "Step", "Written", "copied", "log_likelihood", "until", "write"]
+__all__ = ["Generated", "Grammar", "Row", "Step", "confidences", "finished_reply", "generate", "generate_whole",
+           "log_likelihood", "until"]

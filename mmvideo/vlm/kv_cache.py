@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -27,4 +28,23 @@ def with_cache(model: PreTrainedModel, cache: Any) -> dict[str, Any]:
     return {next((name for name in NAMES if name in takes), NAMES[-1]): cache}
 
 
-__all__ = ["cache_of", "with_cache"]
+def copied(cache: Any) -> Any:
+    """Return a cache that can be added to without changing the one given, sharing what is never changed in place."""
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    layers = getattr(cache, "layers", None)
+    if layers is None:
+        return copy.deepcopy(cache)
+    fresh = copy.copy(cache)
+    fresh.layers = [copy.copy(layer) if type(layer) in (DynamicLayer, DynamicSlidingWindowLayer)
+                    else copy.deepcopy(layer) for layer in layers]
+    return fresh
+
+
+def last_logits_only(model: Any) -> dict[str, Any]:
+    """Return the argument that makes a model give the logits of the last token only; none where it takes none."""
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(plain.forward).parameters else {}
+
+
+__all__ = ["cache_of", "copied", "last_logits_only", "with_cache"]

@@ -25,6 +25,8 @@ class Places:
         self.module: Any = next(
             (m for m in model.modules() if hasattr(m, "rope_deltas") and hasattr(m, "get_rope_index")), None)
         self._given: dict[str, Any] | None = None
+        self.last: Tensor | None = None
+        """Positions (3, B, 1) of the last token of each row that was read; None for models that count one by one."""
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -37,7 +39,9 @@ class Places:
 
         def noting(*arguments: Any, **named: Any) -> Any:
             self._given = dict(signature.bind(*arguments, **named).arguments)
-            return work_out(*arguments, **named)
+            found = work_out(*arguments, **named)
+            self.last = found[0][..., -1:]
+            return found
 
         self.module.get_rope_index = noting
         try:

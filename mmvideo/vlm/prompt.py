@@ -6,13 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmvideo.errors import InvalidInput, translated
-from mmvideo.vlm.embedded_prompt import ANSWER, QUESTION
 
+QUESTION, ANSWER = "<question>", "<answer>"
+"""Marks of the closed vocabulary's format: <question> text <answer> reply <eos>."""
+CAPTION_REQUEST = "describe the video"
+"""What a composed model is asked for a caption where nothing else is given."""
 VIDEO = "\ufffc"
 """Where the visual tokens go: the Unicode mark for an object in text, which no tokenizer sees."""
 PLAIN = VIDEO + "\nUSER: {question}\nASSISTANT:"
 WORDS = VIDEO + QUESTION + " {question} " + ANSWER
-"""The format of the embedded model's closed vocabulary."""
+"""The format of a closed vocabulary, in lower case, as the embedded toybox model has it."""
+
+
+def closed_prompt(question: str) -> str:
+    """Return what stands after the visual tokens where the vocabulary is closed."""
+    return WORDS.format(question=question.strip().lower()).replace(VIDEO, "")
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,26 @@ class Prompt:
         return lead + earlier + (asked.replace(VIDEO, "") if earlier else asked)
 
     def _cased(self, question: str) -> str:
-        return question.strip().lower() if QUESTION in self.form else question
+        return question.strip().lower() if self.closed else question
+
+    @property
+    def closed(self) -> bool:
+        """Whether the words are those of a closed vocabulary."""
+        return QUESTION in self.form
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Return the words of a text that are not in a closed vocabulary; none where the vocabulary is open."""
+        if not self.closed:
+            return ()
+        unknown = self.tokenizer.unk_token_id
+        words = (word.strip(",.?!:;\"'()") for word in text.lower().split())
+        return tuple(w for w in words if w and unknown in self.tokenizer.encode(w, add_special_tokens=False))
+
+    def tidy(self, text: str) -> str:
+        """Return a reply without the spaces that a closed vocabulary puts before its marks."""
+        for mark in ",.?:" if self.closed else "":
+            text = text.replace(f" {mark}", mark)
+        return text
 
     def around(self, question: str, history: tuple[tuple[str, str], ...] = ()) -> tuple[list[int], list[int]]:
         """Return the token IDs before the video and those after it."""
@@ -68,4 +95,4 @@ class Prompt:
         return ids[0], ids[1]
 
 
-__all__ = ["PLAIN", "VIDEO", "WORDS", "Prompt"]
+__all__ = ["ANSWER", "CAPTION_REQUEST", "PLAIN", "QUESTION", "VIDEO", "WORDS", "Prompt", "closed_prompt"]

@@ -30,10 +30,14 @@ TENSORS = ("frames", "audio", "tokens", "pooled", "embeddings", "mouths", "wavef
 
 
 class Watching(Hook):
-    """Keep what is needed to compare the tensors that stages give."""
+    """Keep what is needed to compare the tensors that stages, encoders and projectors give."""
 
-    def __init__(self) -> None:
+    def __init__(self, pipe: Pipeline) -> None:
         self.seen: dict[str, dict[str, Any]] = {}
+        for part, module in (pair for _, stage in pipe.stages for pair in stage.modules().items()):
+            if part in ("encoder", "projector"):
+                name = "features" if part == "encoder" else "embeddings"
+                module.register_forward_hook(lambda _, __, out, name=name: self.after("", {name: out}, 0.0))
 
     def after(self, stage: str, given: Mapping[str, Any], seconds: float) -> None:
         """Look at every tensor, also inside dataclasses, one level deep."""
@@ -67,8 +71,9 @@ def everything() -> dict[str, Any]:
     for name, clip, text in (("video-qa", "toybox.mp4", list(QUESTIONS)), ("video-captioning", "toybox.mp4", None),
                              ("video-classification", "toybox.mp4", None), ("video-qa", "voices.mp4", list(QUESTIONS)),
                              ("video-classification", "voices.mp4", None)):
-        watching = Watching()
-        results = Pipeline(name, device="cpu")(CLIPS / clip, text, hook=watching)
+        pipe = Pipeline(name, device="cpu")
+        watching = Watching(pipe)
+        results = pipe(CLIPS / clip, text, hook=watching)
         found[f"{name} {clip}"] = {"results": [plain(one) for one in (results if text else [results])],
                                    "tensors": watching.seen}
     with Pipeline("source-separation", device="cpu").open(CLIPS / "voices.mp4") as session:

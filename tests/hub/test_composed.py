@@ -134,7 +134,7 @@ def test_the_prefix_gives_what_one_whole_reading_gives(eyes: Path, language: Pat
     before, after = model.prompt.around("what falls?")
     words = model.language.get_input_embeddings()
     with torch.no_grad():
-        whole = torch.cat((words(torch.tensor([before])), model.watch(clips), words(torch.tensor([after]))), 1)
+        whole = torch.cat((words(torch.tensor([before])), model.visual_tokens(clips), words(torch.tensor([after]))), 1)
         expected = model.language(inputs_embeds=whole).logits[0, -1]
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
@@ -147,7 +147,7 @@ def test_token_reduction_tokens_on_demand(eyes: Path, language: Path, tmp_path: 
         pipe = Pipeline("video-qa", model=home, device="cpu", max_new_tokens=3, **options)
         with pipe.open(picture, fps=10) as session:
             cache = session._fields["conversation"]._cache
-            lengths.append(cache.get_seq_length() - len(pipe.stages[1][1].model.prompt.around("?")[0]))
+            lengths.append(cache.get_seq_length() - len(pipe.stages[1][1].reader.model.prompt.around("?")[0]))
             assert session.ask("what?").question == "what?"
     whole = 2 * (8 * 16 + 25)
     assert lengths == [whole, 2 * round(whole / 8), 2 * (16 + 25), 16 + 25]

@@ -115,13 +115,13 @@ def test_weights_of_another_shape(tmp_path: Path, checkpoint: Callable[[str], Pa
 
 def test_out_of_memory(checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = Pipeline("video-qa", model=checkpoint("llava_onevision"), device="cpu")
-    model = pipe.stages[1][1].chat.model
+    model = pipe.stages[1][1].reader.chat.model
 
     def full(*arguments: Any, **options: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB")
 
     monkeypatch.setattr(type(model), "forward", full)
-    pipe.stages[1][1].chat.takes = {"cache"}
+    pipe.stages[1][1].reader.chat.takes = {"cache"}
     with pytest.raises(OutOfMemory, match=r"tokens\. Look at less \(max_frames=16.*quantize="):
         pipe(str(make_clip(tmp_path / "clip.mp4")), "what is it?")
     with pytest.raises(OutOfMemory, match="loading"), load.memory_for("loading it"):
@@ -130,14 +130,14 @@ def test_out_of_memory(checkpoint: Callable[[str], Path], tmp_path: Path, monkey
 
 def test_bad_options_are_named(checkpoint: Callable[[str], Path]) -> None:
     folder = checkpoint("llava_onevision")
-    with pytest.raises(RecipeError, match=r"frame_count=3: no stage of hub-qa"):
+    with pytest.raises(RecipeError, match=r"frame_count=3: no stage of video-qa"):
         Pipeline("video-qa", model=folder, frame_count=3)
     with pytest.raises(UnknownName, match=r"quantize 'int2'"):
         Pipeline("video-qa", model=folder, quantize="int2")
     with pytest.raises(InvalidInput, match=r"num_frames must be 1 or more"):
         Pipeline("video-qa", model=folder, num_frames=0)
-    with pytest.raises(InvalidInput, match=r"takes no choices"):
-        Pipeline("video-qa")("clip.mp4", "which?", choices=["a", "b"])
+    with pytest.raises(InvalidInput, match=r"is a chat model, which takes no max_windows; it takes adapter"):
+        Pipeline("video-qa", model=folder, max_windows=3)
 
 
 @pytest.mark.parametrize("task", ["video-qa", "video-captioning", "video-classification"])

@@ -138,7 +138,7 @@ def test_logits_and_words_are_those_of_transformers(family: str, checkpoint: Cal
     found = conversation.logits(QUESTION)
     assert expected.std() > 0.05
     torch.testing.assert_close(found, expected, atol=1e-4 * float(expected.abs().max()), rtol=0)
-    assert answer.text == pipe.stages[1][1].chat.tokenizer.decode(said, skip_special_tokens=True).strip()
+    assert answer.text == pipe.stages[1][1].reader.chat.tokenizer.decode(said, skip_special_tokens=True).strip()
 
 
 TOLD = {

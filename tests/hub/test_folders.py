@@ -16,7 +16,8 @@ from huggingface_hub.errors import RepositoryNotFoundError
 
 from mmvideo import Pipeline, weights
 from mmvideo.errors import InvalidInput, MmvideoError, ModelNotFound, ModelUnavailable, UnsupportedModel, WeightsError
-from mmvideo.hub.resolve import find
+from mmvideo.hub.resolve import resolve
+from mmvideo.stages.readers import ChatReader
 from mmvideo.vlm.composed import Composed, load_language
 from mmvideo.vlm.language_model import LanguageModel
 from tests.hub.checkpoints import TEXT, qwen_tokenizer
@@ -49,7 +50,7 @@ def test_a_path_without_a_folder(name: str, recipe: str, here: Path) -> None:
     with pytest.raises(ModelNotFound):
         weights.folder(name)
     with pytest.raises(ModelNotFound):
-        find(name)
+        resolve(name)
     with pytest.raises(MmvideoError, match="no folder"):
         load_language(name)
 
@@ -92,7 +93,7 @@ def test_a_name_that_may_be_a_folder_or_of_the_hub(here: Path, monkeypatch: pyte
 def test_a_folder_wins_over_the_hub(here: Path, checkpoint: Callable[[str], Path]) -> None:
     shutil.copytree(checkpoint("smolvlm"), here / "own" / "model")
     pipe = Pipeline("video-captioning", model="own/model", device="cpu")
-    assert pipe.recipe.name == "hub-captioning"
+    assert isinstance(pipe.stages[1][1].reader, ChatReader)
 
 
 @pytest.mark.parametrize("adapter", ["./lora", "/no/lora", "~/lora"])

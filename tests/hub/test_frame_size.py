@@ -16,12 +16,12 @@ from PIL import Image
 from mmvideo import Pipeline
 from mmvideo.errors import UnsuitableClip
 from mmvideo.hub.load import LoadOptions
-from mmvideo.hub.resolve import find
+from mmvideo.hub.resolve import resolve
 from mmvideo.jobs import partition
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.media import open_source
-from mmvideo.vlm.chat import ChatModel, Seen
+from mmvideo.vlm.chat import ChatModel, VideoInput
 from mmvideo.vlm.frame_size import UNKNOWN_PIXELS, decoding_size, resizes
 from tests.hub.checkpoints import FAMILIES
 from tests.hub.test_families import FPS, NEEDS_SOUND, QUESTION, SECONDS, Keep, moving, steady, theirs  # noqa: F401
@@ -35,7 +35,7 @@ def calls(prepares: Any) -> Callable[[torch.Tensor], Any]:
 
 
 def light(folder: Path) -> ChatModel:
-    return ChatModel.without_weights(find(str(folder)), LoadOptions())
+    return ChatModel.without_weights(resolve(str(folder)), LoadOptions())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -52,8 +52,8 @@ def test_the_model_is_shown_the_same(family: str, checkpoint: Callable[[str], Pa
         smaller += 1
         with open_source(frames, fps=2) as source:
             ours = source.frames_at(pts.tolist(), size=size, fit="squash").frames
-        whole = chat.prompt("?", Seen(torch.from_numpy(frames).permute(0, 3, 1, 2), pts, count / 2)).tensors
-        found = chat.prompt("?", Seen(ours, pts, count / 2)).tensors
+        whole = chat.prompt("?", VideoInput(torch.from_numpy(frames).permute(0, 3, 1, 2), pts, count / 2)).tensors
+        found = chat.prompt("?", VideoInput(ours, pts, count / 2)).tensors
         assert found.keys() == whole.keys()
         for name, value in whole.items():
             if isinstance(value, torch.Tensor) and "pixel_values" in name:
@@ -76,7 +76,7 @@ def test_logits_are_those_of_transformers_on_the_same_pixels(family: str, checkp
     answer = pipe(large, QUESTION, hook=keep, max_new_tokens=1, **options)
     rows = [round(seconds * FPS) for seconds in answer.seconds_looked_at]
     seen = keep.fields["conversation"].seen.frames
-    size = pipe.stages[1][1].chat.decoding_size(5, 432, 576)
+    size = pipe.stages[1][1].reader.chat.decoding_size(5, 432, 576)
     assert tuple(seen.shape[-2:]) == (size or (432, 576))
     assert size is not None or family == "qwen3_omni_moe", "its processor makes 128 x 28 x 28 pixels or more"
     frames = np.zeros((len(large), *seen.shape[-2:], 3), np.uint8)

@@ -67,7 +67,7 @@ def say_for_ever(pipe: Pipeline, token: int) -> None:
         out.logits[..., token] = 1e4
         return out
 
-    pipe.stages[1][1].chat.model.register_forward_hook(always)
+    pipe.stages[1][1].reader.chat.model.register_forward_hook(always)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -79,7 +79,7 @@ def test_every_way_of_asking_gives_every_field_alike(family: str, checkpoint: Ca
         asked = tuple(zip((one, two), QUESTIONS, strict=True))
         cut = [session.ask(question) for session, question in asked]
         first = [int(session._fields["conversation"].logits(question).argmax()) for session, question in asked]
-        model, ends = pipe.stages[1][1].chat.model, pipe.stages[1][1].chat.ends
+        model, ends = pipe.stages[1][1].reader.chat.model, pipe.stages[1][1].reader.chat.ends
         assert not set(first) & set(ends)
         with monkeypatch.context() as patch:
             patch.setattr(model.generation_config, "eos_token_id", [*ends, *first])
@@ -108,7 +108,7 @@ def test_every_way_of_asking_gives_every_field_alike(family: str, checkpoint: Ca
 def test_a_loop_is_marked(recipe: str, checkpoint: Callable[[str], Path], clips: list[str]) -> None:
     pipe = Pipeline(recipe, model=checkpoint("smolvlm"), device="cpu", dtype="float32", num_frames=2,
                     max_new_tokens=8)
-    tokenizer = pipe.stages[1][1].chat.tokenizer
+    tokenizer = pipe.stages[1][1].reader.chat.tokenizer
     say_for_ever(pipe, tokenizer("ball")["input_ids"][-1])
     texts = QUESTIONS if recipe == "video-qa" else ()
     alone = [pipe(clip, *texts[number:number + 1]) for number, clip in enumerate(clips)]

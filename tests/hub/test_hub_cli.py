@@ -25,7 +25,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def test_ask_with_a_chat_model(checkpoint: Callable[[str], Path], tmp_path: Path,
                                capsys: pytest.CaptureFixture[str]) -> None:
     clip, model = str(make_clip(tmp_path / "clip.mp4")), str(checkpoint("qwen3_vl"))
-    given = ("ask", clip, "what is it?", "--model", model, "--device", "cpu", "--set", "watch.num_frames=4",
+    given = ("ask", clip, "what is it?", "--model", model, "--device", "cpu", "--set", "encode_video.num_frames=4",
              "--max-new-tokens", "6")
     code, out, _ = run(capsys, *given, "--json")
     answer = json.loads(out)

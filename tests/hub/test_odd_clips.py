@@ -20,10 +20,10 @@ from mmvideo.errors import InvalidInput, OutOfMemory, UnsuitableClip, VideoDecod
 from mmvideo.flow.opencv import DIS
 from mmvideo.hub.classifier import HubClassifier
 from mmvideo.hub.load import LoadOptions
-from mmvideo.hub.resolve import find
+from mmvideo.hub.resolve import resolve
 from mmvideo.jobs import JobOptions, run_job
 from mmvideo.registry import find as part
-from mmvideo.vlm.chat import ChatModel, Seen
+from mmvideo.vlm.chat import ChatModel, VideoInput
 from tests.hub.checkpoints import FAMILIES
 from tests.hub.test_classifiers import FAMILIES as CLASSIFIERS
 from tests.tiny import make_clip
@@ -36,13 +36,13 @@ ODD = ((1, 72, 96), (4, 16, 4000), (2, 2000, 1), (3, 1, 2000), (1, 1, 1), (3, 3,
 """Frames, height and width."""
 
 
-def seen(count: int, height: int, width: int) -> Seen:
+def seen(count: int, height: int, width: int) -> VideoInput:
     frames = torch.randint(0, 256, (count, 3, height, width), generator=torch.Generator().manual_seed(0))
-    return Seen(frames.to(torch.uint8), torch.arange(count).double() / 2, count / 2, source="odd.mp4")
+    return VideoInput(frames.to(torch.uint8), torch.arange(count).double() / 2, count / 2, source="odd.mp4")
 
 
 def light(folder: Path) -> ChatModel:
-    return ChatModel.without_weights(find(str(folder)), LoadOptions())
+    return ChatModel.without_weights(resolve(str(folder)), LoadOptions())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -63,7 +63,7 @@ def test_a_processor_takes_a_clip_or_says_which_it_does_not(family: str, checkpo
 @pytest.mark.parametrize("family", IN_PAIRS)
 def test_a_single_frame_is_given_twice_at_its_own_time(family: str, checkpoint: Callable[[str], Path]) -> None:
     chat, one = light(checkpoint(family)), seen(1, 72, 96)
-    twice = Seen(one.frames.repeat(2, 1, 1, 1), one.pts_seconds.repeat(2), one.duration_seconds)
+    twice = VideoInput(one.frames.repeat(2, 1, 1, 1), one.pts_seconds.repeat(2), one.duration_seconds)
     found, expected = chat.prompt("?", one), chat.prompt("?", twice)
     assert found.tensors.keys() == expected.tensors.keys()
     for name, value in expected.tensors.items():
@@ -103,8 +103,8 @@ def test_call_map_command_and_job_go_on_after_such_a_clip(checkpoint: Callable[[
     assert isinstance(thin, UnsuitableClip)
     assert good.usage.completion_tokens
     with pytest.raises(SystemExit) as stopped:
-        main(["caption", *odd, "--model", model, "--device", "cpu", "--json", "--set", "watch.num_frames=2",
-              "--set", "narrate.max_new_tokens=2"])
+        main(["caption", *odd, "--model", model, "--device", "cpu", "--json", "--set", "encode_video.num_frames=2",
+              "--set", "caption.max_new_tokens=2"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["type"] for line in lines] == ["UnsuitableClip", "Caption"]
     assert stopped.value.code == UnsuitableClip.exit_code
@@ -167,7 +167,7 @@ def test_classifiers_of_the_hub(family: str, tmp_path: Path) -> None:
     model, prepares = CLASSIFIERS[family]()
     model.save_pretrained(tmp_path)
     prepares.save_pretrained(tmp_path)
-    classifier = HubClassifier.from_pretrained(find(tmp_path), torch.device("cpu"), LoadOptions(dtype="float32"))
+    classifier = HubClassifier.from_pretrained(resolve(tmp_path), torch.device("cpu"), LoadOptions(dtype="float32"))
     for _, height, width in ODD:
         assert classifier.logits(seen(8, height, width).frames[None]).isfinite().all()
     if family == "vjepa2":  # takes any number of frames

@@ -21,7 +21,7 @@ from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput
 from mmvideo.media import open_source
 from mmvideo.serving.request import Rules, read_request
-from mmvideo.vlm.embedded_prompt import embedded_prompt
+from mmvideo.vlm.prompt import closed_prompt
 from tests.tiny import make_clip
 
 openai = pytest.importorskip("openai")
@@ -125,7 +125,7 @@ def test_tokens_are_counted(client: Any, pipe: Pipeline, clip: Path) -> None:
         seen = stage(media=media)["conversation"].seen
     given = {"model": pipe.model, "messages": about(str(clip), "what is it?"), "max_tokens": 3}
     said = ask(**given)
-    whole = stage.chat.prompt("what is it?", seen)
+    whole = stage.reader.chat.prompt("what is it?", seen)
     assert said.usage.prompt_tokens == whole.tensors["input_ids"].shape[1] > whole.num_seen_tokens > 0
     assert said.usage.completion_tokens == 3
     assert said.usage.total_tokens == said.usage.prompt_tokens + 3
@@ -259,20 +259,20 @@ def test_a_full_queue_says_so_and_empties(pipe: Pipeline, clip: Path, monkeypatc
     server.should_exit = True
 
 
-def test_a_later_question_finds_the_video_read(address: str, client: Any, pipe: Pipeline, clip: Path) -> None:
-    stage, calls = pipe.stages[1][1], []
-    read_video = stage._read
+def test_a_later_question_finds_the_video_read(address: str, client: Any, pipe: Pipeline, clip: Path,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, calls = pipe.stages[1][1].reader, []
+    read_video = reader.read
 
     def noting(*given: Any) -> Any:
         calls.append(1)
         return read_video(*given)
 
-    object.__setattr__(stage, "_read", noting)
+    monkeypatch.setattr(reader, "read", noting)
     copy = clip.parent / "again.mp4"
     copy.write_bytes(clip.read_bytes())
     for text in ("what?", "where?", "why?"):
         client.chat.completions.create(model=pipe.model, messages=about(str(copy), text))
-    object.__setattr__(stage, "_read", read_video)
     assert len(calls) == 1
 
 
@@ -302,13 +302,17 @@ def test_the_command_serves_the_embedded_model(clip: Path) -> None:
         pipe = Pipeline("video-qa", device="cpu")
         reply, expected = ask.create(model="toybox-qa", messages=about(str(clip), text)), pipe(str(clip), text)
         assert reply.choices[0].message.content == expected.text
-        language = next(stage for name, stage in pipe.stages if name == "prefill").language
-        words = len(language.tokenizer.tokenize(embedded_prompt(text)))
+        language = dict(pipe.stages)["encode_video"].reader.model
+        words = len(language.tokenizer.tokenize(closed_prompt(text)))
         assert reply.usage.prompt_tokens == len(expected.segments) * (63 + words)
         assert reply.usage.completion_tokens == sum(len(language.tokenizer.tokenize(s.text)) + 1
                                                     for s in expected.segments)
-        with pytest.raises(openai.BadRequestError, match="takes no choices"):
-            ask.create(model="toybox-qa", messages=about(str(clip), text), extra_body={"choices": ["red", "blue"]})
+        chosen = ask.create(model="toybox-qa", messages=about(str(clip), text),
+                            extra_body={"choices": ["red", "blue"]})
+        assert chosen.choices[0].message.content in ("red", "blue")
+        with pytest.raises(openai.BadRequestError, match="takes no history"):
+            ask.create(model="toybox-qa", messages=[
+                *about(str(clip), text), {"role": "assistant", "content": "red"}, {"role": "user", "content": text}])
     finally:
         process.terminate()
         process.wait(20)

@@ -13,7 +13,7 @@ from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.sampling.budget import Budget
 from mmvideo.types import GenerationOptions
-from mmvideo.vlm import generate
+from mmvideo.vlm import kv_cache
 from tests.tiny import make_clip
 
 
@@ -32,7 +32,7 @@ def pipe(checkpoint: Callable[[str], Path]) -> Pipeline:
 def reads(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of tokens of every reading by the language model."""
     lengths: list[int] = []
-    text = pipe.stages[1][1].chat.model.model.language_model
+    text = pipe.stages[1][1].reader.chat.model.model.language_model
     forward = text.forward
 
     def noting(*arguments: object, **named: object) -> object:
@@ -218,6 +218,6 @@ def test_copies_of_a_cache_are_apart() -> None:
 
     cache = DynamicCache()
     cache.update(torch.ones(1, 1, 3, 2), torch.ones(1, 1, 3, 2), 0)
-    other = generate.copied(cache)
+    other = kv_cache.copied(cache)
     other.update(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), 0)
     assert (cache.get_seq_length(), other.get_seq_length()) == (3, 5)

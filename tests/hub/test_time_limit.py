@@ -16,7 +16,8 @@ import torch
 from mmvideo import Pipeline
 from mmvideo.deadline import current, deadline
 from mmvideo.errors import TimeLimitExceeded
-from mmvideo.vlm.batch import Unread, reply_together
+from mmvideo.types import GenerationOptions
+from mmvideo.vlm.batch import UnreadChat, reply_batched
 from tests.tiny import make_clip
 
 SLACK = 3.0
@@ -36,7 +37,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def calls(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Let every step of the model take 0.1 s more; give a list that grows with the steps."""
-    chat = dict(pipe.stages)["watch"].chat
+    chat = dict(pipe.stages)["encode_video"].reader.chat
     forward, found = chat.model.forward, []
 
     @functools.wraps(forward)
@@ -54,7 +55,7 @@ def calls(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]
 @pytest.fixture
 def endless(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the model end no reply."""
-    chat = dict(pipe.stages)["watch"].chat
+    chat = dict(pipe.stages)["encode_video"].reader.chat
     monkeypatch.setattr(chat.model.generation_config, "eos_token_id", [999_999])
 
 
@@ -69,7 +70,7 @@ def stops(call: Callable[[], Any], seconds: float) -> str:
 
 @pytest.mark.usefixtures("endless")
 def test_a_reply_is_stopped(pipe: Pipeline, clip: Path, calls: list[int]) -> None:
-    assert stops(lambda: pipe(str(clip), "what is it?", timeout_seconds=1.5), 1.5) == "reply"
+    assert stops(lambda: pipe(str(clip), "what is it?", timeout_seconds=1.5), 1.5) == "answer"
     assert 3 < len(calls) < 16
 
 
@@ -90,14 +91,14 @@ def test_a_stream_is_stopped_where_it_is_read(pipe: Pipeline, clip: Path, calls:
             assert current() is None
             heard.append(piece)
 
-    assert stops(listen, 1.5 - 0.6) == "reply"  # reading the video took part of it
+    assert stops(listen, 1.5 - 0.6) == "answer"  # reading the video took part of it
     assert heard
     assert stream.result is None
 
 
 @pytest.mark.usefixtures("endless")
 def test_batched_replies_are_stopped_between_tokens(pipe: Pipeline, clip: Path, calls: list[int]) -> None:
-    head, tail = pipe.stages[1][1].halves()
+    head, tail = pipe.stages[1][1].partition()
     head.load(torch.device("cpu"))
     from mmvideo.media import open_source
 
@@ -107,20 +108,21 @@ def test_batched_replies_are_stopped_between_tokens(pipe: Pipeline, clip: Path, 
 
     def generate() -> None:
         with deadline(1.0):
-            reply_together([Unread(tail.chat, prepared)] * 2, ["what is it?"] * 2, size=2, max_new_tokens=100)
+            reply_batched([UnreadChat(tail.reader.chat, prepared)] * 2, [["what is it?"]] * 2,
+                          GenerationOptions(max_new_tokens=100), size=2)
 
     stops(generate, 1.0)
     assert 3 < len(calls) < 12
 
 
 def test_one_pass_is_stopped_between_layers(pipe: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layers = dict(pipe.stages)["watch"].chat.model.model.text_model.layers
+    layers = dict(pipe.stages)["encode_video"].reader.chat.model.model.text_model.layers
     passed: list[int] = []
     for layer in layers:
         monkeypatch.setattr(layer, "forward", lambda *given, _whole=layer.forward, **more: (
             passed.append(1), time.sleep(1.0), _whole(*given, **more))[2])
     assert len(layers) > 1
-    assert stops(lambda: pipe(str(clip), "what is it?", timeout_seconds=0.8), 0.8) == "watch"
+    assert stops(lambda: pipe(str(clip), "what is it?", timeout_seconds=0.8), 0.8) == "encode_video"
     assert len(passed) == 1
 
 

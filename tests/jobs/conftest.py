@@ -41,13 +41,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def captioning(model: Path) -> Pipeline:
     torch.set_num_threads(1)
-    return Pipeline("video-captioning", str(model), "cpu", domain={"head": "test-inside"},
+    return Pipeline("video-captioning", str(model), "cpu", encode_video={"domain": "test-inside"},
                     caption={"max_new_tokens": 6})
 
 
 @pytest.fixture(scope="session")
 def answering(model: Path) -> Pipeline:
-    return Pipeline("video-qa", str(model), "cpu", domain={"head": "test-inside"}, answer={"max_new_tokens": 6})
+    return Pipeline("video-qa", str(model), "cpu", encode_video={"domain": "test-inside"}, answer={"max_new_tokens": 6})
 
 
 @pytest.fixture(scope="session")

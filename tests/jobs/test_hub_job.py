@@ -31,16 +31,18 @@ def test_a_chat_model_reads_clips_together(folder: Path, clips: Path, tmp_path: 
     """The words of single calls; the same rows in another order and beside others; a prompt for each clip."""
     pipe = Pipeline("video-captioning", str(folder), "cpu", dtype="float32", num_frames=2, max_new_tokens=4)
     together: list[int] = []
-    generate = pipe.stages[1][1].chat.model.generate
+    forward = pipe.stages[1][1].reader.chat.model.forward
 
     def noting(**inputs: Any) -> Any:
-        together.append(len(inputs["input_ids"]))
-        return generate(**inputs)
+        if inputs["input_ids"].shape[1] > 1:
+            together.append(len(inputs["input_ids"]))
+        return forward(**inputs)
 
-    monkeypatch.setattr(pipe.stages[1][1].chat.model, "generate", noting)
+    monkeypatch.setattr(pipe.stages[1][1].reader.chat.model, "forward", noting)
     chosen = [clips / f"clip{number:04}.mp4" for number in (0, 1, 3)]
     rows = _rows(pipe, chosen, tmp_path / "job", batch_size=2)
     assert together == [2, 2], "three clips in two batches, the second filled up"
+    monkeypatch.undo()
     for row in rows:
         alone = pipe(row["source"])
         assert row["text"] == alone.text
@@ -55,7 +57,7 @@ def test_a_chat_model_reads_clips_together(folder: Path, clips: Path, tmp_path: 
     (row,) = asked.rows()
     assert row["prompt"] == "Who moves, and where to?"
     narrate = Pipeline("video-captioning", str(folder), "cpu", dtype="float32", num_frames=2, max_new_tokens=4,
-                       narrate={"request": "Who moves, and where to?"})
+                       caption={"request": "Who moves, and where to?"})
     assert row["text"] == narrate(chosen[0]).text
 
 

@@ -67,11 +67,12 @@ def test_classification(few: Path, tmp_path: Path) -> None:
 def test_several_questions_for_every_clip(few: Path, model: Path, tmp_path: Path) -> None:
     asked = ["what happens?", "what color is it?", "what happens next?"]
     code, out, _ = _run("run", "video-qa", few, "--out", tmp_path / "job", "--model", model, "--device", "cpu",
-                        "--set", "domain.head=test-inside", "--set", "answer.max_new_tokens=6", "--workers", "1",
+                        "--set", "encode_video.domain=test-inside", "--set", "answer.max_new_tokens=6",
+                        "--workers", "1",
                         *(part for question in asked for part in ("--question", question)))
     assert code == 0
     assert "2 of 2 done, 0 failed" in out
-    pipe = Pipeline("video-qa", str(model), "cpu", domain={"head": "test-inside"}, answer={"max_new_tokens": 6})
+    pipe = Pipeline("video-qa", str(model), "cpu", encode_video={"domain": "test-inside"}, answer={"max_new_tokens": 6})
     for row in _rows(tmp_path / "job"):
         answers = pipe(row["source"], asked)
         assert [(one["question"], one["text"]) for one in row["answers"]] == [(a.question, a.text) for a in answers]
@@ -79,7 +80,7 @@ def test_several_questions_for_every_clip(few: Path, model: Path, tmp_path: Path
                                                                               abs=2e-4)
         assert row["questions"] == asked
     code, _, error = _run("run", "video-qa", few, "--out", tmp_path / "none", "--model", model, "--device", "cpu",
-                          "--set", "domain.head=test-inside")
+                          "--set", "encode_video.domain=test-inside")
     assert (code, (tmp_path / "none").exists()) == (2, False)
     assert "--question" in error
 
@@ -125,7 +126,8 @@ def test_a_job_from_the_command_line_from_failure_to_mended(few: Path, model: Pa
     home.mkdir()
     (home / "good.mp4").write_bytes((few / "clip0.mp4").read_bytes())
     (home / "bad.mp4").write_text("not a film")
-    command = ("caption", home, "--out", job, "--model", model, "--device", "cpu", "--set", "domain.head=test-inside",
+    command = ("caption", home, "--out", job, "--model", model, "--device", "cpu",
+               "--set", "encode_video.domain=test-inside",
                "--set", "caption.max_new_tokens=6", "--workers", "1")
     code, out, error = _run(*command)
     assert code == 8
@@ -169,7 +171,7 @@ def test_what_cannot_run_is_said_with_an_exit_code(arguments: tuple[str, ...], c
                                                    model: Path, tmp_path: Path) -> None:
     filled = [one.format(clips=few, job=tmp_path / "job") for one in arguments]
     if arguments[:2] == ("run", "video-captioning"):
-        filled += ["--model", str(model), "--set", "domain.head=test-inside", "--device", "cpu"]
+        filled += ["--model", str(model), "--set", "encode_video.domain=test-inside", "--device", "cpu"]
     found, _, error = _run(*filled)
     assert found == code
     assert words in error
@@ -202,7 +204,7 @@ def test_map_takes_a_folder_of_clips_for_its_clips(captioning: Pipeline, few: Pa
 
 def test_dry_run_from_the_command_line(few: Path, model: Path, tmp_path: Path) -> None:
     command = ("caption", few, "--out", tmp_path / "job", "--model", model, "--device", "cpu", "--set",
-               "domain.head=test-inside", "--dry-run")
+               "encode_video.domain=test-inside", "--dry-run")
     code, out, _ = _run(*command)
     assert (code, out) == (0, "2 clips: 2 new\n")
     code, out, _ = _run(*command, "--json")

@@ -16,7 +16,7 @@ def test_every_kind_of_damage_is_named(model: Path, tmp_path: Path, benchmark: C
     poison = benchmark("jobs_poison")
     with poison.unruly(), poison.endless_stream() as stream:
         manifest = poison.make(tmp_path / "clips", 5, 1, stream)
-        pipeline = Pipeline("video-captioning", str(model), "cpu", domain={"head": "test-inside"},
+        pipeline = Pipeline("video-captioning", str(model), "cpu", encode_video={"domain": "test-inside"},
                             caption={"max_new_tokens": 4})
         summary = poison.run(pipeline, manifest, tmp_path / "job", timeout_seconds=6.0)
     found = poison.verdict(summary)

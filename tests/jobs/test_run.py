@@ -76,7 +76,7 @@ def test_other_settings_are_another_job_and_old_rows_are_kept(model: Path, capti
                                                               tmp_path: Path) -> None:
     some = [clips / f"clip{n:04}.mp4" for n in range(3)]
     run_job(captioning, some, tmp_path / "job")
-    longer = Pipeline("video-captioning", str(model), "cpu", domain={"head": "test-inside"},
+    longer = Pipeline("video-captioning", str(model), "cpu", encode_video={"domain": "test-inside"},
                       caption={"max_new_tokens": 2})
     changed = run_job(longer, some, tmp_path / "job")
     assert (changed.done_now, changed.reused) == (3, 0)

@@ -33,7 +33,7 @@ def home(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pipe(model: Path) -> Iterator[Pipeline]:
     with lingering.lingering():
-        yield Pipeline("video-captioning", str(model), "cpu", domain={"head": "test-inside"},
+        yield Pipeline("video-captioning", str(model), "cpu", encode_video={"domain": "test-inside"},
                        caption={"max_new_tokens": 6})
 
 

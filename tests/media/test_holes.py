@@ -20,7 +20,7 @@ from mmvideo.sampling import at_fps, uniform, windows
 from mmvideo.sampling.gather import TimeSpan, sound_of
 from mmvideo.sampling.windows import MAX_WINDOWS
 from mmvideo.stages.base import Stage
-from mmvideo.stages.sample import SampleShots
+from mmvideo.stages.sample import Sample
 from mmvideo.stages.separate import Hear
 from mmvideo.types import Audio
 
@@ -113,7 +113,7 @@ def test_windows_are_no_more_than_an_hour_unless_asked_for() -> None:
 
 
 def sample_shots(**options) -> Stage:
-    return SampleShots.from_options({"sampler": "windows", "size": 4, "num_frames": 1, **options}, "here")
+    return Sample.from_options({"sampler": "windows", "size": 4, "num_frames": 1, **options}, "here")
 
 
 def test_the_windows_of_all_shots_are_within_one_limit(tmp_path) -> None:

@@ -11,7 +11,7 @@ from mmvideo.media import open_source
 from mmvideo.sampling.budget import Budget
 from mmvideo.sampling.shots import find_cuts
 from mmvideo.stages.read import Read, VideoRequest
-from mmvideo.stages.sample import Sample, SampleShots, Shots
+from mmvideo.stages.sample import Sample, Shots
 from mmvideo.stages.separate import Hear
 from mmvideo.types import Audio, GenerationOptions
 
@@ -37,13 +37,13 @@ def test_samplers_within_stages(name, value):
     with pytest.raises(InvalidInput, match=name):
         Sample.from_options(options, "here")(media=source())
     with pytest.raises(InvalidInput, match=name):
-        SampleShots.from_options(options, "here")(media=source(), shots=((0.0, 1.0), (1.0, 2.0)))
+        Sample.from_options(options, "here")(media=source(), shots=((0.0, 1.0), (1.0, 2.0)))
 
 
 @pytest.mark.parametrize("value", ["2", float("nan"), float("inf"), -1, [2]], ids=repr)
 def test_other_stages(value):
     for stage, rest in ((Shots(min_seconds=value), {}), (Hear(max_seconds=value), {}),
-                        (SampleShots(sampler="windows", size=8, min_window_seconds=value), {"shots": ((0.0, 1.0),)})):
+                        (Sample(sampler="windows", size=8, min_window_seconds=value), {"shots": ((0.0, 1.0),)})):
         with pytest.raises(InvalidInput):
             stage(media=source(), **rest)
     for name in ("threshold", "ratio"):

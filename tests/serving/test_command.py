@@ -74,7 +74,7 @@ def test_it_ends_while_a_reply_is_written(
     config["text_config"]["max_position_embeddings"] = 2_000_000
     (model / "config.json").write_text(json.dumps(config))
     server = command("--model", str(model), "--allow", str(clip.parent), "--max-new-tokens", "1000000",
-                     "--set", "watch.num_frames=4", HF_HUB_OFFLINE="1")
+                     "--set", "encode_video.num_frames=4", HF_HUB_OFFLINE="1")
     endless = about(clip, "what?", max_tokens=1_000_000, response_format={"type": "json_schema", "json_schema": {
         "schema": {"type": "string", "minLength": 1_000_000}}})
     running, waiting = ask_beside(server, endless), ask_beside(server, about(clip, "what?"))

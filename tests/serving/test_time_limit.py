@@ -81,10 +81,10 @@ def test_a_video_that_is_read_stays_so_when_a_question_takes_too_long(
     opened: list[Any] = []
     open_ = pipe.open
     monkeypatch.setattr(pipe, "open", lambda video, **rest: opened.append(video) or open_(video, **rest))
-    language = dict(pipe.stages)["prefill"].language
-    forward = language.model.forward
+    language = dict(pipe.stages)["encode_video"].reader.model.language
+    forward = language.forward
     with monkeypatch.context() as slower:
-        slower.setattr(language.model, "forward", lambda **given: time.sleep(LIMIT) or forward(**given))
+        slower.setattr(language, "forward", lambda **given: time.sleep(LIMIT) or forward(**given))
         assert call(port, about(clip, "does it bounce?"))[0] == 504
     assert call(port, about(clip, "does it bounce?"))[0] == 200
     assert opened == []

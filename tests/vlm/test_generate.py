@@ -12,7 +12,7 @@ from transformers import TopPLogitsWarper
 from mmvideo.errors import InvalidInput
 from mmvideo.types import GenerationOptions
 from mmvideo.vlm.conversation import Conversation
-from mmvideo.vlm.generate import until, write
+from mmvideo.vlm.generate import generate, until
 
 VOCABULARY = 12
 LOGITS = torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(5)) * 2
@@ -20,9 +20,9 @@ LOGITS = torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(5)) * 2
 
 def drawn(**generation: object) -> list[int]:
     """Write tokens that all follow from the same logits; return them."""
-    steps = write(lambda ids: LOGITS.expand(1, ids.shape[1], VOCABULARY), torch.zeros(1, 1, dtype=torch.long),
+    steps = generate(lambda ids: LOGITS.expand(1, ids.shape[1], VOCABULARY), torch.zeros(1, 1, dtype=torch.long),
                   GenerationOptions(**generation), tokenizer=None, ends=())
-    return list(steps)[-1].ids
+    return list(steps)[-1][0].ids
 
 
 @pytest.mark.parametrize("top_p", [0.3, 0.6, 0.9])

@@ -8,9 +8,10 @@ import torch
 from mmvideo.errors import WeightsError
 from mmvideo.toybox.training.batches import Dialogue
 from mmvideo.toybox.training.parts import Sizes, answers, new_language
-from mmvideo.vlm.embedded_prompt import embedded_prompt
+from mmvideo.types import GenerationOptions
 from mmvideo.vlm.kv_cache import cache_of, with_cache
 from mmvideo.vlm.language_model import LanguageModel
+from mmvideo.vlm.prompt import WORDS, Prompt, closed_prompt
 
 QUESTIONS = ("what color is the ball?", "what happens next?", "how many toys are there?")
 
@@ -28,7 +29,7 @@ def language() -> LanguageModel:
 @torch.no_grad()
 def greedy_without_cache(language: LanguageModel, embeddings: torch.Tensor, question: str, longest: int) -> str:
     """The slow way: the whole sequence again for every token."""
-    ids = language.tokenizer(embedded_prompt(question), add_special_tokens=False, return_tensors="pt")["input_ids"]
+    ids = language.tokenizer(closed_prompt(question), add_special_tokens=False, return_tensors="pt")["input_ids"]
     embed = language.model.get_input_embeddings()
     said: list[int] = []
     for _ in range(longest):
@@ -42,7 +43,8 @@ def greedy_without_cache(language: LanguageModel, embeddings: torch.Tensor, ques
 
 def test_a_batched_session_says_what_the_slow_way_says(language: LanguageModel) -> None:
     embeddings = torch.randn(2, 5, language.dim, generator=torch.Generator().manual_seed(2))
-    replies = language.open(embeddings).reply([q for _ in range(2) for q in QUESTIONS], max_new_tokens=6)
+    replies = language.open(embeddings).replies([q for _ in range(2) for q in QUESTIONS],
+                                                GenerationOptions(max_new_tokens=6))
     expected = [greedy_without_cache(language, embeddings[b: b + 1], q, 6) for b in range(2) for q in QUESTIONS]
     squeezed = [" ".join(r.text.split()) for r in replies]
     for said, slow in zip(squeezed, expected, strict=True):
@@ -55,22 +57,24 @@ def test_a_batched_session_says_what_the_slow_way_says(language: LanguageModel) 
 
 def test_a_session_can_be_asked_again(language: LanguageModel) -> None:
     session = language.open(torch.randn(1, 5, language.dim, generator=torch.Generator().manual_seed(3)))
-    first = session.reply(QUESTIONS[:1], max_new_tokens=5)
-    session.reply(QUESTIONS, max_new_tokens=5)
-    assert session.reply(QUESTIONS[:1], max_new_tokens=5) == first
-    assert session.reply([]) == []
+    first = session.replies(QUESTIONS[:1], GenerationOptions(max_new_tokens=5))
+    session.replies(QUESTIONS, GenerationOptions(max_new_tokens=5))
+    assert session.replies(QUESTIONS[:1], GenerationOptions(max_new_tokens=5)) == first
+    assert session.replies([]) == []
 
 
 def test_unknown_words_are_named(language: LanguageModel) -> None:
-    assert language.unknown_words("What color is the giraffe, please?") == ("giraffe",)
-    assert language.unknown_words("what happens next?") == ()
+    prompt = Prompt(language.tokenizer, WORDS)
+    assert prompt.unknown_words("What color is the giraffe, please?") == ("giraffe",)
+    assert prompt.unknown_words("what happens next?") == ()
+    assert Prompt(language.tokenizer).unknown_words("giraffe") == (), "an open vocabulary"
 
 
 def test_saving_and_strict_loading(language: LanguageModel, tmp_path) -> None:
     language.save_pretrained(tmp_path)
     again = LanguageModel.from_pretrained(tmp_path)
     embeddings = torch.randn(1, 5, language.dim)
-    (said,), (expected,) = (lm.generate(embeddings, QUESTIONS[:1]) for lm in (again, language))
+    (said,), (expected,) = (lm.open(embeddings).replies(QUESTIONS[:1]) for lm in (again, language))
     assert said.text == expected.text
     assert said.confidence == pytest.approx(expected.confidence, rel=1e-4)
     (tmp_path / "model.safetensors").unlink()
@@ -95,7 +99,7 @@ def test_keys_and_values_go_in_under_the_name_of_the_installed_transformers(
     logging.warning_once.cache_clear()
     logging.get_logger("transformers").addHandler(caplog.handler)
     try:
-        language.open(torch.randn(1, 3, language.dim)).reply(["what color is the ball?"])
+        language.open(torch.randn(1, 3, language.dim)).replies(["what color is the ball?"])
         embeddings, ids = torch.randn(2, 3, language.dim), torch.ones(2, 4, dtype=torch.long)
         answers(language.model, embeddings, [Dialogue(torch.tensor([0, 1]), ids, torch.ones_like(ids), ids, [])])
     finally:

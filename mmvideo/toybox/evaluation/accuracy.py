@@ -28,9 +28,10 @@ from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.vocabulary import LEVELS, SPLITS
 from mmvideo.toybox.world import World
 from mmvideo.training import checks
-from mmvideo.vlm.embedded_prompt import CAPTION_REQUEST
+from mmvideo.types import GenerationOptions
 from mmvideo.vlm.language_model import LanguageModel
 from mmvideo.vlm.projectors.resampler import Resampler
+from mmvideo.vlm.prompt import CAPTION_REQUEST
 
 VIEWS = ("full", "single-frame", "deaf", "blind")
 """full: as a user has it; single-frame: the middle frame repeated; deaf: no sound track; blind: the question only."""
@@ -154,7 +155,7 @@ class Model:
         tokens = self.projector(self.encoder(frames, audio))
         most = max(map(len, questions))
         padded = [q for row in questions for q in (row + row[-1:] * (most - len(row)))]
-        said = self.language.open(tokens).reply(padded, max_new_tokens=longest)
+        said = self.language.open(tokens).replies(padded, GenerationOptions(max_new_tokens=longest))
         return [[said[b * most + i].text for i in range(len(row))] for b, row in enumerate(questions)]
 
 

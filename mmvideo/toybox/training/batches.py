@@ -17,7 +17,7 @@ from mmvideo.toybox.questions import Question, ask_questions
 from mmvideo.toybox.render import render_world
 from mmvideo.toybox.spec import sample_scene, split_seed
 from mmvideo.toybox.world import World
-from mmvideo.vlm.embedded_prompt import CAPTION_REQUEST, embedded_prompt
+from mmvideo.vlm.prompt import CAPTION_REQUEST, closed_prompt
 
 SILENT_SHARE = 0.08
 """Clips given without a sound track, so that absence and silence stay different things."""
@@ -124,7 +124,7 @@ class Dialogue:
 def tokenize_questions(questions: list[list[Question]], tokenizer, *, buckets: int = 6) -> list[Dialogue]:
     """Lay out `<question> text <answer> reply <eos>` for every question, bucketed by length to save padding."""
     flat = [(b, q) for b, row in enumerate(questions) for q in row]
-    prompts = tokenizer([embedded_prompt(q.text) for _, q in flat], add_special_tokens=False)["input_ids"]
+    prompts = tokenizer([closed_prompt(q.text) for _, q in flat], add_special_tokens=False)["input_ids"]
     answers = tokenizer([q.answer for _, q in flat], add_special_tokens=False)["input_ids"]
     rows = [(b, q, p, p + a + [tokenizer.eos_token_id])
             for (b, q), p, a in zip(flat, prompts, answers, strict=True)]

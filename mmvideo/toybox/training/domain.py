@@ -14,6 +14,7 @@ from torch import Tensor
 from mmvideo import weights
 from mmvideo.heads.domain import DomainHead, statistics
 from mmvideo.toybox.encoder import ToyboxAV
+from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.toybox.training.batches import draw_batch
 from mmvideo.toybox.training.outside import outside_clips
 
@@ -49,6 +50,7 @@ def fit_domain(model: Path, *, num: int = 3000, num_outside: int | None = None, 
     head = DomainHead(dim=encoder.dim, contrast=True)
     head.fit(collect("train", num), collect("validation", num // 3), outside, keep=keep)
     head.save_pretrained(model / "domain")
+    toybox_parts.write_model_config(model)
     return head
 
 

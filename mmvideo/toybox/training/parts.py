@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.nn import facts as nf
+from mmvideo.sampling.windows import MAX_WINDOWS
 from mmvideo.toybox import words
 from mmvideo.toybox.encoder import ToyboxAV
 from mmvideo.toybox.facts import FIELDS, NUM_BINS, NUM_SLOTS
@@ -18,9 +19,11 @@ from mmvideo.toybox.tokenizer import build_tokenizer
 from mmvideo.toybox.training.batches import Dialogue
 from mmvideo.training import checks
 from mmvideo.training.resume import digest
+from mmvideo.vlm.composed import SEPARATE, ClipSpec, write_config
 from mmvideo.vlm.kv_cache import cache_of, with_cache
 from mmvideo.vlm.language_model import LanguageModel
 from mmvideo.vlm.projectors.resampler import ConceptEmbedding, Resampler
+from mmvideo.vlm.prompt import WORDS
 
 DIM_LLM = 192
 
@@ -144,10 +147,22 @@ def compose(perception: Path, language: Path) -> tuple[ToyboxAV, Resampler, Lang
 
 
 def save_parts(folder: Path, encoder: ToyboxAV, resampler: Resampler, language: LanguageModel) -> None:
-    """Save a model's three parts; the encoder and the projector in float16."""
+    """Save a composed model of three parts; the encoder and the projector in float16."""
     encoder.save_pretrained(folder / "encoder", half=True)
     resampler.save_pretrained(folder / "projector", half=True)
     language.save_pretrained(folder / "language")
+    write_model_config(folder)
+
+
+def write_model_config(folder: Path) -> None:
+    """Write the config.json of a composed model over the parts that a folder holds."""
+    seen = ToyboxAV.from_pretrained(folder / "encoder").config
+    parts = {"encoder": "toybox-av", "projector": "resampler"}
+    if (folder / "domain").is_dir():
+        parts["domain"] = "domain"
+    size, rate = seen["image_size"], seen["sample_rate"]
+    write_config(folder, parts, ClipSpec(seen["num_frames"], size, size, seen["seconds"], MAX_WINDOWS, rate), WORDS,
+                 SEPARATE, max_new_tokens=64)
 
 
 def answers(language: nn.Module, embeddings: Tensor, dialogues: list[Dialogue]) -> tuple[Tensor, list[Tensor]]:

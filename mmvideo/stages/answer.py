@@ -1,0 +1,270 @@
+"""Stages `answer` and `caption`: a model that has read a video answers questions about it, or describes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from mmvideo.errors import InvalidInput
+from mmvideo.results import Answer, Caption, Usage
+from mmvideo.sampling.gather import TimeSpan
+from mmvideo.stages.base import Stage, looked_at
+from mmvideo.stages.readers import open_conversation
+from mmvideo.stages.suggestion import suggestion
+from mmvideo.types import NOT_JUDGED, Clips, Domain, GenerationOptions, Segment
+from mmvideo.vlm.batch import Unread, reply_batched
+from mmvideo.vlm.conversation import Conversation
+from mmvideo.vlm.generate import Generated
+
+_ABOUT_WHAT_COMES = re.compile(
+    r"\b(next|will|going to|about to|afterwards?|after (this|that|the (clip|video|end)))\b", re.IGNORECASE)
+
+RULE_NEXT = "each window was asked; the last one answers what happens next"
+RULE_SURE = "each window was asked; the surest one within the domain answers"
+RULE_ONE = "one window, one answer"
+RULE_WHOLE = "one reading of all frames"
+RULE_CAPTION = "one caption a window"
+
+
+@dataclass(kw_only=True)
+class Speak(Stage):
+    """What the two stages share."""
+
+    max_new_tokens: int | None = None
+    """The longest reply where the caller sets none; null for the model's own number."""
+
+    def options(self, given: GenerationOptions, conversation: Any) -> GenerationOptions:
+        """Set the longest reply where the caller has not."""
+        longest = given.max_new_tokens or self.max_new_tokens or conversation.max_new_tokens
+        return replace(given, max_new_tokens=longest)
+
+    def replies(self, items: Sequence[tuple[Mapping[str, Any], Sequence[str], GenerationOptions]], size: int
+                ) -> list[list[list[Generated]]]:
+        """Reply to questions about several videos, those together that can go through the model so.
+
+        Args:
+            items: for each video its fields, its questions and the options of their replies.
+
+        Returns:
+            For each video and question the replies of all its windows, or the only one.
+        """
+        found: dict[int, list[list[Generated]]] = {}
+        groups: dict[GenerationOptions, list[int]] = {}
+        for number, (fields, questions, options) in enumerate(items):
+            plain = GenerationOptions(max_new_tokens=options.max_new_tokens, seed=options.seed)
+            if isinstance(fields["conversation"], Unread) and options == plain:
+                groups.setdefault(replace(options, seed=None), []).append(number)
+            else:
+                conversation, spans = open_conversation(fields["conversation"]), fields["spans"]
+                found[number] = [_replies(conversation, spans, question, options) for question in questions]
+        for options, numbers in groups.items():
+            told = reply_batched([items[n][0]["conversation"] for n in numbers], [items[n][1] for n in numbers],
+                                 options, size=size)
+            for number, said in zip(numbers, told, strict=True):
+                count = len(items[number][1])
+                found[number] = [said[place::count] for place in range(count)]
+        return [found[number] for number in range(len(items))]
+
+
+def _replies(conversation: Conversation, spans: Sequence[TimeSpan], question: str, options: GenerationOptions
+             ) -> list[Generated]:
+    """Ask every window one question, or the one conversation about all of them."""
+    if not spans:
+        return [conversation.reply(question, options)]
+    if options.choices:
+        return [conversation.row(number).choose(question, options)[0] for number in range(len(spans))]
+    return conversation.replies([question] * len(spans), options)
+
+
+@dataclass(kw_only=True)
+class AnswerQuestions(Speak):
+    """Answer every question about the video.
+
+    Where a model is asked about each window by itself, one of the answers is kept by a stated rule (`pick`).
+    """
+
+    needs: ClassVar = ("conversation", "clips", "spans", "domains", "text", "generation")
+    gives: ClassVar = ("answers",)
+
+    def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
+        """Refuse several questions at once in a stream."""
+        if generation.stream and len(texts) > 1:
+            raise InvalidInput("stream=True takes one question at a time.")
+
+    def __call__(self, *, conversation: Conversation, clips: Clips, spans: Sequence[TimeSpan],
+                 domains: Sequence[Domain], text: Sequence[str], generation: GenerationOptions) -> dict[str, Any]:
+        """Return one Answer a question; for `stream`, an iterator that gives the pieces and then the Answer.
+
+        Args:
+            text: the R questions; each of the B windows of `spans` is asked all of them in one batch.
+
+        Raises:
+            OutOfMemory: the reply does not fit into memory.
+        """
+        fields = {"conversation": conversation, "clips": clips, "spans": spans, "domains": domains}
+        options = self.options(generation, conversation)
+        if options.stream:
+            if not spans:
+                conversation.check_room(text[0], options)
+            return {"answers": _pieces(fields, text[0], options)}
+        if spans and not options.choices:
+            said = conversation.replies(list(text) * len(spans), options)
+            told = [said[number::len(text)] for number in range(len(text))]
+            return {"answers": tuple(_answer(question, replies, fields)
+                                     for question, replies in zip(text, told, strict=True))}
+        return {"answers": tuple(_asked(fields, question, options) for question in text)}
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Ask several videos their questions, `size` rows of the model in one pass."""
+        asked = [(fields, fields["text"], self.options(fields["generation"], fields["conversation"]))
+                 for fields in items]
+        return [{"answers": tuple(_answer(question, replies, fields)
+                                  for question, replies in zip(questions, said, strict=True))}
+                for (fields, questions, _), said in zip(asked, self.replies(asked, size), strict=True)]
+
+
+def _asked(fields: Mapping[str, Any], question: str, options: GenerationOptions) -> Answer:
+    """Ask one question; of the choices of a whole video, name the likelihood of each."""
+    conversation, spans = fields["conversation"], fields["spans"]
+    if not options.choices or spans:
+        return _answer(question, _replies(conversation, spans, question, options), fields)
+    ranked = conversation.choose(question, options)
+    others = "; choices by likelihood: " + ", ".join(f"{r.text} {r.confidence:.0%}" for r in ranked)
+    return _answer(question, ranked[:1], fields, others)
+
+
+def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any], others: str = "") -> Answer:
+    """Keep one of the replies of all windows to a question."""
+    clips, spans, domains = fields["clips"], fields["spans"], fields["domains"]
+    kept, rule = pick(question, [s.confidence for s in said], [bool(d) for d in domains]) if spans else (0, RULE_WHOLE)
+    reply = said[kept]
+    domain = domains[kept] if domains else NOT_JUDGED
+    if reply.unknown_words:
+        domain = _outside(domain, question, reply.unknown_words)
+    if domain.outside:
+        domain = replace(domain, suggestion=suggestion("video-qa", question))
+    return Answer(
+        question=question, text=reply.text, confidence=reply.confidence, in_domain=domain,
+        seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {rule}{others}", segments=segments_of(spans, said),
+        **written(said, spans, notes=clips.notes), finished=reply.finished, looped=bool(reply.repeats))
+
+
+def _outside(domain: Domain, question: str, unknown_words: Sequence[str]) -> Domain:
+    words = ", ".join(repr(word) for word in unknown_words)
+    unknown = f"the question has words that the model never saw: {words}"
+    return Domain(False, f"{domain.reason}; {unknown}" if domain.outside else unknown, score=domain.score)
+
+
+def _pieces(fields: Mapping[str, Any], question: str, options: GenerationOptions) -> Iterator[str | Answer]:
+    """Yield what each token adds, whole characters only, and last the Answer.
+
+    Among choices, and where each window is asked by itself, the answer is known only when all is done: one piece.
+    """
+    conversation = fields["conversation"]
+    if options.choices or fields["spans"]:
+        answer = _asked(fields, question, options)
+        yield answer.text
+        yield answer
+        return
+    told, reply = "", None
+    for reply in conversation.write(question, options):
+        if reply.text.startswith(told) and len(reply.text) > len(told) and not reply.text.endswith("�"):
+            yield reply.text[len(told):]
+            told = reply.text
+    if reply is not None and reply.text != told and reply.text.startswith(told):
+        yield reply.text[len(told):]
+    yield _answer(question, [reply], fields)
+
+
+def pick(question: str, confidences: Sequence[float], inside: Sequence[bool]) -> tuple[int, str]:
+    """Choose which window's answer is kept.
+
+    Returns:
+        The window's index and the rule in words: the last window for a question about what comes next, else the
+        surest of those within the domain (of all, if none is).
+    """
+    if len(confidences) == 1:
+        return 0, RULE_ONE
+    if _ABOUT_WHAT_COMES.search(question):
+        return len(confidences) - 1, RULE_NEXT
+    allowed = [i for i, known in enumerate(inside) if known] or list(range(len(confidences)))
+    return max(allowed, key=lambda i: confidences[i]), RULE_SURE
+
+
+def written(said: Sequence[Generated], spans: Sequence[TimeSpan] = (), *, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a result says about how the replies of one or more windows were written.
+
+    Args:
+        spans: of the windows; none where one reply is about the whole video.
+        notes: what was done otherwise than asked; warnings too.
+    """
+    warnings = list(notes)
+    for number, reply in enumerate(said):
+        if reply.repeats:
+            where = f" in {spans[number].start_seconds:.1f}-{spans[number].end_seconds:.1f} s" if spans else ""
+            warnings.append(f"the reply{where} repeated {reply.repeats!r} until it was cut at {reply.num_written} "
+                            "tokens")
+    return {"usage": Usage(sum(s.num_read for s in said), sum(s.num_written for s in said)),
+            "warnings": tuple(warnings)}
+
+
+def segments_of(spans: Sequence[TimeSpan], said: Sequence[Generated]) -> tuple[Segment, ...]:
+    """Put each window's words on its span of time; nothing where one reply is about the whole video."""
+    return tuple(Segment(span.start_seconds, span.end_seconds, reply.text, reply.confidence)
+                 for span, reply in zip(spans, said, strict=True)) if spans else ()
+
+
+@dataclass(kw_only=True)
+class DescribeVideo(Speak):
+    """Describe the video in words: each window by itself, or all of it at once, as the model reads it."""
+
+    needs: ClassVar = ("conversation", "clips", "spans", "domains")
+    gives: ClassVar = ("caption",)
+
+    request: str | None = None
+    """What the model is asked; null for what suits it."""
+
+    def __call__(self, **fields: Any) -> dict[str, Any]:
+        """Return one Caption; its confidence is that of the least sure window."""
+        return self.batch([fields], size=1)[0]
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Describe several videos together; `request` among the fields of one takes the place of the usual one."""
+        asked = [(fields, [fields.get("request") or self.request or fields["conversation"].caption_request],
+                  self.options(GenerationOptions(), fields["conversation"])) for fields in items]
+        return [{"caption": _caption(said[0], fields, questions[0])}
+                for (fields, questions, _), said in zip(asked, self.replies(asked, size), strict=True)]
+
+
+def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str) -> Caption:
+    clips, spans, domains = fields["clips"], fields["spans"], fields["domains"]
+    domain = whole_domain(domains, spans) if domains else NOT_JUDGED
+    if said[0].unknown_words:
+        domain = _outside(domain, request, said[0].unknown_words)
+    if domain.outside:
+        domain = replace(domain, suggestion=suggestion("video-captioning"))
+    return Caption(
+        text=" ".join(dict.fromkeys(reply.text for reply in said)),
+        confidence=min(reply.confidence for reply in said),
+        seconds_looked_at=looked_at(clips), in_domain=domain, segments=segments_of(spans, said),
+        rule=f"{clips.rule}; {RULE_CAPTION if spans else RULE_WHOLE}", **written(said, spans, notes=clips.notes),
+        finished=all(reply.finished for reply in said), looped=any(reply.repeats for reply in said))
+
+
+def whole_domain(domains: Sequence[Domain], spans: Sequence[TimeSpan]) -> Domain:
+    """Join the verdicts of all windows: outside if one window is, inside only if every window is."""
+    outside = [(d, s) for d, s in zip(domains, spans, strict=True) if d.outside]
+    scores = [d.score for d in domains if d.score is not None]
+    score = min(scores) if scores else None
+    if not outside:
+        return next((d for d in domains if not d.judged), Domain(True, score=score))
+    reason = outside[0][0].reason
+    if len(outside) < len(domains):
+        where = ", ".join(f"{s.start_seconds:.1f}-{s.end_seconds:.1f} s" for _, s in outside[:4])
+        reason += f" ({len(outside)} of {len(domains)} windows: {where}{' ...' if len(outside) > 4 else ''})"
+    return Domain(False, reason, outside[0][0].suggestion, score)
+
+
+__all__ = ["AnswerQuestions", "DescribeVideo", "pick", "segments_of", "whole_domain", "written"]

@@ -1,0 +1,232 @@
+"""Stage `encode_video`: a model that answers in words looks at a video and reads it once, for any number of questions.
+
+Which frames are looked at, and how they are read, is up to the kind of model (`mmvideo.stages.readers`): a chat model
+of the Hugging Face hub sees one clip with its times; a composed model, as the embedded ones are, sees windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from mmvideo import weights as weight_files
+from mmvideo.errors import InvalidInput
+from mmvideo.hub.cpu_inference import hastened
+from mmvideo.hub.resolve import is_hub_name
+from mmvideo.nn.interruptible import interruptible
+from mmvideo.registry import find
+from mmvideo.stages.base import Stage
+from mmvideo.stages.checkpoint import LOADING, CheckpointStage
+from mmvideo.stages.readers import ChatReader, Reader, Taken, ViewOptions, WindowReader, budget_of, without_pictures
+from mmvideo.types import Clips, Expected, GenerationOptions
+from mmvideo.vlm.chat import ChatModel
+from mmvideo.vlm.composed import Composed, read_config
+from mmvideo.vlm.encode import check_drop_below
+
+
+@dataclass(kw_only=True)
+class EncodeVideo(CheckpointStage):
+    """Choose frames within every given limit, and let the model read them once."""
+
+    needs: ClassVar = ("media",)
+    gives: ClassVar = ("clips", "spans", "domains", "conversation")
+    hints: ClassVar = ("expected",)
+    imports: ClassVar = ("transformers.models.auto", "transformers.modeling_utils", "transformers.generation",
+                         "transformers.processing_utils", "transformers.video_processing_utils",
+                         "transformers.image_processing_backends")
+
+    num_frames: int | None = None
+    """Chat models. Alone: so many frames, spread evenly. With fps: no more than so many."""
+    fps: float | None = None
+    """Chat models: a frame every 1 / fps seconds. Without num_frames and fps, the model's own habit."""
+    max_frames: int | None = None
+    max_tokens: int | None = None
+    """Chat models: most tokens that the frames may take up; fewer frames are taken until they fit."""
+    sound: bool = True
+    """Chat models: whether one that can hear is given the sound."""
+    max_windows: int | None = None
+    """Composed models: most windows; null for the model's own number."""
+    batch_size: int | None = None
+    """Composed models: windows at a time; bounds the memory that a long video takes."""
+    drop_below: float | None = None
+    """Composed models: do not look again at places whose pixels changed by less than this share of their range since
+    they were last looked at, as VideoLLaMA 3 (0.1 there). Null looks at all."""
+    merge_to: float = 1.0
+    """Composed models: share of the visual tokens that is left once those most alike are merged (ToMe)."""
+    domain: str | None = None
+    """Composed models: registered head that says whether a window looks like what the model was trained on; null for
+    the model's own, if it has one."""
+    reader: Reader | None = field(default=None, repr=False, init=False)
+    halvings: int = field(default=0, repr=False, init=False)
+    """How many times the number of frames was halved for lack of memory."""
+
+    def load(self, device: torch.device) -> None:
+        """Load the model.
+
+        Raises:
+            InvalidInput: no model was named, an option is out of range, or the model does not take it.
+            ModelUnavailable: it cannot be fetched.
+            UnsupportedModel: it cannot do this.
+            WeightsError: its weights do not fit.
+            OutOfMemory: it does not fit into memory.
+        """
+        home = self.composed_home()
+        if home is None:
+            self.refuse_others(ChatReader.takes | LOADING, "a chat model")
+            budget_of(self.view())
+            self.reader = ChatReader(ChatModel.from_pretrained(self.found("model"), device, self.load_options()),
+                                     self.view())
+            return
+        self.refuse_others(WindowReader.takes | {"domain"}, "a composed model")
+        config = read_config(home)
+        check_drop_below(find("encoders", config.parts["encoder"]), config.parts["encoder"], self.drop_below)
+        model = Composed.from_pretrained(home, device=device, parts={"domain": self.domain} if self.domain else None)
+        if not config.separate:  # the rows of separate windows are too short to gain
+            hastened(model.language, attention=False)
+        interruptible(model)
+        self.reader = WindowReader(model, model.look, self.view(), separate=config.separate)
+
+    def composed_home(self) -> Any:
+        """Return the folder of a composed model, an embedded one among them; None for another kind of model."""
+        if self.weights is None:
+            raise InvalidInput("This recipe runs a model of yours: give model=NAME or FOLDER (--model).")
+        if str(self.weights) not in weight_files.embedded_names() and is_hub_name(self.weights):
+            return None
+        return weight_files.folder(self.weights)
+
+    def view(self) -> ViewOptions:
+        """Return what of a video is shown."""
+        names = [f.name for f in fields(ViewOptions)]
+        return ViewOptions(**{name: getattr(self, name) for name in names if name != "size"},
+                           size=tuple(self.size) if isinstance(self.size, list) else self.size)
+
+    def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
+        """Refuse questions and options of replies that the model cannot serve."""
+        self.reader.check(texts, generation)
+
+    @property
+    def costly(self) -> bool:
+        """Whether it is a chat model."""
+        return isinstance(self.reader, ChatReader)
+
+    def partition(self) -> tuple[Stage, Stage] | None:
+        """Return the part that needs the opened video and no network, and the rest; None where both are one."""
+        home = self.composed_home()
+        if home is None:
+            return None if self.trust_remote_code else (PrepareChat(**self._options()), ReadChat(reader=self.reader))
+        if not read_config(home).separate:
+            return None
+        return TakeWindows(**self._options()), ReadWindows(reader=self.reader)
+
+    def _options(self) -> dict[str, Any]:
+        return {option.name: getattr(self, option.name) for option in fields(self) if option.init}
+
+    def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
+        """Return a copy, with the same model, that takes fewer frames than the limits allow."""
+        fewer = copy(self)
+        fewer.halvings, fewer.reader = halvings, copy(self.reader)
+        fewer.reader.view = fewer.view()
+        return fewer, f"out of memory: 1/{1 << halvings} of the frames"
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the networks."""
+        return self.reader.modules() if self.reader is not None else {}
+
+    def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
+        """Return what was looked at, and the model's conversation about it.
+
+        `spans` and `domains` have an entry a window for a model that is asked about each window by itself.
+
+        Raises:
+            InvalidInput: limits that allow not even one frame, or a span that holds nothing.
+            ContextExceeded: one frame does not fit into the model's context beside what will be asked.
+        """
+        taken, reading = self.reader.look(media, expected or Expected())
+        return {"clips": taken.clips, "spans": taken.spans, "domains": reading.domains,
+                "conversation": reading.conversation}
+
+
+@dataclass(kw_only=True)
+class PrepareChat(EncodeVideo):
+    """First part for chat models: choose frames and let the processor prepare them, without the model."""
+
+    gives: ClassVar = ("clips", "spans", "prepared")
+    pictures_done: ClassVar = True
+
+    def load(self, device: torch.device) -> None:
+        """Load the processor, and of the model only what its configuration says."""
+        self.reader = ChatReader(ChatModel.without_weights(self.found("model"), self.load_options()), self.view())
+
+    def partition(self) -> None:
+        """Return None: it is a part itself."""
+
+    def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
+        """Return the one clip that was looked at, and what the model would be given."""
+        taken = self.reader.take(media, expected or Expected())
+        return {"clips": taken.clips, "spans": taken.spans, "prepared": without_pictures(taken.prepared)}
+
+
+@dataclass(kw_only=True)
+class TakeWindows(EncodeVideo):
+    """First part for composed models: take windows."""
+
+    gives: ClassVar = ("clips", "spans")
+
+    def load(self, device: torch.device) -> None:
+        """Read what the model looks at."""
+        config = read_config(self.composed_home())
+        self.reader = WindowReader(None, config.look, self.view(), separate=config.separate)
+
+    def partition(self) -> None:
+        """Return None: it is a part itself."""
+
+    def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
+        """Return the windows."""
+        taken = self.reader.take(media, expected or Expected())
+        return {"clips": taken.clips, "spans": taken.spans}
+
+
+@dataclass(kw_only=True)
+class ReadChat(Stage):
+    """Second part for chat models: let the model read what was prepared."""
+
+    needs: ClassVar = ("prepared",)
+    gives: ClassVar = ("domains", "conversation")
+
+    reader: Reader | None = field(default=None, repr=False)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the networks."""
+        return self.reader.modules() if self.reader is not None else {}
+
+    def _taken(self, given: Mapping[str, Any]) -> Taken:
+        return Taken(given.get("clips"), prepared=given["prepared"])
+
+    def __call__(self, **given: Any) -> dict[str, Any]:
+        """Return a conversation about it."""
+        reading = self.reader.read(self._taken(given))
+        return {"domains": reading.domains, "conversation": reading.conversation}
+
+    def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
+        """Leave the reading to the stage that asks: it knows which videos go through the model together."""
+        return [{"domains": reading.domains, "conversation": reading.conversation}
+                for reading in self.reader.read_later([self._taken(given) for given in items], size)]
+
+
+@dataclass(kw_only=True)
+class ReadWindows(ReadChat):
+    """Second part for composed models: encode the windows and let the language model read them."""
+
+    needs: ClassVar = ("clips",)
+
+    def _taken(self, given: Mapping[str, Any]) -> Taken:
+        clips: Clips = given["clips"]
+        return Taken(clips)
+
+
+__all__ = ["EncodeVideo"]
