@@ -138,7 +138,7 @@ def _rewrite(folder: Path, **changes: object) -> None:
 
 def test_what_cannot_be_recognised_with_says_what_to_do(tmp_path: Path, clip: Path) -> None:
     with pytest.raises(InvalidInput, match="give model=NAME or FOLDER"):
-        Pipeline(recipes.load("video-classification").with_options({"classify": {"weights": None}}))
+        Pipeline(recipes.load_recipe("video-classification").with_options({"classify": {"weights": None}}))
     with pytest.raises(InvalidInput, match="a classifier of shots, which takes no crops; it takes batch_size"):
         Pipeline("video-classification", model="camera-motion", crops=3)
     nameless = save(tmp_path / "nameless")

@@ -226,8 +226,10 @@ class DescribeVideo(Speak):
     request: str | None = None
     """What the model is asked; null for what suits it."""
 
-    def __call__(self, **fields: Any) -> dict[str, Any]:
+    def __call__(self, *, conversation: Conversation, clips: Clips, spans: Sequence[TimeSpan],
+                 domains: Sequence[Domain]) -> dict[str, Any]:
         """Return one Caption; its confidence is that of the least sure window."""
+        fields = {"conversation": conversation, "clips": clips, "spans": spans, "domains": domains}
         return self.batch([fields], size=1)[0]
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
