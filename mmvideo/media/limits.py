@@ -1,4 +1,4 @@
-"""How much a source may cost before it is refused."""
+"""Limits on what a source may cost."""
 
 from __future__ import annotations
 

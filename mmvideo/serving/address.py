@@ -1,4 +1,4 @@
-"""The address of a video in a request -> what the pipeline opens, if the server's rules allow it."""
+"""Resolve the address of a video in a request, if the server's rules allow it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downloads videos beside the model's worker: a slow address holds neither the worker nor the end of the server."""
+"""Downloads of videos, beside the model's thread so that a slow address holds up nothing else."""
 
 from __future__ import annotations
 

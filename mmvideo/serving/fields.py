@@ -1,4 +1,4 @@
-"""The fields of a chat completion request: which are obeyed, which change nothing, and which are refused."""
+"""Fields of a chat completion request: which are used, which change nothing, and which are refused."""
 
 from __future__ import annotations
 

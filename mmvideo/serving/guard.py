@@ -1,4 +1,4 @@
-"""Who may ask: the API key, the name under which the server is called, and the web pages that may call it."""
+"""Access control: the API key, the name under which the server is called, and the web pages that may call it."""
 
 from __future__ import annotations
 

@@ -75,12 +75,12 @@ class Server:
         job: QueuedRequest | None = None
         try:
             wanted = await self._wanted(request, slot)
-            told: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-            job = QueuedRequest(wanted, _teller(told), slot)
+            events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+            job = QueuedRequest(wanted, _notifier(events), slot)
             await self._put(request, job)
             if wanted.generation.stream:
-                return await self._stream(request, told, job)
-            return await self._whole(request, told, job)
+                return await self._stream(request, events, job)
+            return await self._whole(request, events, job)
         except MmvideoError as error:
             return error_response(error, unread=request.headers if job is None else None)
         except ClientDisconnect:
@@ -139,7 +139,8 @@ class Server:
             task.cancel()
             stop.cancel()
 
-    async def _heard(self, told: asyncio.Queue, job: QueuedRequest, request: Request | None = None) -> tuple[str, Any]:
+    async def _next_event(self, events: asyncio.Queue, job: QueuedRequest,
+                          request: Request | None = None) -> tuple[str, Any]:
         """Return what the worker says next; when the server ends, it says that too.
 
         Args:
@@ -152,19 +153,19 @@ class Server:
         """
         while True:
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(told.get(), _LOOKS_AFTER_SECONDS)
-            if not told.empty():
+                return await asyncio.wait_for(events.get(), _LOOKS_AFTER_SECONDS)
+            if not events.empty():
                 continue
             if request is not None and await request.is_disconnected():
                 raise ClientDisconnect
             if self.worker.is_stuck():
                 raise exceeded(self.rules.timeout_seconds) if job.running else Stuck
 
-    async def _next(self, request: Request, told: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
+    async def _next(self, request: Request, events: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
         """Return what the worker says next."""
         while True:
             try:
-                kind, value = await self._heard(told, job, request)
+                kind, value = await self._next_event(events, job, request)
             except BaseException:
                 job.cancel()
                 raise
@@ -172,24 +173,24 @@ class Server:
                 return kind, value
             await self._put(request, job)
 
-    async def _next_piece(self, told: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
+    async def _next_piece(self, events: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
         """Return what the worker says next in a stream that has begun, in which an error is an event."""
         try:
-            return await self._heard(told, job)
+            return await self._next_event(events, job)
         except TimeLimitExceeded as error:
             return "error", error
 
-    async def _whole(self, request: Request, told: asyncio.Queue, job: QueuedRequest) -> Response:
+    async def _whole(self, request: Request, events: asyncio.Queue, job: QueuedRequest) -> Response:
         kind = ""
         value: Any = None
         while kind not in ("done", "error"):
-            kind, value = await self._next(request, told, job)
+            kind, value = await self._next(request, events, job)
         if kind == "error":
             return error_response(value, names=job.names)
         return Json(completion(self.name, value, job.names))
 
-    async def _stream(self, request: Request, told: asyncio.Queue, job: QueuedRequest) -> Response:
-        kind, value = await self._next(request, told, job)
+    async def _stream(self, request: Request, events: asyncio.Queue, job: QueuedRequest) -> Response:
+        kind, value = await self._next(request, events, job)
         if kind == "error":  # nothing has been sent: it can still be a status
             return error_response(value, names=job.names)
 
@@ -200,7 +201,7 @@ class Server:
                 yield event(chunk(self.name, name, {"role": "assistant", "content": ""}))
                 while kind == "text":
                     yield event(chunk(self.name, name, {"content": value}))
-                    kind, value = await self._next_piece(told, job)
+                    kind, value = await self._next_piece(events, job)
                 if kind == "error":
                     yield event(problem_of(value, job.names))
                 else:
@@ -215,13 +216,13 @@ class Server:
         return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-def _teller(told: asyncio.Queue[tuple[str, Any]]) -> Callable[[str, Any], None]:
+def _notifier(events: asyncio.Queue[tuple[str, Any]]) -> Callable[[str, Any], None]:
     """Return what a worker's thread may call to put something into a queue of this loop."""
     loop = asyncio.get_running_loop()
 
     def tell(kind: str, value: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the server has ended
-            loop.call_soon_threadsafe(told.put_nowait, (kind, value))
+            loop.call_soon_threadsafe(events.put_nowait, (kind, value))
 
     return tell
 

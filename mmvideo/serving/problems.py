@@ -1,4 +1,4 @@
-"""What a caller is told when a request is refused or fails: OpenAI's form of errors, in JSON that holds no NaN."""
+"""Error responses in OpenAI's form, as JSON without NaN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers in OpenAI's form: whole, or as the chunks of a stream."""
+"""Answers in OpenAI's form, whole or as the chunks of a stream."""
 
 from __future__ import annotations
 

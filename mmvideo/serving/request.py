@@ -1,4 +1,4 @@
-"""A chat completion request -> which video, which question, what was said before; checked before anything is opened."""
+"""Parse and check a chat completion request: video, questions and history, before anything is opened."""
 
 from __future__ import annotations
 

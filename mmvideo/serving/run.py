@@ -1,4 +1,4 @@
-"""Runs the application until it is told to end: within a few seconds, whatever it is doing, leaving no file behind."""
+"""Run the application; on a signal it ends within seconds and leaves no file behind."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def run_server(app: Any, listener: socket.socket, *, max_connections: int = 256)
         timeout_graceful_shutdown=GRACE_SECONDS + 1, h11_max_incomplete_event_size=_LONGEST_HEAD)
     for name in ("uvicorn.error", "asyncio", "mmvideo.serving"):
         logging.getLogger(name).addFilter(RateLimitFilter())
-    told: list[int] = []
-    with _own_folder_of_temporary_files(), _signals(told):
+    received: list[int] = []
+    with _own_folder_of_temporary_files(), _signals(received):
         _Server(config).run([listener])
-    if told:
-        _leave(told[0])
+    if received:
+        _leave(received[0])
 
 
 @contextlib.contextmanager
@@ -94,9 +94,9 @@ def _own_folder_of_temporary_files() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals(told: list[int]) -> Iterator[None]:
+def _signals(received: list[int]) -> Iterator[None]:
     """Note signals that uvicorn raises again when it has ended, so that there is time to tidy up."""
-    before = {number: signal.signal(number, lambda got, _: told.append(got))
+    before = {number: signal.signal(number, lambda got, _: received.append(got))
               for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

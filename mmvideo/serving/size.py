@@ -1,4 +1,4 @@
-"""Refuse what is too large by its announced length, before any of it is read."""
+"""Refuse a body that is too large by its announced length, before any of it is read."""
 
 from __future__ import annotations
 

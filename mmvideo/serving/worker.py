@@ -1,4 +1,4 @@
-"""One thread that runs the pipeline, behind a queue of bounded length; recent videos stay read for later questions."""
+"""The thread that runs the pipeline, behind a bounded queue; recent videos stay read for later questions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmvideo.serving.request import Wanted
 from mmvideo.serving.slots import Slot
 from mmvideo.session import Session, Stream
 
-Told = Callable[[str, Any], None]
+Notify = Callable[[str, Any], None]
 """Called from the worker's thread with ("text", piece), ("done", Answer), ("error", exception) or ("fetch", None): the
 video is not read any more, and has to be fetched again."""
 KEPT_SECONDS = 600.0
@@ -35,7 +35,7 @@ class QueuedRequest:
     """One request in the queue."""
 
     wanted: Wanted
-    told: Told
+    notify: Notify
     slot: Slot
     copy: Copy | None = None
     """Of a video that was fetched."""
@@ -134,14 +134,14 @@ class Worker:
             job.copy = None
         error = Stopping() if future.cancelled() else future.exception()
         if error is None and not future.result():
-            job.told("fetch", None)
+            job.notify("fetch", None)
             return
         job.slot.release()
         self.answered += 1
         if error is not None:
             if not isinstance(error, MmvideoError):
                 log.error("a request failed", exc_info=error)
-            job.told("error", error)
+            job.notify("error", error)
         if not self.alive:
             self._close_all()
 
@@ -155,7 +155,7 @@ class Worker:
         job = self._running
         if job is not None:
             job.cancelled.set()
-            job.told("error", Stopping())
+            job.notify("error", Stopping())
 
     def close(self) -> None:
         """Stop at once; what stays read is closed, by the running request if there is one."""
@@ -172,21 +172,21 @@ class Worker:
         session, generation = self._session(job), job.wanted.generation
         if "generation" not in self.pipe.recipe.takes:
             answer = session.ask(job.wanted.question)
-            job.told("text", answer.text)
-            job.told("done", answer)
+            job.notify("text", answer.text)
+            job.notify("done", answer)
             return
         # always piece by piece, as a reply can be cancelled between two
         given = session.finish(job.wanted.question, dataclasses.replace(generation, stream=not generation.choices))
         if not isinstance(given, Stream):
-            job.told("text", given.text)
-            job.told("done", given)
+            job.notify("text", given.text)
+            job.notify("done", given)
             return
         for piece in given:
             if job.cancelled.is_set():
                 given.close()
                 return
-            job.told("text", piece)
-        job.told("done", given.result)
+            job.notify("text", piece)
+        job.notify("done", given.result)
 
     def _session(self, job: QueuedRequest) -> Session:
         """Return the video's session: one that is still read, or a new one."""
