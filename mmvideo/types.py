@@ -200,12 +200,6 @@ class Cues:
             valid = torch.nn.functional.pad(valid, (0, missing))
         return Cues(mouths, valid, self.faces)
 
-    def followed_by(self, later: Cues) -> Cues:
-        """Return these frames and then those of the same faces."""
-        _check(self.mouths.shape[:2] == later.mouths.shape[:2],
-               f"Cues of {tuple(self.mouths.shape[:2])} (B, P) faces are followed by {tuple(later.mouths.shape[:2])}.")
-        return Cues(torch.cat((self.mouths, later.mouths), 2), torch.cat((self.valid, later.valid), 2), self.faces)
-
     def to(self, device: torch.device | str) -> Cues:
         """Return the cues on a device."""
         return Cues(self.mouths.to(device), self.valid.to(device),

@@ -9,7 +9,6 @@ Dissolves and fades are not found. Memory is bounded: three numbers are kept per
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -30,9 +29,6 @@ NEIGHBOURS = 5
 
 
 class _Streams(Protocol):
-    start_seconds: float
-    end_seconds: float
-
     def stream(self, *, size: tuple[int, int], fit: str, batch: int) -> Iterator[Video]: ...
 
 
@@ -129,19 +125,6 @@ def find_cuts(source: _Streams | Iterable[Video], *, threshold: float = 0.10, ra
         return []
     change = torch.cat([*rows, changes(held)[1:]]).numpy()
     return [seconds[t] for t in cut_frames(change, threshold=threshold, ratio=ratio)]
-
-
-def find_shots(source: _Streams, *, threshold: float = 0.10, ratio: float = 2.5) -> list[tuple[float, float]]:
-    """Divide a source at its cuts.
-
-    Returns:
-        Half-open (start_seconds, end_seconds) of every shot, covering the whole source; a video without cuts is one.
-
-    Raises:
-        InvalidInput: `threshold` or `ratio` is not positive.
-    """
-    edges = [source.start_seconds, *find_cuts(source, threshold=threshold, ratio=ratio), source.end_seconds]
-    return list(pairwise(edges))
 
 
 def _small(frames: Tensor) -> Tensor:

@@ -236,7 +236,7 @@ import resource, sys, time
 from mmvideo.errors import MmvideoError
 from mmvideo.media import open_source, read_audio
 from mmvideo.sampling import at_fps, dense, segments, uniform, windows
-from mmvideo.sampling.shots import find_shots
+from mmvideo.sampling.shots import find_cuts
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 def look(path):
     with open_source(path) as source:
@@ -246,7 +246,7 @@ def look(path):
                      lambda: windows(source, size=64, sample_rate=rate), lambda: uniform(source, size=64),
                      lambda: dense(source, size=64, num_clips=3), lambda: at_fps(source, fps=2.0, size=64),
                      lambda: [None for _ in source.stream_av(size=64, batch=2, sample_rate=rate)],
-                     lambda: find_shots(source)):
+                     lambda: find_cuts(source)):
             try:
                 work()
             except MmvideoError as error:
