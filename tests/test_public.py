@@ -61,6 +61,6 @@ def test_every_kind_of_result_and_what_it_holds_is_public() -> None:
     from mmvideo.separation.voices import SeparatedVoices
 
     kinds = [Result, mmvideo.Answer, mmvideo.Caption, mmvideo.Classification, SeparatedVoices]
-    hints = [hint for kind in kinds for hint in inspect.get_annotations(kind).values()]
+    hints = [hint for kind in kinds for base in kind.__mro__ for hint in inspect.get_annotations(base).values()]
     held = {word for hint in hints for word in re.findall(r"[A-Z]\w+", hint)} - {"None", "Any"}
     assert held <= {name for names in PUBLIC.values() for name in names}
