@@ -75,12 +75,12 @@ class Server:
         job: QueuedRequest | None = None
         try:
             wanted = await self._wanted(request, slot)
-            events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-            job = QueuedRequest(wanted, _notifier(events), slot)
+            updates: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+            job = QueuedRequest(wanted, _notifier(updates), slot)
             await self._put(request, job)
             if wanted.generation.stream:
-                return await self._stream(request, events, job)
-            return await self._whole(request, events, job)
+                return await self._stream(request, updates, job)
+            return await self._whole(request, updates, job)
         except MmvideoError as error:
             return error_response(error, unread=request.headers if job is None else None)
         except ClientDisconnect:
@@ -139,7 +139,7 @@ class Server:
             task.cancel()
             stop.cancel()
 
-    async def _next_event(self, events: asyncio.Queue, job: QueuedRequest,
+    async def _next_event(self, updates: asyncio.Queue, job: QueuedRequest,
                           request: Request | None = None) -> tuple[str, Any]:
         """Return what the worker says next; when the server ends, it says that too.
 
@@ -153,19 +153,19 @@ class Server:
         """
         while True:
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(events.get(), _LOOKS_AFTER_SECONDS)
-            if not events.empty():
+                return await asyncio.wait_for(updates.get(), _LOOKS_AFTER_SECONDS)
+            if not updates.empty():
                 continue
             if request is not None and await request.is_disconnected():
                 raise ClientDisconnect
             if self.worker.is_stuck():
                 raise exceeded(self.rules.timeout_seconds) if job.running else Stuck
 
-    async def _next(self, request: Request, events: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
+    async def _next(self, request: Request, updates: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
         """Return what the worker says next."""
         while True:
             try:
-                kind, value = await self._next_event(events, job, request)
+                kind, value = await self._next_event(updates, job, request)
             except BaseException:
                 job.cancel()
                 raise
@@ -173,24 +173,24 @@ class Server:
                 return kind, value
             await self._put(request, job)
 
-    async def _next_piece(self, events: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
+    async def _next_piece(self, updates: asyncio.Queue, job: QueuedRequest) -> tuple[str, Any]:
         """Return what the worker says next in a stream that has begun, in which an error is an event."""
         try:
-            return await self._next_event(events, job)
+            return await self._next_event(updates, job)
         except TimeLimitExceeded as error:
             return "error", error
 
-    async def _whole(self, request: Request, events: asyncio.Queue, job: QueuedRequest) -> Response:
+    async def _whole(self, request: Request, updates: asyncio.Queue, job: QueuedRequest) -> Response:
         kind = ""
         value: Any = None
         while kind not in ("done", "error"):
-            kind, value = await self._next(request, events, job)
+            kind, value = await self._next(request, updates, job)
         if kind == "error":
             return error_response(value, names=job.names)
         return Json(completion(self.name, value, job.names))
 
-    async def _stream(self, request: Request, events: asyncio.Queue, job: QueuedRequest) -> Response:
-        kind, value = await self._next(request, events, job)
+    async def _stream(self, request: Request, updates: asyncio.Queue, job: QueuedRequest) -> Response:
+        kind, value = await self._next(request, updates, job)
         if kind == "error":  # nothing has been sent: it can still be a status
             return error_response(value, names=job.names)
 
@@ -201,7 +201,7 @@ class Server:
                 yield event(chunk(self.name, name, {"role": "assistant", "content": ""}))
                 while kind == "text":
                     yield event(chunk(self.name, name, {"content": value}))
-                    kind, value = await self._next_piece(events, job)
+                    kind, value = await self._next_piece(updates, job)
                 if kind == "error":
                     yield event(problem_of(value, job.names))
                 else:
@@ -216,13 +216,13 @@ class Server:
         return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-def _notifier(events: asyncio.Queue[tuple[str, Any]]) -> Callable[[str, Any], None]:
+def _notifier(updates: asyncio.Queue[tuple[str, Any]]) -> Callable[[str, Any], None]:
     """Return what a worker's thread may call to put something into a queue of this loop."""
     loop = asyncio.get_running_loop()
 
     def tell(kind: str, value: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the server has ended
-            loop.call_soon_threadsafe(events.put_nowait, (kind, value))
+            loop.call_soon_threadsafe(updates.put_nowait, (kind, value))
 
     return tell
 
