@@ -22,7 +22,8 @@ from mmvideo.stages.build import build, routed
 from mmvideo.types import GenerationOptions
 
 if TYPE_CHECKING:
-    from mmvideo.jobs import JobPlan, JobSummary
+    from mmvideo.jobs.plan import JobPlan
+    from mmvideo.jobs.summary import JobSummary
     from mmvideo.separation.voices import SeparatedVoices
 
 GENERATION_OPTIONS = tuple(f.name for f in dataclasses.fields(GenerationOptions))

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from mmvideo.jobs.inputs import Item, read_inputs
     from mmvideo.jobs.job_status import status
     from mmvideo.jobs.plan import JobPlan
-    from mmvideo.jobs.runner import JobSummary, run_job
+    from mmvideo.jobs.runner import run_job
+    from mmvideo.jobs.summary import JobSummary
 
-_HOMES = {"Item": "inputs", "read_inputs": "inputs", "JobPlan": "plan", "JobSummary": "runner", "run_job": "runner",
+_HOMES = {"Item": "inputs", "read_inputs": "inputs", "JobPlan": "plan", "JobSummary": "summary", "run_job": "runner",
           "status": "job_status"}
 
 
