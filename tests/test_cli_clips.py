@@ -253,12 +253,12 @@ def test_options_of_chat_models_are_refused_before_work(arguments: list[str], mo
 
 @pytest.mark.parametrize(("arguments", "code", "says"), [
     (["ask", "{clip}", NEXT, "--stream", "--json"], 2, "give one of them"),
-    (["ask", "{clip}", NEXT, "--choice", "yes", "--recipe", "hub-qa"], 2, "two or more"),
+    (["ask", "{clip}", NEXT, "--choice", "yes"], 2, "two or more"),
     (["ask", "{clip}", NEXT, "--schema", "gone.json"], 3, "no such file"),
     (["ask", "{clip}", NEXT, "--schema", "{clip}"], 2, "is not JSON"),
     (["ask", "{clip}", NEXT, "  "], 2, "needs a question"),
     (["ask", "{clip}", NEXT, "caf\udce9?"], 2, "must be text"),
-    (["ask", "{clip}", NEXT, "--recipe", "hub-qa", "--choice", "a", "--choice", "\udce9"], 2, "must"),
+    (["ask", "{clip}", NEXT, "--choice", "a", "--choice", "\udce9"], 2, "must"),
     (["ask", "{clip}", NEXT, "--recipe", "video-captioning"], 2, "takes no question"),
     (["caption", "{clip}", "--recipe", "video-qa"], 2, "needs a question"),
     (["caption", "{clip}", "--model", "nothing"], 2, "nothing"),

@@ -22,7 +22,7 @@ from mmvideo.generation import GenerationOptions
 Videos = Annotated[list[str], typer.Argument(
     metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with --fps), "
     "or - for standard input.")]
-_REPLIES = "Replies of chat models"
+_REPLIES = "Replies"
 _SPELLED = {"choices": Spelling("--choice"), "schema": Spelling(metavar="FILE.json", kind=Path)}
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames a second, for a folder of images.")]
 
