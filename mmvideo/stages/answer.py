@@ -85,8 +85,8 @@ class AnswerQuestions(Speak):
     Where a model is asked about each window by itself, one of the answers is kept by a stated rule (`pick`).
     """
 
-    needs: ClassVar = ("conversation", "clips", "spans", "domains", "text", "generation")
-    gives: ClassVar = ("answers",)
+    needs: ClassVar[tuple[str, ...]] = ("conversation", "clips", "spans", "domains", "text", "generation")
+    gives: ClassVar[tuple[str, ...]] = ("answers",)
 
     def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
         """Refuse several questions at once in a stream."""
@@ -173,7 +173,8 @@ def _pieces(fields: Mapping[str, Any], question: str, options: GenerationOptions
         if reply.text.startswith(told) and len(reply.text) > len(told) and not reply.text.endswith("�"):
             yield reply.text[len(told):]
             told = reply.text
-    if reply is not None and reply.text != told and reply.text.startswith(told):
+    assert reply is not None, "a reply has at least one step"
+    if reply.text != told and reply.text.startswith(told):
         yield reply.text[len(told):]
     yield _answer(question, [reply], fields)
 
@@ -220,8 +221,8 @@ def segments_of(spans: Sequence[TimeSpan], said: Sequence[Generated]) -> tuple[S
 class DescribeVideo(Speak):
     """Describe the video in words: each window by itself, or all of it at once, as the model reads it."""
 
-    needs: ClassVar = ("conversation", "clips", "spans", "domains")
-    gives: ClassVar = ("caption",)
+    needs: ClassVar[tuple[str, ...]] = ("conversation", "clips", "spans", "domains")
+    gives: ClassVar[tuple[str, ...]] = ("caption",)
 
     request: str | None = None
     """What the model is asked; null for what suits it."""

@@ -13,7 +13,7 @@ from mmvideo import weights as weight_files
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.sampling.gather import TimeSpan
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.classifier import Classifier, check_average
 from mmvideo.stages.classify_hub import TEMPLATE, HubLabels
@@ -30,8 +30,8 @@ class Classify(CheckpointStage):
     the hub sees clips over the whole video through its own preprocessing.
     """
 
-    needs: ClassVar = ("media",)
-    gives: ClassVar = ("clips", "classification")
+    needs: ClassVar[tuple[str, ...]] = ("media",)
+    gives: ClassVar[tuple[str, ...]] = ("clips", "classification")
 
     batch_size: int | None = None
     """Clips at a time; bounds the memory. Null for what suits the kind of classifier."""
@@ -59,7 +59,7 @@ class Classify(CheckpointStage):
     """Embedded: a shot shorter than a window is seen in one of its own length, but never in a shorter one than this."""
     max_windows: int | None = None
     """Embedded: most windows of a shot; null for 1,800 over the whole video."""
-    classifier: Classifier | None = field(default=None, repr=False, init=False)
+    classifier: Classifier = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Load the classifier.
@@ -106,7 +106,7 @@ class Classify(CheckpointStage):
 class TakeClips(Classify):
     """First part: take the clips, without the network."""
 
-    gives: ClassVar = ("clips", "clip_spans")
+    gives: ClassVar[tuple[str, ...]] = ("clips", "clip_spans")
 
     def load(self, device: torch.device) -> None:
         """Read what the network looks at."""
@@ -129,8 +129,8 @@ class TakeClips(Classify):
 class ScoreClips(Stage):
     """Second part: score the clips."""
 
-    needs: ClassVar = ("clips", "clip_spans")
-    gives: ClassVar = ("classification",)
+    needs: ClassVar[tuple[str, ...]] = ("clips", "clip_spans")
+    gives: ClassVar[tuple[str, ...]] = ("classification",)
 
     classifier: Classifier | None = field(default=None, repr=False)
 
@@ -144,6 +144,7 @@ class ScoreClips(Stage):
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Score the clips of several videos in passes of exactly `size` rows, where that suits the classifier."""
+        assert self.classifier is not None, "it was loaded before it was divided"
         items = [{"clips": fields["clips"], "spans": fields["clip_spans"]} for fields in items]
         return [{"classification": found} for found in self.classifier.classify_batch(items, size)]
 

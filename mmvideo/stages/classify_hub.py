@@ -36,7 +36,8 @@ class HubLabels(Classifier):
     alone = True
 
     def __init__(self, options: Any, device: torch.device | None):
-        self.options, self.network = options, None
+        self.options = options
+        self.network: Any = None
         if options.num_clips is not None and options.num_clips < 1:
             raise InvalidInput(f"classify: num_clips must be 1 or more, not {options.num_clips}.")
         if device is not None:

@@ -45,7 +45,10 @@ class ShotLabels(Classifier):
     takes = frozenset(("batch_size", "min_seconds", "window_seconds", "min_window_seconds", "max_windows"))
 
     def __init__(self, options: Any, device: torch.device | None):
-        self.options, self.device, self.encoder, self.head = options, device, None, None
+        self.options = options
+        self.device: Any = device
+        self.encoder: Any = None
+        self.head: Any = None
         folder = weight_files.folder(options.weights)
         self.config = weight_files.config(folder)
         if missing := [key for key in ("labels", "dim") if not self.config.get(key)]:

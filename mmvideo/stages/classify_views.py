@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmvideo import weights as weight_files
 from mmvideo.deadline import check
 from mmvideo.encoders import zoo
+from mmvideo.encoders.preset import Input
 from mmvideo.errors import WeightsError
 from mmvideo.nn.fuse_batchnorm import fuse
 from mmvideo.nn.interruptible import interruptible
@@ -46,7 +47,8 @@ class ViewLabels(Classifier):
     takes = frozenset(("start_seconds", "end_seconds", "batch_size", "top", "average", "num_clips", "crops"))
 
     def __init__(self, options: Any, device: torch.device | None):
-        self.options, self.device, self.network = options, device, None
+        self.options, self.device = options, device
+        self.network: Any = None
         home = weight_files.folder(options.weights)
         config = weight_files.config(home)
         given = config["input"]
@@ -72,6 +74,7 @@ class ViewLabels(Classifier):
             raise WeightsError(f"{home}/config.json has no 'labels', so the {network.num_classes} classes have no "
                                "names: build the encoder with labels=[...], or `mmvideo import` it with --labels.")
         i = network.input
+        assert isinstance(i, Input)
         fuse(network, torch.empty(1, i.num_frames, len(i.mean), i.height, i.width, device="meta"))
         return interruptible(network)
 

@@ -20,7 +20,7 @@ from mmvideo.hub.cpu_inference import hastened
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.nn.interruptible import interruptible
 from mmvideo.registry import find
-from mmvideo.stages.base import Stage
+from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.checkpoint import LOADING, CheckpointStage
 from mmvideo.stages.readers import ChatReader, Reader, Taken, ViewOptions, WindowReader, budget_of, without_pictures
 from mmvideo.types import Clips, Expected, GenerationOptions
@@ -33,12 +33,13 @@ from mmvideo.vlm.encode import check_drop_below
 class EncodeVideo(CheckpointStage):
     """Choose frames within every given limit, and let the model read them once."""
 
-    needs: ClassVar = ("media",)
-    gives: ClassVar = ("clips", "spans", "domains", "conversation")
-    hints: ClassVar = ("expected",)
-    imports: ClassVar = ("transformers.models.auto", "transformers.modeling_utils", "transformers.generation",
-                         "transformers.processing_utils", "transformers.video_processing_utils",
-                         "transformers.image_processing_backends")
+    needs: ClassVar[tuple[str, ...]] = ("media",)
+    gives: ClassVar[tuple[str, ...]] = ("clips", "spans", "domains", "conversation")
+    hints: ClassVar[tuple[str, ...]] = ("expected",)
+    imports: ClassVar[tuple[str, ...]] = (
+        "transformers.models.auto", "transformers.modeling_utils", "transformers.generation",
+        "transformers.processing_utils", "transformers.video_processing_utils",
+        "transformers.image_processing_backends")
 
     num_frames: int | None = None
     """Chat models. Alone: so many frames, spread evenly. With fps: no more than so many."""
@@ -61,7 +62,7 @@ class EncodeVideo(CheckpointStage):
     domain: str | None = None
     """Composed models: registered head that says whether a window looks like what the model was trained on; null for
     the model's own, if it has one."""
-    reader: Reader | None = field(default=None, repr=False, init=False)
+    reader: Reader = set_by_load()
     halvings: int = field(default=0, repr=False, init=False)
     """How many times the number of frames was halved for lack of memory."""
 
@@ -101,9 +102,7 @@ class EncodeVideo(CheckpointStage):
 
     def view(self) -> ViewOptions:
         """Return what of a video is shown."""
-        names = [f.name for f in fields(ViewOptions)]
-        return ViewOptions(**{name: getattr(self, name) for name in names if name != "size"},
-                           size=tuple(self.size) if isinstance(self.size, list) else self.size)
+        return ViewOptions(**{f.name: getattr(self, f.name) for f in fields(ViewOptions)} | self.asked_view())
 
     def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
         """Refuse questions and options of replies that the model cannot serve."""
@@ -155,8 +154,8 @@ class EncodeVideo(CheckpointStage):
 class PrepareChat(EncodeVideo):
     """First part for chat models: choose frames and let the processor prepare them, without the model."""
 
-    gives: ClassVar = ("clips", "spans", "prepared")
-    pictures_done: ClassVar = True
+    gives: ClassVar[tuple[str, ...]] = ("clips", "spans", "prepared")
+    pictures_done: ClassVar[bool] = True
 
     def load(self, device: torch.device) -> None:
         """Load the processor, and of the model only what its configuration says."""
@@ -168,6 +167,7 @@ class PrepareChat(EncodeVideo):
     def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
         """Return the one clip that was looked at, and what the model would be given."""
         taken = self.reader.take(media, expected or Expected())
+        assert taken.prepared is not None, "a ChatReader prepares what it takes"
         return {"clips": taken.clips, "spans": taken.spans, "prepared": without_pictures(taken.prepared)}
 
 
@@ -175,7 +175,7 @@ class PrepareChat(EncodeVideo):
 class TakeWindows(EncodeVideo):
     """First part for composed models: take windows."""
 
-    gives: ClassVar = ("clips", "spans")
+    gives: ClassVar[tuple[str, ...]] = ("clips", "spans")
 
     def load(self, device: torch.device) -> None:
         """Read what the model looks at."""
@@ -195,8 +195,8 @@ class TakeWindows(EncodeVideo):
 class ReadChat(Stage):
     """Second part for chat models: let the model read what was prepared."""
 
-    needs: ClassVar = ("prepared",)
-    gives: ClassVar = ("domains", "conversation")
+    needs: ClassVar[tuple[str, ...]] = ("prepared",)
+    gives: ClassVar[tuple[str, ...]] = ("domains", "conversation")
 
     reader: Reader | None = field(default=None, repr=False)
 
@@ -205,15 +205,18 @@ class ReadChat(Stage):
         return self.reader.modules() if self.reader is not None else {}
 
     def _taken(self, given: Mapping[str, Any]) -> Taken:
-        return Taken(given.get("clips"), prepared=given["prepared"])
+        clips: Any = given.get("clips")
+        return Taken(clips, prepared=given["prepared"])
 
     def __call__(self, **given: Any) -> dict[str, Any]:
         """Return a conversation about it."""
+        assert self.reader is not None, "it was loaded before it was divided"
         reading = self.reader.read(self._taken(given))
         return {"domains": reading.domains, "conversation": reading.conversation}
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Leave the reading to the stage that asks: it knows which videos go through the model together."""
+        assert self.reader is not None, "it was loaded before it was divided"
         return [{"domains": reading.domains, "conversation": reading.conversation}
                 for reading in self.reader.read_later([self._taken(given) for given in items], size)]
 
@@ -222,7 +225,7 @@ class ReadChat(Stage):
 class ReadWindows(ReadChat):
     """Second part for composed models: encode the windows and let the language model read them."""
 
-    needs: ClassVar = ("clips",)
+    needs: ClassVar[tuple[str, ...]] = ("clips",)
 
     def _taken(self, given: Mapping[str, Any]) -> Taken:
         clips: Clips = given["clips"]

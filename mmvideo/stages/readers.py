@@ -141,28 +141,33 @@ class ChatReader(Reader):
         """Choose frames within every limit, as many as fit into the context, and let the processor prepare them."""
         budget = budget_of(self.view, self.chat.video_processor)
         span = span_of(media, self.view.start_seconds, self.view.end_seconds)
-        count: int | None = max(1, budget.frames(span.seconds) >> self.view.halvings)
+        count = max(1, budget.frames(span.seconds) >> self.view.halvings)
         most = 0
         while True:
             check()
             clips, seen = self._look(media, budget, count, span.seconds)
             first = self.chat.prompt("?", seen)
-            count = budget.fewer(len(seen.frames), first.num_seen_tokens)
-            if count is None:
-                count = self.chat.fewer_frames(seen, first, expected)
+            fewer = budget.fewer(len(seen.frames), first.num_seen_tokens)
+            if fewer is None:
+                fewer = self.chat.fewer_frames(seen, first, expected)
                 most = max(most, len(seen.frames))
-            if count is None:
+            if fewer is None:
                 if len(seen.frames) < most:
                     clips = _noted(clips, len(seen.frames), most, "frame", self.chat.context)
                 return Taken(clips, prepared=Prepared(seen, first))
+            count = fewer
 
     def read(self, taken: Taken) -> Reading:
         """Let the model read the video."""
-        return Reading(UnreadChat(self.chat, taken.prepared).conversation())
+        return Reading(self._unread(taken).conversation())
 
     def read_later(self, taken: Sequence[Taken], size: int) -> list[Reading]:
         """Leave the reading to those who ask."""
-        return [Reading(UnreadChat(self.chat, one.prepared)) for one in taken]
+        return [Reading(self._unread(one)) for one in taken]
+
+    def _unread(self, taken: Taken) -> UnreadChat:
+        assert taken.prepared is not None, "a chat model reads what `take` has prepared"
+        return UnreadChat(self.chat, taken.prepared)
 
     def _look(self, media: Any, budget: Budget, count: int, seconds: float) -> tuple[Clips, VideoInput]:
         """Take so many frames, without those that only repeat another, and the sound."""
@@ -246,6 +251,7 @@ class WindowReader(Reader):
         if self.separate and options.history:
             raise InvalidInput("This model is asked about each window by itself and takes no history; a chat model "
                                "does: Pipeline('video-qa', model='HuggingFaceTB/SmolVLM2-500M-Video-Instruct').")
+        assert self.model is not None
         check_constraints(options, self.model.tokenizer, ends_of(self.model.language, self.model.tokenizer))
 
     def take(self, media: Any, expected: Expected) -> Taken:
@@ -269,6 +275,7 @@ class WindowReader(Reader):
         return self._readings(taken, size)
 
     def _readings(self, taken: Sequence[Taken], size: int | None) -> list[Reading]:
+        assert self.model is not None
         found = self.model.tokens_of_windows([one.clips for one in taken], size=size,
                                              batch_size=self.view.batch_size or _ROWS, drop_below=self.view.drop_below,
                                              merge_to=self.view.merge_to)
@@ -283,6 +290,7 @@ class WindowReader(Reader):
         if self.separate:
             return super().look(media, expected)
         model, count, most = self.model, self.view.max_windows or self.spec.max_windows, 0
+        assert model is not None
         while True:
             check()
             taken = self._windows(media, count)

@@ -14,6 +14,7 @@ from mmvideo import checks
 from mmvideo.errors import RecipeError, UnknownName
 from mmvideo.recipes import keywords
 from mmvideo.registry import find
+from mmvideo.sampling.gather import TimeSpan
 from mmvideo.sampling.windows import MAX_WINDOWS, spans_of
 from mmvideo.stages.base import Stage
 from mmvideo.types import Clips
@@ -75,7 +76,8 @@ class Sample(Stage):
 
     def _of_shots(self, media: Any, shots: Sequence[tuple[float, float]]) -> dict[str, Any]:
         """Return the clips of all shots, in order, and the span and shot that each stands for."""
-        taken, where = [], []
+        taken: list[Clips] = []
+        where: list[TimeSpan] = []
         window = self.sampler_options.get("window_seconds")
         if window is not None:
             window = checks.number("window_seconds", window, above=0)

@@ -155,14 +155,15 @@ def reply_batched(unread: Sequence[Unread], questions: Sequence[Sequence[str]], 
         else:
             groups.setdefault(key, []).append(number)
     for (kind, *rest), numbers in groups.items():
-        some, asked = [unread[n] for n in numbers], [questions[n] for n in numbers]
-        replies = _windows(some, asked, options, size, rest[1]) if kind == "windows" else (
-            _videos(some, asked, options, size))
+        some: list[Any] = [unread[n] for n in numbers]
+        texts = [questions[n] for n in numbers]
+        replies = _windows(some, texts, options, size, rest[1]) if kind == "windows" else (
+            _videos(some, texts, options, size))
         found.update(zip(numbers, replies, strict=True))
     return [found[number] for number in range(len(unread))]
 
 
-def _filled(rows: Sequence[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
+def _filled(rows: list[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
     """Cut rows into batches of exactly `size`, the last filled up with its first; yield how many count."""
     for some in (rows[start:start + size] for start in range(0, len(rows), size)):
         check()
@@ -227,6 +228,7 @@ def _padded_step(chat: ChatModel, inputs: Mapping[str, Any]) -> Step:
             given = with_cache(chat.model, cache_of(out))
             last = mask.sum(1, keepdim=True) - 1 if places.last is None else places.last  # (B, 1) or (3, B, 1)
             return out.logits
+        assert last is not None
         mask, last = torch.cat((mask, torch.ones_like(mask[:, :1])), 1), last + 1
         at = {"position_ids": last} if "position_ids" in chat.takes else {}
         return chat.model(input_ids=ids, attention_mask=mask, use_cache=True, **given, **at, **more).logits

@@ -173,6 +173,7 @@ class Composed(nn.Module):
         """
         encoder, projector = self.parts["encoder"], self.parts["projector"]
         domain = self.parts["domain"] if "domain" in self.names else None
+        judged: Sequence[list[tuple[float, bool]] | None]
         for clips in videos:
             check_sample_rate(encoder, self.names["encoder"], clips)
         if size is None:

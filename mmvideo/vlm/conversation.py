@@ -99,6 +99,15 @@ class Conversation:
         """Return the whole reply."""
         return deque(self.write(question, options or GenerationOptions()), maxlen=1).pop()
 
+    def replies(self, questions: Sequence[str], options: GenerationOptions | None = None, *,
+                num_tokens: int | None = None) -> list[Generated]:
+        """Reply to the questions of all rows in one batch; only for a conversation that may have several rows."""
+        raise NotImplementedError
+
+    def row(self, number: int) -> Conversation:
+        """Return the conversation about one row alone; only for one that may have several."""
+        raise NotImplementedError
+
     def choose(self, question: str, options: GenerationOptions) -> list[Generated]:
         """Score every choice by its likelihood as the reply; likeliest first, confidences sum to 1.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ def check_drop_below(network: nn.Module | type, name: str, drop_below: float | N
         return
     if not 0 <= drop_below <= 1:
         raise InvalidInput(f"drop_below is a share of the range of a pixel, 0 to 1, not {drop_below}.")
-    if "gone" not in inspect.signature(network.forward).parameters:
+    if "gone" not in inspect.signature(cast("Any", network).forward).parameters:
         raise InvalidInput(f"{name} looks at whole frames and takes no drop_below; toybox-av and videomae do.")
 
 
@@ -80,8 +80,8 @@ def encode_batched(network: nn.Module, videos: Sequence[Clips], device: torch.de
             chosen = rows[start:start + size]
             chosen += [chosen[0]] * (size - len(chosen))
             frames = torch.stack([videos[number].frames[row] for number, row in chosen]).to(device)
-            silent = videos[chosen[0][0]].audio is None
-            sound = None if silent else torch.stack([videos[number].audio[row] for number, row in chosen]).to(device)
+            sounds = [audio[row] for number, row in chosen if (audio := videos[number].audio) is not None]
+            sound = torch.stack(sounds).to(device) if sounds else None
             heard = torch.tensor([videos[number].has_audio for number, _ in chosen], device=device)
             parts.append(_encode_rows(network, frames, sound, heard, drop_below, alone=True))
         counts = [len(videos[number].frames) for number in members]
@@ -100,7 +100,7 @@ def _encode_rows(network: nn.Module, frames: Tensor, sound: Tensor | None, heard
     given = {"audio": sound, "has_audio": heard} if hears else {}
     if drop_below is None:
         return network(frames, **given)
-    gone = torch.stack([still(clip, network.grid, drop_below) for clip in frames])
+    gone = torch.stack([still(clip, cast("Any", network).grid, drop_below) for clip in frames])
     gone = evened(gone, max(1, gone.shape[1] // _SIZES))
     kinds: dict[int, list[int]] = {}
     for row, count in enumerate(gone.sum(1).tolist()):

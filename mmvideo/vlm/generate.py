@@ -189,9 +189,9 @@ class Grammar:
         except ValueError as error:
             raise InvalidInput(f"The vocabulary of this model cannot be held to a JSON schema ({error}); give choices= "
                                "instead, or name a chat model.") from error
-        compact = {"whitespace_flexible": False}  # else an unsure model writes spaces for ever
         try:
-            grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides=compact)
+            grammar = llguidance.LLMatcher.grammar_from_json_schema(
+                schema, overrides={"whitespace_flexible": False})  # else an unsure model writes spaces for ever
         except ValueError as error:
             raise InvalidInput(f"This JSON schema cannot be used: {error}.") from error
         self.matcher = llguidance.LLMatcher(whole, grammar)
