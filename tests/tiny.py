@@ -51,11 +51,11 @@ def make_camera(folder: Path) -> Path:
     """Write a camera-motion encoder with its head and calibration."""
     torch.manual_seed(0)
     encoder = CameraMotion()
-    head = LinearHead(encoder.dim, LABELS)
+    head = LinearHead(encoder.dim_pooled, LABELS)
     parts = nn.ModuleDict({"encoder": encoder, "head": head})
     folder.mkdir(parents=True, exist_ok=True)
     save_file(parts.state_dict(), folder / "model.safetensors")
-    config = {"preset": encoder.preset, "dim": encoder.dim, "labels": list(LABELS), "temperature": 1.5,
+    config = {"preset": encoder.preset, "dim": encoder.dim_pooled, "labels": list(LABELS), "temperature": 1.5,
               "threshold": 0.05, "span_seconds": [1.0, 2.0]}
     (folder / "config.json").write_text(json.dumps(config))
     weights.seal(folder)

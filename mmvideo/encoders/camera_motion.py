@@ -5,7 +5,9 @@ Notable features:
 - a small network describes 8x8 places of a frame; each is compared with a 9x9 neighbourhood in a later frame at two
   resolutions (a cost volume, as in PWC-Net, https://arxiv.org/abs/1709.02371, and CorrNet,
   https://arxiv.org/abs/2303.03202), so what reaches the classifier is motion and not texture;
-- frames are compared 1, 3, 7 and 15 apart: fast motion shows in the short steps, slow motion in the long ones.
+- frames are compared 1, 3, 7 and 15 apart: fast motion shows in the short steps, slow motion in the long ones;
+- beside it the places that hold still near the border are counted, to a fraction of a pixel (`still_places`): a person
+  who moves before a still camera leaves some all around, a moving camera hardly any.
 
 Names say what the camera does: see docs/camera-motion.md.
 """
@@ -21,6 +23,7 @@ from torch import Tensor, nn
 
 from mmvideo import weights
 from mmvideo.encoders.preset import Input, Preset
+from mmvideo.encoders.still_places import NUM_FACTS, border_quarters, still_facts
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
 from mmvideo.nn.load_part import load_part
 from mmvideo.types import Features
@@ -63,7 +66,8 @@ class CameraMotion(nn.Module):
     PRESETS: ClassVar = {
         "camera-motion": Preset(
             "which way the camera turns, zooms or rolls, over 1 to 2 seconds", Input(16, 64, 64),
-            {"dim": 96, "width": 32, "hidden": 48}, num_classes=len(LABELS), weights="embedded: camera-motion"),
+            {"dim": 96, "width": 32, "hidden": 48, "decision": 64}, num_classes=len(LABELS),
+            weights="embedded: camera-motion"),
     }
 
     def __init__(self, preset: str = "camera-motion"):
@@ -72,7 +76,8 @@ class CameraMotion(nn.Module):
             raise UnknownName("camera-motion preset", preset, self.PRESETS)
         self.preset = preset
         given, options = self.PRESETS[preset].input, self.PRESETS[preset].options
-        self.dim = self.dim_pooled = options["dim"]
+        self.dim = options["dim"]
+        self.dim_pooled = self.dim + options["decision"]
         self.num_frames = given.num_frames
         self.input_size = (given.height, given.width)
         width, hidden = options["width"], options["hidden"]
@@ -93,6 +98,10 @@ class CameraMotion(nn.Module):
         self.pair_token = nn.Sequential(nn.Linear(hidden * 16, self.dim), nn.ReLU())
         self.clip = nn.Sequential(
             nn.Linear(len(pairs) * self.dim, 160), nn.ReLU(), nn.Dropout(0.1), nn.Linear(160, self.dim), nn.ReLU())
+        self.still = nn.Sequential(
+            nn.Linear(NUM_FACTS, 24), nn.ReLU(), nn.Dropout(0.1), nn.Linear(24, 24), nn.ReLU())
+        self.decision = nn.Sequential(nn.Linear(self.dim + 24, options["decision"]), nn.ReLU())
+        self.register_buffer("quarters", border_quarters(self.input_size[0]), persistent=False)
         for name, side in (("fine_index", self.input_size[0] // 4), ("coarse_index", self.input_size[0] // 8)):
             self.register_buffer(name, _window_index(side), persistent=False)
 
@@ -123,7 +132,25 @@ class CameraMotion(nn.Module):
             frames: (B, 16, C, H, W), C 1 or 3, uint8 in [0, 255] or float in [0, 1]; any H, W (resized to 64x64).
 
         Returns:
-            Features with the 15 neighbouring pairs on the grid (15, 1, 1) and the 8 wider pairs as extra tokens.
+            Features with the 15 neighbouring pairs on the grid (15, 1, 1) and the 8 wider pairs as extra tokens. The
+            last 64 of the `dim_pooled` pooled features are computed from the others and the places that hold still.
+
+        Raises:
+            InvalidInput: another shape or another number of frames.
+        """
+        tokens, moved, facts = self.look(frames)
+        num_extra = tokens.shape[1] - (self.num_frames - 1)
+        return Features(tokens=tokens, grid=(self.num_frames - 1, 1, 1), pooled=self.decide(moved, facts),
+                        num_extra=num_extra)
+
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Match frames, and measure which places hold still.
+
+        Args:
+            frames: as of `forward`.
+
+        Returns:
+            Tokens (B, 23, 96), what they say together (B, 96), and the facts of `still_facts`, (B, NUM_FACTS).
 
         Raises:
             InvalidInput: another shape or another number of frames.
@@ -132,27 +159,34 @@ class CameraMotion(nn.Module):
             raise InvalidInput(f"camera-motion takes (B, T, C, H, W) with C of 1 or 3, not {tuple(frames.shape)}.")
         self.num_tokens(*frames.shape[1:2], *frames.shape[3:])
         batch, num_frames = frames.shape[:2]
-        fine = self.fine(self._prepare(frames))
+        luma = self._luma(frames)
+        fine = self.fine(self._normalised(luma))
         coarse = F.normalize(self.coarse(F.relu(fine)), dim=1).unflatten(0, (batch, num_frames))
         fine = F.normalize(fine, dim=1).unflatten(0, (batch, num_frames))
         volume = torch.cat([self._compare(fine, self.fine_index, 2), self._compare(coarse, self.coarse_index, 1)], 1)
         seen = self.match(volume).flatten(1)
         tokens = self.pair_token(seen).unflatten(0, (batch, -1))
-        pooled = self.clip(tokens.flatten(1))
-        num_extra = tokens.shape[1] - (num_frames - 1)
-        return Features(tokens=tokens, grid=(num_frames - 1, 1, 1), pooled=pooled, num_extra=num_extra)
+        facts = still_facts(luma.unflatten(0, (batch, num_frames)).squeeze(2), self.quarters)
+        return tokens, self.clip(tokens.flatten(1)), facts
 
-    def _prepare(self, frames: Tensor) -> Tensor:
-        """Turn frames into normalised luma, float (B * T, 1, 64, 64)."""
+    def decide(self, moved: Tensor, facts: Tensor) -> Tensor:
+        """Join what the matching and the still places say to the pooled features, (B, dim_pooled)."""
+        held = self.still((facts * 4 - 1).to(moved.dtype))
+        return torch.cat([moved, self.decision(torch.cat([moved, held], 1))], 1)
+
+    def _luma(self, frames: Tensor) -> Tensor:
+        """Turn frames into luma in [0, 1], float (B * T, 1, 64, 64)."""
         scale = 1 / 255 if frames.dtype == torch.uint8 else 1.0
-        dtype = self.fine[0].weight.dtype
-        flat = frames.flatten(0, 1).to(dtype)
+        flat = frames.flatten(0, 1).to(self.fine[0].weight.dtype)
         if flat.shape[1] == 3:
             flat = (flat * flat.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
         if flat.shape[-2:] != self.input_size:
             flat = F.interpolate(flat, size=self.input_size, mode="bilinear", antialias=True, align_corners=False)
-        flat = flat * scale
-        centred = flat - flat.mean((2, 3), keepdim=True)
+        return flat * scale
+
+    def _normalised(self, luma: Tensor) -> Tensor:
+        """Give each frame mean 0 and a spread of about 1."""
+        centred = luma - luma.mean((2, 3), keepdim=True)
         return centred / (centred.square().mean((2, 3), keepdim=True).sqrt() + 0.02)
 
     def _compare(self, maps: Tensor, index: Tensor, step: int) -> Tensor:

@@ -25,9 +25,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmvideo import weights
 from mmvideo.encoders.camera_motion import LABELS, SPAN_SECONDS, CameraMotion
 from mmvideo.errors import InvalidInput, RunChanged, WeightsError, shown
 from mmvideo.heads.linear import LinearHead
+from mmvideo.nn.load_part import load_part
 from mmvideo.recipes import options_from, read_yaml
 from mmvideo.training import checks, resume
 from mmvideo.training.camera_data import CameraClips, make_clips
@@ -98,7 +100,7 @@ class CameraLearner(nn.Module):
     def __init__(self, preset: str):
         super().__init__()
         self.encoder = CameraMotion(preset)
-        self.head = LinearHead(self.encoder.dim, LABELS)
+        self.head = LinearHead(self.encoder.dim_pooled, LABELS)
         self.pair_motion = nn.Linear(self.encoder.dim, 4)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -208,11 +210,7 @@ def train(options: CameraTraining, out: str | Path) -> Iterator[dict[str, float]
     torch.manual_seed(options.seed)
     learner = CameraLearner(options.preset)
     if options.init:
-        learner.encoder = CameraMotion.from_pretrained(options.init)
-        learner.head = LinearHead.from_pretrained(options.init)
-        if tuple(learner.head.labels) != tuple(LABELS):
-            raise WeightsError(f"{options.init} names other classes, {shown(list(learner.head.labels))}, than "
-                               f"{shown(list(LABELS))}.")
+        begin_with(learner, options.init)
     optimizer = torch.optim.AdamW(learner.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     step = load_checkpoint(out, learner, optimizer)
     if step > options.steps:
@@ -233,6 +231,31 @@ def train(options: CameraTraining, out: str | Path) -> Iterator[dict[str, float]
                    "clips_per_second": seen / (time.monotonic() - since)}
             seen, correct, total_loss, since = 0, 0, 0.0, time.monotonic()
     export(learner, out)
+
+
+def begin_with(learner: CameraLearner, folder: str | Path) -> None:
+    """Fill a learner with trained weights. Those that count no still places (mmvideo 0.1) are widened.
+
+    What they lack keeps its random start and the head gives it no weight, so that the logits stay the same.
+
+    Raises:
+        WeightsError: the weights are missing, do not fit, or name other classes.
+    """
+    config = weights.config(Path(folder))
+    if list(config.get("labels") or ()) != list(LABELS):
+        raise WeightsError(f"{folder} names other classes, {shown(config.get('labels'))}, than {shown(list(LABELS))}.")
+    encoder = learner.encoder
+    if config.get("dim") != encoder.dim:
+        learner.encoder = CameraMotion.from_pretrained(folder)
+        learner.head = LinearHead.from_pretrained(folder)
+        return
+    for name in ("fine", "coarse", "match", "pair_token", "clip"):
+        load_part(getattr(encoder, name), folder, f"encoder.{name}.").train()
+    narrow = LinearHead.from_pretrained(folder)
+    with torch.no_grad():
+        learner.head.score.weight.zero_()
+        learner.head.score.weight[:, :encoder.dim] = narrow.score.weight
+        learner.head.score.bias.copy_(narrow.score.bias)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, options: CameraTraining, step: int) -> None:
@@ -302,7 +325,8 @@ def export(learner: CameraLearner, out: Path, *, num_calibration: int = 400) -> 
     save_file(state, out / "model.safetensors")
     temperature, threshold = calibrate(learner, make_clips(CALIBRATION_SEED, num_calibration))
     encoder = learner.encoder
-    config = {"preset": encoder.preset, "dim": encoder.dim, "labels": list(LABELS), "num_frames": encoder.num_frames,
+    config = {"preset": encoder.preset, "dim": encoder.dim_pooled, "labels": list(LABELS),
+              "num_frames": encoder.num_frames,
               "input_size": list(encoder.input_size), "span_seconds": list(SPAN_SECONDS),
               "temperature": round(temperature, 3), "threshold": round(threshold, 3)}
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,7 +14,10 @@ from mmvideo.encoders.camera_motion import LABELS, CameraMotion, frame_pairs
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
 from mmvideo.heads.linear import LinearHead
 from mmvideo.training.camera_data import TEST_SEEDS, CameraClips, make_clips
+from mmvideo.training.camera_layers import render_part
 from mmvideo.training.camera_motion import HFLIP, REVERSE, freeze_middle
+from mmvideo.training.camera_people import draw_scene, people_bank
+from mmvideo.training.camera_textures import texture_bank
 
 EMBEDDED = weights.weights_root() / "camera-motion"
 
@@ -39,8 +43,9 @@ def test_geometry_is_told_without_running() -> None:
     features = encoder(torch.randint(0, 255, (2, 16, 3, 50, 90), dtype=torch.uint8))
     assert features.tokens.shape == (2, encoder.num_tokens(16, 50, 90), encoder.dim)
     assert features.grid == (15, 1, 1)
-    assert features.pooled.shape == (2, encoder.dim)
-    assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(0.523e6, rel=0.01)
+    assert features.tokens.shape[2] == 96
+    assert features.pooled.shape == (2, encoder.dim_pooled) == (2, 160)
+    assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(0.538e6, rel=0.005)
 
 
 def test_pairs_reach_from_neighbours_to_the_whole_clip() -> None:
@@ -68,6 +73,7 @@ def test_wrong_input_is_refused() -> None:
 
 
 def test_every_weight_gets_a_gradient() -> None:
+    torch.manual_seed(0)
     encoder = CameraMotion()
     encoder(torch.rand(2, 16, 1, 64, 64)).pooled.square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
@@ -105,6 +111,44 @@ def test_answers_turn_with_the_picture(shipped, fresh: CameraClips) -> None:
     backwards = answers(shipped, fresh.frames.flip(1)) == REVERSE[fresh.labels]
     assert mirrored.float().mean() >= 0.90
     assert backwards.float().mean() >= 0.90
+
+
+@pytest.fixture(scope="module")
+def before_the_camera() -> tuple[torch.Tensor, torch.Tensor]:
+    """Grounds and people of seeds outside training; luma of a still camera and of one that pans right."""
+    generator = torch.Generator().manual_seed(TEST_SEEDS[78])
+    rng = np.random.default_rng(TEST_SEEDS[78])
+    num = 60
+    layers = draw_scene(texture_bank(rng, 30, []), people_bank(rng, 30), torch.zeros(num, dtype=torch.bool), num,
+                        generator)
+    times = torch.linspace(0, 1, 16).expand(num, -1)
+    rest = [times, torch.ones(num), torch.full((num,), 0.45), torch.zeros(num, 2), torch.zeros(num)]
+    pan = torch.zeros(num, 16, 4)
+    pan[..., 0] = 0.5 * times  # a quarter of the width
+    still, panned = (render_part([path, *rest], layers, 0.0) for path in (torch.zeros_like(pan), pan))
+    return tuple(clips.clamp(0, 1).mul(255).round().to(torch.uint8)[:, :, None] for clips in (still, panned))
+
+
+def test_people_who_move_are_no_moving_camera(shipped, before_the_camera) -> None:
+    still, _ = before_the_camera
+    assert ((still[:, 1:].float() - still[:, :1].float()).abs().amax((1, 3, 4)) > 20).any(1).float().mean() > 0.9
+    assert (answers(shipped, still) == LABELS.index("static")).float().mean() >= 0.9
+
+
+def test_a_pan_over_people_who_move_is_a_pan(shipped, before_the_camera) -> None:
+    _, panned = before_the_camera
+    assert (answers(shipped, panned) == LABELS.index("pan right")).float().mean() >= 0.85
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["yes", "no"])
+def test_a_signing_person_before_a_still_camera_is_static(name: str) -> None:
+    from mmvideo import Pipeline
+    from tests.conftest import SHARED
+
+    found = Pipeline("video-classification", device="cpu")(SHARED / "media" / "actions" / f"{name}.mkv")
+    assert found.label == "static"
+    assert [segment.text for segment in found.segments] == ["static"]
 
 
 def test_a_single_frame_tells_nothing(shipped, fresh: CameraClips) -> None:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mmvideo.encoders.camera_motion import LABELS as ENCODER_LABELS
-from mmvideo.encoders.camera_motion import frame_pairs
+from mmvideo.encoders.camera_motion import CameraMotion, frame_pairs
 from mmvideo.errors import RecipeError
-from mmvideo.training import camera_data, camera_layers, camera_motion, camera_paths
+from mmvideo.heads.linear import LinearHead
+from mmvideo.training import camera_data, camera_decision, camera_layers, camera_motion, camera_paths
 from mmvideo.training.camera_data import make_clips
-from mmvideo.training.camera_motion import CameraTraining, augment, freeze_middle, pair_targets, read_training, train
+from mmvideo.training.camera_motion import (
+    CameraLearner,
+    CameraTraining,
+    augment,
+    begin_with,
+    freeze_middle,
+    pair_targets,
+    read_training,
+    train,
+)
 from mmvideo.training.camera_paths import LABELS
 
 
@@ -121,6 +132,54 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch) -
     expected, got = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
     assert expected.keys() == got.keys()
     assert all(torch.equal(expected[k], got[k]) for k in expected)
+
+
+def test_weights_that_count_no_still_places_are_widened_without_a_change(tmp_path) -> None:
+    torch.manual_seed(1)
+    old, new = CameraLearner("camera-motion"), CameraLearner("camera-motion")
+    dim = old.encoder.dim
+    added = ("encoder.still", "encoder.decision", "pair_motion")
+    state = {k: v for k, v in old.state_dict().items() if not k.startswith(added)}
+    state["head.score.weight"] = state["head.score.weight"][:, :dim].clone()
+    save_file(state, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"preset": "camera-motion", "dim": dim, "labels": list(LABELS)}))
+    begin_with(new, tmp_path)
+    frames = torch.rand(3, 16, 1, 64, 64)
+    with torch.inference_mode():
+        pooled = old.eval().encoder(frames).pooled[:, :dim]
+        expected = torch.nn.functional.linear(pooled, state["head.score.weight"], state["head.score.bias"])
+        assert torch.allclose(new.eval()(frames)[0], expected, atol=1e-5)
+    assert new.encoder.still[0].weight.abs().sum() > 0
+
+
+def test_the_last_layers_are_fitted_and_the_matching_stays(tmp_path, monkeypatch) -> None:
+    made = []
+    monkeypatch.setattr(camera_decision, "make_clips", lambda seed, num, people: (
+        made.append((seed, people)), make_clips(seed, num, bank_size=8, people=people))[1])
+    monkeypatch.setattr(camera_motion, "make_clips", lambda seed, num: make_clips(seed, 20, bank_size=8))
+    torch.manual_seed(0)
+    first = CameraLearner("camera-motion").eval()
+    camera_motion.export(first, tmp_path)
+    options = camera_decision.DecisionTraining(parts=1, part_clips=40, passes=30, batch=16)
+    camera_decision.run(options, tmp_path, tmp_path / "fitted")
+    assert made == [(500_000, 0.0), (500_001, 1.0)]
+    before, after = (load_file(folder / "model.safetensors") for folder in (tmp_path, tmp_path / "fitted"))
+    changed = {k for k in before if not torch.equal(before[k], after[k])}
+    assert {k.split(".")[1] for k in changed} == {"still", "decision", "score"}
+    dim = first.encoder.dim
+    assert torch.equal(before["head.score.weight"][:, :dim], after["head.score.weight"][:, :dim])
+    clips = make_clips(500_001, 40, bank_size=8, people=1.0)
+    encoder, head = (kind.from_pretrained(tmp_path / "fitted") for kind in (CameraMotion, LinearHead))
+    with torch.inference_mode():
+        right = head(encoder(clips.frames)).argmax(1) == clips.labels
+    assert right[clips.labels == 0].float().mean() > 0.7, "half of the clips are static, so this is soon learned"
+    again = tmp_path / "again"
+    again.mkdir()
+    for part in (tmp_path / "fitted").glob("part-*"):
+        (again / part.name).write_bytes(part.read_bytes())
+    camera_decision.run(options, tmp_path, again)
+    assert len(made) == 2, "parts that are there are not made again"
+    assert all(torch.equal(v, after[k]) for k, v in load_file(again / "model.safetensors").items())
 
 
 def test_an_unknown_option_is_refused(tmp_path) -> None:

@@ -1,0 +1,149 @@
+"""Fit the last layers of camera-motion: what to say of matches and of places that hold still.
+
+    python -m mmvideo.training.camera_decision --init mmvideo/embedded/camera-motion --out runs/camera-decision
+
+The matching network stays as it is in `--init`. Half of the clips have balanced classes, half show people who move,
+static in every second clip; what the network says of each clip is kept in the run's folder, so that an interrupted run
+goes on. The fit itself takes seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mmvideo.encoders.camera_motion import LABELS
+from mmvideo.errors import WeightsError, shown
+from mmvideo.training import checks
+from mmvideo.training.camera_data import make_clips
+from mmvideo.training.camera_motion import CameraLearner, begin_with, export
+
+FIRST_SEED = 500_000
+"""Far from the seeds of `camera_motion`, and in the training range."""
+SHAKE = LABELS.index("shake")
+log = logging.getLogger("mmvideo.training")
+
+
+@dataclass(frozen=True)
+class DecisionTraining:
+    """Options of the fit."""
+
+    seed: int = 0
+    parts: int = 5
+    """Pairs of a balanced part and one of people."""
+    part_clips: int = 1500
+    passes: int = 10
+    batch: int = 128
+    learning_rate: float = 0.003
+    weight_decay: float = 0.01
+    shake_weight: float = 2.0
+    """Weight of the loss on shakes, the class most easily taken for people who move."""
+
+    def __post_init__(self) -> None:
+        checks.at_least(1, parts=self.parts, part_clips=self.part_clips, passes=self.passes, batch=self.batch)
+        checks.over_zero(learning_rate=self.learning_rate, shake_weight=self.shake_weight)
+
+
+def measured(learner: CameraLearner, options: DecisionTraining, out: Path) -> dict[str, Tensor]:
+    """Make the clips, and return what the frozen network says of them; parts that are in the folder are read.
+
+    Returns:
+        `moved` (N, dim), `facts` (N, NUM_FACTS) and `labels` (N,).
+
+    Raises:
+        WeightsError: a part in the folder is damaged.
+    """
+    found = []
+    for number in range(options.parts):
+        for people in (0, 1):
+            path = out / f"part-{number}{people}.safetensors"
+            if not path.is_file():
+                clips = make_clips(FIRST_SEED + 10 * number + people, options.part_clips, people=float(people))
+                save_file(_look(learner, clips.frames) | {"labels": clips.labels}, path)
+                log.info("part %d of %d", 2 * number + people + 1, 2 * options.parts)
+            try:
+                found.append(load_file(path))
+            except (SafetensorError, OSError) as error:
+                raise WeightsError(f"{path} is damaged ({shown(str(error))}); delete it to make it anew.") from error
+    return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+
+
+@torch.inference_mode()
+def _look(learner: CameraLearner, frames: Tensor) -> dict[str, Tensor]:
+    learner.eval()
+    seen = [learner.encoder.look(some)[1:] for some in frames.split(64)]
+    moved, facts = (torch.cat(column) for column in zip(*seen, strict=True))
+    return {"moved": moved, "facts": facts}
+
+
+def fit(learner: CameraLearner, data: dict[str, Tensor], options: DecisionTraining) -> float:
+    """Train `still` and `decision` of the encoder, and what the head makes of the latter.
+
+    Returns:
+        The share of the clips that are named rightly afterwards.
+    """
+    torch.manual_seed(options.seed)
+    encoder, score, dim = learner.encoder, learner.head.score, learner.encoder.dim
+    moved, facts, labels = data["moved"], data["facts"], data["labels"]
+    base = F.linear(moved, score.weight[:, :dim], score.bias).detach()
+    added = nn.Linear(encoder.dim_pooled - dim, len(LABELS), bias=False)
+    nn.init.zeros_(added.weight)
+    learned = [*encoder.still.parameters(), *encoder.decision.parameters(), *added.parameters()]
+    optimizer = torch.optim.AdamW(learned, lr=options.learning_rate, weight_decay=options.weight_decay)
+    steps = max(1, options.passes * len(labels) // options.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps + 1)
+    weight = torch.where(labels == SHAKE, options.shake_weight, 1.0)
+    encoder.still.train()
+    for _ in range(steps):
+        some = torch.randint(len(labels), (options.batch,))
+        logits = base[some] + added(encoder.decide(moved[some], facts[some])[:, dim:])
+        loss = (F.cross_entropy(logits, labels[some], reduction="none") * weight[some]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    encoder.still.eval()
+    with torch.no_grad():
+        score.weight[:, dim:] = added.weight
+        logits = F.linear(encoder.decide(moved, facts), score.weight, score.bias)
+    return float((logits.argmax(1) == labels).float().mean())
+
+
+def run(options: DecisionTraining, init: str | Path, out: Path) -> None:
+    """Fit, and write `model.safetensors` and `config.json` with its calibration.
+
+    Raises:
+        WeightsError: `init` does not fit.
+    """
+    torch.manual_seed(options.seed)
+    learner = CameraLearner("camera-motion")
+    begin_with(learner, init)
+    out.mkdir(parents=True, exist_ok=True)
+    log.info("%.4f of the training clips are named rightly", fit(learner, measured(learner, options, out), options))
+    export(learner, out)
+
+
+def main() -> None:
+    """Read the command line, and fit."""
+    parser = argparse.ArgumentParser(description="Fit the last layers of camera-motion.")
+    parser.add_argument("--init", default="mmvideo/embedded/camera-motion", type=Path)
+    parser.add_argument("--out", default="runs/camera-decision", type=Path)
+    parser.add_argument("--seed", default=0, type=int)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    run(DecisionTraining(seed=arguments.seed), arguments.init, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
+
+
+__all__ = ["DecisionTraining", "fit", "measured", "run"]
