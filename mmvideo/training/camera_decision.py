@@ -36,7 +36,7 @@ log = logging.getLogger("mmvideo.training")
 class DecisionTraining:
     """Options of the fit."""
 
-    seed: int = 0
+    seed: int = 1
     parts: int = 5
     """Pairs of a balanced part and one of people."""
     part_clips: int = 1500
@@ -136,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fit the last layers of camera-motion.")
     parser.add_argument("--init", default="mmvideo/embedded/camera-motion", type=Path)
     parser.add_argument("--out", default="runs/camera-decision", type=Path)
-    parser.add_argument("--seed", default=0, type=int)
+    parser.add_argument("--seed", default=DecisionTraining.seed, type=int)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run(DecisionTraining(seed=arguments.seed), arguments.init, arguments.out)
