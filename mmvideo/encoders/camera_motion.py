@@ -70,6 +70,10 @@ class CameraMotion(nn.Module):
             weights="embedded: camera-motion"),
     }
 
+    quarters: Tensor
+    fine_index: Tensor
+    coarse_index: Tensor
+
     def __init__(self, preset: str = "camera-motion"):
         super().__init__()
         if preset not in self.PRESETS:
