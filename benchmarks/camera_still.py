@@ -25,7 +25,6 @@ from camera_motion import STILL_CLIPS
 
 from mmvideo.errors import MediaError
 from mmvideo.evaluation.intervals import Count, wilson
-from mmvideo.hooks import Hook
 from mmvideo.media import open_source
 from mmvideo.pipeline import Pipeline
 from mmvideo.results import Classification
@@ -47,14 +46,17 @@ GRID = 12
 SIDE = 320
 
 
-class _Windows(Hook):
-    """Remembers what each window stands for, and its frames."""
+def watch_windows(pipe: Pipeline) -> dict[str, Any]:
+    """Return a dict that will hold the windows of the latest video: `clips` and the `spans` that they stand for."""
+    classifier, seen = dict(pipe.stages)["classify"].classifier, {}
+    take = classifier.take
 
-    def __init__(self) -> None:
-        self.given: dict[str, Any] = {}
+    def take_and_keep(media: Any) -> tuple[Any, Any]:
+        seen["clips"], seen["spans"] = take(media)
+        return seen["clips"], seen["spans"]
 
-    def after(self, stage: str, given: dict[str, Any], seconds: float) -> None:
-        self.given |= {name: value for name, value in given.items() if name in ("spans", "clips")}
+    classifier.take = take_and_keep
+    return seen
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,12 @@ def _cells(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, (GRID, GRID), interpolation=cv2.INTER_AREA)
 
 
-def judge(pipe: Pipeline, path: Path, data: str, part: str) -> list[Window]:
-    """Classify a clip, and measure each of its windows."""
-    seen = _Windows()
-    found: Classification = pipe(str(path), hook=seen)
+def judge(pipe: Pipeline, seen: dict[str, Any], path: Path, data: str, part: str) -> list[Window]:
+    """Classify a clip, and measure each of its windows, which `seen` holds."""
+    found: Classification = pipe(str(path))
     windows = []
     start, end, _ = STILL_CLIPS.get(f"{path.parent.name}/{path.name}", (0.0, float("inf"), ""))
-    for span, frames in zip(seen.given["spans"], seen.given["clips"].frames, strict=True):
+    for span, frames in zip(seen["spans"], seen["clips"].frames, strict=True):
         if span.start_seconds < start or span.end_seconds > end + 0.5:
             continue
         middle = (span.start_seconds + span.end_seconds) / 2
@@ -176,11 +177,11 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="look at every n-th clip of data/")
     parser.add_argument("--least", type=float, default=0.25, help="still share from which a window counts as measured")
     arguments = parser.parse_args()
-    pipe = Pipeline("video-classification", device="cpu", encode={"weights": arguments.weights},
-                    classify={"weights": arguments.weights})
+    pipe = Pipeline("video-classification", device="cpu", classify={"weights": arguments.weights})
+    seen = watch_windows(pipe)
     windows: list[Window] = []
     for path, data, part in list_clips(arguments.shared, arguments.every):
-        windows += judge(pipe, path, data, part)
+        windows += judge(pipe, seen, path, data, part)
     report(windows, arguments.least)
 
 

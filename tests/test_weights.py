@@ -47,7 +47,7 @@ def test_every_part_of_a_model_is_compared(tmp_path: Path, part: str) -> None:
 def test_a_stage_that_names_its_own_weights(tmp_path: Path, camera: Path) -> None:
     _other(camera / "model.safetensors")
     with pytest.raises(WeightsError, match="damaged"):
-        Pipeline("video-classification", device="cpu", encode={"weights": str(camera)})
+        Pipeline("video-classification", device="cpu", classify={"weights": str(camera)})
 
 
 def test_what_ships_says_how_to_mend_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
