@@ -90,7 +90,7 @@ def test_classify_saves_a_picture(clip: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("arguments", "code", "says"), [
     (["caption", "nowhere.mp4"], 3, "no such file"),
     (["ask", "{clip}", ""], 2, "needs a question"),
-    (["ask", "{clip}", NEXT, "--set", "sampel.size=3"], 2, "Did you mean 'sample'"),
+    (["ask", "{clip}", NEXT, "--set", "encode_vidoe.size=3"], 2, "Did you mean 'encode_video'"),
     (["ask", "{clip}", NEXT, "--set", "size=3"], 2, "STAGE.OPTION=VALUE"),
     (["ask", "{clip}", NEXT, "--recipe", "video-q"], 2, "Did you mean 'video-qa'"),
     (["ask", "{clip}", NEXT, "--device", "gpu9"], 2, "Unknown device"),

@@ -236,19 +236,23 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [
-    ["ask", "{clip}", NEXT, "--stream"], ["ask", "{clip}", NEXT, "--choice", "yes", "--choice", "no"],
-    ["ask", "{clip}", NEXT, "--temperature", "0.5"], ["ask", "{clip}", NEXT, "--seed", "1"],
-    ["ask", "{clip}", NEXT, "--max-new-tokens", "5"], ["ask", "{clip}", NEXT, "--schema", "{schema}"],
+    ["--stream"], ["--choice", "yes", "--choice", "no"], ["--temperature", "0.5", "--seed", "1"],
+    ["--max-new-tokens", "5"],
 ])
-def test_options_of_chat_models_are_refused_before_work(arguments: list[str], models: dict, clips: Path,
-                                                        tmp_path: Path, nothing_is_loaded: None) -> None:
+def test_options_of_replies_hold_for_an_embedded_model(arguments: list[str], models: dict, clips: Path) -> None:
+    code, out, _ = _run("ask", str(clips / "a.mp4"), NEXT, *arguments, *models["ask"])
+    assert code == 0
+    if "--choice" in arguments:
+        assert {"yes", "no"} & set(out.split())
+
+
+def test_a_closed_vocabulary_holds_to_no_schema(models: dict, clips: Path, tmp_path: Path) -> None:
     pytest.importorskip("llguidance")
     (tmp_path / "s.json").write_text('{"type": "boolean"}')
-    words = [word.format(clip=clips / "a.mp4", schema=tmp_path / "s.json") for word in arguments]
-    for model in ([], models["ask"][:2]):
-        code, out, err = _run(*words, *model)
-        assert (code, out) == (2, "")
-        assert "chat model" in err
+    code, out, err = _run("ask", str(clips / "a.mp4"), NEXT, "--schema", str(tmp_path / "s.json"), *models["ask"])
+    assert (code, out) == (2, "")
+    assert "cannot be held to a JSON schema" in err
+    assert "give choices= instead" in err
 
 
 @pytest.mark.parametrize(("arguments", "code", "says"), [
