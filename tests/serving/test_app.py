@@ -120,7 +120,7 @@ def test_a_failure_of_the_server_drops_no_video(port: int, clip: Path, reads: li
     assert call(port, about(clip))[0] == 200
     reads.clear()
     with monkeypatch.context() as patch:
-        patch.setattr("mmvideo.session.Session.ask", lambda *_: 1 // 0)
+        patch.setattr("mmvideo.session.Session.finish", lambda *_: 1 // 0)
         status, said = call(port, about(clip))
     assert (status, said["error"]["code"]) == (500, "internal")
     assert "division" not in str(said)
@@ -133,9 +133,9 @@ def test_nan_is_null(port: int, clip: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     from mmvideo.session import Session
 
-    ask = Session.ask
-    monkeypatch.setattr(Session, "ask", lambda self, text: dataclasses.replace(
-        ask(self, text), confidence=float("nan"), seconds_looked_at=(0.0, float("inf"))))
+    dress = Session._dress
+    monkeypatch.setattr(Session, "_dress", lambda *given: dataclasses.replace(
+        dress(*given), confidence=float("nan"), seconds_looked_at=(0.0, float("inf"))))
     status, said = call(port, about(clip))
     assert status == 200
     assert said["mmvideo"]["confidence"] is None
@@ -143,11 +143,19 @@ def test_nan_is_null(port: int, clip: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_options_that_the_model_would_ignore_are_refused(port: int, clip: Path) -> None:
-    for field, value, named in (("temperature", 0.7, "temperature"), ("stop", "the", "stop"),
-                                ("max_tokens", 1, "max_tokens"), ("choices", ["a", "b"], "choices"),
-                                ("response_format", {"type": "json_object"}, "response_format")):
-        status, said = call(port, about(clip, **{field: value}))
-        assert (status, said["error"]["param"]) == (400, named), said
+    later = [{"role": "assistant", "content": "red"}, {"role": "user", "content": "why?"}]
+    status, said = call(port, {**about(clip), "messages": [*about(clip)["messages"], *later]})
+    assert (status, said["error"]["param"]) == (400, "messages"), said
+    assert "takes no history" in said["error"]["message"]
+    status, said = call(port, about(clip, response_format={"type": "json_object"}))
+    assert status == 400
+    assert "cannot be held to a JSON schema" in said["error"]["message"]
+    status, chosen = call(port, about(clip, choices=["red", "green"]))
+    assert status == 200, chosen
+    assert chosen["choices"][0]["message"]["content"] in ("red", "green")
+    status, cut = call(port, about(clip, max_tokens=1))
+    assert status == 200, cut
+    assert cut["choices"][0]["finish_reason"] == "length"
     expected = call(port, about(clip))[1]["choices"]
     harmless = {"temperature": 0, "top_p": 0.5, "seed": 1, "max_tokens": 1000, "user": "me", "n": 1}
     assert call(port, about(clip, **harmless))[1]["choices"] == expected

@@ -34,7 +34,7 @@ def port(pipe: Pipeline, clip: Path) -> Iterator[int]:
 @pytest.fixture
 def stuck(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Let the encoder compute for a minute, in small steps."""
-    network = dict(pipe.stages)["encode"].network
+    network = dict(pipe.stages)["encode_video"].reader.model.parts["encoder"]
     forward = network.forward
 
     def late(frames: torch.Tensor, **more: Any) -> Any:
@@ -93,7 +93,7 @@ def test_a_video_that_is_read_stays_so_when_a_question_takes_too_long(
 def test_a_step_that_does_not_end_holds_neither_its_caller_nor_those_who_wait(
         pipe: Pipeline, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmvideo.serving.worker.GRACE_SECONDS", 0.5)
-    network, over = dict(pipe.stages)["encode"].network, threading.Event()
+    network, over = dict(pipe.stages)["encode_video"].reader.model.parts["encoder"], threading.Event()
     forward = network.forward
     monkeypatch.setattr(network, "forward", lambda *given, **more: (over.wait(60), forward(*given, **more))[1])
     with served(pipe, rules=Rules(folders=(clip.parent,), timeout_seconds=1.0)) as port, ThreadPoolExecutor(2) as pool:
