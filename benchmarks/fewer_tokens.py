@@ -27,6 +27,7 @@ from mmvideo.sampling.uniform import uniform
 from mmvideo.stages.encode import Encode
 from mmvideo.toybox.evaluation.accuracy import Model, measure_accuracy
 from mmvideo.types import Features
+from mmvideo.vlm.encode import encode_rows
 
 
 class Merging(nn.Module):
@@ -54,7 +55,8 @@ class Dropping(nn.Module):
 
     def forward(self, frames: Tensor, audio: Tensor | None = None) -> Features:
         start = time.process_time()
-        features = self.stage._look(frames, audio, torch.full((len(frames),), audio is not None))
+        features = encode_rows(self.stage.network, frames, audio, torch.full((len(frames),), audio is not None),
+                               self.stage.drop_below)
         self.seconds += time.process_time() - start
         for clip in frames:
             gone = left_out(clip, features.grid, self.stage.drop_below)
@@ -74,8 +76,8 @@ class Timed(nn.Module):
         session, outer = self.language.open(soft), self
 
         class Session:
-            def reply(self, *arguments: Any, **named: Any) -> Any:
-                said = session.reply(*arguments, **named)
+            def replies(self, *arguments: Any, **named: Any) -> Any:
+                said = session.replies(*arguments, **named)
                 outer.seconds += time.process_time() - outer._start
                 return said
 

@@ -38,7 +38,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def qa(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return Pipeline("video-qa", model=tiny.make_qa(tmp_path_factory.mktemp("limit") / "qa"), device="cpu",
-                    encode_video={"domain": "test-inside"}, encode={"batch_size": 1})
+                    encode_video={"domain": "test-inside", "batch_size": 1})
 
 
 def slow(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, seconds: float) -> list[int]:

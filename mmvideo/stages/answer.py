@@ -36,8 +36,10 @@ class Speak(Stage):
     """The longest reply where the caller sets none; null for the model's own number."""
 
     def options(self, given: GenerationOptions, conversation: Any) -> GenerationOptions:
-        """Set the longest reply where the caller has not."""
+        """Set the longest reply where the caller has not; replies about single windows are short by themselves."""
         longest = given.max_new_tokens or self.max_new_tokens or conversation.max_new_tokens
+        if conversation.short:
+            longest = min(longest, conversation.max_new_tokens)
         return replace(given, max_new_tokens=longest)
 
     def replies(self, items: Sequence[tuple[Mapping[str, Any], Sequence[str], GenerationOptions]], size: int

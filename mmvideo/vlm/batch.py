@@ -44,11 +44,13 @@ class UnreadWindows:
     """float (B, N, D)."""
     max_new_tokens: int
     """The longest reply, where nothing else is said."""
+    short: ClassVar = True
     caption_request: ClassVar = EmbeddingConversation.caption_request
 
     def conversation(self) -> EmbeddingConversation:
         """Read the windows of this video alone."""
-        return EmbeddingConversation(self.model, self.prompt, self.embeddings, max_new_tokens=self.max_new_tokens)
+        return EmbeddingConversation(self.model, self.prompt, self.embeddings, max_new_tokens=self.max_new_tokens,
+                                     short=True)
 
     def batches_with(self, questions: Sequence[str]) -> Any:
         """Return what must be equal for two videos to go through together."""
@@ -84,6 +86,7 @@ class UnreadChat:
     chat: ChatModel
     prepared: Prepared
     max_new_tokens: ClassVar = ChatConversation.max_new_tokens
+    short: ClassVar = False
     caption_request: ClassVar = ChatConversation.caption_request
 
     def conversation(self) -> Conversation:

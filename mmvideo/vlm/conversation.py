@@ -37,6 +37,8 @@ class Conversation:
     """Tokens that were read before any question, those of the video among them."""
     max_new_tokens: int = LONGEST_WITHOUT_LIMIT
     """The longest reply, where nothing else is said."""
+    short: bool = False
+    """Whether no reply is ever longer than `max_new_tokens`, so that a larger limit has no effect."""
     caption_request: str = "Describe what happens in this video."
     """What is asked for a caption, where nothing else is said."""
 

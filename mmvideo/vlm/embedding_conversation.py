@@ -29,12 +29,14 @@ class EmbeddingConversation(Conversation):
         prompt: how it is asked; its tokenizer is the model's.
         embeddings: (B, N, D of the language model); `reply` and `choose` are for one row, `replies` for any number.
         max_new_tokens: the longest reply, where nothing else is said.
+        short: whether a larger limit has no effect.
     """
 
     caption_request = CAPTION_REQUEST
 
     def __init__(self, model: PreTrainedModel, prompt: Prompt, embeddings: Tensor, *,
-                 max_new_tokens: int = LONGEST_WITHOUT_LIMIT):
+                 max_new_tokens: int = LONGEST_WITHOUT_LIMIT, short: bool = False):
+        self.short = short
         self.model, self.prompt, self.tokenizer, self.max_new_tokens = model, prompt, prompt.tokenizer, max_new_tokens
         self.ends = ends_of(model, self.tokenizer)
         before, _ = prompt.around("?")

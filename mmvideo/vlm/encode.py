@@ -60,7 +60,7 @@ def encode(network: nn.Module, clips: Clips, device: torch.device, *, batch_size
         frames = clips.frames[chosen].to(device)
         sound = None if clips.audio is None else clips.audio[chosen].to(device)
         heard = torch.full((frames.shape[0],), clips.has_audio, device=device)
-        parts.append(_encode_rows(network, frames, sound, heard, drop_below))
+        parts.append(encode_rows(network, frames, sound, heard, drop_below))
     return joined(parts)
 
 
@@ -83,13 +83,13 @@ def encode_batched(network: nn.Module, videos: Sequence[Clips], device: torch.de
             sounds = [audio[row] for number, row in chosen if (audio := videos[number].audio) is not None]
             sound = torch.stack(sounds).to(device) if sounds else None
             heard = torch.tensor([videos[number].has_audio for number, _ in chosen], device=device)
-            parts.append(_encode_rows(network, frames, sound, heard, drop_below, alone=True))
+            parts.append(encode_rows(network, frames, sound, heard, drop_below, alone=True))
         counts = [len(videos[number].frames) for number in members]
         found.update(zip(members, split_rows(joined(parts), counts), strict=True))
     return [found[number] for number in range(len(videos))]
 
 
-def _encode_rows(network: nn.Module, frames: Tensor, sound: Tensor | None, heard: Tensor, drop_below: float | None, *,
+def encode_rows(network: nn.Module, frames: Tensor, sound: Tensor | None, heard: Tensor, drop_below: float | None, *,
                  alone: bool = False) -> Features:
     """Run the network on clips; where places are left out, on those together that keep as many.
 
@@ -159,4 +159,4 @@ def joined(parts: Sequence[Features]) -> Features:
                     pooled=torch.cat([p.pooled for p in parts]), num_extra=parts[0].num_extra)
 
 
-__all__ = ["call_batched", "check_drop_below", "check_sample_rate", "encode", "encode_batched", "joined", "split_rows"]
+__all__ = ["call_batched", "check_drop_below", "check_sample_rate", "encode", "encode_batched", "encode_rows", "joined", "split_rows"]

@@ -20,12 +20,12 @@ class _Small:
     def __init__(self, most_frames: int, encode: Any):
         self.most, self.encode, self.tried = most_frames, encode, []
 
-    def __call__(self, items: Any, *, size: int) -> Any:
-        frames = size * items[0]["clips"].frames.shape[1]
+    def __call__(self, items: Any, size: int) -> Any:
+        frames = size * items[0].clips.frames.shape[1]
         self.tried.append(frames)
         if frames > self.most:
             raise torch.OutOfMemoryError(f"{frames} frames do not fit")
-        return self.encode([{"clips": _sixteen(one["clips"])} for one in items], size=size)
+        return self.encode([dataclasses.replace(one, clips=_sixteen(one.clips)) for one in items], size)
 
 
 def _sixteen(clips: Clips) -> Clips:
@@ -36,12 +36,12 @@ def _sixteen(clips: Clips) -> Clips:
 
 
 @pytest.mark.parametrize(("most", "allowed", "note"), [
-    (32, False, "out of memory: batch of 2 instead of 4"), (8, True, "out of memory: 8 frames instead of 16")])
+    (32, False, "out of memory: batch of 2 instead of 4"), (8, True, "out of memory: 1/2 of the frames")])
 def test_less_is_taken_and_said(captioning: Pipeline, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                 most: int, allowed: bool, note: str) -> None:
-    encode = dict(captioning.stages)["encode"]
-    small = _Small(most, encode.batch)
-    monkeypatch.setattr(encode, "batch", small)
+    reader = dict(captioning.stages)["encode_video"].reader
+    small = _Small(most, reader.read_later)
+    monkeypatch.setattr(reader, "read_later", small)
     some = [clips / f"clip{n:04}.mp4" for n in (0, 3, 6)]
     summary = run_job(captioning, some, tmp_path / "job", JobOptions(batch_size=4, allow_reduce=allowed))
     assert summary.failures == ()
@@ -51,8 +51,8 @@ def test_less_is_taken_and_said(captioning: Pipeline, clips: Path, tmp_path: Pat
 
 def test_a_clip_that_never_fits_fails_alone(captioning: Pipeline, clips: Path, tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
-    encode = dict(captioning.stages)["encode"]
-    monkeypatch.setattr(encode, "batch", _Small(1, encode.batch))
+    reader = dict(captioning.stages)["encode_video"].reader
+    monkeypatch.setattr(reader, "read_later", _Small(1, reader.read_later))
     summary = run_job(captioning, clips / "clip0000.mp4", tmp_path / "job", JobOptions(batch_size=2))
     assert [failure[2] for failure in summary.failures] == ["OutOfMemory"]
     assert "--allow-reduce" in summary.failures[0][3]

@@ -33,7 +33,7 @@ def test_rows_equal_the_results_of_single_calls(captioning: Pipeline, clips: Pat
         assert row["frame_times"] == pytest.approx(alone.seconds_looked_at)
         assert [span["text"] for span in row["spans"]] == [segment.text for segment in alone.segments]
         assert row["prompt"] is None
-        assert row["timings"].keys() >= {"fetch", "read", "sample", "encode", "caption"}
+        assert row["timings"].keys() >= {"fetch", "read", "encode_video", "caption"}
     srt = (tmp_path / "job" / "sidecars" / "clip0002.srt").read_text()
     assert srt.startswith("1\n00:00:00,000 --> 00:00:01,400\n")
     assert (tmp_path / "job" / "sidecars" / "clip0002.vtt").read_text().startswith("WEBVTT\n\n00:00:00.000 -->")
@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_said_before_anything_runs(captioning: Pipeline, an
     with pytest.raises(InvalidInput, match="takes no question"):
         run_job(captioning, clips, tmp_path / "job", questions=("what?",))
     with pytest.raises(InvalidInput, match="takes no prompt"):
-        run_job(captioning, clips, tmp_path / "job", prompt="Describe it.")
+        run_job(answering, clips, tmp_path / "job", questions=("what?",), prompt="Describe it.")
     with pytest.raises(UnknownName, match="batch_size"):
         captioning.map(clips, out=tmp_path / "job", batchsize=3)
     with pytest.raises(UnknownName, match="local"):
