@@ -159,4 +159,5 @@ def joined(parts: Sequence[Features]) -> Features:
                     pooled=torch.cat([p.pooled for p in parts]), num_extra=parts[0].num_extra)
 
 
-__all__ = ["call_batched", "check_drop_below", "check_sample_rate", "encode", "encode_batched", "encode_rows", "joined", "split_rows"]
+__all__ = ["call_batched", "check_drop_below", "check_sample_rate", "encode", "encode_batched", "encode_rows",
+           "joined", "split_rows"]
