@@ -25,9 +25,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvideo.encoders.camera_motion import LABELS, CameraMotion
+from mmvideo.camera_motion.encoder import LABELS, CameraMotion
+from mmvideo.camera_motion.training.data import TEST_SEEDS, TRAIN_SEEDS, make_clips
 from mmvideo.heads.linear import LinearHead
-from mmvideo.training.camera_data import TEST_SEEDS, TRAIN_SEEDS, make_clips
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "mmvideo" / "embedded" / "camera-motion"
 

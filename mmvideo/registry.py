@@ -25,7 +25,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "encoders": {
         "toybox-av": "mmvideo.toybox.encoder:ToyboxAV",
-        "camera-motion": "mmvideo.encoders.camera_motion:CameraMotion",
+        "camera-motion": "mmvideo.camera_motion.encoder:CameraMotion",
         "single-frame": "mmvideo.encoders.single_frame:SingleFrame",
         "late-fusion": "mmvideo.encoders.late_fusion:LateFusion",
         "early-fusion": "mmvideo.encoders.early_fusion:EarlyFusion",
@@ -92,7 +92,7 @@ PARTS: dict[str, dict[str, str]] = {
         "toybox-perception": "mmvideo.toybox.training.perception:TRAINER",
         "toybox-joint": "mmvideo.toybox.training.joint:TRAINER",
         "videomae-pretrain": "mmvideo.toybox.training.videomae:TRAINER",
-        "camera-motion": "mmvideo.training.camera_trainer:TRAINER",
+        "camera-motion": "mmvideo.camera_motion.training.trainer:TRAINER",
         "classifier": "mmvideo.training.classifier:TRAINER",
         "probe": "mmvideo.training.probe:TRAINER",
         "composed": "mmvideo.training.composed:TRAINER",

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmvideo import media, weights
-from mmvideo.encoders.camera_motion import LABELS, CameraMotion
+from mmvideo.camera_motion.encoder import LABELS, CameraMotion
 from mmvideo.heads.linear import LinearHead
 from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.types import Audio, Features

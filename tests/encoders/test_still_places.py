@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmvideo.encoders.still_places import NUM_FACTS, border_quarters, displacements, still_facts
+from mmvideo.camera_motion.still_places import NUM_FACTS, border_quarters, displacements, still_facts
 
 QUARTERS = border_quarters(64)
 

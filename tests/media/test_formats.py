@@ -301,7 +301,7 @@ def test_memory_does_not_follow_what_a_header_claims(odd, tmp_path) -> None:
 
 
 def test_photos_for_training_are_opened_like_all_else(odd, tmp_path) -> None:
-    from mmvideo.training.camera_textures import load_photos
+    from mmvideo.camera_motion.training.textures import load_photos
 
     plain = len(load_photos())
     Image.fromarray(pictures(1)[0]).save(tmp_path / "a.png")

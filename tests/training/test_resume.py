@@ -15,6 +15,7 @@ import torch
 import yaml
 from torch import nn
 
+from mmvideo.camera_motion.training import train as camera_motion
 from mmvideo.cli import main
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, MmvideoError, RunChanged, TrainingInterrupted, WeightsError
@@ -24,7 +25,7 @@ from mmvideo.toybox.training import language as toybox_language
 from mmvideo.toybox.training import parts as toybox_parts
 from mmvideo.toybox.training import perception as toybox_perception
 from mmvideo.toybox.training import videomae
-from mmvideo.training import camera_motion, classifier, composed, probe, recipes, resume
+from mmvideo.training import classifier, composed, probe, recipes, resume
 from mmvideo.training.loop import Schedule, TrainingRun
 from tests.tiny import make_clip
 
@@ -323,7 +324,7 @@ def test_the_words_of_a_language_model_are_compared(tmp_path: Path, monkeypatch:
 
 
 def test_the_camera_trainer_compares_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mmvideo.training.camera_data import make_clips
+    from mmvideo.camera_motion.training.data import make_clips
 
     monkeypatch.setattr(camera_motion, "make_clips", lambda seed, num, **_: make_clips(seed, min(num, 16), bank_size=8))
     plan = {"steps": 1, "batch": 4, "round_clips": 16, "uses": 1, "save_every": 1, "log_every": 1, "warmup": 2}

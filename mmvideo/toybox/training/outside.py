@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmvideo.camera_motion.training.data import TRAIN_SEEDS, make_clips
+from mmvideo.camera_motion.training.draws import NUM_FRAMES, SIDE, chance, draw_uniform, log_uniform
+from mmvideo.camera_motion.training.people import studio
+from mmvideo.camera_motion.training.textures import octave_noise
 from mmvideo.errors import MissingExtra
-from mmvideo.training.camera_data import TRAIN_SEEDS, make_clips
-from mmvideo.training.camera_draws import NUM_FRAMES, SIDE, chance, log_uniform, uniform
-from mmvideo.training.camera_people import studio
-from mmvideo.training.camera_textures import octave_noise
 
 KINDS = ("scene", "empty", "noise", "night", "photograph")
 """People and planes seen by a camera; bare walls and skies; noise; lights in the dark; cuts from photographs."""
@@ -45,16 +45,16 @@ def _tint(luma: Tensor, generator: torch.Generator) -> Tensor:
     """Colour luma (B, T, H, W) between a dark and a light tone of each clip's own; (B, T, 3, H, W)."""
     num = len(luma)
     vivid = log_uniform(generator, 0.01, 0.5, num, 1, 1, 1, 1)
-    dark = (uniform(generator, -0.5, 0.5, num, 1, 3, 1, 1) * vivid).clamp(-0.3, 0.3)
-    light = (uniform(generator, -0.5, 0.5, num, 1, 3, 1, 1) * vivid).clamp(-0.5, 0.5)
+    dark = (draw_uniform(generator, -0.5, 0.5, num, 1, 3, 1, 1) * vivid).clamp(-0.3, 0.3)
+    light = (draw_uniform(generator, -0.5, 0.5, num, 1, 3, 1, 1) * vivid).clamp(-0.5, 0.5)
     return luma[:, :, None] + dark + (light - dark) * luma[:, :, None]
 
 
 def _seen(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """Show still pictures (B, 3, H, W), H and W above 64, for 16 frames: most stand still, some drift; add noise."""
     num, room = len(pictures), pictures.shape[-1] - SIDE
-    start = uniform(generator, 0, 1, num, 2)
-    end = torch.where(chance(generator, 0.7, num, 1), start, uniform(generator, 0, 1, num, 2))
+    start = draw_uniform(generator, 0, 1, num, 2)
+    end = torch.where(chance(generator, 0.7, num, 1), start, draw_uniform(generator, 0, 1, num, 2))
     times = torch.linspace(0, 1, NUM_FRAMES)[None, :, None]
     corner = ((start[:, None] + (end - start)[:, None] * times) * room).round().long()
     rows, columns = corner[..., :1] + torch.arange(SIDE), corner[..., 1:] + torch.arange(SIDE)
@@ -93,23 +93,24 @@ def _noise(rng: np.random.Generator, num: int, generator: torch.Generator) -> Te
     grain = torch.where(chance(generator, 0.5, num, 1, 1, 1, 1), grey, grain)
     still = grain[:, :1].expand_as(grain)
     grain = torch.where(chance(generator, 0.3, num, 1, 1, 1, 1), still, grain)
-    return uniform(generator, 0.05, 0.9, num, 1, 1, 1, 1) + grain * log_uniform(generator, 0.005, 0.4, num, 1, 1, 1, 1)
+    level = draw_uniform(generator, 0.05, 0.9, num, 1, 1, 1, 1)
+    return level + grain * log_uniform(generator, 0.005, 0.4, num, 1, 1, 1, 1)
 
 
 def _night(rng: np.random.Generator, num: int, generator: torch.Generator) -> Tensor:
     size = SIDE + 16
     contrast = log_uniform(generator, 0.005, 0.15, num, 1, 1)
-    ground = uniform(generator, 0, 0.2, num, 1, 1) + contrast * _grounds(rng, num, size)
+    ground = draw_uniform(generator, 0, 0.2, num, 1, 1) + contrast * _grounds(rng, num, size)
     frames = _seen(_tint(ground[:, None], generator)[:, 0] * 0.6, generator)
     axis = torch.linspace(-1, 1, SIDE)
     times = torch.linspace(0, 1, NUM_FRAMES)[None, :, None]
     for _ in range(int(torch.randint(2, 9, (1,), generator=generator))):
-        place = uniform(generator, -1, 1, num, 1, 2) + times * uniform(generator, -1, 1, num, 1, 2) * chance(
+        place = draw_uniform(generator, -1, 1, num, 1, 2) + times * draw_uniform(generator, -1, 1, num, 1, 2) * chance(
             generator, 0.35, num, 1, 1)
         x, y = (axis - place[..., :1])[:, :, None], (axis - place[..., 1:])[..., None]
         wide = log_uniform(generator, 0.02, 0.2, num, 1, 1, 1)
         glow = (-(x * x + y * y) / (2 * wide * wide)).exp()[:, :, None]
-        colour = uniform(generator, 0.4, 1.0, num, 1, 3, 1, 1) * uniform(generator, 0.2, 1.0, num, 1, 1, 1, 1)
+        colour = draw_uniform(generator, 0.4, 1.0, num, 1, 3, 1, 1) * draw_uniform(generator, 0.2, 1.0, num, 1, 1, 1, 1)
         frames = frames + glow * colour * chance(generator, 0.6, num, 1, 1, 1, 1)
     return frames
 
@@ -130,10 +131,10 @@ def _photographs(rng: np.random.Generator, num: int, generator: torch.Generator)
         pictures.append(F.interpolate(cut, size=(size, size), mode="bicubic")[0])
     picture = torch.stack(pictures)
     grey = picture.mean(1, keepdim=True)
-    picture = torch.lerp(grey, picture, uniform(generator, 0, 1.2, num, 1, 1, 1))
+    picture = torch.lerp(grey, picture, draw_uniform(generator, 0, 1.2, num, 1, 1, 1))
     middle = picture.mean((1, 2, 3), keepdim=True)
-    picture = middle + (picture - middle) * uniform(generator, 0.1, 1.0, num, 1, 1, 1)
-    dim = torch.where(chance(generator, 0.3, num, 1, 1, 1), uniform(generator, 0.1, 0.6, num, 1, 1, 1), 1.0)
+    picture = middle + (picture - middle) * draw_uniform(generator, 0.1, 1.0, num, 1, 1, 1)
+    dim = torch.where(chance(generator, 0.3, num, 1, 1, 1), draw_uniform(generator, 0.1, 0.6, num, 1, 1, 1), 1.0)
     return _seen(picture * dim, generator)
 
 

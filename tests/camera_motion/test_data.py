@@ -11,13 +11,16 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mmvideo.encoders.camera_motion import LABELS as ENCODER_LABELS
-from mmvideo.encoders.camera_motion import CameraMotion, frame_pairs
-from mmvideo.errors import RecipeError
-from mmvideo.heads.linear import LinearHead
-from mmvideo.training import camera_data, camera_decision, camera_layers, camera_motion, camera_paths
-from mmvideo.training.camera_data import make_clips
-from mmvideo.training.camera_motion import (
+from mmvideo.camera_motion.encoder import LABELS as ENCODER_LABELS
+from mmvideo.camera_motion.encoder import CameraMotion, frame_pairs
+from mmvideo.camera_motion.training import data as camera_data
+from mmvideo.camera_motion.training import decision as camera_decision
+from mmvideo.camera_motion.training import layers as camera_layers
+from mmvideo.camera_motion.training import paths as camera_paths
+from mmvideo.camera_motion.training import train as camera_motion
+from mmvideo.camera_motion.training.data import make_clips
+from mmvideo.camera_motion.training.paths import LABELS
+from mmvideo.camera_motion.training.train import (
     CameraLearner,
     CameraTraining,
     augment,
@@ -27,7 +30,8 @@ from mmvideo.training.camera_motion import (
     read_training,
     train,
 )
-from mmvideo.training.camera_paths import LABELS
+from mmvideo.errors import RecipeError
+from mmvideo.heads.linear import LinearHead
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +165,7 @@ def test_the_last_layers_are_fitted_and_the_matching_stays(tmp_path, monkeypatch
     first = CameraLearner("camera-motion").eval()
     camera_motion.export(first, tmp_path)
     options = camera_decision.DecisionTraining(parts=1, part_clips=40, passes=30, batch=16)
-    camera_decision.run(options, tmp_path, tmp_path / "fitted")
+    camera_decision.fit_decision(options, tmp_path, tmp_path / "fitted")
     assert made == [(500_000, 0.0), (500_001, 1.0)]
     before, after = (load_file(folder / "model.safetensors") for folder in (tmp_path, tmp_path / "fitted"))
     changed = {k for k in before if not torch.equal(before[k], after[k])}
@@ -177,7 +181,7 @@ def test_the_last_layers_are_fitted_and_the_matching_stays(tmp_path, monkeypatch
     again.mkdir()
     for part in (tmp_path / "fitted").glob("part-*"):
         (again / part.name).write_bytes(part.read_bytes())
-    camera_decision.run(options, tmp_path, again)
+    camera_decision.fit_decision(options, tmp_path, again)
     assert len(made) == 2, "parts that are there are not made again"
     assert all(torch.equal(v, after[k]) for k, v in load_file(again / "model.safetensors").items())
 

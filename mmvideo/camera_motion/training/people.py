@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvideo.training.camera_draws import NUM_FRAMES, chance, log_uniform, uniform, wobble
-from mmvideo.training.camera_layers import Layer, bare
-from mmvideo.training.camera_textures import CANVAS, octave_noise
+from mmvideo.camera_motion.training.draws import NUM_FRAMES, chance, draw_uniform, log_uniform, wobble
+from mmvideo.camera_motion.training.layers import Layer, bare
+from mmvideo.camera_motion.training.textures import CANVAS, octave_noise
 
 SPRITE = 96
 """Side of a drawn person in pixels."""
@@ -112,10 +112,10 @@ def bends(generator: torch.Generator, num: int) -> Tensor:
     """
     times = torch.linspace(0, 1, NUM_FRAMES)[None, :, None, None, None]
     shape = (num, 1, 2, JOINTS, JOINTS)
-    cycles = uniform(generator, 0.2, 1.0, *shape) * uniform(generator, 0.5, 3.0, num, 1, 1, 1, 1)
-    wave = torch.sin(2 * math.pi * (cycles * times + uniform(generator, 0, 1, *shape)))
+    cycles = draw_uniform(generator, 0.2, 1.0, *shape) * draw_uniform(generator, 0.5, 3.0, num, 1, 1, 1, 1)
+    wave = torch.sin(2 * math.pi * (cycles * times + draw_uniform(generator, 0, 1, *shape)))
     strength = log_uniform(generator, 0.003, 0.25, num, 1, 1, 1, 1)
-    return wave * strength * uniform(generator, 0, 1, *shape) * chance(generator, 0.7, num, 1, 1, 1, 1)
+    return wave * strength * draw_uniform(generator, 0, 1, *shape) * chance(generator, 0.7, num, 1, 1, 1, 1)
 
 
 def movements(generator: torch.Generator, num: int, *, mirrored: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,28 +125,29 @@ def movements(generator: torch.Generator, num: int, *, mirrored: Tensor | None =
         mirrored: float (num, 6), the `own` of a first person whom this one comes towards or leaves; None for the first.
 
     Returns:
-        own (num, 6) and sway (num, T, 2) as of `camera_layers.Layer`, and the size (num,) in half frames.
+        own (num, 6) and sway (num, T, 2) as of `layers.Layer`, and the size (num,) in half frames.
     """
     kind = torch.multinomial(torch.tensor([0.45, 0.3, 0.25]), num, replacement=True, generator=generator)
     sways, walks = kind == 0, kind == 1
     times = torch.linspace(0, 1, NUM_FRAMES).expand(num, -1)
-    size = torch.where(sways, uniform(generator, 0.5, 2.0, num), uniform(generator, 0.3, 1.0, num))
-    speed = torch.stack([log_uniform(generator, 0.05, 1.4, num), uniform(generator, -0.1, 0.1, num)], 1)
+    size = torch.where(sways, draw_uniform(generator, 0.5, 2.0, num), draw_uniform(generator, 0.3, 1.0, num))
+    speed = torch.stack([log_uniform(generator, 0.05, 1.4, num), draw_uniform(generator, -0.1, 0.1, num)], 1)
     speed = speed * torch.where(chance(generator, 0.5, num, 1), 1.0, -1.0)
     drift = log_uniform(generator, 0.03, 0.4, num, 2) * torch.tensor([1.0, 0.4]) * chance(generator, 0.8, num, 2)
     drift = drift * torch.where(chance(generator, 0.5, num, 2), 1.0, -1.0)
     velocity = torch.where(walks[:, None], speed, torch.where(sways[:, None], drift, 0.0))
-    growth = uniform(generator, -0.2, 0.2, num, 1) * chance(generator, 0.4, num, 1)
-    lean = uniform(generator, -0.35, 0.35, num, 1) * chance(generator, 0.4, num, 1)
-    place = torch.stack([uniform(generator, -0.6, 0.6, num), uniform(generator, -0.1, 0.5, num)], 1)
+    growth = draw_uniform(generator, -0.2, 0.2, num, 1) * chance(generator, 0.4, num, 1)
+    lean = draw_uniform(generator, -0.35, 0.35, num, 1) * chance(generator, 0.4, num, 1)
+    place = torch.stack([draw_uniform(generator, -0.6, 0.6, num), draw_uniform(generator, -0.1, 0.5, num)], 1)
     own = torch.cat([velocity, growth, lean, place - velocity * 0.5], 1)
     if mirrored is not None:  # two who meet, part, or strike
         turned = mirrored * torch.tensor([-1.0, 1, 1, -1, -1, 1])
         own = torch.where(chance(generator, 0.5, num, 1), turned, own)
     sway = wobble(generator, num, times)[..., :2] * log_uniform(generator, 0.01, 0.2, num, 1, 1)
     sway = sway * chance(generator, 0.5, num, 1, 1)
-    slow = torch.sin(2 * math.pi * (uniform(generator, 0.2, 1.5, num, 1, 2) * times[..., None]
-                                    + uniform(generator, 0, 1, num, 1, 2))) * uniform(generator, 0, 0.2, num, 1, 1)
+    slow = torch.sin(2 * math.pi * (draw_uniform(generator, 0.2, 1.5, num, 1, 2) * times[..., None]
+                                    + draw_uniform(generator, 0, 1, num, 1, 2)))
+    slow = slow * draw_uniform(generator, 0, 0.2, num, 1, 1)
     slow = slow * chance(generator, 0.6, num, 1, 1)
     crouch = slow * torch.tensor([0.2, 2.0]) + sway * 0.3
     sway = torch.where((kind == 2)[:, None, None], crouch, (sway + slow) * (~walks)[:, None, None])
@@ -157,7 +158,7 @@ def draw_scene(bank: Tensor, crowd: Tensor, still: Tensor, num: int, generator: 
     """Draw a ground, textured or nearly bare, and one to three people before it.
 
     Args:
-        bank: textures, as of `camera_textures.texture_bank`.
+        bank: textures, as of `textures.texture_bank`.
         crowd: people, as of `people_bank`.
         still: bool (B,): the camera stands still, so that a ground with nothing to match may be drawn.
         num: B.
@@ -202,7 +203,7 @@ def add_ticker(frames: Tensor, generator: torch.Generator, *, share: float = 0.1
     num, side = len(frames), frames.shape[-1]
     letters = torch.rand(num, 1, 1, 4, 24, generator=generator)
     letters = F.interpolate((letters > 0.5).flatten(0, 1).float(), size=(side // 4, side))[:, None]
-    dark, light = uniform(generator, 0, 255, 2, num, 1, 1, 1, 1)
+    dark, light = draw_uniform(generator, 0, 255, 2, num, 1, 1, 1, 1)
     band = F.pad(dark + (light - dark) * letters, (0, 0, side - side // 4, 0))
     height = torch.randint(5, side // 4 + 1, (num,), generator=generator)
     inside = torch.arange(side)[None] >= side - height[:, None]
@@ -219,11 +220,11 @@ def studio(generator: torch.Generator, num: int, size: int) -> Tensor:
         float (num, size, size).
     """
     axis = torch.linspace(-0.5, 0.5, size)
-    angle = uniform(generator, 0, 2 * math.pi, num, 1, 1)
+    angle = draw_uniform(generator, 0, 2 * math.pi, num, 1, 1)
     ramp = angle.cos() * axis[None, None] + angle.sin() * axis[None, :, None]
-    tone = torch.where(chance(generator, 0.5, num, 1, 1), uniform(generator, 0.8, 1.0, num, 1, 1),
-                       uniform(generator, 0.02, 0.9, num, 1, 1))
-    return (tone + ramp * uniform(generator, 0, 0.15, num, 1, 1)).clamp(0, 1)
+    tone = torch.where(chance(generator, 0.5, num, 1, 1), draw_uniform(generator, 0.8, 1.0, num, 1, 1),
+                       draw_uniform(generator, 0.02, 0.9, num, 1, 1))
+    return (tone + ramp * draw_uniform(generator, 0, 0.15, num, 1, 1)).clamp(0, 1)
 
 
 __all__ = ["JOINTS", "SPRITE", "add_ticker", "bends", "draw_scene", "movements", "people_bank", "studio"]

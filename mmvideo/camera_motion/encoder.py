@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvideo import weights
+from mmvideo.camera_motion.still_places import NUM_FACTS, border_quarters, still_facts
 from mmvideo.encoders.preset import Input, Preset
-from mmvideo.encoders.still_places import NUM_FACTS, border_quarters, still_facts
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
 from mmvideo.nn.load_part import load_part
 from mmvideo.types import Features

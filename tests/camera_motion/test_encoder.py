@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmvideo import weights
-from mmvideo.encoders.camera_motion import LABELS, CameraMotion, frame_pairs
+from mmvideo.camera_motion.encoder import LABELS, CameraMotion, frame_pairs
+from mmvideo.camera_motion.training.data import TEST_SEEDS, CameraClips, make_clips
+from mmvideo.camera_motion.training.layers import render_part
+from mmvideo.camera_motion.training.people import draw_scene, people_bank
+from mmvideo.camera_motion.training.textures import texture_bank
+from mmvideo.camera_motion.training.train import HFLIP, REVERSE, freeze_middle
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
 from mmvideo.heads.linear import LinearHead
-from mmvideo.training.camera_data import TEST_SEEDS, CameraClips, make_clips
-from mmvideo.training.camera_layers import render_part
-from mmvideo.training.camera_motion import HFLIP, REVERSE, freeze_middle
-from mmvideo.training.camera_people import draw_scene, people_bank
-from mmvideo.training.camera_textures import texture_bank
 
 EMBEDDED = weights.weights_root() / "camera-motion"
 

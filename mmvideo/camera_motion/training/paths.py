@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from mmvideo.training.camera_draws import chance, log_uniform, uniform, wobble
+from mmvideo.camera_motion.training.draws import chance, draw_uniform, log_uniform, wobble
 
 LABELS = ("static", "pan left", "pan right", "tilt up", "tilt down", "zoom in", "zoom out", "roll left", "roll right",
           "shake")
@@ -28,8 +28,8 @@ STILL = (0.012, 0.012, 0.008, math.radians(0.4))
 def _easing(generator: torch.Generator, times: Tensor) -> Tensor:
     """Map time to the share of the move that is done: constant, eased, faster, slower, or only for a while."""
     num = times.shape[0]
-    start = torch.where(chance(generator, 0.3, num, 1), uniform(generator, 0, 0.4, num, 1), torch.zeros(num, 1))
-    end = torch.where(chance(generator, 0.3, num, 1), uniform(generator, 0.6, 1.0, num, 1), torch.ones(num, 1))
+    start = torch.where(chance(generator, 0.3, num, 1), draw_uniform(generator, 0, 0.4, num, 1), torch.zeros(num, 1))
+    end = torch.where(chance(generator, 0.3, num, 1), draw_uniform(generator, 0.6, 1.0, num, 1), torch.ones(num, 1))
     inner = ((times - start) / (end - start)).clamp(0, 1)
     curves = torch.stack([inner, inner * inner * (3 - 2 * inner), inner**1.7, 1 - (1 - inner) ** 1.7])
     kind = torch.multinomial(torch.tensor([0.4, 0.3, 0.15, 0.15]), num, replacement=True, generator=generator)
@@ -63,10 +63,10 @@ def camera_paths(labels: Tensor, times: Tensor, generator: torch.Generator) -> T
         # the same move seen in the picture, in half widths: half of the log scale or of the angle on average
         strength[chosen] = (move * (1.0 if axis < 2 else 0.5))[chosen]
         path = _add_minor(path, chosen, axis, strength, done, generator)
-    handheld = chance(generator, 0.5, num) * torch.minimum(uniform(generator, 0, 0.22, num) * strength,
+    handheld = chance(generator, 0.5, num) * torch.minimum(draw_uniform(generator, 0, 0.22, num) * strength,
                                                             torch.tensor(0.06))
     shaken = log_uniform(generator, 0.04, 0.3, num)
-    tiny = uniform(generator, 0, 1, num) * chance(generator, 0.6, num)
+    tiny = draw_uniform(generator, 0, 1, num) * chance(generator, 0.6, num)
     scale = torch.where(moving, handheld, torch.where(labels == SHAKE, shaken, torch.zeros(num)))
     path = path + jitter * scale[:, None, None]
     shake = labels == SHAKE
@@ -86,7 +86,7 @@ def _add_minor(path: Tensor, chosen: Tensor, axis: int, strength: Tensor, done: 
                generator: torch.Generator) -> Tensor:
     """Mix a weaker move of other kinds into half of the clips: a pan is rarely exactly level."""
     num = len(chosen)
-    minor = uniform(generator, -1, 1, num, 4) * torch.tensor([0.3, 0.3, 0.15, 0.15]) * strength[:, None]
+    minor = draw_uniform(generator, -1, 1, num, 4) * torch.tensor([0.3, 0.3, 0.15, 0.15]) * strength[:, None]
     minor = minor * (chance(generator, 0.5, num, 4) & chosen[:, None])
     minor = minor.clamp(-0.3, 0.3)
     minor[:, axis] = 0

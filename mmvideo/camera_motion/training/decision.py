@@ -1,6 +1,6 @@
 """Fit the last layers of camera-motion: what to say of matches and of places that hold still.
 
-    python -m mmvideo.training.camera_decision --init mmvideo/embedded/camera-motion --out runs/camera-decision
+    python -m mmvideo.camera_motion.training.decision --init mmvideo/embedded/camera-motion --out runs/camera-decision
 
 The matching network stays as it is in `--init`. Half of the clips have balanced classes, half show people who move,
 static in every second clip; what the network says of each clip is kept in the run's folder, so that an interrupted run
@@ -20,11 +20,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mmvideo.encoders.camera_motion import LABELS
+from mmvideo.camera_motion.encoder import LABELS
+from mmvideo.camera_motion.training.data import make_clips
+from mmvideo.camera_motion.training.train import CameraLearner, begin_with, export
 from mmvideo.errors import WeightsError, shown
 from mmvideo.training import checks
-from mmvideo.training.camera_data import make_clips
-from mmvideo.training.camera_motion import CameraLearner, begin_with, export
 
 FIRST_SEED = 500_000
 """Far from the seeds of `camera_motion`, and in the training range."""
@@ -117,7 +117,7 @@ def fit(learner: CameraLearner, data: dict[str, Tensor], options: DecisionTraini
     return float((logits.argmax(1) == labels).float().mean())
 
 
-def run(options: DecisionTraining, init: str | Path, out: Path) -> None:
+def fit_decision(options: DecisionTraining, init: str | Path, out: Path) -> None:
     """Fit, and write `model.safetensors` and `config.json` with its calibration.
 
     Raises:
@@ -131,7 +131,7 @@ def run(options: DecisionTraining, init: str | Path, out: Path) -> None:
     export(learner, out)
 
 
-def main() -> None:
+def _main() -> None:
     """Read the command line, and fit."""
     parser = argparse.ArgumentParser(description="Fit the last layers of camera-motion.")
     parser.add_argument("--init", default="mmvideo/embedded/camera-motion", type=Path)
@@ -139,11 +139,11 @@ def main() -> None:
     parser.add_argument("--seed", default=DecisionTraining.seed, type=int)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    run(DecisionTraining(seed=arguments.seed), arguments.init, arguments.out)
+    fit_decision(DecisionTraining(seed=arguments.seed), arguments.init, arguments.out)
 
 
 if __name__ == "__main__":
-    main()
+    _main()
 
 
-__all__ = ["DecisionTraining", "fit", "measured", "run"]
+__all__ = ["DecisionTraining", "fit", "fit_decision", "measured"]

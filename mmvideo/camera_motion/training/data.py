@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmvideo.training.camera_augment import degrade
-from mmvideo.training.camera_draws import NUM_FRAMES, chance, uniform
-from mmvideo.training.camera_layers import Layer, draw_layers, render
-from mmvideo.training.camera_paths import LABELS, STATIC, camera_paths
-from mmvideo.training.camera_people import add_ticker, draw_scene, people_bank
-from mmvideo.training.camera_textures import load_photos, texture_bank
+from mmvideo.camera_motion.training.augment import degrade
+from mmvideo.camera_motion.training.draws import NUM_FRAMES, chance, draw_uniform
+from mmvideo.camera_motion.training.layers import Layer, draw_layers, render
+from mmvideo.camera_motion.training.paths import LABELS, STATIC, camera_paths
+from mmvideo.camera_motion.training.people import add_ticker, draw_scene, people_bank
+from mmvideo.camera_motion.training.textures import load_photos, texture_bank
 
 TRAIN_SEEDS, TEST_SEEDS = range(0, 1_000_000), range(1_000_000, 1_100_000)
 
@@ -86,7 +86,7 @@ def _make_batch(labels: Tensor, draw: Callable[[int, torch.Generator], list[Laye
     held = (times * steps).floor() / steps
     times = torch.where(chance(generator, 0.15, num, 1), held, times)
     path = camera_paths(labels, times, generator)
-    squeeze = uniform(generator, 0.75, 1.4, num)
+    squeeze = draw_uniform(generator, 0.75, 1.4, num)
     frames = render(path, times, squeeze, draw, generator)
     return degrade(frames, generator, **spoil), path, squeeze
 

@@ -10,14 +10,14 @@ from torch import Tensor
 NUM_FRAMES, SIDE = 16, 64
 
 
-def uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
+def draw_uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
     """Draw numbers, evenly."""
     return torch.rand(*shape, generator=generator) * (high - low) + low
 
 
 def log_uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
     """Draw numbers, evenly on a logarithmic scale."""
-    return uniform(generator, math.log(low), math.log(high), *shape).exp()
+    return draw_uniform(generator, math.log(low), math.log(high), *shape).exp()
 
 
 def chance(generator: torch.Generator, share: float, *shape: int) -> Tensor:
@@ -31,9 +31,9 @@ def wobble(generator: torch.Generator, num: int, times: Tensor) -> Tensor:
     Returns:
         float (num, T, 4).
     """
-    cycles = uniform(generator, 1.5, 6.5, num, 1, 4, 4)
-    phase = uniform(generator, 0, 2 * math.pi, num, 1, 4, 4)
-    weight = uniform(generator, 0.1, 1, num, 1, 4, 4) / cycles.sqrt()
+    cycles = draw_uniform(generator, 1.5, 6.5, num, 1, 4, 4)
+    phase = draw_uniform(generator, 0, 2 * math.pi, num, 1, 4, 4)
+    weight = draw_uniform(generator, 0.1, 1, num, 1, 4, 4) / cycles.sqrt()
     wave = (weight * torch.sin(2 * math.pi * cycles * times[:, :, None, None] + phase)).sum(-1)
     centred = times - times.mean(1, keepdim=True)
     slope = (wave * centred[..., None]).sum(1, keepdim=True) / centred.square().sum(1)[:, None, None]
@@ -42,4 +42,4 @@ def wobble(generator: torch.Generator, num: int, times: Tensor) -> Tensor:
     return wave / wave.abs().amax(1, keepdim=True).clamp_min(1e-6)
 
 
-__all__ = ["NUM_FRAMES", "SIDE", "chance", "log_uniform", "uniform", "wobble"]
+__all__ = ["NUM_FRAMES", "SIDE", "chance", "draw_uniform", "log_uniform", "wobble"]

@@ -26,13 +26,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmvideo import weights
-from mmvideo.encoders.camera_motion import LABELS, SPAN_SECONDS, CameraMotion
+from mmvideo.camera_motion.encoder import LABELS, SPAN_SECONDS, CameraMotion
+from mmvideo.camera_motion.training.data import CameraClips, make_clips
 from mmvideo.errors import InvalidInput, RunChanged, WeightsError, shown
 from mmvideo.heads.linear import LinearHead
 from mmvideo.nn.load_part import load_part
 from mmvideo.recipes import options_from, read_yaml
 from mmvideo.training import checks, resume
-from mmvideo.training.camera_data import CameraClips, make_clips
 
 CHECKPOINT = "checkpoint.safetensors"
 CALIBRATION_SEED = 2_000_000
@@ -351,7 +351,7 @@ def run(options: CameraTraining, out: Path) -> None:
                  .format(**report))
 
 
-def main() -> None:
+def _main() -> None:
     """Read the command line, and train."""
     parser = argparse.ArgumentParser(description="Train the camera-motion classifier.")
     parser.add_argument("config", type=Path)
@@ -367,4 +367,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

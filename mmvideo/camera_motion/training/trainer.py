@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmvideo.training.camera_motion import OPTIONS, run
+from mmvideo.camera_motion.training.train import OPTIONS, run
 from mmvideo.training.trainer import Trainer
 
 TRAINER = Trainer(run, options=OPTIONS, begin_with=("init", "."))

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvideo.training.camera_draws import NUM_FRAMES, SIDE, chance, log_uniform, uniform, wobble
-from mmvideo.training.camera_textures import CANVAS, blob_masks
+from mmvideo.camera_motion.training.draws import NUM_FRAMES, SIDE, chance, draw_uniform, log_uniform, wobble
+from mmvideo.camera_motion.training.textures import CANVAS, blob_masks
 
 BODY_SHARE = 0.3
 """Of the clips: with a large body that moves before the ground."""
@@ -31,9 +31,9 @@ def render(path: Tensor, times: Tensor, squeeze: Tensor, draw: Callable[[int, to
         float (B, T, 64, 64).
     """
     num = len(path)
-    size = uniform(generator, 0.25, 0.55, num)  # half width of the view as a share of the canvas's half
-    start = uniform(generator, -0.4, 0.4, num, 2)
-    turn = uniform(generator, -0.15, 0.15, num)
+    size = draw_uniform(generator, 0.25, 0.55, num)  # half width of the view as a share of the canvas's half
+    start = draw_uniform(generator, -0.4, 0.4, num, 2)
+    turn = draw_uniform(generator, -0.15, 0.15, num)
     blur = chance(generator, 0.35, num)
     frames = torch.empty(num, NUM_FRAMES, SIDE, SIDE)
     layers = draw(num, generator)
@@ -42,7 +42,7 @@ def render(path: Tensor, times: Tensor, squeeze: Tensor, draw: Callable[[int, to
         if len(index) == 0:
             continue
         part = [p[index] for p in (path, times, squeeze, size, start, turn)]
-        shutter = float(uniform(generator, 0.2, 0.9, 1)) if blurred else 0.0
+        shutter = float(draw_uniform(generator, 0.2, 0.9, 1)) if blurred else 0.0
         frames[index] = render_part(part, [layer.select(index) for layer in layers], shutter)
     return frames
 
@@ -76,9 +76,9 @@ def draw_layers(bank: Tensor, num: int, generator: torch.Generator) -> list[Laye
     layers = [Layer(torch.stack([ground, torch.ones(num, CANVAS, CANVAS)], 1), zero + 1,
                      torch.zeros(num, 6), zero, rest)]
     if float(torch.rand(1, generator=generator)) < 0.6:  # a nearer plane, in most of the batches
-        cover = uniform(generator, 0.05, 0.35, num) * chance(generator, 0.6, num)
+        cover = draw_uniform(generator, 0.05, 0.35, num) * chance(generator, 0.6, num)
         masks = blob_masks(generator, num, size=CANVAS, cover=cover) * (cover > 0)[:, None, None]
-        layers.append(Layer(torch.stack([textures(num), masks], 1), uniform(generator, 1.0, 1.8, num),
+        layers.append(Layer(torch.stack([textures(num), masks], 1), draw_uniform(generator, 1.0, 1.8, num),
                              torch.zeros(num, 6), zero, rest))
     layers.append(_draw_body(has_body, textures(num), generator))
     for _ in range(int(torch.randint(1, 4, (1,), generator=generator))):
@@ -91,25 +91,25 @@ def _draw_subject(num: int, textures: Tensor, generator: torch.Generator) -> Lay
     top = torch.randint(0, CANVAS - side, (1,), generator=generator)
     pixels = textures[:, top:top + side, top:top + side]
     axis = torch.linspace(-1, 1, side)
-    power = uniform(generator, 1.5, 5.0, num, 1, 1)
+    power = draw_uniform(generator, 1.5, 5.0, num, 1, 1)
     radius = (axis.abs()[None, None] ** power + axis.abs()[None, :, None] ** power) ** (1 / power)
-    ragged = (blob_masks(generator, num, size=side, cover=torch.full((num,), 0.5)) - 0.5) * uniform(
+    ragged = (blob_masks(generator, num, size=side, cover=torch.full((num,), 0.5)) - 0.5) * draw_uniform(
         generator, 0, 0.5, num, 1, 1)
     mask = ((0.85 - radius + ragged) / 0.08).clamp(0, 1)
     mask = mask * (radius < 0.97) * chance(generator, 0.55, num)[:, None, None]
-    speed = uniform(generator, -1.6, 1.6, num, 2) * chance(generator, 0.7, num, 1)
-    growth = uniform(generator, -0.5, 0.5, num, 1) * chance(generator, 0.4, num, 1)
-    spin = uniform(generator, -1.5, 1.5, num, 1) * chance(generator, 0.4, num, 1)
-    place = uniform(generator, -0.8, 0.8, num, 2) - speed / 2
+    speed = draw_uniform(generator, -1.6, 1.6, num, 2) * chance(generator, 0.7, num, 1)
+    growth = draw_uniform(generator, -0.5, 0.5, num, 1) * chance(generator, 0.4, num, 1)
+    spin = draw_uniform(generator, -1.5, 1.5, num, 1) * chance(generator, 0.4, num, 1)
+    place = draw_uniform(generator, -0.8, 0.8, num, 2) - speed / 2
     own = torch.cat([speed, growth, spin, place], 1)
     follows = torch.where(chance(generator, 0.35, num), 0.0, 1.0)  # the camera follows this one
-    return Layer(torch.stack([pixels, mask], 1), follows, own, uniform(generator, 0.15, 0.65, num),
+    return Layer(torch.stack([pixels, mask], 1), follows, own, draw_uniform(generator, 0.15, 0.65, num),
                   torch.zeros(num, NUM_FRAMES, 2))
 
 
 def bare(ground: Tensor, chosen: Tensor, generator: torch.Generator, *, least: float = 0.08) -> Tensor:
     """Take most of the contrast off some grounds, to a share of `least` to 0.5: a wall has little to match."""
-    left = torch.where(chosen, uniform(generator, least, 0.5, len(chosen)), 1.0)[:, None, None]
+    left = torch.where(chosen, draw_uniform(generator, least, 0.5, len(chosen)), 1.0)[:, None, None]
     mean = ground.mean((1, 2), keepdim=True)
     return mean + (ground - mean) * left
 
@@ -118,23 +118,23 @@ def _draw_body(has_body: Tensor, textures: Tensor, generator: torch.Generator) -
     """Draw a large body that sways, nods and leans before the ground, as a person who talks or signs to the camera."""
     num, side = len(has_body), CANVAS
     axis = torch.linspace(-1, 1, side)
-    power = uniform(generator, 1.6, 4.0, num, 1, 1)
-    tall = uniform(generator, 0.8, 1.3, num, 1, 1)
+    power = draw_uniform(generator, 1.6, 4.0, num, 1, 1)
+    tall = draw_uniform(generator, 0.8, 1.3, num, 1, 1)
     radius = ((axis.abs()[None, None] * tall) ** power + axis.abs()[None, :, None] ** power) ** (1 / power)
-    ragged = (blob_masks(generator, num, size=side, cover=torch.full((num,), 0.5)) - 0.5) * uniform(
+    ragged = (blob_masks(generator, num, size=side, cover=torch.full((num,), 0.5)) - 0.5) * draw_uniform(
         generator, 0, 0.3, num, 1, 1)
     mask = ((0.9 - radius + ragged) / 0.06).clamp(0, 1) * (radius < 0.98) * has_body[:, None, None]
-    place = torch.cat([uniform(generator, -0.5, 0.5, num, 1), uniform(generator, -0.2, 0.9, num, 1)], 1)
-    drift = uniform(generator, -0.25, 0.25, num, 2) * chance(generator, 0.4, num, 1)
-    growth = uniform(generator, -0.15, 0.15, num, 1) * chance(generator, 0.4, num, 1)
-    lean = uniform(generator, -0.3, 0.3, num, 1) * chance(generator, 0.5, num, 1)
+    place = torch.cat([draw_uniform(generator, -0.5, 0.5, num, 1), draw_uniform(generator, -0.2, 0.9, num, 1)], 1)
+    drift = draw_uniform(generator, -0.25, 0.25, num, 2) * chance(generator, 0.4, num, 1)
+    growth = draw_uniform(generator, -0.15, 0.15, num, 1) * chance(generator, 0.4, num, 1)
+    lean = draw_uniform(generator, -0.3, 0.3, num, 1) * chance(generator, 0.5, num, 1)
     times = torch.linspace(0, 1, NUM_FRAMES).expand(num, -1)
     sway = wobble(generator, num, times)[..., :2] * log_uniform(generator, 0.01, 0.25, num, 1, 1)
-    slow = torch.sin(2 * math.pi * (uniform(generator, 0.2, 1.5, num, 1, 2) * times[..., None]
-                                    + uniform(generator, 0, 1, num, 1, 2)))
-    sway = sway + slow * uniform(generator, 0, 0.2, num, 1, 1)
+    slow = torch.sin(2 * math.pi * (draw_uniform(generator, 0.2, 1.5, num, 1, 2) * times[..., None]
+                                    + draw_uniform(generator, 0, 1, num, 1, 2)))
+    sway = sway + slow * draw_uniform(generator, 0, 0.2, num, 1, 1)
     own = torch.cat([drift, growth, lean, place], 1)
-    return Layer(torch.stack([textures, mask], 1), torch.ones(num), own, uniform(generator, 0.5, 1.2, num), sway)
+    return Layer(torch.stack([textures, mask], 1), torch.ones(num), own, draw_uniform(generator, 0.5, 1.2, num), sway)
 
 
 def render_part(part: list[Tensor], layers: list[Layer], shutter: float) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvideo.training.camera_draws import NUM_FRAMES, SIDE, chance, log_uniform, uniform
+from mmvideo.camera_motion.training.draws import NUM_FRAMES, SIDE, chance, draw_uniform, log_uniform
 
 
 def degrade(frames: Tensor, generator: torch.Generator, *, noise: tuple[float, float] = (0.003, 0.06)) -> Tensor:
@@ -25,11 +25,11 @@ def degrade(frames: Tensor, generator: torch.Generator, *, noise: tuple[float, f
     soft = chance(generator, 0.35, num)
     if soft.any():  # a small or soft source, or blur that has nothing to do with the camera
         frames[soft] = _directional_blur(frames[soft], generator)
-    frames = frames.clamp(1e-3, 1) ** uniform(generator, 0.6, 1.6, num, 1, 1, 1)
-    ramp = torch.linspace(-0.5, 0.5, NUM_FRAMES) * uniform(generator, -0.5, 0.5, num, 1)
+    frames = frames.clamp(1e-3, 1) ** draw_uniform(generator, 0.6, 1.6, num, 1, 1, 1)
+    ramp = torch.linspace(-0.5, 0.5, NUM_FRAMES) * draw_uniform(generator, -0.5, 0.5, num, 1)
     flicker = torch.randn(num, NUM_FRAMES, generator=generator) * 0.05
     light = 1 + ramp * chance(generator, 0.3, num, 1) + flicker * chance(generator, 0.2, num, 1)
-    gain, lift = uniform(generator, 0.6, 1.1, num, 1), uniform(generator, -0.05, 0.2, num, 1)
+    gain, lift = draw_uniform(generator, 0.6, 1.1, num, 1), draw_uniform(generator, -0.05, 0.2, num, 1)
     frames = frames * (light * gain)[..., None, None] + lift[..., None, None]
     sigma = log_uniform(generator, *noise, num, 1, 1, 1) * chance(generator, 0.6, num, 1, 1, 1)
     frames = frames + torch.randn(frames.shape, generator=generator) * sigma
@@ -43,9 +43,9 @@ def _directional_blur(frames: Tensor, generator: torch.Generator) -> Tensor:
     num = len(frames)
     axis = torch.arange(-3.0, 4.0)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
-    angle = uniform(generator, 0, math.pi, num, 1, 1)
+    angle = draw_uniform(generator, 0, math.pi, num, 1, 1)
     along, across = x * angle.cos() + y * angle.sin(), -x * angle.sin() + y * angle.cos()
-    long, short = uniform(generator, 0.4, 2.0, num, 1, 1), uniform(generator, 0.3, 0.9, num, 1, 1)
+    long, short = draw_uniform(generator, 0.4, 2.0, num, 1, 1), draw_uniform(generator, 0.3, 0.9, num, 1, 1)
     kernel = (-(along / long) ** 2 / 2 - (across / short) ** 2 / 2).exp()
     kernel = kernel / kernel.sum((1, 2), keepdim=True)
     padded = F.pad(frames, (3, 3, 3, 3), mode="replicate").transpose(0, 1)
@@ -66,7 +66,7 @@ def _block_compress(frames: Tensor, generator: torch.Generator) -> Tensor:
 def _bars_and_overlays(frames: Tensor, generator: torch.Generator) -> Tensor:
     """Put black bars on some clips and a small still caption or logo on others."""
     num = len(frames)
-    bar = (uniform(generator, 2, 12, num) * chance(generator, 0.12, num)).round()
+    bar = (draw_uniform(generator, 2, 12, num) * chance(generator, 0.12, num)).round()
     row = torch.arange(SIDE)
     inside = (row >= bar[:, None]) & (row < SIDE - bar[:, None])
     frames = frames * inside[:, None, :, None]

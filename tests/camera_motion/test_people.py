@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from mmvideo.camera_motion.training.data import TEST_SEEDS, make_clips
+from mmvideo.camera_motion.training.draws import NUM_FRAMES
+from mmvideo.camera_motion.training.layers import Layer, render_part
+from mmvideo.camera_motion.training.paths import LABELS, STATIC
+from mmvideo.camera_motion.training.people import add_ticker, draw_scene, people_bank
+from mmvideo.camera_motion.training.textures import texture_bank
 from mmvideo.toybox.training.outside import KINDS, outside_clips
-from mmvideo.training.camera_data import TEST_SEEDS, make_clips
-from mmvideo.training.camera_draws import NUM_FRAMES
-from mmvideo.training.camera_layers import Layer, render_part
-from mmvideo.training.camera_paths import LABELS, STATIC
-from mmvideo.training.camera_people import add_ticker, draw_scene, people_bank
-from mmvideo.training.camera_textures import texture_bank
 
 
 @pytest.fixture(scope="module")
