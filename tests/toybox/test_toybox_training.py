@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmvideo import Pipeline
 from mmvideo.errors import UnknownName, WeightsError
 from mmvideo.heads.domain import DomainHead
 from mmvideo.toybox.encoder import ToyboxAV
@@ -150,7 +151,10 @@ def test_the_three_steps_make_a_model_that_loads(tmp_path) -> None:
     assert torch.dist(again.sound.merge.weight, encoder.sound.merge.weight) < 0.5 * encoder.sound.merge.weight.norm()
     head = DomainHead.from_pretrained(tmp_path / "joint" / "model" / "domain")
     assert head(encoder(batch.frames, batch.audio))[1].dtype == torch.bool
-    assert len(language.generate(tokens, ["what happens next?"] * 2)) == 2
+    assert len(language.open(tokens).replies(["what happens next?"] * 2)) == 2
+    clip = Path(__file__).parents[2] / "mmvideo" / "embedded" / "demo" / "toybox.mp4"
+    answer = Pipeline("video-qa", model=whole, device="cpu", max_new_tokens=4)(clip, "what happens next?")
+    assert answer.in_domain.judged, "the border of the domain is a part of the composed model"
 
 
 def test_perception_learns_within_a_few_steps(tmp_path) -> None:
