@@ -169,7 +169,7 @@ def test_show_lists_the_stages_with_needs_and_gives(name: str) -> None:
 def test_show_knows_encoders_and_guesses() -> None:
     code, out, _ = _run("show", "camera-motion")
     assert code == 0
-    assert "523232" in out
+    assert "538080" in out
     code, _, err = _run("show", "video-qq")
     assert code == 2
     assert "Did you mean 'video-qa'" in err

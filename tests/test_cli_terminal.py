@@ -79,7 +79,8 @@ def test_a_shell_can_complete_commands_and_options() -> None:
 
     assert completed("mmvideo", "cap") == ["caption"]
     assert set(completed("mmvideo", "ask", "--str")) == {"--stream"}
-    script = _shell("--show-completion", "bash", env={"SHELL": "/bin/bash"})
+    script = _shell("--show-completion", "bash", env={
+        "SHELL": "/bin/bash", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
     assert b"_MMVIDEO_COMPLETE=complete_bash" in script.stdout or b"mmvideo" in script.stderr
     assert "--install-completion" in _run("--help")[1]
 

@@ -10,6 +10,7 @@ leaves those around; so what counts is how many hold near the border, in how man
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -82,7 +83,7 @@ def still_facts(luma: Tensor, quarters: Tensor) -> Tensor:
         and TEXTURES, the saturated numbers of holding places in the four quarters, least first, and their share of the
         textured ones.
     """
-    with torch.autocast(luma.device.type, enabled=False):
+    with nullcontext() if luma.is_meta else torch.autocast(luma.device.type, enabled=False):
         off, power = displacements(luma.float())
         off = torch.cat([off, off.amax(0, keepdim=True)])
         power = torch.cat([power, power.amin(0, keepdim=True)])

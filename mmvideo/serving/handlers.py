@@ -57,7 +57,8 @@ class Server:
         status = "stopped" if not self.worker.alive else "stuck" if self.worker.is_stuck() else "ok"
         state: dict[str, Any] = {"status": status}
         if request.scope.get("mmvideo.known", True):
-            state |= {"model": self.name, "waiting": self.slots.waiting, "answered": self.worker.answered}
+            state |= {"model": self.name, "running": int(self.worker.busy), "waiting": self.slots.waiting,
+                      "answered": self.worker.answered}
         return Json(state, status_code=200 if status == "ok" else 503)
 
     async def models(self, _: Request) -> Response:

@@ -92,6 +92,11 @@ class Worker:
         self._lock = threading.Lock()
         self.answered, self.alive = 0, True
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self._running is not None
+
     def is_stuck(self) -> bool:
         """Whether the running request goes on long after its time limit: nothing else is answered until it ends."""
         return (self._running is not None and self.timeout_seconds is not None

@@ -131,8 +131,9 @@ def test_the_embedded_model(clip: str) -> None:
     assert pipe(clip, "what color is the ball?").usage.prompt_tokens < 512
     with pytest.raises(ContextExceeded, match="context of 512"):
         pipe(clip, "ball " * 600)
-    with pytest.raises(ContextExceeded, match="context of 512"):
-        Pipeline("video-captioning", device="cpu", caption={"max_new_tokens": 500})(clip)
+    usual = Pipeline("video-captioning", device="cpu")(clip)
+    longer = Pipeline("video-captioning", device="cpu", caption={"max_new_tokens": 500})(clip)
+    assert longer.text == usual.text, "no caption of a window is longer than 64 tokens"
 
 
 @pytest.mark.parametrize(("config", "told", "expected"), [

@@ -52,7 +52,7 @@ def test_a_clip_that_takes_too_long_fails_alone_and_can_be_tried_again(
     assert (summary.counts["done"], summary.counts["failed"], summary.counts["quarantined"]) == (2, 1, 0)
     (name, state, kind, words), = summary.failures
     assert (name, state, kind) == ("good-2-black.mp4", "failed", "TimeLimitExceeded")
-    for said in (str(home / name), "2 s", "'encode'", "--timeout"):
+    for said in (str(home / name), "2 s", "'encode_video'", "--timeout"):
         assert said in words
     assert current() is None
 

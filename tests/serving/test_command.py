@@ -66,6 +66,14 @@ def test_it_ends_while_a_hostile_server_is_downloaded_from(command: Start, numbe
     assert "Traceback" not in server.said()
 
 
+def wait_until(server: Any, state: str, *asked: Any) -> None:
+    """Wait until one request is in a state that the server tells."""
+    until = time.monotonic() + 30
+    while call(server.port, path="/health")[1][state] != 1:
+        assert time.monotonic() < until, [said for _, said in asked]
+        time.sleep(0.2)
+
+
 def test_it_ends_while_a_reply_is_written(
         command: Start, checkpoint: Any, clip: Path, tmp_path: Path) -> None:  # noqa: F811
     model = tmp_path / "patient"
@@ -77,11 +85,10 @@ def test_it_ends_while_a_reply_is_written(
                      "--set", "encode_video.num_frames=4", HF_HUB_OFFLINE="1")
     endless = about(clip, "what?", max_tokens=1_000_000, response_format={"type": "json_schema", "json_schema": {
         "schema": {"type": "string", "minLength": 1_000_000}}})
-    running, waiting = ask_beside(server, endless), ask_beside(server, about(clip, "what?"))
-    until = time.monotonic() + 30
-    while call(server.port, path="/health")[1]["waiting"] != 1:
-        assert time.monotonic() < until, (running[1], waiting[1])
-        time.sleep(0.2)
+    running = ask_beside(server, endless)
+    wait_until(server, "running", running)
+    waiting = ask_beside(server, about(clip, "what?"))
+    wait_until(server, "waiting", running, waiting)
     assert server.ends(signal.SIGTERM) < 8
     for thread, said in (running, waiting):
         thread.join(10)
