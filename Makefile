@@ -22,8 +22,8 @@ install: $(VENV)/.installed  ## make .venv and install mmvideo into it (torch: a
 demo: install    ## caption, classify and question the bundled clip; writes a picture into out/
 	$(BIN)/mmvideo demo --out out
 
-test: install    ## the whole test suite
-	$(BIN)/python -m pytest --durations=10
+test: install    ## the whole test suite, in two processes of one thread each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
 
 test-fast: install  ## the tests that take less than ten seconds each
 	$(BIN)/python -m pytest -m "not slow"

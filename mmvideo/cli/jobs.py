@@ -103,7 +103,7 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     if checked.parquet:
         need_parquet()
     early = checked.engine == "local" and not checked.dry_run
-    with forkserver.prestarted(EncodeVideo.imports if model else ()) if early else nullcontext():
+    with forkserver.prestarted(EncodeVideo.imports_for({"weights": model})) if early else nullcontext():
         pipe = Pipeline(recipe, model, device, **overrides(changes))
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
     if checked.engine == "accelerate" and ranks.rank() > 0:

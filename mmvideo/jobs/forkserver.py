@@ -108,7 +108,8 @@ class ForkServer:
 
 def imports_of(recipe: Recipe) -> tuple[str, ...]:
     """Return the modules that workers of a recipe need beside our own."""
-    return tuple(dict.fromkeys(name for spec in recipe.stages for name in find("stages", spec.name).imports))
+    return tuple(dict.fromkeys(name for spec in recipe.stages
+                               for name in find("stages", spec.name).imports_for(spec.options)))
 
 
 @contextlib.contextmanager

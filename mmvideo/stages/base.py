@@ -47,6 +47,11 @@ class Stage:
     """Modules that take long to import and that the stage will need; whoever forks workers imports them once."""
 
     @classmethod
+    def imports_for(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the `imports` that a stage with these options needs."""
+        return cls.imports
+
+    @classmethod
     def from_options(cls, options: Mapping[str, Any], where: str) -> Self:
         """Build the stage from the options of a recipe.
 

@@ -25,7 +25,7 @@ from mmvideo.stages.checkpoint import LOADING, CheckpointStage
 from mmvideo.stages.readers import ChatReader, Reader, Taken, ViewOptions, WindowReader, budget_of, without_pictures
 from mmvideo.types import Clips, Expected, GenerationOptions
 from mmvideo.vlm.chat import ChatModel
-from mmvideo.vlm.composed import Composed, read_config
+from mmvideo.vlm.composed import Composed, is_composed, read_config
 from mmvideo.vlm.encode import check_drop_below
 
 
@@ -65,6 +65,13 @@ class EncodeVideo(CheckpointStage):
     reader: Reader = set_by_load()
     halvings: int = field(default=0, repr=False, init=False)
     """How many times the number of frames was halved for lack of memory."""
+
+    @classmethod
+    def imports_for(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what prepares the inputs of a chat model; windows are taken without it."""
+        name = options.get("weights")
+        windows = name is None or str(name) in weight_files.embedded_names() or is_composed(str(name))
+        return () if windows else cls.imports
 
     def load(self, device: torch.device) -> None:
         """Load the model.

@@ -10,10 +10,12 @@ import pytest
 from mmvideo import Pipeline
 from mmvideo.errors import MmvideoError
 from mmvideo.jobs import forkserver, pool
+from mmvideo.jobs.forkserver import imports_of
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.pool import Pool, Task, WorkerEvent
 from mmvideo.jobs.worker import Setup, sys_path
+from mmvideo.pipeline import recipe_for
 
 
 @pytest.fixture
@@ -61,3 +63,10 @@ def test_a_fork_server_that_no_pool_took_is_ended() -> None:
         started.wait()
     assert started._process.poll() is not None
     assert not forkserver._prestarted
+
+
+def test_only_workers_of_chat_models_import_transformers(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "smolvlm"}')
+    assert imports_of(recipe_for("video-qa")) == ()
+    assert imports_of(recipe_for("video-captioning", "toybox-qa")) == ()
+    assert "transformers.processing_utils" in imports_of(recipe_for("video-qa", tmp_path))
