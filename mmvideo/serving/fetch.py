@@ -28,6 +28,14 @@ class Copy:
             self._users += 1
         return self
 
+    def hold_if_there(self) -> bool:
+        """Need it, and return True, unless its file has come and is removed already."""
+        with self._lock:
+            if self.path is not None and self._users <= 0:
+                return False
+            self._users += 1
+            return True
+
     def release(self) -> None:
         """Need it no more."""
         self._changed(-1, self.path)
@@ -49,7 +57,7 @@ class Copy:
 
 
 class Fetcher:
-    """Fetches addresses, each once for all who ask for it at the same time.
+    """Fetches addresses, each once for all who need it at the same time.
 
     Args:
         rules: limits, and which addresses are allowed.
@@ -68,13 +76,13 @@ class Fetcher:
             InvalidInput: an address that is not allowed.
             MediaError: it cannot be fetched within the limits.
         """
-        if url not in self._going:
-            copy = Copy()
+        self._going = {key: entry for key, entry in self._going.items() if not entry[0].done() or entry[1].wanted}
+        if url not in self._going or not self._going[url][1].hold_if_there():
+            copy = Copy().hold()
             task = asyncio.create_task(self._run(url, copy))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())  # maybe nobody waits any more
             self._going[url] = task, copy
         task, copy = self._going[url]
-        copy.hold()
         with contextlib.ExitStack() as undo:
             undo.callback(self._leave, url, copy)
             await asyncio.shield(task)
@@ -94,8 +102,9 @@ class Fetcher:
     async def _run(self, url: str, copy: Copy) -> None:
         try:
             copy.came(await asyncio.get_running_loop().run_in_executor(self._pool, self._fetch, url, copy))
-        finally:
-            self._drop(url, copy)
+        except BaseException:
+            self._drop(url, copy)  # a copy that came serves others until nobody needs it
+            raise
 
     def _fetch(self, url: str, copy: Copy) -> Path:
         return download(url, limits=MediaLimits(
