@@ -24,6 +24,7 @@ from mmvideo.errors import (
 )
 from mmvideo.hub.resolve import Found, reading
 from mmvideo.nn.interruptible import interruptible
+from mmvideo.nn.precision import bfloat16_is_faster
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -37,8 +38,8 @@ class LoadOptions:
     """How the weights are held; None takes what suits the device."""
 
     dtype: str | None = None
-    """float32, bfloat16 or float16. By default the checkpoint's on a GPU; float32 on a CPU, bfloat16 where it
-    multiplies that in hardware (AMX, AVX-512 BF16)."""
+    """float32, bfloat16 or float16. By default the checkpoint's on a GPU; on a CPU the faster of float32 and
+    bfloat16, which is measured once (`mmvideo.nn.precision`)."""
     device_map: str | None = None
     """"auto" spreads a model over all GPUs and the memory of the CPU."""
     attn_implementation: str | None = None
@@ -62,8 +63,7 @@ class LoadOptions:
             return DTYPES[self.dtype]
         if device.type != "cpu":
             return "auto"
-        fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-        return torch.bfloat16 if fast else torch.float32
+        return torch.bfloat16 if bfloat16_is_faster() else torch.float32
 
 
 def load_model(auto: Any, found: Found, device: torch.device, options: LoadOptions, **more: Any) -> PreTrainedModel:

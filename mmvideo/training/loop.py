@@ -22,6 +22,7 @@ from torch.distributed.tensor import DTensor
 from mmvideo.checks import number
 from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, RunChanged, WeightsError, shown
 from mmvideo.nn.bfloat16 import RightConv3d
+from mmvideo.nn.precision import bfloat16_is_faster
 from mmvideo.training import resume, sharding
 from mmvideo.training.prefetch import ahead
 
@@ -51,7 +52,7 @@ class Schedule:
     log_every: int = 50
     save_every: int = 250
     precision: str = "auto"
-    """auto: bfloat16 where the hardware multiplies it natively (`native_bfloat16`), else float32; or bf16, or no."""
+    """auto: bfloat16 where it is the faster (`native_bfloat16`), else float32; or bf16, or no."""
     optimizer: str = "muon"
     """muon: Muon for matrices inside layers and AdamW for the rest; adamw; sgd (Nesterov, momentum 0.9)."""
     accumulate: int = 1
@@ -83,11 +84,8 @@ class Schedule:
 
 
 def native_bfloat16() -> bool:
-    """Whether bfloat16 matrix products are done in hardware here: CUDA, or a CPU with AMX or AVX-512 BF16.
-
-    With AVX-512 BF16 alone (AMD Zen 4 and later) they were measured at 4.7 times the speed of float32, one thread.
-    """
-    return torch.cuda.is_available() or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    """Whether bfloat16 is the faster precision here: on CUDA, or on a CPU for which that was measured."""
+    return torch.cuda.is_available() or bfloat16_is_faster()
 
 
 @dataclass
