@@ -2,7 +2,7 @@
 
 A limit belongs to the running thread (or asyncio task), and ends with its `with` block. Of several limits inside each
 other the one that ends first counts. A generator must not hold one over a `yield`, as its caller would then run under
-it: whoever consumes a stream enters `within(limit)` for each piece.
+it: the consumer of a stream enters `within(limit)` for each piece.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ class TooShort(MediaError, ValueError):
 
 
 class WorkerTimeout(MediaError):
-    """A clip took longer than its time limit allows and did not stop by itself; its worker was ended."""
+    """A clip took longer than its time limit allows and did not stop; its worker was ended."""
 
 
 class WorkerCrashed(MediaError):

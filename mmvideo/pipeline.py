@@ -46,7 +46,7 @@ class Pipeline(Generic[ResultT_co]):
             the recipe's.
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the first GPU, else the CPU.
         stage_overrides: stage name -> options, as in `encode_video={"end_seconds": 4.0}`; an option that only one
-            stage has may be given by itself, as in `num_frames=32` or `quantize="int8"`.
+            stage has needs no stage name, as in `num_frames=32` or `quantize="int8"`.
 
     Raises:
         UnknownName: no such recipe, model or stage; guesses the one that was meant.

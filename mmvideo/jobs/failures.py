@@ -14,7 +14,7 @@ from mmvideo.errors import MmvideoError, lacks_memory
 from mmvideo.redaction import clean, without
 
 ITEM_ERRORS: tuple[type[BaseException], ...] = (MmvideoError, OSError, MemoryError, torch.OutOfMemoryError)
-"""What fails one clip, whoever raises it: typed errors (`errors.translated` makes them of what libraries raise), and
+"""What fails one clip: typed errors (`errors.translated` makes them of what libraries raise), and
 what the system refuses."""
 CAUGHT: tuple[type[BaseException], ...] = (Exception, SystemExit)
 """What is caught around the work on one clip; `origin_of` then says whether it is the clip's."""

@@ -20,7 +20,7 @@ from mmvideo.jobs.scratch import Scratch
 from mmvideo.jobs.worker import Setup
 
 GRACE_SECONDS = 2.0
-"""What a worker is given beyond a clip's time limit to stop by itself, and stay."""
+"""What a worker is given beyond a clip's time limit to stop on its own, and stay."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Pool:
     Args:
         setup: what the workers build.
         size: how many.
-        timeout_seconds: longest time for one item; a worker that does not stop by itself is ended soon after.
+        timeout_seconds: longest time for one item; a worker that does not stop on its own is ended soon after.
         known: returns the key of a result that is there already for the content of a task, so that nothing is decoded.
     """
 

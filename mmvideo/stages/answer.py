@@ -29,8 +29,8 @@ RULE_CAPTION = "one caption a window"
 
 
 @dataclass(kw_only=True)
-class Speak(Stage):
-    """What the two stages share."""
+class ReplyStage(Stage):
+    """Base of the stages that generate text: the longest reply, and the batches of several videos."""
 
     max_new_tokens: int | None = None
     """The longest reply where the caller sets none; null for the model's own number."""
@@ -81,10 +81,10 @@ def _replies(conversation: Conversation, spans: Sequence[TimeSpan], question: st
 
 
 @dataclass(kw_only=True)
-class AnswerQuestions(Speak):
+class AnswerQuestions(ReplyStage):
     """Answer every question about the video.
 
-    Where a model is asked about each window by itself, one of the answers is kept by a stated rule (`pick`).
+    Where a model is asked about each window alone, one of the answers is kept by a stated rule (`pick`).
     """
 
     needs: ClassVar[tuple[str, ...]] = ("conversation", "clips", "spans", "domains", "text", "generation")
@@ -162,7 +162,7 @@ def _outside(domain: Domain, question: str, unknown_words: Sequence[str]) -> Dom
 def _pieces(fields: Mapping[str, Any], question: str, options: GenerationOptions) -> Iterator[str | Answer]:
     """Yield what each token adds, whole characters only, and last the Answer.
 
-    Among choices, and where each window is asked by itself, the answer is known only when all is done: one piece.
+    Among choices, and where each window is asked alone, the answer is known only when all is done: one piece.
     """
     conversation = fields["conversation"]
     if options.choices or fields["spans"]:
@@ -220,8 +220,8 @@ def segments_of(spans: Sequence[TimeSpan], said: Sequence[Generated]) -> tuple[S
 
 
 @dataclass(kw_only=True)
-class DescribeVideo(Speak):
-    """Describe the video in words: each window by itself, or all of it at once, as the model reads it."""
+class DescribeVideo(ReplyStage):
+    """Describe the video in words: window by window, or all of it at once, as the model reads it."""
 
     needs: ClassVar[tuple[str, ...]] = ("conversation", "clips", "spans", "domains")
     gives: ClassVar[tuple[str, ...]] = ("caption",)

@@ -48,7 +48,7 @@ class Classifier:
         raise NotImplementedError
 
     def classify_batch(self, items: Sequence[Mapping[str, Any]], size: int) -> list[Classification]:
-        """Return the labels of several videos (fields `clips`, `spans`), whoever the neighbours are."""
+        """Return the labels of several videos (fields `clips`, `spans`), independent of the others."""
         return [self.classify(fields["clips"], fields["spans"], "<memory>") for fields in items]
 
 

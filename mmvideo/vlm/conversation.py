@@ -50,7 +50,7 @@ class Conversation:
         """Return a reader that stands just after what was read."""
         raise NotImplementedError
 
-    def dressed(self, reply: Generated, question: str) -> Generated:
+    def postprocessed(self, reply: Generated, question: str) -> Generated:
         """Return a reply as it is told: subclasses clean its text, and say what of the question the model lacks."""
         return reply
 
@@ -88,14 +88,14 @@ class Conversation:
                              longest=self.max_new_tokens):
             reply = finished_reply(rows[0], confidences(rows)[0], self.num_read + ids.shape[1], self.tokenizer,
                                    options.stop)
-            yield self.dressed(reply, question)
+            yield self.postprocessed(reply, question)
             if reply.finished and not rows[0].finished:  # a stop text was written
                 return
             text = reply.text
             if options.stop:
                 text = self.tokenizer.decode(rows[0].ids, skip_special_tokens=True).strip()
         if reply is not None and reply.text != text:  # what could have begun a stop text did not
-            yield self.dressed(replace(reply, text=text), question)
+            yield self.postprocessed(replace(reply, text=text), question)
 
     def reply(self, question: str, options: GenerationOptions | None = None) -> Generated:
         """Return the whole reply."""
@@ -126,7 +126,7 @@ class Conversation:
         shares = torch.tensor(scores).softmax(0).tolist()
         ranked = sorted(zip(options.choices, shares, lengths, strict=True), key=lambda item: -item[1])
         num_read = self.num_read + ids.shape[1]
-        return [self.dressed(Generated(text, share, num_read=num_read, num_written=length), question)
+        return [self.postprocessed(Generated(text, share, num_read=num_read, num_written=length), question)
                 for text, share, length in ranked]
 
 

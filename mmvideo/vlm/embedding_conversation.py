@@ -99,7 +99,7 @@ class EmbeddingConversation(Conversation):
         step = self._padded_step(seen, len(questions) // self.num_rows)
         found = generate_whole(step, ids, options, tokenizer=self.tokenizer, ends=self.ends,
                                num_read=[self.num_read + one for one in lengths])
-        return [self.dressed(reply, question) for reply, question in zip(found, questions, strict=True)]
+        return [self.postprocessed(reply, question) for reply, question in zip(found, questions, strict=True)]
 
     def _padded_step(self, mask: Tensor, repeats: int) -> Step:
         """Return a reader of rows padded on the left that stands just after the visual tokens.
@@ -130,7 +130,7 @@ class EmbeddingConversation(Conversation):
         one._cache.batch_select_indices(torch.tensor([number], device=self.model.device))
         return one
 
-    def dressed(self, reply: Generated, question: str) -> Generated:
+    def postprocessed(self, reply: Generated, question: str) -> Generated:
         """Return a reply in tidy text, with the words of the question that the vocabulary lacks."""
         return replace(reply, text=self.prompt.tidy(reply.text), unknown_words=self.prompt.unknown_words(question))
 
