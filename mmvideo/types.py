@@ -231,6 +231,28 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class SeenBox:
+    """Something in a frame that an answer rests on."""
+
+    seconds: float
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom, as shares of the picture's width and height."""
+    label: str = ""
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What something that was said about a video rests on: spans of time, frames, boxes in them."""
+
+    intervals: tuple[tuple[float, float], ...] = ()
+    """Start and end in seconds."""
+    boxes: tuple[SeenBox, ...] = ()
+    about: str = ""
+    """What was found there, in words."""
+
+
+@dataclass(frozen=True)
 class Label:
     """A class and how sure the model is of it (probability in [0, 1])."""
 
@@ -292,5 +314,5 @@ class Size:
 
 
 # Results of pipelines (what a person sees) live in mmvideo/results.py, which may draw and save them.
-__all__ = ["NOT_JUDGED", "Audio", "Clips", "Cues", "Domain", "Features", "GenerationOptions", "Label", "Segment",
-           "Size", "Timings", "Video", "is_text"]
+__all__ = ["NOT_JUDGED", "Audio", "Clips", "Cues", "Domain", "Features", "GenerationOptions", "Label", "Proof", "SeenBox",
+           "Segment", "Size", "Timings", "Video", "is_text"]

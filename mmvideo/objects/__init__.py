@@ -1,0 +1,1 @@
+"""Objects in video: a detector, and a tracker that follows what it finds."""

@@ -1,0 +1,1 @@
+"""What is heard: sound events, and whether someone speaks."""
