@@ -314,5 +314,5 @@ class Size:
 
 
 # Results of pipelines (what a person sees) live in mmvideo/results.py, which may draw and save them.
-__all__ = ["NOT_JUDGED", "Audio", "Clips", "Cues", "Domain", "Features", "GenerationOptions", "Label", "Proof", "SeenBox",
-           "Segment", "Size", "Timings", "Video", "is_text"]
+__all__ = ["NOT_JUDGED", "Audio", "Clips", "Cues", "Domain", "Features", "GenerationOptions", "Label", "Proof",
+           "SeenBox", "Segment", "Size", "Timings", "Video", "is_text"]
