@@ -59,6 +59,9 @@ PARTS: dict[str, dict[str, str]] = {
         "tvl1": "mmvideo.flow.opencv:TVL1",
         "raft": "mmvideo.flow.raft:RAFT",
     },
+    "object-detectors": {
+        "nanodet": "mmvideo.objects.nanodet_detector:NanoDetDetector",
+    },
     "face-detectors": {
         "blazeface": "mmvideo.faces.blazeface_detector:BlazeFace",
         "haar": "mmvideo.faces.detect:Haar",

@@ -1,0 +1,103 @@
+"""The object detector that ships: NanoDet over the whole picture, and what its outputs mean."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from mmvideo import weights
+from mmvideo.errors import InvalidInput
+from mmvideo.objects.base import Detection, ObjectDetector
+from mmvideo.objects.calibration import calibrated
+from mmvideo.objects.nanodet import STRIDES, NanoDet, cells, distances_to_boxes, normalised
+
+FITS = ("squash", "area", "letterbox")
+SAME = 0.6
+"""Boxes of one class with a larger intersection over union are one object (upstream's value)."""
+_MOST_CELLS = 1000
+_MOST_OBJECTS = 300
+
+
+class NanoDetDetector(ObjectDetector):
+    """Find objects of 80 classes (COCO).
+
+    Args:
+        model: an embedded model or a folder that holds a NanoDet.
+        device: where it runs.
+        size: side of the square that the network sees, in pixels; a multiple of 32. Larger finds smaller objects.
+        fit: "squash" scales the picture to that square; "area" to a rectangle of its own shape with about as many
+            pixels; "letterbox" to its own shape within the square, the rest black.
+        min_score: least score of a detection.
+
+    Raises:
+        InvalidInput: `size` or `fit` is none of these.
+        UnknownName: no such model.
+        WeightsError: the weights are missing or damaged.
+    """
+
+    calibrated: ClassVar[bool] = True
+
+    def __init__(self, model: str | Path = "objects", *, device: torch.device | str = "cpu", size: int = 416,
+                 fit: str = "squash", min_score: float = 0.1):
+        if size % STRIDES[-1] or not STRIDES[-1] <= size <= 4096:
+            raise InvalidInput(f"size must be a multiple of {STRIDES[-1]} from {STRIDES[-1]} to 4096, not {size}.")
+        if fit not in FITS:
+            raise InvalidInput(f"fit must be one of {', '.join(FITS)}, not {fit!r}.")
+        self.model, self.device = Path(model).name, torch.device(device)
+        self.size, self.fit, self.min_score = size, fit, min_score
+        network = NanoDet.from_pretrained(weights.folder(model), device=self.device)
+        self._network = network.to(memory_format=torch.channels_last)
+        self.classes, self._line = network.classes, network.config["calibration"]
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the network."""
+        return {"nanodet": self._network}
+
+    def size_for(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of what the network sees of a picture; of the part that is not black."""
+        if self.fit == "squash":
+            return self.size, self.size
+        step, aspect = STRIDES[-1], min(max(width / height, 1 / 16), 16)
+        if self.fit == "area":
+            sides = self.size / math.sqrt(aspect), self.size * math.sqrt(aspect)
+            high, wide = (max(step, round(side / step) * step) for side in sides)
+            return high, wide
+        return (max(1, round(self.size / aspect)), self.size) if aspect >= 1 else (
+            self.size, max(1, round(self.size * aspect)))
+
+    @torch.inference_mode()
+    def run(self, pictures: Tensor) -> list[tuple[Detection, ...]]:
+        """Find objects in uint8 (B, 3, h, w) pictures of the size that `size_for` gives; surest first."""
+        height, width = pictures.shape[2:]
+        x = normalised(pictures.to(self.device))
+        x = nn.functional.pad(x, (0, -width % STRIDES[-1], 0, -height % STRIDES[-1]))
+        logits, distances = self._network(x.contiguous(memory_format=torch.channels_last))
+        points = cells(x.shape[2], x.shape[3], self.device)
+        least = math.log(self.min_score / (1 - self.min_score))
+        return [self._objects(row, sides, points, (height, width), least)
+                for row, sides in zip(logits, distances, strict=True)]
+
+    def _objects(self, logits: Tensor, distances: Tensor, points: Tensor, size: tuple[int, int],
+                 least: float) -> tuple[Detection, ...]:
+        """Return the objects of one picture from its logits (N, K) and distances (N, 44)."""
+        cell, label = (logits > least).nonzero(as_tuple=True)
+        scores = logits[cell, label].sigmoid()
+        if len(scores) > _MOST_CELLS:
+            scores, best = scores.topk(_MOST_CELLS)
+            cell, label = cell[best], label[best]
+        boxes = distances_to_boxes(distances[cell], points[cell])
+        scale = torch.tensor([size[1], size[0]] * 2, device=boxes.device)
+        boxes = (boxes / scale).clamp(0, 1)
+        kept = torchvision.ops.batched_nms(boxes, scores, label, SAME)[:_MOST_OBJECTS]
+        rows = zip(boxes[kept].tolist(), scores[kept].tolist(), label[kept].tolist(), strict=True)
+        return tuple(Detection(self.classes[name], (box[0], box[1], box[2], box[3]), score,
+                               calibrated(score, self._line))
+                     for box, score, name in rows if box[2] > box[0] and box[3] > box[1])
+
+
+__all__ = ["FITS", "NanoDetDetector"]
