@@ -27,6 +27,7 @@ PARTS: dict[str, dict[str, str]] = {
         "toybox-av": "mmvideo.toybox.encoder:ToyboxAV",
         "camera-motion": "mmvideo.camera_motion.encoder:CameraMotion",
         "single-frame": "mmvideo.encoders.single_frame:SingleFrame",
+        "lite0": "mmvideo.encoders.lite0:Lite0",
         "late-fusion": "mmvideo.encoders.late_fusion:LateFusion",
         "early-fusion": "mmvideo.encoders.early_fusion:EarlyFusion",
         "slow-fusion": "mmvideo.encoders.slow_fusion:SlowFusion",
