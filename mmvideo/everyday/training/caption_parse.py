@@ -83,7 +83,7 @@ class ReadCaption:
     clause: Clause | None
 
 
-def singular(noun: str) -> tuple[str, bool]:
+def noun_singular(noun: str) -> tuple[str, bool]:
     """Return a noun's singular and whether it was a plural; unknown words come back as they are."""
     if noun in words.IRREGULAR:
         return words.IRREGULAR[noun], noun not in {"sheep", "fish", "deer", "glasses", "leaves", "teeth"}
@@ -96,7 +96,7 @@ def singular(noun: str) -> tuple[str, bool]:
 
 
 def _is_noun(word: str) -> bool:
-    return singular(word)[0] in _NOUNS
+    return noun_singular(word)[0] in _NOUNS
 
 
 def _leads_to_noun(tokens: tuple[str, ...], at: int) -> bool:
@@ -160,7 +160,7 @@ def phrase_at(tokens: tuple[str, ...], start: int) -> Phrase | None:
         begun = True
     if at >= len(tokens) or not _is_noun(tokens[at]):
         return None
-    if not begun and tokens[at] in words.THIRD and singular(tokens[at])[0] not in words.PEOPLE:
+    if not begun and tokens[at] in words.THIRD and noun_singular(tokens[at])[0] not in words.PEOPLE:
         return None
     head = tokens[at]
     at += 1
@@ -170,7 +170,7 @@ def phrase_at(tokens: tuple[str, ...], start: int) -> Phrase | None:
         at += 1
     if tokens[at:at + 1] in {("covered",), ("filled",)} and tokens[at + 1:at + 2] not in {("in",), ("with",), ("by",)}:
         return None
-    one, plural = singular(head)
+    one, plural = noun_singular(head)
     if head == "lot" and tokens[at - 2] != "parking":
         return None
     if plural and number == 1:
@@ -308,4 +308,4 @@ def read_caption(caption: str) -> ReadCaption:
     return ReadCaption(tokens, _phrases(tokens), _clause(tokens))
 
 
-__all__ = ["Clause", "Phrase", "Place", "ReadCaption", "phrase_at", "read_caption", "singular", "with_article"]
+__all__ = ["Clause", "Phrase", "Place", "ReadCaption", "noun_singular", "phrase_at", "read_caption", "with_article"]

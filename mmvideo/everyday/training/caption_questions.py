@@ -15,7 +15,14 @@ from pathlib import Path
 from mmvideo.errors import InvalidInput
 from mmvideo.everyday.training import caption_negatives as negatives
 from mmvideo.everyday.training import caption_words as words
-from mmvideo.everyday.training.caption_parse import Clause, Phrase, ReadCaption, read_caption, singular, with_article
+from mmvideo.everyday.training.caption_parse import (
+    Clause,
+    Phrase,
+    ReadCaption,
+    noun_singular,
+    read_caption,
+    with_article,
+)
 from mmvideo.everyday.training.caption_wordings import worded
 
 Pair = tuple[str, str, str]
@@ -46,7 +53,7 @@ class _Photograph:
                      for read in self.read]
         self.counts = Counter(concept for said in self.said for concept in said)
         parts = {part for read in self.read for token in read.tokens for part in (token, *token.split("-"))}
-        self.words = frozenset(parts | {singular(part)[0] for part in parts}
+        self.words = frozenset(parts | {noun_singular(part)[0] for part in parts}
                                | {words.GERUNDS.get(part) or words.THIRD.get(part, part) for part in parts})
         self.plurals = Counter(_kind(phrase.head) for read in self.read for phrase in read.phrases
                                if phrase.plural or (phrase.number or 1) > 1)
