@@ -194,6 +194,10 @@ class UnsupportedModel(WeightsError):
     """A model that is there but cannot do what was asked: unknown architecture, text only, no processor."""
 
 
+class LicenceRefused(WeightsError):
+    """A model with a licence that `allow_licences` does not name; nothing of it was loaded."""
+
+
 class OutOfMemory(MmvideoError):
     """The model or the video does not fit into memory; the message says what to make smaller."""
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 import torch
 
-from mmvideo import deadline, recipes, weights
-from mmvideo.errors import InvalidInput, MmvideoError
+from mmvideo import deadline, licences, recipes, settings, weights
+from mmvideo.errors import InvalidInput, MmvideoError, UnknownName, WeightsError
 from mmvideo.hooks import Hook, show_count
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
 from mmvideo.results import Answer, Caption, Classification, ResultT_co
 from mmvideo.session import Session, Stream, check_text, checked_generation, several
+from mmvideo.settings import DefaultModel
 from mmvideo.stages.build import build, routed
 from mmvideo.types import GenerationOptions
 
@@ -43,8 +44,12 @@ class Pipeline(Generic[ResultT_co]):
         recipe: the name of a recipe (`mmvideo list pipelines`), the path of a .yaml file, or a Recipe.
         model: an embedded model (`mmvideo list models`), a model of the Hugging Face hub ("owner/name") or a folder in
             its format, a folder that `mmvideo train` wrote, or one that an encoder's `save_pretrained` wrote; None for
-            the recipe's.
+            the default: of the environment (MMVIDEO_MODEL_VIDEO_QA for video-qa), else the one chosen by `mmvideo
+            models`, else the recipe's. The first two stand in for recipes that are given by name.
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the first GPU, else the CPU.
+        allow_licences: names of licences, as ["apache-2.0", "mit"]: a model is refused before its weights are read if
+            its card states another, of the weights, the code or the data that trained it (of hub models, of the
+            weights). None for those of MMVIDEO_ALLOW_LICENCES, without which none is refused.
         stage_overrides: stage name -> options, as in `encode_video={"end_seconds": 4.0}`; an option that only one
             stage has needs no stage name, as in `num_frames=32` or `quantize="int8"`.
 
@@ -54,39 +59,48 @@ class Pipeline(Generic[ResultT_co]):
         WeightsError: weights that are missing, damaged or do not fit.
         ModelUnavailable: a model of the hub that cannot be fetched.
         UnsupportedModel: a model of the hub that cannot do this.
+        LicenceRefused: a model with a licence that is not allowed.
         OutOfMemory: a model that does not fit into memory.
     """
 
     @overload
     def __init__(self: Pipeline[Answer], recipe: Answering = "video-qa", model: str | Path | None = None,
-                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+                 device: str | torch.device | None = None, *,
+                 allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
 
     @overload
     def __init__(self: Pipeline[Caption], recipe: Captioning, model: str | Path | None = None,
-                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+                 device: str | torch.device | None = None, *,
+                 allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
 
     @overload
     def __init__(self: Pipeline[Classification], recipe: Classifying, model: str | Path | None = None,
-                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+                 device: str | torch.device | None = None, *,
+                 allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
 
     @overload
     def __init__(self: Pipeline[SeparatedVoices], recipe: Separating, model: str | Path | None = None,
-                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+                 device: str | torch.device | None = None, *,
+                 allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
 
     @overload
     def __init__(self: Pipeline[Any], recipe: str | Path | Recipe, model: str | Path | None = None,
-                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+                 device: str | torch.device | None = None, *,
+                 allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
 
     def __init__(self, recipe: str | Path | Recipe = "video-qa", model: str | Path | None = None,
-                 device: str | torch.device | None = None, **stage_overrides: Any):
-        found = recipe_for(recipe, model)
-        self.recipe = found.with_options(routed(found, stage_overrides))
-        self.stages = build(self.recipe)
-        self.device = choose_device(device)
-        self.model = " + ".join(dict.fromkeys(_short(s.options["weights"]) for s in self.recipe.stages
-                                              if s.options.get("weights")))
-        for _, stage in self.stages:
-            stage.load(self.device)
+                 device: str | torch.device | None = None, *,
+                 allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any):
+        with licences.allowing(allow_licences):
+            found = recipe_for(recipe, model)
+            self.recipe = found.with_options(routed(found, stage_overrides))
+            self.stages = build(self.recipe)
+            self.device = choose_device(device)
+            self.model = " + ".join(dict.fromkeys(_short(s.options["weights"]) for s in self.recipe.stages
+                                                  if s.options.get("weights")))
+            with _saying_whose_choice(recipe, model):
+                for _, stage in self.stages:
+                    stage.load(self.device)
 
     @overload
     def __call__(self, video: Any, text: str, *, stream: Literal[True], hook: Hook | None = None,
@@ -269,7 +283,28 @@ def recipe_for(recipe: str | Path | Recipe, model: str | Path | None = None) -> 
         InvalidInput: a recipe in which no model has a place.
     """
     found = recipes.load_recipe(recipe)
+    if model is None and (chosen := _chosen(recipe)) is not None:
+        with _saying_whose_choice(recipe, model):
+            return _with_model(found, chosen.name)
     return found if model is None else _with_model(found, model)
+
+
+def _chosen(recipe: str | Path | Recipe) -> DefaultModel | None:
+    """Return the user's default model of a recipe that was given by name."""
+    return settings.default_model(recipe) if isinstance(recipe, str) and recipe in recipes.recipe_names() else None
+
+
+@contextlib.contextmanager
+def _saying_whose_choice(recipe: str | Path | Recipe, model: str | Path | None) -> Iterator[None]:
+    """Add to errors about a model that nobody named in the call where its name comes from."""
+    try:
+        yield
+    except (WeightsError, UnknownName) as error:
+        if model is not None or (chosen := _chosen(recipe)) is None:
+            raise
+        error.args = (f"{error} {chosen.name} is the default model of {recipe} by {chosen.where}; `mmvideo models "
+                      "default` shows and changes that.",)
+        raise
 
 
 def _with_model(recipe: Recipe, model: str | Path) -> Recipe:

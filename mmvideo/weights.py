@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mmvideo import licences
 from mmvideo.errors import ModelNotFound, UnknownName, WeightsError, shown
 
 SUMS = "SHA256SUMS"
@@ -47,21 +48,28 @@ def folder(name_or_path: str | Path) -> Path:
         UnknownName: neither.
         ModelNotFound: a path at which there is no folder.
         WeightsError: a folder that holds no model, or files that are not as SHA256SUMS says.
+        LicenceRefused: its card states a licence that is not allowed (`mmvideo.licences`).
     """
     text = str(name_or_path)
     if text in embedded_names():
-        return verified(weights_root() / text)
+        return verified(_licensed(weights_root() / text))
     path = local_path(name_or_path)
     if path.is_dir():
         if not _is_model(path) or _is_model(path / RUN_MODEL):
             raise WeightsError(not_a_model(text))
-        return verified(path)
+        return verified(_licensed(path))
     if is_path(text) or path.is_file():
         raise ModelNotFound(not_a_model(text))
     if is_hub_id(text):
         raise ModelNotFound(f"{not_a_model(text)} No model of the Hugging Face hub runs here.")
     hint = 'Or give a local folder, or a model of the Hugging Face hub as "owner/name".'
     raise UnknownName("model", text, embedded_names(), hint=hint)
+
+
+def _licensed(home: Path) -> Path:
+    if licences.allowed() is not None:
+        licences.check(home.name, licences.licences_of(card(home)))
+    return home
 
 
 def local_path(name_or_path: str | Path) -> Path:

@@ -339,7 +339,8 @@ def test_outside_the_domain_the_caveat_comes_first_once_a_clip_with_a_command(mo
     assert code == 0
     assert lines[0].startswith("outside what qa knows: the picture does not look like")
     assert lines[1] == (f"  a model that may know: mmvideo ask {a} '{NEXT}' 'what is it?' --model "
-                        "HuggingFaceTB/SmolVLM2-500M-Video-Instruct")
+                        "HuggingFaceTB/SmolVLM2-500M-Video-Instruct  # or for good: mmvideo models get "
+                        "HuggingFaceTB/SmolVLM2-500M-Video-Instruct --default")
     assert lines[2] == NEXT
     assert out.count("outside what") == out.count("a model that may know") == 1
     assert "%" not in out

@@ -15,7 +15,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = CHECKOUT / "mmvideo"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"version", "types", "errors", "registry", "redaction", "wording", "checks", "deadline", "generation"}
+BASE = {"version", "types", "errors", "registry", "redaction", "wording", "checks", "deadline", "generation",
+        "licences", "settings"}
 TOOLS = BASE | {"weights", "nn", "recipes"}
 VLM = {"vlm", "hub"}
 MODELS = {"encoders", "heads", "separation", *VLM}
@@ -24,7 +25,7 @@ TRAINERS = TOOLS | MODELS | {"media", "sampling", "faces", "training"}
 MAY_IMPORT = {
     "version": set(), "types": BASE, "errors": BASE, "registry": BASE, "redaction": set(), "wording": BASE,
     "checks": BASE,
-    "deadline": BASE, "generation": BASE,
+    "deadline": BASE, "generation": BASE, "licences": BASE, "settings": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"},
     "flow": TOOLS, "faces": TOOLS | {"media", "sampling"},

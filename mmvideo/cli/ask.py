@@ -12,7 +12,19 @@ import typer
 
 from mmvideo.cli import jobs
 from mmvideo.cli.clips import Clip, split_arguments, understood
-from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Save, Timeout, overrides, say
+from mmvideo.cli.common import (
+    AllowLicences,
+    Debug,
+    Device,
+    Json,
+    Model,
+    Overrides,
+    RecipeName,
+    Save,
+    Timeout,
+    overrides,
+    say,
+)
 from mmvideo.cli.dataclass_options import Spelling, is_given, options_of, values_of, with_options
 from mmvideo.cli.output import check_file, each
 from mmvideo.deadline import checked
@@ -54,7 +66,8 @@ def ask_command(
         metavar="VIDEO... QUESTION...", help="One or more clips (files, http(s) addresses, folders, patterns, or - for "
         "standard input), then one or more questions.")],
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None, fps: Fps = None,
-    timeout: Timeout = None, save: Save = None, json: Json = False, debug: Debug = False, **options: Any,
+    timeout: Timeout = None, save: Save = None, json: Json = False, allow_licences: AllowLicences = None,
+    debug: Debug = False, **options: Any,
 ) -> None:
     """Answer questions about one or more videos."""
     videos, questions = split_arguments(words)
@@ -89,7 +102,7 @@ def caption_command(
         "--fps), or - for standard input; with --out also lists, manifests and shards.")],
     model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False, out: jobs.Out = None,
-    prompt: jobs.Prompt = None, timeout: Timeout = None, **options: Any,
+    prompt: jobs.Prompt = None, timeout: Timeout = None, allow_licences: AllowLicences = None, **options: Any,
 ) -> None:
     """Say what happens in each video, in words; with --out as a batch job that survives crashes."""
     if out is not None:
@@ -104,7 +117,8 @@ def caption_command(
 
 def classify_command(
     videos: Videos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
-    fps: Fps = None, timeout: Timeout = None, save: Save = None, json: Json = False, debug: Debug = False,
+    fps: Fps = None, timeout: Timeout = None, save: Save = None, json: Json = False,
+    allow_licences: AllowLicences = None, debug: Debug = False,
 ) -> None:
     """Say how the camera moves in every shot of each video."""
     _describe("classify", recipe or "video-classification", videos, model, device, set_, fps, timeout, save, json)

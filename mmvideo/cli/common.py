@@ -14,6 +14,7 @@ import typer
 
 from mmvideo.errors import InvalidInput, OutputError, shown
 from mmvideo.jobs.options import JobOptions
+from mmvideo.licences import ENVIRONMENT, names_of
 from mmvideo.recipes import parsed
 from mmvideo.wording import printable
 
@@ -32,6 +33,17 @@ def debugging() -> bool:
     return _STATE["debug"]
 
 
+def _allow(value: str | None) -> str | None:
+    """Set the environment variable, so that every process of a job sees it too."""
+    if value is not None:
+        names_of(value)
+        os.environ[ENVIRONMENT] = value
+    return value
+
+
+AllowLicences = Annotated[str | None, typer.Option(
+    "--allow-licences", metavar="NAMES", callback=_allow, help="Licences of models that are allowed, as "
+    "apache-2.0,mit; a model with another is refused. By default all are.")]
 Debug = Annotated[bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Model = Annotated[str | None, typer.Option(
@@ -112,6 +124,7 @@ def _close(stream: Any) -> None:
 
 
 __all__ = [
+    "AllowLicences",
     "Debug",
     "Device",
     "Json",

@@ -10,7 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, json_line, note, overrides, say
+from mmvideo.cli.common import (
+    AllowLicences,
+    Debug,
+    Device,
+    Json,
+    Model,
+    Overrides,
+    json_line,
+    note,
+    overrides,
+    say,
+)
 from mmvideo.cli.dataclass_options import Spelling, is_given, options_of, values_of, with_options
 from mmvideo.errors import InvalidInput
 from mmvideo.jobs.options import JobOptions
@@ -60,7 +71,8 @@ def run_command(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="A folder, glob, text list, .csv, .tsv, "
                                                 ".jsonl or .parquet manifest, .tar shard, file or address.")],
     out: Out = None, model: Model = None, device: Device = None, set_: Overrides = None,
-    question: Question = None, prompt: Prompt = None, json: Json = False, debug: Debug = False, **options: Any,
+    question: Question = None, prompt: Prompt = None, json: Json = False, allow_licences: AllowLicences = None,
+    debug: Debug = False, **options: Any,
 ) -> None:
     """Run any pipeline over many clips, as a job that survives crashes and goes on where it stopped."""
     if out is None:

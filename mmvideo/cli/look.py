@@ -91,7 +91,7 @@ def _grouped(families: dict[str, Any]) -> str:
 
 def _named(kind: str) -> dict[str, str]:
     """Return name -> one line about it."""
-    from mmvideo import recipes, registry, weights
+    from mmvideo import recipes, registry
 
     if kind == "pipelines":
         return {name: recipes.load_recipe(name).about for name in recipes.recipe_names()}
@@ -99,7 +99,9 @@ def _named(kind: str) -> dict[str, str]:
         return {name: str(recipes.read_yaml("configs", name)[0].get("about", ""))
                 for name in recipes.recipe_names("configs")}
     if kind == "models":
-        return {name: _first_words(weights.card(weights.weights_root() / name)) for name in weights.embedded_names()}
+        from mmvideo.hub.catalogue import embedded_models
+
+        return {model.name: f"{model.about} (licences: {model.licences})" for model in embedded_models()}
     return {name: registry.PARTS[kind].get(name) or _from_elsewhere(kind, name) for name in registry.names(kind)}
 
 
@@ -112,14 +114,6 @@ def _from_elsewhere(kind: str, name: str) -> str:
     except MmvideoError as error:
         return f"BROKEN: {error}"
     return f"from the package {registry.origin(kind, name)}"
-
-
-def _first_words(card: str) -> str:
-    """Return the first sentence of a model card, after its metadata and heading."""
-    body = card.split("\n---\n", 1)[-1] if card.startswith("---") else card
-    paragraphs = [" ".join(paragraph.split()) for paragraph in body.split("\n\n")]
-    text = next((p for p in paragraphs if p and not p.startswith(("#", "|", "-", "<"))), "")
-    return text.split(". ")[0].removesuffix(".")
 
 
 def show_command(

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli.clips import Clip, understood
-from mmvideo.cli.common import Debug, Device, Json, Model, Overrides, RecipeName, Timeout, note, overrides
+from mmvideo.cli.common import (
+    AllowLicences,
+    Debug,
+    Device,
+    Json,
+    Model,
+    Overrides,
+    RecipeName,
+    Timeout,
+    note,
+    overrides,
+)
 from mmvideo.cli.output import check_folder, each
 from mmvideo.deadline import checked
 from mmvideo.errors import InvalidInput
@@ -33,7 +44,7 @@ def separate_command(
     out: Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")],
     videos: Annotated[bool, typer.Option("--videos/--no-videos", help="Also write a video a person.")] = True,
     face: Boxes = None, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
-    timeout: Timeout = None, json: Json = False, debug: Debug = False,
+    timeout: Timeout = None, json: Json = False, allow_licences: AllowLicences = None, debug: Debug = False,
 ) -> None:
     """Separate the voices of a clip by the faces that speak: a sound and a video for each person."""
     check_folder(out)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.common import Debug, Device, Model, Overrides, RecipeName, note, overrides
+from mmvideo.cli.common import AllowLicences, Debug, Device, Model, Overrides, RecipeName, note, overrides
 from mmvideo.cli.dataclass_options import Spelling, options_of, values_of, with_options
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
 from mmvideo.serving.rules import Rules
@@ -40,7 +40,7 @@ def serve_command(
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Requests that may wait.")] = 16,
     max_connections: Annotated[int, typer.Option("--max-connections", min=1, help="Connections at once.")] = 256,
     keep: Annotated[int, typer.Option("--keep", min=1, help="Videos that stay read for further questions.")] = 2,
-    debug: Debug = False, **limits: Any,
+    allow_licences: AllowLicences = None, debug: Debug = False, **limits: Any,
 ) -> None:
     """Answer questions over HTTP at /v1/chat/completions, as OpenAI's clients ask them."""
     for package in ("uvicorn", "starlette"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmvideo import weights
+from mmvideo import licences, weights
 from mmvideo.errors import (
     MmvideoError,
     ModelNotFound,
@@ -62,6 +62,7 @@ def resolve(name: str | Path, *, revision: str | None = None, trust_remote_code:
         WeightsError: its config.json describes no model.
         UnsupportedModel: an architecture that the installed transformers does not know, a model that sees no video, or
             one that brings code of its own, which is only run where `trust_remote_code` is set.
+        LicenceRefused: its card states a licence of the weights that is not allowed, or none.
     """
     home = weights.local_path(name)
     if (home / "adapter_config.json").is_file() and not (home / "config.json").is_file():
@@ -69,6 +70,8 @@ def resolve(name: str | Path, *, revision: str | None = None, trust_remote_code:
         raise UnsupportedModel(f"{name} is an adapter: give model={base!r}, adapter={str(name)!r}.")
     config = _config(name, revision)
     model_type = config.get("model_type") or ""
+    if licences.allowed() is not None:
+        licences.check(str(name), licences.licences_of(_card(name, revision)), data_stated=False)
     return Found(str(name), model_type, _kind(str(name), model_type, config, trust_remote_code), config)
 
 
@@ -95,6 +98,20 @@ def _config(name: str | Path, revision: str | None) -> dict[str, Any]:
             raise WeightsError(f"config.json of {name} describes no model: {key} is {shown(config[key], 60)}; fetch it "
                                "again.")
     return config
+
+
+def _card(name: str | Path, revision: str | None) -> str:
+    """Return the text of a model's card; empty where it has none."""
+    home = weights.local_path(name)
+    if home.is_dir():
+        return weights.card(home)
+    from huggingface_hub import hf_hub_download
+
+    try:
+        with reading(name, "README.md"):
+            return Path(hf_hub_download(str(name), "README.md", revision=revision)).read_text(encoding="utf-8")
+    except ModelUnavailable:
+        return ""
 
 
 def check_causal(name: str) -> None:

@@ -19,12 +19,19 @@ def suggestion(task: str, question: str = "What happens in this video?") -> str:
         question: put into the line where the task asks one.
     """
     if task == "video-classification":
-        return f"{_START}print(Pipeline('video-classification', model={CLASSIFIER!r})('clip.mp4'))"
-    if task == "video-captioning":
-        return f"{_START}print(Pipeline('video-captioning', model={CHAT_MODEL!r})('clip.mp4'))"
-    if task == "video-qa":
-        return f"{_START}print(Pipeline('video-qa', model={CHAT_MODEL!r})('clip.mp4', {question!r}))"
-    return ""
+        line = f"{_START}print(Pipeline('video-classification', model={CLASSIFIER!r})('clip.mp4'))"
+    elif task == "video-captioning":
+        line = f"{_START}print(Pipeline('video-captioning', model={CHAT_MODEL!r})('clip.mp4'))"
+    elif task == "video-qa":
+        line = f"{_START}print(Pipeline('video-qa', model={CHAT_MODEL!r})('clip.mp4', {question!r}))"
+    else:
+        return ""
+    return f"{line}  # or for good: {get_line(CLASSIFIER if task == 'video-classification' else CHAT_MODEL)}"
+
+
+def get_line(model: str) -> str:
+    """Return the command that fetches a model and makes it the default of what it can do."""
+    return shlex.join(["mmvideo", "models", "get", model, "--default"])
 
 
 def with_clip(line: str, path: str) -> str:
@@ -33,13 +40,14 @@ def with_clip(line: str, path: str) -> str:
 
 
 def shell_line(verb: str, words: Sequence[str]) -> str:
-    """Return the command to type instead, with the same clip and questions.
+    """Return the command to type instead, with the same clip and questions, and the one that settles it for good.
 
     Args:
         verb: ask, caption or classify.
         words: what followed it.
     """
-    return shlex.join(["mmvideo", verb, *words, "--model", CLASSIFIER if verb == "classify" else CHAT_MODEL])
+    model = CLASSIFIER if verb == "classify" else CHAT_MODEL
+    return f"{shlex.join(['mmvideo', verb, *words, '--model', model])}  # or for good: {get_line(model)}"
 
 
-__all__ = ["CHAT_MODEL", "CLASSIFIER", "shell_line", "suggestion", "with_clip"]
+__all__ = ["CHAT_MODEL", "CLASSIFIER", "get_line", "shell_line", "suggestion", "with_clip"]
