@@ -101,6 +101,7 @@ PARTS: dict[str, dict[str, str]] = {
         "probe": "mmvideo.training.probe:TRAINER",
         "composed": "mmvideo.training.composed:TRAINER",
         "separator": "mmvideo.separation.training.separator:TRAINER",
+        "everyday-language": "mmvideo.everyday.training.language:TRAINER",
     },
     "labelled-clips": {
         "toybox": "mmvideo.toybox.training.labelled_clips:ToyboxTasks",

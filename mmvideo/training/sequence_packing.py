@@ -68,7 +68,7 @@ def _rows(rows: list, pad: int) -> Rows:
 
 
 def packed_loss(language: nn.Module, embeddings: Tensor, before: Sequence[int],
-                batch: Sequence[Rows]) -> tuple[Tensor, list[Tensor]]:
+                batch: Sequence[Rows], *, label_smoothing: float = 0.0) -> tuple[Tensor, list[Tensor]]:
     """Read each clip's visual tokens once and answer all questions about it, teacher-forced.
 
     Args:
@@ -76,6 +76,7 @@ def packed_loss(language: nn.Module, embeddings: Tensor, before: Sequence[int],
         embeddings: (B, N, D) visual tokens.
         before: token IDs that stand before the video.
         batch: the questions.
+        label_smoothing: share of the target that is spread over the whole vocabulary.
 
     Returns:
         The mean cross-entropy per token of an answer, and per bucket which answers are right to the last token, bool
@@ -90,7 +91,8 @@ def packed_loss(language: nn.Module, embeddings: Tensor, before: Sequence[int],
     for rows in batch:
         logits = _continued(language, layers, prefix.shape[1], rows, device)
         targets = rows.targets.to(device)
-        total = total + F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+        total = total + F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum",
+                                        label_smoothing=label_smoothing)
         kept = targets != IGNORED
         count += int(kept.sum())
         right.append(((logits.detach().argmax(-1) == targets) | ~kept).all(-1)[:len(rows.asked)])
