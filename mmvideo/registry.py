@@ -101,6 +101,7 @@ PARTS: dict[str, dict[str, str]] = {
         "probe": "mmvideo.training.probe:TRAINER",
         "composed": "mmvideo.training.composed:TRAINER",
         "separator": "mmvideo.separation.training.separator:TRAINER",
+        "everyday-words": "mmvideo.everyday.training.words:TRAINER",
         "everyday-language": "mmvideo.everyday.training.language:TRAINER",
     },
     "labelled-clips": {

@@ -1,7 +1,7 @@
 """Photographs with captions (Flickr8k), as features of the image encoder and what the detectors find in them.
 
 The cache of a split holds `SPLIT.grids.npy`, float16 (N, V, 49, 1280): V views of each photograph, the photograph as it is
-first, then, for training, mirrored, as a mean of three frames of a slow pan or zoom, and that mirrored;
+first, then mirrored, and as a mean of two frames of a slow pan or zoom;
 and `SPLIT.known.json`: name -> {"objects": [[label, score, box]], "things": [[name, probability]]}.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from mmvideo.errors import MediaNotFound
 from mmvideo.everyday.evidence_line import evidence_line
 
-MIRRORED = (1, 3)
+MIRRORED = (1,)
 """Views in which left is right."""
 _SIDES = re.compile(r"\b(left|right)\b")
 _SWAPPED = {"left": "right", "right": "left"}

@@ -1,0 +1,68 @@
+"""Which words people would use of a picture: a probability for each of some hundred, from the image encoder's features.
+
+After the visual concept detectors of Fang et al. 2015, "From captions to visual concepts and back": a word may be earned
+by the picture as a whole or by one place in it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from mmvideo.nn.pretrained import Pretrained
+from mmvideo.types import Features
+
+_IRREGULAR = {"men": "man", "women": "woman", "children": "child", "people": "people", "feet": "foot", "teeth": "tooth",
+              "geese": "goose", "mice": "mouse", "knives": "knife", "leaves": "leaf", "wolves": "wolf",
+              "shelves": "shelf", "scarves": "scarf", "calves": "calf", "firemen": "fireman", "policemen": "policeman",
+              "grass": "grass", "glass": "glass", "glasses": "glasses", "dress": "dress", "bus": "bus", "tennis": "tennis",
+              "sunglasses": "sunglasses", "shorts": "shorts", "jeans": "jeans", "pants": "pants", "stairs": "stairs",
+              "skis": "skis", "clothes": "clothes", "bikes": "bike", "goggles": "goggles", "across": "across"}
+
+
+def singular(word: str) -> str:
+    """Return a noun in the singular: "dogs" -> "dog"; other words as they are."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("ches", "shes", "sses", "xes")):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        return word[:-1]
+    return word
+
+
+class WordHead(Pretrained):
+    """Features -> probability of every word, float (B, W).
+
+    Args:
+        dim: D of the features.
+        words: the W words.
+    """
+
+    def __init__(self, *, dim: int, words: list[str]):
+        super().__init__()
+        self.config = {"dim": dim, "words": list(words)}
+        self.words = tuple(words)
+        self.whole = nn.Linear(dim, len(words))
+        self.places = nn.Linear(dim, len(words), bias=False)
+
+    def logits(self, features: Features) -> Tensor:
+        """Return logits (B, W)."""
+        tokens = features.tokens
+        by_place = self.places(tokens).logsumexp(1) - math.log(tokens.shape[1])
+        return self.whole(tokens.mean(1)) + by_place
+
+    def forward(self, features: Features) -> Tensor:
+        """Return probabilities (B, W)."""
+        return self.logits(features).sigmoid()
+
+    def named(self, features: Features, least: float = 0.02) -> list[dict[str, float]]:
+        """Return the words of each picture with their probabilities, those below `least` left out."""
+        return [{word: share for word, share in zip(self.words, row, strict=True) if share >= least}
+                for row in self(features).tolist()]
+
+
+__all__ = ["WordHead", "singular"]
