@@ -102,6 +102,7 @@ PARTS: dict[str, dict[str, str]] = {
         "composed": "mmvideo.training.composed:TRAINER",
         "separator": "mmvideo.separation.training.separator:TRAINER",
         "everyday-words": "mmvideo.everyday.training.words:TRAINER",
+        "everyday-reward": "mmvideo.everyday.training.reward:TRAINER",
         "everyday-language": "mmvideo.everyday.training.language:TRAINER",
     },
     "labelled-clips": {

@@ -1,7 +1,7 @@
 """How near captions come to what people wrote: BLEU (Papineni et al. 2002) and CIDEr-D (Vedantam et al. 2015).
 
-Both follow the definitions of the COCO caption evaluation (https://github.com/tylin/coco-caption), so that figures can be
-laid beside published ones. Words are compared in lower case without marks.
+Both follow the definitions of the COCO caption evaluation (https://github.com/tylin/coco-caption), so that figures can
+be laid beside published ones. Words are compared in lower case without marks.
 """
 
 from __future__ import annotations

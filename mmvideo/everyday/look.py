@@ -212,8 +212,8 @@ def _in_places(media: Any, span: TimeSpan, size: tuple[int, int], halvings: int)
         heard = media.audio(sample_rate=SAMPLE_RATE, mono=True, start_seconds=start,
                             end_seconds=min(start + _SOUND_SECONDS, span.end_seconds))
         sounds.append(Sound(heard.samples[0], heard.start_seconds))
-    note = (f"looked at {plural(_PLACES, 'place')} of {_PLACE_SECONDS:g} s, spread evenly over {span.seconds:.0f} s; what "
-            "lies between them was not seen, and cuts were not looked for")
+    note = (f"looked at {plural(_PLACES, 'place')} of {_PLACE_SECONDS:g} s, spread evenly over {span.seconds:.0f} s; "
+            "what lies between them was not seen, and cuts were not looked for")
     times, at = _ascending(large.pts_seconds), _ascending(small.pts_seconds)
     return Looked(span.start_seconds, span.end_seconds, Frames(large.frames[times], large.pts_seconds[times]),
                   Frames(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)[at], small.pts_seconds[at]),

@@ -82,34 +82,60 @@ def packed_loss(language: nn.Module, embeddings: Tensor, before: Sequence[int],
         The mean cross-entropy per token of an answer, and per bucket which answers are right to the last token, bool
         (R,): what greedy decoding would get right.
     """
+    prefix, layers = _read(language, embeddings, before)
+    device = embeddings.device
+    total, count, right = prefix.new_zeros((), dtype=torch.float32), 0, []
+    for rows in batch:
+        targets = rows.targets.to(device)
+        kept = targets != IGNORED
+        logits = _continued(language, layers, prefix.shape[1], rows, kept)
+        total = total + F.cross_entropy(logits, targets[kept], reduction="sum", label_smoothing=label_smoothing)
+        count += len(logits)
+        wrong = torch.zeros_like(kept)
+        wrong[kept] = logits.detach().argmax(-1) != targets[kept]
+        right.append(~wrong.any(-1)[:len(rows.asked)])
+    return total / max(count, 1), right
+
+
+def packed_likelihoods(language: nn.Module, embeddings: Tensor, before: Sequence[int],
+                       batch: Sequence[Rows]) -> list[Tensor]:
+    """Return per bucket the log-probability of each row's answer with its end, float32 (R,); arguments as above."""
+    prefix, layers = _read(language, embeddings, before)
+    found = []
+    for rows in batch:
+        targets = rows.targets.to(embeddings.device)
+        kept = targets != IGNORED
+        logits = _continued(language, layers, prefix.shape[1], rows, kept)
+        by_token = -F.cross_entropy(logits, targets[kept], reduction="none")
+        place = kept.nonzero()[:, 0]
+        found.append(by_token.new_zeros(len(targets)).index_add(0, place, by_token)[:len(rows.asked)])
+    return found
+
+
+def _read(language: nn.Module, embeddings: Tensor, before: Sequence[int]) -> tuple[Tensor, list]:
+    """Let the model read the prefix of every clip; return it, and keys and values of every layer."""
     words, device = language.get_input_embeddings(), embeddings.device
     lead = words(torch.tensor(list(before), dtype=torch.long, device=device))[None].expand(len(embeddings), -1, -1)
     prefix = torch.cat((lead, embeddings.to(lead.dtype)), 1)
     read = cache_of(language(inputs_embeds=prefix, use_cache=True, logits_to_keep=1))
-    layers = [(layer.keys, layer.values) for layer in read.layers]
-    total, count, right = prefix.new_zeros((), dtype=torch.float32), 0, []
-    for rows in batch:
-        logits = _continued(language, layers, prefix.shape[1], rows, device)
-        targets = rows.targets.to(device)
-        total = total + F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum",
-                                        label_smoothing=label_smoothing)
-        kept = targets != IGNORED
-        count += int(kept.sum())
-        right.append(((logits.detach().argmax(-1) == targets) | ~kept).all(-1)[:len(rows.asked)])
-    return total / max(count, 1), right
+    return prefix, [(layer.keys, layer.values) for layer in read.layers]
 
 
-def _continued(language: nn.Module, layers: list, length: int, rows: Rows, device: torch.device) -> Tensor:
-    """Return logits, float32 (R, L, V), of rows that follow the clips that were read."""
+def _continued(language: nn.Module, layers: list, length: int, rows: Rows, kept: Tensor) -> Tensor:
+    """Return logits, float32 (K, V), of the K places kept, bool (R, L), in rows after clips that were read."""
     from transformers import DynamicCache
+    from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
+    device = kept.device
     cache, clip = DynamicCache(), rows.clip.to(device)
     for i, (keys, values) in enumerate(layers):
         cache.update(keys[clip], values[clip], i)
     seen = torch.ones(len(clip), length, dtype=torch.long, device=device)
     mask = torch.cat((seen, rows.mask.to(device)), 1)
-    return language(input_ids=rows.ids.to(device), attention_mask=mask, use_cache=True,
-                    **with_cache(language, cache)).logits.float()
+    given = {"input_ids": rows.ids.to(device), "attention_mask": mask, "use_cache": True, **with_cache(language, cache)}
+    if type(language) is LlamaForCausalLM:  # questions need no logits, which are a quarter of a small model's work
+        return language.lm_head(language.model(**given).last_hidden_state[kept]).float()
+    return language(**given).logits[kept].float()
 
 
-__all__ = ["IGNORED", "Asked", "Rows", "lay_out", "packed_loss"]
+__all__ = ["IGNORED", "Asked", "Rows", "lay_out", "packed_likelihoods", "packed_loss"]

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
 DIM_SEEN = 1280
 GRID = (1, 7, 7)
-LABELS = ("dog", "horse", "cat", "bird", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "bicycle", "car", "motorcycle",
-          "bus", "train", "truck", "boat", "bench", "umbrella", "frisbee", "skis", "snowboard", "sports ball", "kite",
-          "skateboard", "surfboard", "tennis racket", "bottle", "cup", "bowl", "banana", "apple", "sandwich", "pizza",
-          "cake", "chair", "couch", "bed", "tv", "laptop", "cell phone", "book", "clock", "teddy bear", "airplane",
-          "backpack", "handbag", "tie", "suitcase", "baseball bat", "baseball glove", "knife", "fork", "spoon", "person")
+LABELS = (
+    "dog", "horse", "cat", "bird", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "bicycle", "car",
+    "motorcycle", "bus", "train", "truck", "boat", "bench", "umbrella", "frisbee", "skis", "snowboard",
+    "sports ball", "kite", "skateboard", "surfboard", "tennis racket", "bottle", "cup", "bowl", "banana",
+    "apple", "sandwich", "pizza", "cake", "chair", "couch", "bed", "tv", "laptop", "cell phone", "book",
+    "clock", "teddy bear", "airplane", "backpack", "handbag", "tie", "suitcase", "baseball bat",
+    "baseball glove", "knife", "fork", "spoon", "person")
 """What an object may be exchanged for."""
 
 
@@ -177,7 +179,7 @@ def collated(photographs: Photographs, chosen: Sequence[int], rng: random.Random
         asked.append([Asked(CAPTION_REQUEST, one) for one in rng.sample(captions, min(num_captions, len(captions)))]
                      + [Asked(question.lower(), answer) for _, question, answer in
                         rng.sample(told, min(num_questions, len(told)))])
-    return torch.stack(grids), torch.tensor(lines), lay_out(asked, Prompt(tokenizer, WORDS))
+    return torch.stack(grids), torch.tensor(lines), lay_out(asked, Prompt(tokenizer, WORDS), buckets=8)
 
 
 @torch.no_grad()

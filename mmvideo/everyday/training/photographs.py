@@ -1,7 +1,7 @@
 """Photographs with captions (Flickr8k), as features of the image encoder and what the detectors find in them.
 
-The cache of a split holds `SPLIT.grids.npy`, float16 (N, V, 49, 1280): V views of each photograph, the photograph as it is
-first, then mirrored, and as a mean of two frames of a slow pan or zoom;
+The cache of a split holds `SPLIT.grids.npy`, float16 (N, V, 49, 1280): V views of each photograph, the photograph as
+it is first, then mirrored, and as a mean of two frames of a slow pan or zoom;
 and `SPLIT.known.json`: name -> {"objects": [[label, score, box]], "things": [[name, probability]]}.
 """
 

@@ -15,18 +15,12 @@ from torch.nn import functional as F
 from mmvideo.evaluation.caption_metrics import words_of
 from mmvideo.everyday.training.language import DIM_SEEN, GRID
 from mmvideo.everyday.training.photographs import Photographs
-from mmvideo.everyday.words import WordHead, singular
+from mmvideo.everyday.words import STOP, WordHead, singular
 from mmvideo.training import checks
 from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.resume import digest
 from mmvideo.training.trainer import Trainer
 from mmvideo.types import Features
-
-STOP = frozenset("""a an the is are be being been was were of in on at to with and or as it its his her their he she they
-them him that this there while by for from into onto out up down over under off another other one who which what has have
-having does do doing about through near next very some each all both together very just so no not 's then than but if
-look like around behind between across along after before against during above below inside outside beside toward towards
-because back top side end different look looking several get go going other """.split())
 
 
 def train_words(out: Path, *, schedule: Schedule, photographs: str, cache: str, least: int = 40,
@@ -91,7 +85,7 @@ def targets(captions: Sequence[Sequence[str]], words: Sequence[str]) -> Tensor:
 
 @torch.no_grad()
 def figures(head: WordHead, photographs: Photographs, truth: Tensor) -> dict[str, float]:
-    """Return the loss, the mean average precision over words (used by two captions or more), and calibration's error."""
+    """Return the loss, the mean average precision over words that two captions use, and the calibration error."""
     rows = []
     for first in range(0, len(photographs), 64):
         grids = torch.from_numpy(photographs.grids[first:first + 64, 0].copy()).float()
