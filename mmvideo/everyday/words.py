@@ -13,14 +13,22 @@ from torch import Tensor, nn
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
-_IRREGULAR = {"men": "man", "women": "woman", "children": "child", "people": "people", "feet": "foot", "teeth": "tooth",
-              "geese": "goose", "mice": "mouse", "knives": "knife", "leaves": "leaf", "wolves": "wolf",
-              "shelves": "shelf", "scarves": "scarf", "calves": "calf", "firemen": "fireman", "policemen": "policeman",
-              "grass": "grass", "glass": "glass", "glasses": "glasses",
-              "dress": "dress", "bus": "bus", "tennis": "tennis", "sunglasses": "sunglasses", "shorts": "shorts", "jeans": "jeans", "pants": "pants", "stairs": "stairs",
-              "skis": "skis", "clothes": "clothes", "bikes": "bike", "goggles": "goggles", "across": "across"}
-
-STOP = frozenset(tuple(["a", "an", "the", "is", "are", "be", "being", "been", "was", "were", "of", "in", "on", "at", "to", "with", "and", "or", "as", "it", "its", "his", "her", "their", "he", "she", "they", "them", "him", "that", "this", "there", "while", "by", "for", "from", "into", "onto", "out", "up", "down", "over", "under", "off", "another", "other", "one", "who", "which", "what", "has", "have", "having", "does", "do", "doing", "about", "through", "near", "next", "very", "some", "each", "all", "both", "together", "very", "just", "so", "no", "not", "'s", "then", "than", "but", "if", "look", "like", "around", "behind", "between", "across", "along", "after", "before", "against", "during", "above", "below", "inside", "outside", "beside", "toward", "towards", "because", "back", "top", "side", "end", "different", "look", "looking", "several", "get", "go", "going", "other"]))
+_IRREGULAR = {
+    "men": "man", "women": "woman", "children": "child", "people": "people", "feet": "foot", "teeth": "tooth",
+    "geese": "goose", "mice": "mouse", "knives": "knife", "leaves": "leaf", "wolves": "wolf", "shelves": "shelf",
+    "scarves": "scarf", "calves": "calf", "firemen": "fireman", "policemen": "policeman", "grass": "grass",
+    "glass": "glass", "glasses": "glasses", "dress": "dress", "bus": "bus", "tennis": "tennis",
+    "sunglasses": "sunglasses", "shorts": "shorts", "jeans": "jeans", "pants": "pants", "stairs": "stairs",
+    "skis": "skis", "clothes": "clothes", "bikes": "bike", "goggles": "goggles", "across": "across"}
+STOP = frozenset((
+    "a", "an", "the", "is", "are", "be", "being", "been", "was", "were", "of", "in", "on", "at", "to", "with",
+    "and", "or", "as", "it", "its", "his", "her", "their", "he", "she", "they", "them", "him", "that", "this",
+    "there", "while", "by", "for", "from", "into", "onto", "out", "up", "down", "over", "under", "off", "another",
+    "other", "one", "who", "which", "what", "has", "have", "having", "does", "do", "doing", "about", "through",
+    "near", "next", "very", "some", "each", "all", "both", "together", "just", "so", "no", "not", "'s", "then",
+    "than", "but", "if", "look", "like", "around", "behind", "between", "across", "along", "after", "before",
+    "against", "during", "above", "below", "inside", "outside", "beside", "toward", "towards", "because", "back",
+    "top", "side", "end", "different", "looking", "several", "get", "go", "going"))
 """Words that say nothing of a picture by themselves."""
 
 

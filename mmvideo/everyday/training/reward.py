@@ -1,8 +1,8 @@
 """Captions are trained on by what they are worth: CIDEr-D against what people wrote, less for what nobody saw.
 
 Self-critical training (Rennie et al. 2017, "Self-critical sequence training for image captioning") with the mean
-reward of the other draws of the same picture as the baseline (Luo 2020, "A better variant of self-critical sequence training").
-Questions are trained beside it as before, so that they are not forgotten.
+reward of the other draws of the same picture as the baseline (Luo 2020, "A better variant
+of self-critical sequence training"). Questions are trained beside it as before, so that they are not forgotten.
 """
 
 from __future__ import annotations
