@@ -86,6 +86,9 @@ PARTS: dict[str, dict[str, str]] = {
         "visualvoice": "mmvideo.separation.visualvoice:VisualVoice",
         "mouth-mask": "mmvideo.separation.mouth_mask:MouthMask",
     },
+    "observers": {
+        "everyday": "mmvideo.everyday.observer:Observer",
+    },
     "evaluators": {
         "toybox": "mmvideo.toybox.evaluation.accuracy:EVALUATOR",
         "encoders": "mmvideo.toybox.evaluation.encoders:EVALUATOR",

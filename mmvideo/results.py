@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmvideo.errors import InvalidInput
 from mmvideo.registry import find
-from mmvideo.types import Clips, Domain, Label, Segment, Timings
+from mmvideo.types import Clips, Domain, Label, Proof, SeenBox, Segment, Timings
 from mmvideo.wording import plural, printable
 
 PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
@@ -28,6 +28,23 @@ class Evidence:
     """Options with which the source was opened."""
     clips: Clips | None = None
     """Only kept where the source cannot be opened again."""
+    proof: Proof | None = None
+    """What the answer rests on, where the model tells."""
+
+    @property
+    def intervals(self) -> tuple[tuple[float, float], ...]:
+        """Spans of time, in seconds, that the answer rests on."""
+        return self.proof.intervals if self.proof else ()
+
+    @property
+    def boxes(self) -> tuple[SeenBox, ...]:
+        """Things in frames that the answer rests on."""
+        return self.proof.boxes if self.proof else ()
+
+    @property
+    def frames(self) -> tuple[float, ...]:
+        """Times of the frames with these things, ascending."""
+        return tuple(sorted({one.seconds for one in self.boxes}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +99,8 @@ class Result:
         raw["text"] = self.text
         raw["in_domain"] = self.in_domain.inside
         raw["domain"] = dataclasses.asdict(self.in_domain)
+        if self.evidence is not None and self.evidence.proof is not None:
+            raw["evidence"] = _plain(self.evidence.proof)
         raw["timings"] = {stage: round(seconds, 4) for stage, seconds in self.timings.stages}
         return raw
 

@@ -164,7 +164,7 @@ class Session(Generic[ResultT_co]):
             domain = dataclasses.replace(domain, suggestion=with_clip(domain.suggestion, clean(self._given.source)))
         extra: dict[str, Any] = {
             "in_domain": domain, "timings": Timings(tuple(seconds)), "model": self._model or result.model,
-            "evidence": self._evidence(fields),
+            "evidence": dataclasses.replace(self._evidence(fields), proof=result.evidence and result.evidence.proof),
         }
         if media is not None:
             extra |= {"source": _source_name(self._given.source), "duration_seconds": media.info.duration_seconds,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from mmvideo.errors import InvalidInput
-from mmvideo.results import Answer, Caption, Usage
+from mmvideo.results import Answer, Caption, Evidence, Usage
 from mmvideo.sampling.gather import TimeSpan
 from mmvideo.stages.base import Stage, looked_at
 from mmvideo.stages.readers import open_conversation
@@ -142,15 +142,21 @@ def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any],
     clips, spans, domains = fields["clips"], fields["spans"], fields["domains"]
     kept, rule = pick(question, [s.confidence for s in said], [bool(d) for d in domains]) if spans else (0, RULE_WHOLE)
     reply = said[kept]
-    domain = domains[kept] if domains else NOT_JUDGED
+    domain = domains[kept] if domains else reply.domain or NOT_JUDGED
     if reply.unknown_words:
         domain = _outside(domain, question, reply.unknown_words)
     if domain.outside:
         domain = replace(domain, suggestion=suggestion("video-qa", question))
     return Answer(
         question=question, text=reply.text, confidence=reply.confidence, in_domain=domain,
-        seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {rule}{others}", segments=segments_of(spans, said),
+        seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {reply.rule or rule}{others}",
+        segments=segments_of(spans, said) or reply.segments, evidence=_proven(reply),
         **written(said, spans, notes=clips.notes), finished=reply.finished, looped=bool(reply.repeats))
+
+
+def _proven(reply: Generated) -> Evidence | None:
+    """Return what a reply rests on; the pipeline adds what it can be drawn from."""
+    return None if reply.proof is None else Evidence(proof=reply.proof)
 
 
 def _outside(domain: Domain, question: str, unknown_words: Sequence[str]) -> Domain:
@@ -245,7 +251,7 @@ class DescribeVideo(ReplyStage):
 
 def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str) -> Caption:
     clips, spans, domains = fields["clips"], fields["spans"], fields["domains"]
-    domain = whole_domain(domains, spans) if domains else NOT_JUDGED
+    domain = whole_domain(domains, spans) if domains else said[0].domain or NOT_JUDGED
     if said[0].unknown_words:
         domain = _outside(domain, request, said[0].unknown_words)
     if domain.outside:
@@ -253,8 +259,10 @@ def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str)
     return Caption(
         text=" ".join(dict.fromkeys(reply.text for reply in said)),
         confidence=min(reply.confidence for reply in said),
-        seconds_looked_at=looked_at(clips), in_domain=domain, segments=segments_of(spans, said),
-        rule=f"{clips.rule}; {RULE_CAPTION if spans else RULE_WHOLE}", **written(said, spans, notes=clips.notes),
+        seconds_looked_at=looked_at(clips), in_domain=domain, segments=segments_of(spans, said) or said[0].segments,
+        evidence=_proven(said[0]),
+        rule=f"{clips.rule}; {said[0].rule or (RULE_CAPTION if spans else RULE_WHOLE)}",
+        **written(said, spans, notes=clips.notes),
         finished=all(reply.finished for reply in said), looped=any(reply.repeats for reply in said))
 
 

@@ -22,7 +22,16 @@ from mmvideo.nn.interruptible import interruptible
 from mmvideo.registry import find
 from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.checkpoint import LOADING, CheckpointStage
-from mmvideo.stages.readers import ChatReader, Reader, Taken, ViewOptions, WindowReader, budget_of, without_pictures
+from mmvideo.stages.readers import (
+    ChatReader,
+    ObservedReader,
+    Reader,
+    Taken,
+    ViewOptions,
+    WindowReader,
+    budget_of,
+    without_pictures,
+)
 from mmvideo.types import Clips, Expected, GenerationOptions
 from mmvideo.vlm.chat import ChatModel
 from mmvideo.vlm.composed import Composed, is_composed, read_config
@@ -90,8 +99,13 @@ class EncodeVideo(CheckpointStage):
             self.reader = ChatReader(ChatModel.from_pretrained(self.found("model"), device, self.load_options()),
                                      self.view())
             return
-        self.refuse_others(WindowReader.takes | {"domain"}, "a composed model")
         config = read_config(home)
+        if config.observed:
+            self.refuse_others(ObservedReader.takes, "a model that answers from facts")
+            model = interruptible(Composed.from_pretrained(home, device=device))
+            self.reader = ObservedReader(model, model.parts["observer"], self.view())
+            return
+        self.refuse_others(WindowReader.takes | {"domain"}, "a composed model")
         check_drop_below(find("encoders", config.parts["encoder"]), config.parts["encoder"], self.drop_below)
         model = Composed.from_pretrained(home, device=device, parts={"domain": self.domain} if self.domain else None)
         if not config.separate:  # the rows of separate windows are too short to gain
@@ -125,7 +139,10 @@ class EncodeVideo(CheckpointStage):
         home = self.composed_home()
         if home is None:
             return None if self.trust_remote_code else (PrepareChat(**self._options()), ReadChat(reader=self.reader))
-        if not read_config(home).separate:
+        config = read_config(home)
+        if config.observed:
+            return TakeLooks(**self._options()), ReadLooks(reader=self.reader)
+        if not config.separate:
             return None
         return TakeWindows(**self._options()), ReadWindows(reader=self.reader)
 
@@ -199,6 +216,26 @@ class TakeWindows(EncodeVideo):
 
 
 @dataclass(kw_only=True)
+class TakeLooks(EncodeVideo):
+    """First part for models that answer from facts: keep frames and sound."""
+
+    gives: ClassVar[tuple[str, ...]] = ("clips", "spans", "prepared")
+
+    def load(self, device: torch.device) -> None:
+        """Find out what keeps them."""
+        config = read_config(self.composed_home())
+        self.reader = ObservedReader(None, find("observers", config.parts["observer"]), self.view())
+
+    def partition(self) -> None:
+        """Return None: it is a part itself."""
+
+    def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
+        """Return what is kept."""
+        taken = self.reader.take(media, expected or Expected())
+        return {"clips": taken.clips, "spans": taken.spans, "prepared": taken.prepared}
+
+
+@dataclass(kw_only=True)
 class ReadChat(Stage):
     """Second part for chat models: let the model read what was prepared."""
 
@@ -237,6 +274,11 @@ class ReadWindows(ReadChat):
     def _taken(self, given: Mapping[str, Any]) -> Taken:
         clips: Clips = given["clips"]
         return Taken(clips)
+
+
+@dataclass(kw_only=True)
+class ReadLooks(ReadChat):
+    """Second part for models that answer from facts: find them in several videos at once."""
 
 
 __all__ = ["EncodeVideo"]

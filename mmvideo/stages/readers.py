@@ -54,7 +54,8 @@ class Taken:
     clips: Clips
     spans: tuple[TimeSpan, ...] = ()
     """What each window stands for, where each is asked by itself."""
-    prepared: Prepared | None = None
+    prepared: Any = None
+    """What else was prepared: a `Prepared` for a chat model, what an observer keeps for one with facts."""
 
 
 @dataclass(frozen=True)
@@ -308,6 +309,53 @@ class WindowReader(Reader):
                                                     max_new_tokens=model.max_new_tokens))
 
 
+class ObservedReader(Reader):
+    """Shows a video to a composed model that finds facts in it.
+
+    Args:
+        model: the model; None can only `take`.
+        observer: its part that finds facts, or the class of it.
+    """
+
+    takes = frozenset(("start_seconds", "end_seconds"))
+
+    def __init__(self, model: Composed | None, observer: Any, view: ViewOptions):
+        self.model, self.observer, self.view = model, observer, view
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the parts, and the networks that find facts."""
+        if self.model is None:
+            return {}
+        parts = {name: part for name, part in self.model.parts.items() if name != "observer"}
+        return {**parts, **self.observer.networks()}
+
+    def check(self, questions: Sequence[str], options: GenerationOptions) -> None:
+        """Refuse a history, a schema, and choices that the tokenizer cannot hold to."""
+        if options.history:
+            raise InvalidInput("This model answers each question by itself and takes no history; a chat model does: "
+                               "Pipeline('video-qa', model='HuggingFaceTB/SmolVLM2-500M-Video-Instruct').")
+        if options.schema is not None:
+            raise InvalidInput("This model answers from facts and takes no schema=; give choices=, or name a chat "
+                               "model: Pipeline('video-qa', model='HuggingFaceTB/SmolVLM2-500M-Video-Instruct').")
+        assert self.model is not None
+        check_constraints(options, self.model.tokenizer, ends_of(self.model.language, self.model.tokenizer))
+
+    def take(self, media: Any, expected: Expected) -> Taken:
+        """Keep frames and sound of the whole span."""
+        looked = self.observer.look(media, start_seconds=self.view.start_seconds, end_seconds=self.view.end_seconds,
+                                    halvings=self.view.halvings)
+        return Taken(looked.clips, prepared=looked)
+
+    def read(self, taken: Taken) -> Reading:
+        """Find the facts."""
+        return self.read_later([taken], 1)[0]
+
+    def read_later(self, taken: Sequence[Taken], size: int) -> list[Reading]:
+        """Find the facts of several videos, and caption them together."""
+        assert self.model is not None
+        return [Reading(one) for one in self.observer.conversations(self.model, [one.prepared for one in taken])]
+
+
 def _noted(clips: Clips, count: int, most: int, what: str, context: int | None) -> Clips:
     note = f"{count} of {plural(most, what)}: more do not fit into the model's context of {context} tokens"
     return replace(clips, notes=(*clips.notes, note))
@@ -331,5 +379,5 @@ def open_conversation(conversation: Any) -> Conversation:
     return conversation if isinstance(conversation, Conversation) else conversation.conversation()
 
 
-__all__ = ["ChatReader", "Reader", "Reading", "Taken", "ViewOptions", "WindowReader", "budget_of",
+__all__ = ["ChatReader", "ObservedReader", "Reader", "Reading", "Taken", "ViewOptions", "WindowReader", "budget_of",
            "open_conversation", "without_pictures"]

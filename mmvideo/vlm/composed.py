@@ -8,6 +8,7 @@ A folder of one holds::
     projector/        likewise
     audio_encoder/    and audio_projector/, where it hears through an encoder of its own
     domain/           where it has a measure of what it knows
+    observer/         where facts with evidence are found in the video, and answer what they can
     language/         a causal model and its tokenizer, in the Hugging Face format
     recipe.yaml       the pipeline that runs it
     README.md, SHA256SUMS
@@ -46,7 +47,7 @@ JOINED, SEPARATE = "joined", "separate"
 LONGEST = 96
 """Tokens of a reply, where config.json sets no other number."""
 _KINDS = {"encoder": "encoders", "projector": "projectors", "audio_encoder": "audio-encoders",
-          "audio_projector": "projectors", "domain": "heads"}
+          "audio_projector": "projectors", "domain": "heads", "observer": "observers"}
 """Part -> the kind under which it is registered."""
 
 
@@ -76,14 +77,17 @@ class Composed(nn.Module):
         form: how questions are put, see `mmvideo.vlm.prompt`; empty for the tokenizer's chat template.
         windows: "joined": the windows of a video are one conversation; "separate": each is asked by itself.
         max_new_tokens: the longest reply, where nothing else is said.
+        shared: parts that are those of another model: part -> its name or folder.
 
     Raises:
         InvalidInput: parts whose widths do not fit.
     """
 
     def __init__(self, parts: dict[str, str], modules: Mapping[str, Any], tokenizer: Any, look: ClipSpec,
-                 form: str = "", windows: str = JOINED, max_new_tokens: int = LONGEST):
+                 form: str = "", windows: str = JOINED, max_new_tokens: int = LONGEST,
+                 shared: Mapping[str, str] | None = None):
         super().__init__()
+        self.shared = dict(shared or {})
         self.names, self.look, self.form, self.windows = dict(parts), look, form, windows
         self.max_new_tokens, self.name = max_new_tokens, "this model"
         self.parts = nn.ModuleDict(modules)
@@ -235,9 +239,10 @@ class Composed(nn.Module):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, part in self.parts.items():
-            cast("Any", part).save_pretrained(folder / name)
+            if name not in self.shared:
+                cast("Any", part).save_pretrained(folder / name)
         self.tokenizer.save_pretrained(str(folder / "language"))
-        write_config(folder, self.names, self.look, self.form, self.windows, self.max_new_tokens)
+        write_config(folder, self.names, self.look, self.form, self.windows, self.max_new_tokens, self.shared)
         recipes.load_recipe("video-qa").save(folder / RECIPE)
         (folder / "README.md").write_text(_card(self, folder.name, about), encoding="utf-8")
         weights.seal(folder)
@@ -276,10 +281,11 @@ class Composed(nn.Module):
         folder = Path(folder).expanduser()
         config = read_config(weights.verified(folder))
         parts = {**config.parts, **(parts or {})}
-        modules = {part: find(_KINDS[part], name).from_pretrained(weights.part(folder, part))
+        modules = {part: find(_KINDS[part], name).from_pretrained(weights.part(config.shared.get(part, folder), part))
                    for part, name in parts.items()}
         modules["language"], tokenizer = load_language(folder / "language")
-        made = cls(parts, modules, tokenizer, config.look, config.form, config.windows, config.max_new_tokens)
+        made = cls(parts, modules, tokenizer, config.look, config.form, config.windows, config.max_new_tokens,
+                   config.shared)
         made.name = folder.name
         return made.to(device).eval()
 
@@ -293,6 +299,12 @@ class ComposedConfig:
     form: str
     windows: str
     max_new_tokens: int
+    shared: dict[str, str]
+
+    @property
+    def observed(self) -> bool:
+        """Whether facts are found in the video."""
+        return "observer" in self.parts
 
     @property
     def separate(self) -> bool:
@@ -316,7 +328,12 @@ def read_config(folder: Path) -> ComposedConfig:
         raise WeightsError(f"{folder}/config.json names no parts of a composed model: {shown(parts)}; fetch it again.")
     if unknown := [part for part in parts if part not in _KINDS]:
         raise WeightsError(f"{folder}/config.json names a part that no composed model has: {shown(unknown[0])}.")
-    return ComposedConfig(parts, _look(folder, config.get("look")), form, windows, longest)
+    shared = config.get("shared", {})
+    if not isinstance(shared, dict) or not all(part in parts and isinstance(name, str)
+                                               for part, name in shared.items()):
+        raise WeightsError(f"{folder}/config.json: 'shared' names the models that parts come from, as "
+                           f"{{\"encoder\": \"lite0\"}}, not {shown(shared)}.")
+    return ComposedConfig(parts, _look(folder, config.get("look")), form, windows, longest, shared)
 
 
 @dataclass(frozen=True)
@@ -335,10 +352,12 @@ def _scored(found: tuple[Tensor, Tensor]) -> list[tuple[float, bool]]:
 
 
 def write_config(folder: Path, parts: dict[str, str], look: ClipSpec, form: str, windows: str,
-                 max_new_tokens: int) -> None:
+                 max_new_tokens: int, shared: Mapping[str, str] | None = None) -> None:
     """Write the config.json of a composed model; arguments as of `Composed`."""
-    config = {"kind": KIND, "parts": parts, "look": asdict(look), "form": form, "windows": windows,
-              "max_new_tokens": max_new_tokens}
+    config: dict[str, Any] = {"kind": KIND, "parts": parts, "look": asdict(look), "form": form, "windows": windows,
+                              "max_new_tokens": max_new_tokens}
+    if shared:
+        config["shared"] = dict(shared)
     (folder / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

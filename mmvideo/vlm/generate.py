@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, MissingExtra
-from mmvideo.types import GenerationOptions
+from mmvideo.types import Domain, GenerationOptions, Proof, Segment
 from mmvideo.vlm.repetition import repeated_text
 
 Step = Callable[[Tensor], Tensor]
@@ -40,6 +40,14 @@ class Generated:
     """Whether the model ended the reply; False where it was cut at the longest length."""
     repeats: str = ""
     """The words that the reply repeated again and again when it was cut; empty where it did not."""
+    proof: Proof | None = None
+    """What the reply rests on, where the model tells."""
+    domain: Domain | None = None
+    """Whether video and question are known to the model, where it judged that for this reply."""
+    segments: tuple[Segment, ...] = ()
+    """What was said about parts of the video, where the reply is about all of it."""
+    rule: str = ""
+    """How the reply came about, in words."""
 
 
 @dataclass

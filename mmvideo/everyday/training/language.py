@@ -54,7 +54,7 @@ class LanguageSizes:
 
 
 def train_everyday_language(out: Path, *, schedule: Schedule, photographs: str, cache: str,
-                            sizes: LanguageSizes | None = None, num_captions: int = 5, num_questions: int = 5,
+                            sizes: LanguageSizes | None = None, num_captions: int = 5, num_questions: int = 4,
                             feature_dropout: float = 0.3, residual_dropout: float = 0.1, label_smoothing: float = 0.1,
                             without_line: float = 0.15, swapped: float = 0.08, init: str = "") -> None:
     """Train projector and language model; save them under `out` as `projector` and `language`.

@@ -1,0 +1,198 @@
+"""Questions about a video whose facts are known: what they tell is said with its evidence, the rest by the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from mmvideo.everyday.evidence_line import evidence_ids
+from mmvideo.everyday.questions import answer_from_facts, check_caption, describe, understand
+from mmvideo.everyday.questions.told import Told
+from mmvideo.types import Features, GenerationOptions, Proof, Segment
+from mmvideo.vlm.conversation import Conversation
+from mmvideo.vlm.embedding_conversation import EmbeddingConversation, ends_of
+from mmvideo.vlm.generate import Generated
+from mmvideo.vlm.prompt import CAPTION_REQUEST
+
+if TYPE_CHECKING:
+    from mmvideo.everyday.observer import Observation
+    from mmvideo.vlm.composed import Composed
+
+NUM_DRAWS = 4
+"""Captions that are drawn of a shot, beside the likeliest."""
+_WARMTH = 0.5
+_UNSEEN, _SEEN = 1.0, 0.15
+"""What an unconfirmed thing costs a caption, and a confirmed one is worth, in logarithms of likelihood."""
+RULE_FACTS = "answered from what was found in the video"
+RULE_PICTURE = "answered by the language model from the shot of which it is surest"
+RULE_CAPTION = "of several captions of each shot the one that detectors confirm best; then what was found"
+
+
+@dataclass(frozen=True)
+class ShotCaption:
+    """A caption of one shot."""
+
+    text: str
+    confidence: float
+    num_written: int
+
+
+class EverydayConversation(Conversation):
+    """A video that was observed, in front of the language model.
+
+    Args:
+        model: the composed model.
+        observation: what was found.
+    """
+
+    caption_request = CAPTION_REQUEST
+    short = True
+
+    def __init__(self, model: Composed, observation: Observation):
+        self.model, self.observation = model, observation
+        self.tokenizer = model.tokenizer
+        self.ends = ends_of(model.language, model.tokenizer)
+        self.max_new_tokens = model.max_new_tokens
+        self.num_read = len(observation.grids) * (49 + 16)
+
+    @cached_property
+    def pictures(self) -> EmbeddingConversation:
+        """The shots, one row each, as the language model reads them."""
+        return EmbeddingConversation(self.model.language, self.model.prompt, prefix_of(self.model, self.observation),
+                                     max_new_tokens=self.max_new_tokens, short=True)
+
+    @cached_property
+    def captions(self) -> list[ShotCaption]:
+        """A caption of every shot."""
+        return best_captions([self], self.pictures)[0]
+
+    def check_room(self, question: str, options: GenerationOptions) -> Tensor:
+        """Return the token IDs of a question that fits into the context, with its reply."""
+        return self.pictures.row(0).check_room(question, options)
+
+    def write(self, question: str, options: GenerationOptions) -> Iterator[Generated]:
+        """Yield the reply, whole: facts are known at once."""
+        yield self.choose(question, options)[0] if options.choices else self._reply(question, options)
+
+    def replies(self, questions: Sequence[str], options: GenerationOptions | None = None, *,
+                num_tokens: int | None = None) -> list[Generated]:
+        """Reply to several questions."""
+        return [self._reply(question, options or GenerationOptions()) for question in questions]
+
+    def choose(self, question: str, options: GenerationOptions) -> list[Generated]:
+        """Score every choice: as the facts tell, else by its likelihood in the shot of which the model is surest."""
+        ranked: list[Generated] = []
+        for row in range(self.pictures.num_rows):
+            found = self.pictures.row(row).choose(question, options)
+            if not ranked or found[0].confidence > ranked[0].confidence:
+                ranked = found
+        told = answer_from_facts(understand(question), self.observation.facts)
+        known = [one for one in ranked if told is not None and _same(one.text, told.text)]
+        if told is not None and known:
+            rest = [replace(one, confidence=one.confidence * (1 - told.confidence)) for one in ranked
+                    if one is not known[0]]
+            ranked = [replace(known[0], confidence=told.confidence, proof=told.proof, rule=RULE_FACTS), *rest]
+        return [replace(one, domain=self.observation.domain) for one in ranked]
+
+    def _reply(self, question: str, options: GenerationOptions) -> Generated:
+        if question.strip().lower() == CAPTION_REQUEST:
+            return self._described()
+        query = understand(question)
+        if query.family == "describe":
+            return self._described()
+        told = answer_from_facts(query, self.observation.facts)
+        if told is not None:
+            return self._told(told)
+        return self._seen(question, query, options)
+
+    def _told(self, told: Told) -> Generated:
+        return Generated(told.text, told.confidence, num_read=self.num_read, proof=told.proof,
+                         domain=self.observation.domain, rule=RULE_FACTS)
+
+    def _seen(self, question: str, query: Any, options: GenerationOptions) -> Generated:
+        """Ask the language model about every shot that the question is about, and keep the surest answer."""
+        shots = self.observation.facts.shots
+        span = query.span(self.observation.facts)
+        rows = [row for row, shot in enumerate(shots)
+                if span is None or (shot.start_seconds < span[1] and shot.end_seconds > span[0])] or [0]
+        said = self.pictures.replies([question] * len(shots), replace(options, history=(), stop=(), stream=False))
+        best = max(rows, key=lambda row: said[row].confidence)
+        kept, shot = said[best], shots[best]
+        proof = Proof(((shot.start_seconds, shot.end_seconds),), (), "the pictures of this shot")
+        segments = tuple(Segment(shots[row].start_seconds, shots[row].end_seconds, said[row].text,
+                                 said[row].confidence) for row in rows) if len(rows) > 1 else ()
+        return replace(kept, proof=proof, segments=segments, domain=self.observation.domain, rule=RULE_PICTURE)
+
+    def _described(self) -> Generated:
+        facts, captions = self.observation.facts, self.captions
+        sentences = [sentence(one.text) for one in captions]
+        whole = " ".join(dict.fromkeys(sentences))
+        more = describe(facts, [one.text for one in captions])
+        segments = tuple(Segment(shot.start_seconds, shot.end_seconds, text, one.confidence)
+                         for shot, text, one in zip(facts.shots, sentences, captions, strict=True))
+        confidence = math.exp(sum(math.log(max(one.confidence, 1e-6)) for one in captions) / len(captions))
+        proof = Proof(tuple((shot.start_seconds, shot.end_seconds) for shot in facts.shots), (), "every shot")
+        return Generated(f"{whole} {more}".strip(), confidence, num_read=self.num_read,
+                         num_written=sum(one.num_written for one in captions), proof=proof, segments=segments,
+                         domain=self.observation.domain, rule=RULE_CAPTION)
+
+
+def prefix_of(model: Composed, observation: Observation) -> Tensor:
+    """Return what the language model reads of every shot, float (B, 49 + 16, D)."""
+    grids = observation.grids.to(model.device)
+    with torch.inference_mode():
+        seen = model.parts["projector"](Features(grids, (1, 7, 7), grids.mean(1)))
+        lines = torch.tensor([evidence_ids(model.tokenizer, line) for line in observation.lines], device=model.device)
+        return torch.cat((seen, model.language.get_input_embeddings()(lines)), 1)
+
+
+def best_captions(conversations: Sequence[EverydayConversation], pictures: EmbeddingConversation
+                  ) -> list[list[ShotCaption]]:
+    """Caption every shot of some videos: of the likeliest caption and some that are drawn, the best confirmed.
+
+    Args:
+        conversations: of the videos.
+        pictures: all their shots, in this order.
+    """
+    num = pictures.num_rows
+    greedy = pictures.replies([CAPTION_REQUEST] * num)
+    drawn = pictures.replies([CAPTION_REQUEST] * (num * NUM_DRAWS), GenerationOptions(
+        max_new_tokens=pictures.max_new_tokens, temperature=_WARMTH, seed=0))
+    found, at = [], 0
+    for conversation in conversations:
+        facts = conversation.observation.facts
+        captions = []
+        for shot in facts.shots:
+            candidates = [greedy[at], *drawn[at * NUM_DRAWS:(at + 1) * NUM_DRAWS]]
+            at += 1
+            best = max(candidates, key=lambda one: _worth(one, facts, (shot.start_seconds, shot.end_seconds)))
+            captions.append(ShotCaption(best.text, best.confidence, best.num_written))
+        found.append(captions)
+    return found
+
+
+def _worth(reply: Generated, facts: Any, span: tuple[float, float]) -> float:
+    """Return how likely a caption is and how well it is confirmed."""
+    if not reply.text or not reply.finished:
+        return -math.inf
+    supported, unsupported = check_caption(reply.text, facts, span=span)
+    return math.log(max(reply.confidence, 1e-9)) + _SEEN * len(supported) - _UNSEEN * len(unsupported)
+
+
+def sentence(text: str) -> str:
+    """Return a caption as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _same(choice: str, told: str) -> bool:
+    first, second = (one.strip(" .,!?").lower() for one in (choice, told))
+    return first == second or second.startswith((f"{first},", f"{first}.", f"{first}:"))
+
+
+__all__ = ["EverydayConversation", "ShotCaption", "best_captions", "prefix_of", "sentence"]
