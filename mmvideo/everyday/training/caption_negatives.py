@@ -6,6 +6,7 @@ import random
 from collections.abc import Set
 from functools import cache, lru_cache
 
+from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.training import caption_words as words
 
 CONCEPTS: dict[str, int] = {
@@ -156,7 +157,7 @@ EXCLUSIVE: dict[str, int] = {
     "dive": 40, "kneel": 40, "paddle": 47, "read": 41, "sing": 33,
 }
 """Verbs of which one shuts out another (unless in one group of SAME_DEED), with how often captions have them."""
-_ANIMALS_DO = words.word_set("run jump swim sit stand lie sleep walk fly eat dive climb")
+_ANIMALS_DO = word_set("run jump swim sit stand lie sleep walk fly eat dive climb")
 
 
 def draw_other_deed(verb: str, mentioned: Set[str], animal: bool, rng: random.Random) -> str | None:

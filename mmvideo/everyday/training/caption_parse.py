@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.training import caption_words as words
 
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9'-]*|[,.;]")
 _NOUNS = {**words.PEOPLE, **words.ANIMALS, **words.CLOTHES, **words.THINGS, **words.PLACES,
           **dict.fromkeys(words.PARTS | words.PEOPLE_GROUPS, "")}
-_MODIFIERS = words.word_set("""
+_MODIFIERS = word_set("""
 soccer football basketball tennis baseball hockey volleyball softball golf rugby cricket life tank bathing water snow
 beach skate skateboard surf ski bike dirt swimming rock ice race police polo picnic park city street mountain tree fire
 safety wedding sports swim toy cowboy santa ball birthday baby teddy camera shopping grocery train bus living climbing
@@ -19,7 +20,7 @@ inline chain handicap cell dog puppy hula soap flag obstacle balance swing monke
 christmas mountain-bike running winter summer rope oak palm pine sand parking football-player
 """)
 """Nouns that stand before another noun, as in "tennis ball"."""
-_BREAKS = words.word_set("while whilst as who which that when where because but so then and or")
+_BREAKS = word_set("while whilst as who which that when where because but so then and or")
 
 
 @dataclass(frozen=True)

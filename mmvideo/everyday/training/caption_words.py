@@ -5,11 +5,7 @@ Chosen by reading the frequent words of the Flickr8k training captions (README o
 
 from __future__ import annotations
 
-
-def word_set(text: str) -> frozenset[str]:
-    """Return the words of a text."""
-    return frozenset(text.split())
-
+from mmvideo.everyday.questions.lists import word_set
 
 COLOURS = {
     "black": "black", "white": "white", "red": "red", "brown": "brown", "blue": "blue", "green": "green",

@@ -1,0 +1,10 @@
+"""Questions about a video in free English: what is asked, and what facts answer."""
+
+from __future__ import annotations
+
+from mmvideo.everyday.questions.answers import answer_from_facts
+from mmvideo.everyday.questions.query import FAMILIES, Query, TimeSpan
+from mmvideo.everyday.questions.told import Told
+from mmvideo.everyday.questions.understand import understand
+
+__all__ = ["FAMILIES", "Query", "TimeSpan", "Told", "answer_from_facts", "understand"]

@@ -1,0 +1,425 @@
+"""Answers about things in the picture: whether they are there, how many, which, what colour, where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from mmvideo.everyday.questions.lists import word_set
+from mmvideo.everyday.questions.nouns import NOUNS, Noun, a_noun, noun_of, plural_of
+from mmvideo.everyday.questions.query import Query
+from mmvideo.everyday.questions.seen import (
+    HAZY,
+    NUMBER_NAMES,
+    SURE,
+    SpanFacts,
+    area,
+    basic_colour,
+    centre,
+    counted,
+    listed,
+    noun_for,
+    side_of,
+)
+from mmvideo.everyday.questions.told import Told, cannot_tell, proven
+
+if TYPE_CHECKING:
+    from mmvideo.objects.tracks import ObjectTrack
+
+_UNSURE = (0.38, 0.55)
+"""Between these probabilities neither yes nor no is said from facts alone."""
+_UPPER_CLOTHES = word_set("shirt jacket coat top sweater hoodie clothes t-shirt uniform suit dress jersey vest blouse")
+
+
+def yes_no(query: Query, probability: float, tracks: list[ObjectTrack] | tuple[ObjectTrack, ...], why: str,
+    seen: SpanFacts,
+           cap: float = .97) -> Told:
+    """Return yes or no for a probability that what is asked holds; the other way round for negated questions."""
+    holds = probability >= .5
+    confidence = min(cap, probability if holds else 1 - probability)
+    proof = proven(tracks[:4] if holds else (), [] if holds and tracks else [(seen.start, seen.end)], why, seen.window)
+    return Told("yes" if holds != query.negated else "no", confidence, proof, query.family, why)
+
+
+def exist(query: Query, seen: SpanFacts) -> Told | None:
+    """Is there a dog? Is it a dog or a cat?"""
+    if len(query.choices) > 1 and not query.yes_no:
+        return _choose(query, seen)
+    if query.subject is None:
+        return None
+    noun = query.subject
+    found = seen.chance(noun.with_(colour="", side=""))
+    if found is None:
+        return None
+    probability, tracks = found.probability, list(found.tracks)
+    if (noun.colour or noun.side) and probability >= HAZY:
+        if not noun.labels or (noun.colour and not any(track.colours for track in tracks)):
+            return None
+        fitting = seen.tracks(noun)
+        probability = max((seen.sureness(track) for track in fitting), default=0.15) * (.85 if noun.colour else 1)
+        tracks = fitting
+    if noun.number is not None and noun.number > 1:
+        return count(query.with_(number=noun.number, comparison="exactly"), seen)
+    if _UNSURE[0] < probability < _UNSURE[1] and not noun.labels:
+        return None
+    return yes_no(query, probability, tracks, found.why, seen)
+
+
+def _choose(query: Query, seen: SpanFacts) -> Told | None:
+    """Choose between the things that a question names."""
+    scored = []
+    for words in query.choices:
+        noun = next((n for n in (noun_of(word) for word in (words, *reversed(words.split()))) if n is not None), None)
+        found = seen.chance(noun) if noun else None
+        if noun is None or found is None:
+            return None
+        scored.append((found.probability, a_noun(noun.text) if not noun.plural
+            and not noun.mass else plural_of(noun.text)
+                       if noun.plural else noun.text, found))
+    scored.sort(key=lambda one: -one[0])
+    (best, text, found), (second, *_) = scored[0], scored[1]
+    if best < HAZY or best - second < .15:
+        return None
+    return Told(text, best / (best + second), proven(found.tracks[:4], (), found.why, seen.window), query.family,
+        found.why)
+
+
+def count(query: Query, seen: SpanFacts) -> Told | None:
+    """How many people are there? Are there more than two?"""
+    noun = query.subject
+    if query.attribute == "compare" and noun is not None and query.other is not None:
+        return _compare(query, noun, query.other, seen)
+    if noun is None or not noun.labels or query.verb not in {"", "stand", "appear", "see", "show", "be", "count"}:
+        return _absent_count(query, seen)
+    if noun.finer:
+        return _absent_count(query, seen)
+    if noun.person and noun.text != "person":
+        return _absent_count(query, seen)
+    number, tracks, sure = seen.persons_at_once(noun)
+    if number == 0:
+        found = seen.chance(noun)
+        if found is not None and found.probability > .4:
+            return None  # something suggests that there is one, which was not followed
+        sure = min(sure, 1 - found.probability if found else .7)
+    why = f"{_how_many(number, noun)} seen at the same time"
+    if query.number is None and not query.yes_no:
+        text = "none" if number == 0 else str(number) if number < 12 else f"about {number}"
+        proof = proven(tracks, [] if tracks else [(seen.start, seen.end)], why, seen.window)
+        return Told(text, sure, proof, query.family, why)
+    wanted = query.number or 1
+    holds = {"more": number > wanted, "less": number < wanted, "at least": number >= wanted,
+             "at most": number <= wanted}.get(query.comparison, number == wanted)
+    confidence = max(.5, sure if abs(number - wanted) <= 1 else .5 + sure / 2)
+    return yes_no(query, confidence if holds else 1 - confidence, tracks, why, seen)
+
+
+def _how_many(number: int, noun: Noun) -> str:
+    name = NUMBER_NAMES[number] if number < len(NUMBER_NAMES) else str(number)
+    return f"{name} {noun.text if number == 1 else plural_of(noun.text)}"
+
+
+def _absent_count(query: Query, seen: SpanFacts) -> Told | None:
+    """Say none where the thing is not there at all; what else is asked only the picture shows."""
+    found = seen.chance(query.subject.with_(side="")) if query.subject is not None else None
+    if found is None or found.probability > .12 or query.verb not in {"", "appear", "see", "show", "be", "count"}:
+        return None
+    if query.yes_no:
+        return yes_no(query, .1, (), found.why, seen)
+    proof = proven((), [(seen.start, seen.end)], found.why)
+    return Told("none", 1 - found.probability, proof, query.family, found.why)
+
+
+def _compare(query: Query, one: Noun, two: Noun, seen: SpanFacts) -> Told | None:
+    if not one.labels or not two.labels or one.finer or two.finer:
+        return None
+    (first, tracks, sure), (second, others, surely) = seen.persons_at_once(one), seen.persons_at_once(two)
+    holds = {"more": first > second, "less": first < second, "equal": first == second}[query.comparison]
+    why = f"{_how_many(first, one)} and {_how_many(second, two)} seen at the same time"
+    confidence = max(.5, sure * surely)
+    return yes_no(query, confidence if holds else 1 - confidence, [*tracks, *others], why, seen)
+
+
+_ANYTHING = frozenset({"thing", "object", "item"})
+
+
+def what(query: Query, seen: SpanFacts) -> Told | None:
+    """What is there? Which animals?"""
+    noun = query.subject if query.subject is not None and query.subject.labels else None
+    if noun is not None and noun.text in _ANYTHING:
+        noun = noun.with_(labels=noun.labels | {"person"})
+    tracks = seen.tracks(noun, SURE)
+    if not tracks:
+        return _none_of(query, noun, seen)
+    names = []
+    for label in list(dict.fromkeys(track.label for track in tracks))[:5]:
+        number, *_ = seen.persons_at_once(noun_for(label).with_(side=noun.side if noun else ""))
+        names.append(counted(label, max(1, number)))
+    sure = sum(seen.sureness(track) for track in tracks) / len(tracks)
+    proof = proven(tracks[:8], (), listed(names), seen.window)
+    return Told(listed(names), .9 * sure, proof, query.family, "objects seen")
+
+
+def _none_of(query: Query, noun: Noun | None, seen: SpanFacts) -> Told | None:
+    """Say "no animals" where the detector knows all that the word means, and sees none."""
+    if noun is None or noun.side or not noun.kind or noun.text in _ANYTHING | {"food", "drink", "toy", "device"}:
+        return None
+    found = seen.chance(noun)
+    if found is None or found.probability > .2:
+        return None
+    proof = proven((), [(seen.start, seen.end)], found.why)
+    text = f"no {noun.text if noun.mass else plural_of(noun.text)}"
+    return Told(text, 1 - found.probability, proof, query.family, found.why)
+
+
+def colour(query: Query, seen: SpanFacts) -> Told | None:
+    """What colour is the car? Is it red?"""
+    noun, owner = query.subject, query.other
+    if noun is None:
+        return None
+    clothes = noun.text in _UPPER_CLOTHES
+    whose = owner if clothes and owner is not None and owner.person else NOUNS["person"] if clothes else noun
+    if not whose.labels or (whose.person and not clothes) or whose.kind:
+        return None
+    tracks = [track for track in seen.tracks(whose.with_(colour="")) if track.colours and seen.sureness(track) >= .35]
+    if not tracks or (clothes and len(tracks) > 1 and not (owner is not None and owner.side)):
+        return None
+    track = tracks[0]
+    sure = seen.sureness(track) * (.55 if clothes else .7) * (1 if len(tracks) == 1 else .8)
+    proof = proven([track], (), f"{listed(track.colours[:2])} {noun.text}", seen.window)
+    if query.yes_no and query.attribute:
+        asked = basic_colour(query.attribute)
+        colours = {name for one in tracks for name in one.colours[:2]}
+        holds = asked in colours
+        main = asked == track.colours[0]
+        confidence = (max(sure, .55) if main else .52) if holds else max(.55, .9 * seen.sureness(track) * .85)
+        return Told("yes" if holds != query.negated else "no", confidence, proof, query.family,
+            f"looks {listed(track.colours[:2])}")
+    if len(query.choices) > 1:
+        for name in track.colours:
+            for choice in query.choices:
+                if basic_colour(choice) == name:
+                    return Told(choice, min(.95, sure + .2), proof, query.family, f"looks {listed(track.colours[:2])}")
+        return None
+    text = listed(track.colours[:2]) if len(track.colours) > 1 and not clothes else track.colours[0]
+    return Told(text, sure, proof, query.family, "colour of most of its pixels")
+
+
+def _placed(box: tuple[float, float, float, float]) -> str:
+    """Return "on the left", "in the middle" or "on the right", with top and bottom where it is clearly there."""
+    side, y = side_of(box), centre(box)[1]
+    height = box[3] - box[1]
+    across = {"left": "on the left", "right": "on the right", "middle": "in the middle"}[side]
+    if height < .45 and y < .3:
+        return {"left": "at the top left", "right": "at the top right", "middle": "at the top"}[side]
+    if height < .45 and y > .72:
+        return {"left": "at the bottom left", "right": "at the bottom right", "middle": "at the bottom"}[side]
+    return across
+
+
+def where(query: Query, seen: SpanFacts) -> Told | None:
+    """Where is the man? Is he on the left?"""
+    noun = query.subject
+    if noun is None or not noun.labels:
+        return None
+    tracks = seen.tracks(noun.with_(side=""), .35)
+    if not tracks:
+        found = seen.chance(noun)
+        if found is not None and found.probability < .12:
+            if query.yes_no:
+                return yes_no(query, .1, (), found.why, seen)
+            return Told(f"I see no {noun.text}", .7, proven((), [(seen.start, seen.end)], found.why), query.family,
+                found.why)
+        return None
+    track = tracks[0]
+    box = seen.box(track)
+    sure = seen.sureness(track)
+    kind = .7 if noun.finer and len(tracks) > 1 else .85 if len(tracks) > 1 else 1.0
+    if query.yes_no and query.attribute:
+        return _at_side(query, seen, tracks, kind)
+    inside = seen.clip(track)
+    first, last = track.boxes[inside[0]], track.boxes[inside[-1]]
+    text = _placed(box)
+    if side_of(first) != side_of(last) and abs(centre(first)[0] - centre(last)[0]) > .25:
+        text = f"first {_placed(first)}, then {_placed(last)}"
+    if len(query.choices) > 1:
+        near = min(query.choices, key=lambda side: _off(side, box))
+        return Told(f"{'in' if near == 'middle' else 'at' if near in {'top', 'bottom'} else 'on'} the {near}", min(.95,
+            sure * kind), proven(
+            [track], (), text, seen.window), query.family, text)
+    return Told(text, sure * kind * .75, proven([track], (), text, seen.window), query.family,
+        "position of its box in the picture")
+
+
+def _off(side: str, box: tuple[float, float, float, float]) -> float:
+    """Return how far a box is from a side, 0 where it is as much there as can be."""
+    x, y = centre(box)
+    return {"left": x, "right": 1 - x, "middle": abs(x - .5) * 2, "top": y, "bottom": 1 - y, "foreground": 1 - box[3],
+            "background": max(0.0, box[3] - .5)}.get(side, .5)
+
+
+def _at_side(query: Query, seen: SpanFacts, tracks: list[ObjectTrack], kind: float) -> Told:
+    side = query.attribute
+    limit = {"middle": .4, "foreground": .15, "background": .25}.get(side, .47)
+    holding = [track for track in tracks if _off(side, seen.box(track)) < limit]
+    best = holding[0] if holding else tracks[0]
+    off = abs(_off(side, seen.box(best)) - limit)
+    sure = seen.sureness(best) * min(1.0, .6 + 2 * off) * kind
+    confidence = max(.5, min(.97, sure if (holding and len(tracks) == len(holding)) or not holding else .75 * sure))
+    text = _placed(seen.box(best))
+    return yes_no(query, confidence if holding else 1 - confidence, [best], text, seen)
+
+
+def _related(one: tuple[float, float, float, float], two: tuple[float, float, float, float], name: str) -> float:
+    """Return how well a relation holds between two boxes of one frame, 0 to 1."""
+    (x, y), (u, v) = centre(one), centre(two)
+    gap_x = max(one[0], two[0]) - min(one[2], two[2])
+    gap_y = max(one[1], two[1]) - min(one[3], two[3])
+    near = max(0.0, 1 - max(0.0, gap_x) / .2) * max(0.0, 1 - max(0.0, gap_y) / .2)
+    overlap = gap_x < 0.02
+    lower = one[3] - two[3]
+    return {"left of": min(1.0, max(0.0, .5 + 4 * (u - x))), "right of": min(1.0, max(0.0, .5 + 4 * (x - u))),
+            "above": min(1.0, max(0.0, .5 + 4 * (v - y))) if overlap else .2, "below": min(1.0, max(0.0,
+            .5 + 4 * (y - v))) if overlap else .2,
+            "near": near, "next to": near * (1.0 if abs(one[3] - two[3]) < .25 else .7),
+            "in front of": min(1.0, max(0.0, .5 + 4 * lower)) if overlap else .25, "behind": min(1.0, max(0.0,
+            .5 - 4 * lower)) if overlap else .25,
+            }.get(name, 0.0)
+
+
+def _holds(one: ObjectTrack, two: ObjectTrack, name: str, seen: SpanFacts) -> float:
+    """Return how well a relation holds between two tracks while both are seen; 0 where they never are."""
+    boxes = {two.seconds[k]: two.boxes[k] for k in seen.clip(two)}
+    scores = [_related(one.boxes[k], boxes[one.seconds[k]], name) for k in seen.clip(one) if one.seconds[k] in boxes]
+    return sum(scores) / len(scores) if scores else 0.0
+
+
+def relation(query: Query, seen: SpanFacts) -> Told | None:
+    """Is the dog in front of the car? What is next to the man?"""
+    anchor, name = query.other, query.attribute
+    if anchor is None or not anchor.labels:
+        return None
+    anchors = seen.tracks(anchor, .35)
+    if query.yes_no and query.subject is not None:
+        subjects = [track for track in seen.tracks(query.subject, .35)] if query.subject.labels else []
+        if not query.subject.labels:
+            return None
+        if not anchors or not subjects:
+            return yes_no(query, .15, (), "they are not both "
+                "seen", seen) if not seen.tracks(query.subject) or not seen.tracks(
+                anchor) else None
+        score, one, two = max(((_holds(one, two, name, seen), one, two) for one in subjects[:4] for two in anchors[:4]
+                               if one.number != two.number), key=lambda found: found[0], default=(0.0, subjects[0],
+                                   anchors[0]))
+        sure = seen.sureness(one) * seen.sureness(two)
+        return yes_no(query, .5 + (score - .5) * sure * .8, [one, two], f"{one.label} and {two.label} by their boxes",
+            seen)
+    if not anchors:
+        return None
+    wanted = query.subject if query.subject is not None and query.subject.labels else None
+    scored = [(_holds(track, anchors[0], name, seen), track) for track in seen.tracks(wanted,
+        SURE) if track.number != anchors[0].number]
+    near = sorted([(score, track) for score, track in scored if score >= .6], key=lambda found: -found[0])[:3]
+    if not near:
+        return None
+    names = [counted(label, number) for label, number in Counter(track.label for _, track in near).items()]
+    return Told(listed(names), .55 * near[0][0] * seen.sureness(near[0][1]), proven([track for _,
+        track in near] + anchors[:1], (),
+                                                                                    f"{name} by their boxes",
+                                                                                        seen.window), query.family,
+                                                                                            f"{name} by their boxes")
+
+
+def holding(query: Query, seen: SpanFacts) -> Told | None:
+    """Is he holding a phone? What he holds only the picture shows."""
+    thing = query.other
+    if not query.yes_no or thing is None or not thing.labels or query.subject is None or not query.subject.person:
+        return _nobody(query, seen)
+    tracks = seen.tracks(thing, .3)
+    if not tracks:
+        found = seen.chance(thing)
+        return yes_no(query, .2, (), f"no {thing.text} is "
+            "seen", seen) if found is not None and found.probability < .15 else None
+    holders = seen.tracks(NOUNS["person"], .3)
+    score, one = max(((_inside(track, holder, seen), track) for track in tracks for holder in holders),
+        key=lambda found: found[0],
+                     default=(0.0, tracks[0]))
+    where = "with" if score > .5 else "apart from"
+    return yes_no(query, .3 + .4 * score, [one], f"{a_noun(thing.text)} is seen {where} a person", seen)
+
+
+def _inside(thing: ObjectTrack, holder: ObjectTrack, seen: SpanFacts) -> float:
+    boxes = {holder.seconds[k]: holder.boxes[k] for k in seen.clip(holder)}
+    inside = [boxes[thing.seconds[k]] for k in seen.clip(thing) if thing.seconds[k] in boxes]
+    points = [centre(thing.boxes[k]) for k in seen.clip(thing) if thing.seconds[k] in boxes]
+    hits = [left <= x <= right and top <= y <= bottom and area(seen.box(thing)) < .5 * area(seen.box(holder))
+            for (left, top, right, bottom), (x, y) in zip(inside, points, strict=True)]
+    return sum(hits) / len(hits) if hits else 0.0
+
+
+def _nobody(query: Query, seen: SpanFacts) -> Told | None:
+    """Say so where what a question presumes is not there; None where it is."""
+    noun = query.subject
+    found = seen.chance(noun.with_(colour="", side="")) if noun is not None and noun.known else None
+    if noun is None or found is None or found.probability > .1 or not noun.labels:
+        return None
+    if query.yes_no:
+        return yes_no(query, .12, (), found.why, seen)
+    missing = "nobody" if noun.person and noun.text == "person" else f"no {noun.text}"
+    return Told(f"I see {missing}", .6, proven((), [(seen.start, seen.end)], found.why), query.family, found.why)
+
+
+def wearing(query: Query, seen: SpanFacts) -> Told | None:
+    """Is she wearing a hat? What she wears only the picture shows."""
+    thing = query.other if query.other is not None else None
+    if query.yes_no and thing is not None and not thing.colour:
+        said = seen.word(thing.words)
+        if said >= .45:
+            return yes_no(query, seen_chance(said), (), f"the picture suggests {thing.text}", seen)
+    return _nobody(query, seen)
+
+
+def seen_chance(said: float) -> float:
+    """Return the probability for a word of clothing: it is named less often than worn."""
+    return min(.95, 1 - (1 - said) ** 1.5)
+
+
+def who(query: Query, seen: SpanFacts) -> Told | None:
+    """Who is there? That only the picture shows; facts say that nobody is, and whether a speaker can be told."""
+    if query.attribute == "speech":
+        people, tracks, _ = seen.persons_at_once(NOUNS["person"])
+        if not seen.facts.speech:
+            return Told("nobody speaks", .7, proven((), [(seen.start, seen.end)], "no speech is heard"), query.family,
+                "no speech is heard")
+        if people == 1:
+            return Told("the only person who is seen, if it is not a narrator", .5, proven(tracks, [(s.start_seconds,
+                s.end_seconds) for s in
+                        seen.facts.speech], "speech", seen.window), query.family,
+                            "speech is heard while one person is seen")
+        return cannot_tell(query.family, "speech is heard, but not from whom")
+    found = seen.chance(NOUNS["person"])
+    if found is not None and found.probability < .1:
+        return Told("nobody", 1 - found.probability, proven((), [(seen.start, seen.end)], "nobody is seen"),
+            query.family, "nobody is seen")
+    return None
+
+
+def doing(query: Query, seen: SpanFacts) -> Told | None:
+    """Is she running? What somebody does only the picture shows."""
+    missing = _nobody(query, seen)
+    if missing is not None:
+        return missing
+    if query.yes_no and query.verb:
+        said = seen.word({query.verb})
+        rival = max((p for shot in seen.shots for word, p in shot.words.items()
+            if word in _RIVALS and word != query.verb), default=0.0)
+        if said >= .5:
+            return yes_no(query, min(.95, .3 + said * .7), seen.tracks(query.subject)[:2],
+                f"the picture suggests {query.verb}", seen)
+        if query.verb in _RIVALS and said < .03 and rival >= .5:
+            return yes_no(query, .22, (), "another action is far likelier", seen)
+    return None
+
+
+_RIVALS = word_set("run jump swim sit stand lie sleep climb walk ride surf ski dance eat read play")
+
+__all__ = ["colour", "count", "doing", "exist", "holding", "relation", "wearing", "what", "where", "who", "yes_no"]

@@ -1,0 +1,215 @@
+"""From free text to words: case, contractions, politeness, spelling; and what is no question to answer."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from mmvideo.everyday.questions.lists import word_set
+
+MAX_WORDS = 120
+"""Of a question; longer ones are not read."""
+_CONTRACTIONS = (
+    (r"\bcan['’]?t\b", "can not"), (r"\bwon['’]t\b", "will not"), (r"\bain['’]t\b", "is not"),
+    (r"\b(is|are|was|were|do|does|did|has|have|could|would|should)n['’]?t\b", r"\1 not"), (r"\bcannot\b", "can not"),
+    (r"\b(what|who|where|when|how|there|that|it|he|she|here|which)['’]s\b", r"\1 is"),
+    (r"\b(whats|whos|wheres|hows|theres)\b", lambda found: found[0][:-1] + " is"),
+    (r"\b(they|we|you|what|who|where|there)['’]re\b", r"\1 are"), (r"['’]ll\b", " will"), (r"\bi['’]d\b", "i would"),
+    (r"\bi['’]m\b", "i am"), (r"['’]ve\b", " have"), (r"\bwanna\b", "want to"), (r"\bgonna\b", "going to"),
+    (r"\b(?:what|wat|wut) ?r\b", "what are"), (r"\bu\b", "you"), (r"\bpls\b|\bplz\b", "please"), (r"\bvid\b", "video"),
+    (r"\bpeoples\b", "people"), (r"\bhow much (people|persons|men|women|children|cars|dogs)\b", r"how many \1"),
+)
+_SPELLINGS = {
+    "color": "colour", "colors": "colours", "colored": "coloured", "gray": "grey", "center": "middle",
+    "centre": "middle",
+    "middel": "middle", "theater": "theatre", "movie": "video", "film": "video", "clip": "video", "footage": "video",
+    "recording": "video", "gif": "video", "videoclip": "video", "videos": "video", "clips": "video", "movies": "video",
+    "summarize": "summarise", "recognize": "recognise", "realise": "realize", "tyre": "tire", "pajamas": "pyjamas",
+    "aeroplane": "airplane", "plough": "plow", "favorite": "favourite", "behaviour": "behavior", "jewellery": "jewelry",
+    "upwards": "up", "downwards": "down", "leftwards": "left", "rightwards": "right", "upward": "up",
+    "downward": "down",
+    "leftward": "left", "rightward": "right", "toward": "towards", "beside": "next to", "nearer": "closer",
+    "further": "farther",
+    "lefthand": "left", "righthand": "right", "left-hand": "left", "right-hand": "right", "inside": "inside",
+    "amongst": "among", "persons": "people", "alot": "many", "photo": "picture", "image": "picture", "pic": "picture",
+    "photograph": "picture", "frame": "frame", "someone's": "someone", "travelling": "traveling", "ok": "", "okay": "",
+    "hey": "",
+    "hi": "", "hello": "", "please": "", "thanks": "", "kindly": "", "actually": "", "basically": "",
+    "exactly": "exactly",
+    "currently": "", "perhaps": "", "maybe": "", "also": "", "really": "", "just": "just", "well": "", "um": "",
+    "uh": "", "so": "",
+}
+_POLITE = tuple(re.compile(pattern) for pattern in (
+    r"^(?:and|but|then|now|sir|madam|dear \w+) ",
+    r"^(?:(?:can|could|would|will|may|might) (?:you|i|we|u|anyone|somebody) )?(?:please "
+        ")?(?:(?:tell|inform|show|let) (?:me|us)(?: know)?|"
+    r"say|answer|explain|specify|state|identify for me)(?: please)?(?: about)?(?= "
+        "(?:what|who|where|when|how|which|whose|why|if|whether|is|are|"
+    r"does|do|the colour|the number|in|at|for|on|to))",
+    r"^(?:do|did|would|can|could) (?:you|anyone|we) (?:know|tell|guess|say|work out|figure "
+        "out|determine|see|spot|notice|find out|recognise|make out)"
+    r"(?= (?:what|who|where|when|how|which|whose|why|if|whether)\b)",
+    r"^i (?:would|want|need|wish|am|like)(?: like)?(?: to)? (?:know|ask|find out|understand|hear|learn|be "
+        "told|wondering|curious)(?: about)?(?: is)?",
+    r"^i wonder(?: about)?", r"^(?:my )?question(?: is)?(?= )", r"^is it (?:possible|true|correct|right|fair) (?:to "
+        "say )?(?:that )?",
+    r"^would you (?:say|think|agree)(?: that)?", r"^do you (?:think|believe|reckon)(?: that)?",
+        r"^i (?:think|believe|guess)(?: that)?",
+    r"^(?:based on|according to|judging by|judging from|looking at|watch|look at|considering|given|from) (?:the "
+        "|this |that )(?:video|picture|scene)"
+    r"(?: and)?(?: tell me| say| answer| here)?",
+    r"^(?:in|within|during|for|throughout|about|regarding) (?:the |this |that )(?:whole |entire |given |short "
+        ")?(?:video|picture|scene)",
+    r"(?:as )?(?:shown|seen|displayed|depicted|presented|featured) in (?:the|this) (?:video|picture)$",
+))
+_FRAME = re.compile(r"\b(?:(?:anywhere|somewhere|at any (?:time|point|moment)|any ?time|at some "
+    "(?:time|point|moment)|ever|at all|right now|at the moment|"
+                    r"at present|there now) ?)+(?= |$)")
+_IN_VIDEO = re.compile(r"\b(?:in|of|on|throughout|during|within|from|for|by|through|inside) (?:the |this |that |your "
+    "|my |our )(?:whole |entire |short |given |"
+                       r"above |main )?(?:video|picture|screen|frame|shot)s?\b(?! (?:about|show|start|end))|\bon "
+                           r"(?:screen|camera|video)\b|"
+                       r"\bof (?:the|this) scene\b|\bin (?:the|this) scene\b|\bin here\b|\bin it\b$|\bin view\b")
+FOREIGN = {
+    "German": "in was dem den der die das ist sind ein eine und wie viele wer wo wann nicht auf im welche farbe hat "
+    "gibt es "
+              "zu sehen hund mann frau passiert wird läuft machen macht bitte zeigt",
+    "French": "le la les est sont un une et combien qui où quand pas dans quelle couleur que quoi il elle y a chien "
+    "homme femme "
+              "fait se passe des du au sur vidéo c'est qu'est-ce sont-ils cette ce",
+    "Spanish": "el la los las es son un una y cuántos cuantos cuántas quién quien dónde donde cuándo no en qué que "
+    "hay de color "
+               "perro hombre mujer está están hace del por para video esta este pasa",
+    "Italian": "il lo la gli le è sono un una e quanti quante chi dove quando non nel nella che cosa di colore c'è "
+    "ci cane uomo "
+               "donna sta fa succede questo questa cane",
+    "Portuguese": "o os as é são um uma e quantos quantas quem onde quando não no na que cor há do da cachorro homem "
+    "mulher está "
+                  "fazendo acontece este esta isso",
+    "Dutch": "de het is zijn een en hoeveel wie waar wanneer niet in op welke kleur er wat doet hond man vrouw "
+    "gebeurt deze dit van te "
+             "zien",
+    "Polish": "jest są i ile kto gdzie kiedy nie w na jaki co to czy pies kobieta mężczyzna robi się tym film",
+    "Swedish": "är en ett och hur många vem var när inte på i vilken färg det finns hund man kvinna gör händer vad",
+    "Turkish": "bir ve kaç kim nerede ne zaman değil var mı bu renk köpek adam kadın yapıyor video da de",
+}
+_ENGLISH = word_set("the is are a an in of on what who where when how many does do did there any it this that and to "
+    "with at which "
+                     "why can you see was were has have his her their he she they doing happens next video be or not "
+                     "for")
+_UNSAFE = re.compile(
+    r"\bhow (?:to|can i|do i|could i|would i|should i) (?:\w+ )?(?:make|build|buy|get|use)? ?(?:a |an |some "
+        ")?(?:bombs?|explosives?|meth|drugs|"
+    r"weapons?|poison|kill|murder|hurt|stalk|hack|attack|rape|stab|shoot (?:him|her|them|people|someone))\b|"
+    r"\b(?:kill|murder|hurt|harm|stalk|attack|rape|poison|kidnap|blackmail) (?:him|her|them|this "
+        "(?:man|woman|person|girl|boy|child)|"
+    r"(?:my|these|those) \w+)\b.*|\b(?:home address|phone number|where (?:does|do) (?:he|she|they|this \w+) "
+        r"live|passport|social security)\b|"
+    r"\b(?:sexy|fuckable|nude|nudes|undress (?:him|her|them)|porn|erotic|have sex)\b|\bhow to (?:commit "
+        r")?suicide\b|\bkill myself\b|"
+    r"\b(?:which|what) (?:race|religion|ethnicity) (?:is|are) (?:superior|inferior|worse)\b")
+REASONS = {
+    "empty": "there is no question", "unsafe": "the question asks for something that may harm people",
+    "long": f"the question is longer than {MAX_WORDS} words", "language": "only questions in English are understood",
+}
+
+
+def guard(text: str) -> str:
+    """Say why a text is no question to answer: empty, long, language or unsafe; "" where it is one."""
+    words = re.findall(r"\w+", text)
+    if not words:
+        return "empty"
+    if _UNSAFE.search(text.lower()):
+        return "unsafe"
+    if len(words) > MAX_WORDS:
+        return "long"
+    return "language" if foreign(text) else ""
+
+
+def foreign(text: str) -> str:
+    """Name the language of a text, or what script it is in, where that is not English; "" where it is."""
+    letters = [letter for letter in text if letter.isalpha()]
+    strange = [letter for letter in letters if "LATIN" not in unicodedata.name(letter, "")]
+    if letters and len(strange) > .3 * len(letters):
+        return unicodedata.name(strange[0], "another script").split()[0].capitalize()
+    words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text.lower())
+    best, hits, english = "", 0, 0
+    for name, listed in FOREIGN.items():
+        own = set(listed.split())
+        count = sum(word in own and (word not in _ENGLISH) for word in words)
+        if count > hits:
+            best, hits = name, count
+            english = sum((word in _ENGLISH or word.endswith("ing")) and word not in own for word in words)
+    accents = sum(any(ord(letter) > 127 for letter in word) for word in words)
+    return best if hits + accents >= 2 and hits > english else ""
+
+
+def normalised(text: str) -> str:
+    """Return the words of a question, in lower case, with one spelling, without politeness."""
+    text = unicodedata.normalize("NFKC", text).lower().replace("’", "'").replace("´", "'").replace("`", "'")
+    for pattern, spelled in _CONTRACTIONS:
+        text = re.sub(pattern, spelled, text)
+    text = re.sub(r"(\w)'s?\b", r"\1 's", text)
+    text = re.sub(r"(\d+) ?s\b(?!\w)", r"\1 seconds", text)
+    found = re.findall(r"\d+(?:[:.]\d+)?|[^\W\d_]+(?:-[^\W\d_]+)*|'s|,", text)
+    words = [_SPELLINGS.get(word, word) for word in found]
+    line = " ".join(" ".join(words).split())
+    line = line.replace(" a video 's", " the video 's")
+    return _without_politeness(line.replace(",", " ").strip())
+
+
+def _without_politeness(line: str) -> str:
+    line = " ".join(line.split())
+    for _ in range(3):
+        before = line
+        for pattern in _POLITE:
+            shorter = pattern.sub("", line).strip()
+            if shorter:
+                line = shorter
+        if line == before:
+            break
+    return line
+
+
+def without_frame(line: str) -> str:
+    """Leave out "in the video", "at any time" and the like, unless nothing would remain."""
+    shorter = " ".join(_IN_VIDEO.sub(" ", _FRAME.sub(" ", line)).split())
+    return shorter or line
+
+
+def near_word(word: str, known: frozenset[str]) -> str | None:
+    """Return the one known word that a typing error away is: one letter, or two in words of eight letters and more."""
+    if len(word) < 4 or not word.isalpha():
+        return None
+    for distance in (1, 2) if len(word) >= 8 else (1,):
+        near = [other for other in _by_length(known, len(word), distance)
+                if (other[0] == word[0] or other[:2] == word[1::-1]) and _edits(word, other, distance) <= distance]
+        if near:
+            return min(near, key=lambda other: (abs(len(other) - len(word)), other))
+    return None
+
+
+@lru_cache(maxsize=64)
+def _by_length(known: frozenset[str], length: int, distance: int) -> tuple[str, ...]:
+    return tuple(sorted(word for word in known if abs(len(word) - length) <= distance and len(word) > 3))
+
+
+def _edits(one: str, two: str, most: int) -> int:
+    """Count insertions, deletions, changes and swaps of neighbours that turn one word into another (Damerau 1964)."""
+    before: list[int] = []
+    last = list(range(len(two) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, other in enumerate(two, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == two[j - 2] and one[i - 2] == other:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        if min(row) > most:
+            return most + 1
+        before, last = last, row
+    return last[-1]
+
+
+__all__ = ["MAX_WORDS", "REASONS", "foreign", "guard", "near_word", "normalised", "without_frame"]

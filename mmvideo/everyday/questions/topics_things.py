@@ -1,0 +1,391 @@
+"""What a question is about, told by its words, whatever its form: topics about things in the picture."""
+
+from __future__ import annotations
+
+import re
+
+from mmvideo.everyday.questions.lists import word_set
+from mmvideo.everyday.questions.nouns import NOUNS, Noun, noun_of
+from mmvideo.everyday.questions.parsed import Parsed
+from mmvideo.everyday.questions.phrases import COLOURS, NUMBERS
+from mmvideo.everyday.questions.query import Query
+
+_MOVES = (r"(?:mov|go|walk|run|driv|rid|fly|swim|travel|head|fac|turn|skat|ski|roll|slid|cross|pass|cycl|sail|com|"
+    r"trot|march|enter|leav|exit|jump)(?:e|es|s|ing|ning|ming|"
+          r"ed)?|goes|flies|heading|going|running|swimming")
+_CLOTHES = word_set("shirt jacket coat hat cap helmet dress skirt shorts pants jeans shoe boot sock glove scarf "
+    "uniform suit costume mask glasses "
+                     "sunglasses goggles tie clothes hair sweater hoodie vest top t-shirt trousers")
+
+
+def _time_form(p: Parsed) -> bool:
+    return p.form == "when" or p.has(r"(?:at )?(?:what|which) (?:time|second|moment|point|timestamp|minute|part)|what "
+        r"time")
+
+
+def repeats(p: Parsed) -> Query | None:
+    """How many times is the movement repeated?"""
+    if p.form == "how_often":
+        if p.has("zoom|camera|cut|scene"):
+            return None
+        return p.query("repeats")
+    if p.has(r"repetitions?|reps|repeat\w*|over and over|again and again|periodic\w*|rhythm\w*"):
+        return p.query("repeats")
+    if p.form == "how_many" and p.has(r"how many (?:jump\w*|push-?ups|push ups|pushups|sit-?ups|sit ups|situps|squats|"
+        r"jumping jacks|pull-?ups|pull ups|pullups|lunges|steps|laps|"
+                                      r"swings|circles|turns|strokes|claps|kicks|hits|spins|flips|rounds|punches|"
+                                      r"curls|crunches|burpees|bounces)\b"):
+        return p.query("repeats")
+    return None
+
+
+def colour(p: Parsed) -> Query | None:
+    """What colour is the car? Is it red?"""
+    asked = p.has(r"colours?") and not p.has("coloured|colour the|colouring")
+    named = [word for word in p.tokens if word in COLOURS]
+    if asked and (p.form in {"what", "which", "bare", "command", "how", "how_many"} or len(p.choices) > 1):
+        if p.form == "how_many":
+            return p.query("unanswerable", reason="colours are not counted")
+        subject = next((n for n in p.nouns if n.text != "colour"), None)
+        other = next((n for n in p.nouns if n is not subject), None)
+        owner = _owner(p)
+        if owner is not None:
+            subject, other = owner
+        choices = tuple(word for word in named) if len(p.choices) > 1 else ()
+        return p.query("colour", subject=subject, other=other, choices=choices, yes_no=False)
+    if p.form in {"yes_no", "what", "which", "bare"} and named and ((len(named) > 1 and p.choices)
+        or p.form == "yes_no"):
+        last = p.tokens[-1]
+        predicate = last in COLOURS or re.search(rf"\b(?:{'|'.join(COLOURS)})(?: (?:and|or) "
+            rf"(?:{'|'.join(COLOURS)}))*(?: in colour| coloured)?$", p.line)
+        if predicate and p.nouns and not re.search(rf"\bin (?:{'|'.join(COLOURS)})$", p.line):
+            owner = _owner(p)
+            subject, other = owner if owner is not None else (p.nouns[0], p.other)
+            if len(p.choices) > 1 and len(named) > 1:
+                return p.query("colour", subject=subject, other=other, choices=tuple(named), yes_no=False)
+            return p.query("colour", subject=subject, other=other, attribute=last if last in COLOURS else named[-1])
+    return None
+
+
+def _owner(p: Parsed) -> tuple[Noun, Noun] | None:
+    """Read "the man 's shirt", "the shirt of the man": the thing first, whose it is second."""
+    found = re.search(r"\b(\w+) 's (?:\w+ )?(\w+)", p.line)
+    if found:
+        owner, thing = noun_of(found[1]), noun_of(found[2])
+        if owner and thing:
+            return thing, owner
+    if len(p.nouns) > 1 and p.nouns[0].text in _CLOTHES and p.nouns[1].person:
+        return p.nouns[0], p.nouns[1]
+    return None
+
+
+def relation(p: Parsed) -> Query | None:
+    """Is the dog in front of the car? What is next to the man?"""
+    for pattern, name in ((r"in front of", "in front of"), (r"behind", "behind"),
+        (r"(?:right )?next to|by the side of|adjacent to|alongside", "next to"),
+                          (r"near(?: to)?|close to", "near"), (r"above|over(?! the (?:fence|hurdle|bar))", "above"),
+                              (r"below|under|underneath|beneath", "below"),
+                          (r"between", "between"), (r"to the left of|on the left of|left of", "left of"),
+                          (r"to the right of|on the right of|right of", "right of"), (r"on top of", "above")):
+        found = re.search(rf"\b(?:{pattern})\b", p.line)
+        if not found or (name == "above" and p.has(r"jump\\w*|fly\\w*|leap\\w*|climb\\w*")):
+            continue
+        at = len(p.line[:found.start()].split())
+        before = [one.noun for one in p.phrases if one.start < at]
+        after = [one.noun for one in p.phrases if one.start >= at]
+        if re.search(rf"\b(?:{pattern}) (?:the )?camera", p.line):
+            return None
+        if not after and p.form != "where":
+            continue
+        if p.yes_no and before and after:
+            return p.query("relation", subject=before[0], other=after[0], attribute=name)
+        asks = p.form in {"what", "who", "which"} and p.verb in {"", "stand", "sit", "lie", "park", "appear", "be"}
+        if asks and after and not before:
+            subject = NOUNS["person"] if p.form == "who" else None
+            return p.query("relation", subject=subject, other=after[0], attribute=name)
+        if p.form in {"what", "who", "which"} and before and after and p.form != "what":
+            return p.query("relation", subject=before[0], other=after[0], attribute=name)
+    return None
+
+
+def approach(p: Parsed) -> Query | None:
+    """Does it come closer, or go away?"""
+    closer = p.has(r"closer|approach\w*|towards (?:the |this |us|me|you)?(?:camera|viewer|us|me|you|lens)|(?:come|"
+        r"comes|coming|move|moves|moving|walk\w*|run\w*|drive|drives|driving|get|gets|getting|ride|"
+                   r"riding) (?:near|towards us|towards the camera|to the camera|towards you)|getting (?:bigger|"
+                   r"larger)|come (?:near|to us)|into the camera")
+    away = p.has(r"(?:go|goes|going|move|moves|moving|walk\w*|run\w*|drive|drives|driving|ride|riding|get|gets|"
+        r"getting|fly|flying|swim\w*|head\w*) (?:farther )?away|away from (?:the )?(?:camera|us|viewer|me|you)|farther|"
+                 r"getting smaller|into the distance|recede\w*|receding")
+    if not (closer or away) or p.has("camera (?:move|zoom|go)"):
+        return None
+    both = closer and away
+    if _time_form(p):
+        return p.query("when", attribute="closer" if closer else "away")
+    if p.form in {"who", "which", "what"} and not both and p.verb != "do":
+        return p.query("approach", attribute="closer" if closer else "away", yes_no=False)
+    return p.query("approach", attribute="" if both else "closer" if closer else "away",
+                   choices=("closer", "away") if both else (), yes_no=p.form in {"yes_no", "bare"} and not both)
+
+
+def direction(p: Parsed) -> Query | None:
+    """Which way does it move?"""
+    sides = [side for side in ("left", "right", "up", "down") if p.has(rf"(?:(?:to|towards) (?:the |its |his |her "
+        rf"|their )?)?{side}")]
+    moves = re.search(rf"\b(?:{_MOVES})\b", p.line) is not None
+    asks = p.has(r"(?:which|what) (?:way|direction)|direction|where (?:is|are|does|do) .*(?:going|go|heading|head|"
+        r"moving|move|travelling|driving|running to|walking to)|to which side")
+    turned = re.search(r"\b(?:on|at|in) the (?:left|right)\b", p.line)
+    if asks and not p.has("camera"):
+        if p.form == "yes_no" and sides:
+            return p.query("direction", attribute=_way(p, sides))
+        if p.has(r"look\\w*|fac(?:e|es|ing)|point\\w*"):
+            return p.query("other") if p.has(r"look\\w*|point\\w*") else p.query("direction", verb="face")
+        return p.query("direction", yes_no=False, choices=tuple(sides) if len(p.choices) > 1 else ())
+    if moves and sides and not turned and p.nouns and p.form in {"yes_no", "bare", "who", "what",
+        "which"} and not p.has(
+            r"(?:sit|lie|lying|pick\w*|stand\w*|get|gets|getting|jump\w*|look\w*|up and down|climb\w*|turn(?:s|ed|"
+            r"ing)? (?:up|down)|put|fall\w*|throw\w*|go(?:es|ing)? up|upside)(?: it| them)? (?:up|down|and)"):
+        if len(p.choices) > 1:
+            return p.query("direction", choices=tuple(sides), yes_no=False)
+        if p.form in {"who", "what", "which"}:
+            return p.query("direction", attribute=_way(p, sides), yes_no=False)
+        return p.query("direction", attribute=_way(p, sides), yes_no=True)
+    return None
+
+
+def _way(p: Parsed, sides: list[str]) -> str:
+    """Return where a movement goes: of "from left to right", right."""
+    found = re.search(r"\b(?:to|towards) (?:the |its |his |her |their )?(left|right|up|down)", p.line)
+    return found[1] if found else sides[-1]
+
+
+def where(p: Parsed) -> Query | None:
+    """Where is the man? Is he on the left?"""
+    if p.form == "where" or p.has(r"(?:on |at |in )?(?:which|what) (?:side|part|corner|half|position)|what is the "
+        r"(?:position|location) of|position of"):
+        if p.subject is None:
+            return None
+        choices = tuple(side for side in ("left", "right", "middle", "top", "bottom")
+            if p.has(side)) if len(p.choices) > 1 else ()
+        return p.query("where", choices=choices, yes_no=False)
+    if p.form == "yes_no" and p.nouns:
+        sides = [side for side, _ in p.sides]
+        if not sides:
+            return None
+        there = p.has("there|see|any|appear|visible|anything|anyone|anybody|someone") and not p.has(r"(?:is|are) the")
+        if there:
+            return None
+        if (p.phrases and p.verb in {"", "stand", "sit", "park", "stay", "appear", "lie", "be", "place", "remain",
+            "walk"}) or p.verb == "":
+            subject = p.nouns[0].with_(side="") if p.nouns[0].side else p.nouns[0]
+            if len(p.choices) > 1:
+                return p.query("where", subject=subject, choices=tuple(dict.fromkeys(
+                    side for side in ("left", "right", "middle", "top", "bottom") if p.has(side))), yes_no=False)
+            return p.query("where", subject=subject, attribute=sides[-1])
+    return None
+
+
+def order(p: Parsed) -> Query | None:
+    """Which comes first?"""
+    first = p.has(r"first(?! (?:half|person|frame|time|floor))") or p.has("earlier|earliest|starts? the")
+    last = p.has(r"last(?! (?:half|frame|long))|latest|later")
+    if p.has(r"(?:in )?(?:what|which) order|sequence of"):
+        return p.query("order", attribute="sequence", yes_no=False)
+    found = re.search(r"\b(before|after)\b", p.line)
+    if found and len(p.nouns) > 1 and p.form in {"yes_no", "bare", "when"} and p.verb in {"appear", "come", "show",
+        "arrive", "enter", "", "leave"}:
+        return p.query("order", attribute=found[1])
+    if (first or last) and p.verb in {"appear", "come", "show", "enter", "arrive", "leave", "happen", "exit", "", "do",
+        "move", "visible"} \
+            and p.form in {"what", "who", "which", "yes_no",
+                "bare"} and not p.has("first (?:man|woman|person|dog|car|one) (?:do|wear)"):
+        verb = "leave" if p.has(r"leave|leaves|exit|exits|disappear\\w*") else p.verb
+        return p.query("order", attribute="first" if first else "last", verb=verb)
+    return None
+
+
+def when(p: Parsed) -> Query | None:
+    """When does the man appear?"""
+    if _time_form(p) and not p.has("what time (?:is it|of)"):
+        attribute = ""
+        if p.has(r"(?:leave|leaves|left|disappear\w*|exit\w*|gone|go(?:es)? (?:out|away|off)|vanish\w*|walks? out|"
+            r"last (?:seen|visible))"):
+            attribute = "leave"
+        elif p.has(r"(?:appear\w*|enter\w*|arriv\w*|come|comes|first (?:seen|visible|shown)|show(?:s)? up|see|seen|"
+            r"visible|start\w*|begin\w*|walks? in)"):
+            attribute = "appear"
+        elif p.has(r"stop\\w*"):
+            attribute = "stop"
+        if p.has(r"scene|shot|cut|change"):
+            return p.query("when", attribute="cut", subject=None)
+        return p.query("when", attribute=attribute, yes_no=False)
+    return None
+
+
+def moves(p: Parsed) -> Query | None:
+    """Does it move or stand still? Does anyone come in or go out?"""
+    if not p.nouns or p.form not in {"yes_no", "bare", "what", "which", "who"}:
+        return None
+    still = p.has(r"stand(?:s|ing)? still|still|stationary|parked|motionless|not move|stays? still|immobile|static|at "
+        r"rest")
+    moving = p.has(r"mov(?:e|es|ing)|in motion|motion")
+    enters = p.has(r"enter\w*|come(?:s)? in(?:to)?|walks? in(?:to)?|arrives?|appear(?:s)? later|join\w*|coming in")
+    leaves = p.has(r"leav(?:e|es|ing)|exit\w*|disappear\w*|go(?:es)? (?:out|off)|walks? (?:out|off)|depart\w*")
+    stops = p.has(r"stop(?:s|ped|ping)?")
+    if not (still or moving or enters or leaves or stops):
+        return None
+    if p.form in {"what", "which", "who"} and not (p.verb in {"move", "leave", "enter", "stop", "exit"} or still):
+        return None
+    if p.form == "what" and not (moving or still or stops):
+        return None
+    if (still or moving) and p.has("move|moving") and still and len(p.choices) > 1:
+        return p.query("moves", choices=("moving", "standing still"), yes_no=False)
+    told = {"leave": leaves, "enter": enters, "stop": stops and not moving, "still": still}
+    name = next((name for name, holds in told.items() if holds), "move")
+    return p.query("moves", attribute=name)
+
+
+def count(p: Parsed) -> Query | None:
+    """How many? Are there more than two?"""
+    amount = re.search(r"\b(more than|less than|fewer than|at least|at most|exactly|only|just|over|no more than|no "
+        r"fewer than|up to)?(?: or equal to)? ?"
+                       r"(?:a )?(" + "|".join(NUMBERS) + r"|\d+)(?: (or more|or fewer|or less))?\b", p.line)
+    if p.form == "how_many":
+        found = re.search(r"\b(?:are|is|of|the|many) (?:the )?(?:\w+ )?(?:on|in|at) the (left|right|middle)", p.line)
+        side = found[1] if found else (p.sides[0][0] if p.sides else "")
+        subject = p.subject or NOUNS["person" if p.has("are they|of them") else "thing"]
+        return p.query("count", subject=subject.with_(side=side or subject.side), verb=_deed(p))
+    if p.form in {"yes_no", "bare"} and len(p.nouns) >= 2 and p.has(r"(?:more|fewer|less|as many) \w+(?: \w+)? "
+        r"(?:than|as)"):
+        return p.query("count", attribute="compare", comparison="less" if p.has("fewer|less") else "equal"
+            if p.has("as many") else "more", yes_no=True)
+    if p.form in {"yes_no", "bare"} and p.nouns:
+        subject = p.nouns[0]
+        several = p.has(r"several|multiple|many|lots of|a lot of|a group of|a crowd of|a couple of|alone|by (?:him|"
+            r"her|it)self|only one|just one|a single") and not amount
+        if amount and amount[2] and (subject.number is not None or amount[1] or amount[3]
+            or p.has("there|see|visible|show")):
+            number = int(amount[2]) if amount[2].isdigit() else NUMBERS[amount[2]]
+            words = f"{amount[1] or ''} {amount[3] or ''}"
+            comparison = ("more" if re.search("more than|over", words) and "no more" not in words else "less"
+                if re.search("less than|fewer than", words) and "no " not in words
+                          else "at least" if re.search("at least|or more|no fewer", words) else "at most" if re.search(
+                              "at most|or fewer|or less|no more|up to", words) else "exactly")
+            if _deed(p) and not p.has("there|see|visible|show"):
+                return None
+            return p.query("count", number=number, comparison=comparison, yes_no=True)
+        if several and p.form == "yes_no":
+            alone = p.has("alone|by (?:him|her|it)self|only one|just one|a single")
+            return p.query("count", number=1 if alone else 2, comparison="exactly" if alone else "at least",
+                yes_no=True)
+    return None
+
+
+def _deed(p: Parsed) -> str:
+    """Return the verb where it says more than that a thing is there."""
+    return "" if p.verb in {"appear", "visible", "count", "see", "show", "participate", "exist", "find", "contain",
+        "include"} else p.verb
+
+
+def wearing(p: Parsed) -> Query | None:
+    """What is she wearing?"""
+    if p.has(r"wear\w*|worn|dressed|(?:have|has|got) on|clothes|clothing|outfit"):
+        if p.form == "who" or (p.form == "which" and p.has("which (?:man|woman|person|boy|girl|one)")):
+            return p.query("who", verb="wear")
+        if p.form == "how_many":
+            return None
+        return p.query("wearing", verb="wear")
+    return None
+
+
+def holding(p: Parsed) -> Query | None:
+    """What is he holding?"""
+    if p.has(r"hold(?:s|ing)?|carr(?:y|ies|ying)|held|in (?:his|her|their|its|the \w+ 's) (?:hands?|mouth|arms)|"
+        r"grasp\w*") and p.form in {"what", "which", "yes_no", "bare"}:
+        return p.query("holding", verb="hold")
+    return None
+
+
+def who(p: Parsed) -> Query | None:
+    """Who is there? Who rides the bike?"""
+    if p.form in {"who", "whose"} or p.has(r"which (?:person|man|woman|boy|girl)"):
+        return p.query("who", verb=_deed(p) if p.verb not in {"appear"} else "")
+    return None
+
+
+_THERE = re.compile(r"\b(?:is|are|was|were) (?:not )?there\b|\b(?:do|can|could|did|does)(?: not)? (?:you|we|i|one|"
+    r"anyone|the viewer) (?:see|notice|spot|find|recognise|identify|detect|make out)\b|"
+                    r"\b(?:appear|appears|visible|shown|seen|show|present|contain|contains|include|includes|feature|"
+                    r"features|depicted|displayed|exist|exists|"
+                    r"have|has|got|detected|presence of|spotted|in sight)\b")
+
+
+def existence(p: Parsed) -> Query | None:
+    """Is there a dog?"""
+    if p.form not in {"yes_no", "bare", "command"} or not p.nouns:
+        return None
+    there = _THERE.search(p.line)
+    this = re.match(r"(?:is|are|was) (?:it|this|that|these|they|he|she) (?:a|an|the|any|some)?\b", p.line)
+    if len(p.choices) > 1 and (there or this or p.form == "bare") and _deedless(p):
+        return p.query("exist", yes_no=False, choices=p.choices)
+    if there and _deedless(p):
+        return p.query("exist", yes_no=True)
+    if p.form == "bare" and not p.verb and len(p.tokens) <= 5:
+        return p.query("exist", yes_no=True)
+    if this and p.form == "yes_no" and _deedless(p):
+        return p.query("exist", yes_no=True)
+    return None
+
+
+def _deedless(p: Parsed) -> bool:
+    """Whether no verb says what the thing does: "is there a dog", not "is there a dog running"."""
+    return p.verb in {"", "appear", "visible", "exist", "contain", "include", "show", "see", "notice", "find", "spot",
+        "detect", "depict"} or (
+        p.verb in {"stand", "sit", "play", "park", "look"} and not p.has(rf"{p.verb}\w*ing|{p.verb}s?$"))
+
+
+def things(p: Parsed) -> Query | None:
+    """What is there? Which animals?"""
+    if p.form in {"what", "which", "command"} and p.has(
+            r"(?:what|which)(?: (?:other|kind of|kinds of|type of|types of|sort of|sorts of|else))* (?:objects?|"
+            r"things?|items?|animals?|vehicles?|furniture|foods?|fruits?|pets?|"
+            r"transport|creatures?|toys?|drinks?|vegetables?|appliances?|devices?|cutlery|breed)|list|name (?:all|the|"
+            r"some|every)|"
+            r"(?:the )?(?:main )?(?:objects?|things?|items?)(?: in| are|$)") and (_deedless(p) or p.verb in {"name",
+            "list"}):
+        kind = next((noun for noun in p.nouns if noun.kind), None)
+        return p.query("what", subject=kind)
+    if p.form == "what" and _THERE.search(p.line) and (not p.nouns or p.sides) and not p.has(r"happen\\w*"):
+        return p.query("what", subject=p.subject)
+    if p.form in {"what"} and p.sides and not p.nouns:
+        return p.query("what", subject=NOUNS["thing"].with_(side=p.sides[0][0]))
+    return None
+
+
+def doing(p: Parsed) -> Query | None:
+    """What is he doing? Is she running?"""
+    if p.form in {"what", "which", "how", "command"} and (p.nouns or p.has("he|she|it|they|them")) and (
+            p.has(r"do|does|doing|did|done|up to|activity|action|sport|game|exercise|perform\w*|happening|busy|"
+                r"behav\w*") or p.verb):
+        return p.query("doing", attribute="sport" if p.has("sport|game") else "")
+    if p.form in {"what", "which"} and p.has(r"sport|game|activity|exercise|instrument|dance|dish|meal"):
+        return p.query("doing", attribute="sport" if p.has("sport|game") else "")
+    if p.form in {"yes_no", "bare", "command"} and p.verb:
+        return p.query("doing")
+    return None
+
+
+def rest(p: Parsed) -> Query | None:
+    """What is left: a yes or no about a thing, or a what with nothing known in it."""
+    if p.form == "yes_no" and p.nouns and p.has("there"):
+        return p.query("exist", yes_no=True)
+    if p.form in {"what", "which"} and p.nouns:
+        return p.query("doing" if p.verb else "other")
+    return None
+
+
+TOPICS = (colour, approach, direction, order, when, relation, where, count, wearing, moves, things, existence, holding,
+    who, doing, rest)
+
+__all__ = ["TOPICS", "repeats"]
