@@ -104,6 +104,7 @@ PARTS: dict[str, dict[str, str]] = {
         "probe": "mmvideo.training.probe:TRAINER",
         "composed": "mmvideo.training.composed:TRAINER",
         "separator": "mmvideo.separation.training.separator:TRAINER",
+        "everyday-features": "mmvideo.everyday.training.features:TRAINER",
         "everyday-words": "mmvideo.everyday.training.words:TRAINER",
         "everyday-reward": "mmvideo.everyday.training.reward:TRAINER",
         "everyday-language": "mmvideo.everyday.training.language:TRAINER",

@@ -20,6 +20,8 @@ import numpy as np
 from mmvideo.errors import MediaNotFound
 from mmvideo.everyday.evidence_line import evidence_line
 
+SPLITS = ("train", "val", "test")
+VIEWS = ("as it is", "mirrored", "slow pan or zoom")
 MIRRORED = (1,)
 """Views in which left is right."""
 _SIDES = re.compile(r"\b(left|right)\b")
@@ -52,6 +54,16 @@ def mirrored(text: str) -> str:
     return _SIDES.sub(lambda m: _SWAPPED[m[0]], text)
 
 
+def grids_file(cache: Path, split: str) -> Path:
+    """Return the file of the features of a split."""
+    return cache / f"{split}.grids.npy"
+
+
+def known_file(cache: Path, split: str) -> Path:
+    """Return the file of what detectors found, which is written last."""
+    return cache / f"{split}.known.json"
+
+
 @dataclass(frozen=True)
 class Photographs:
     """One split."""
@@ -70,12 +82,12 @@ class Photographs:
             MediaNotFound: captions or features are absent.
         """
         captions = read_captions(folder / f"{split}.tsv")
-        file = cache / f"{split}.known.json"
+        file = known_file(cache, split)
         if not file.is_file():
             raise MediaNotFound(f"{file} is absent; run mmvideo train train/everyday-features first.")
         known = json.loads(file.read_text(encoding="utf-8"))
         names = list(known)
-        return cls(names, [captions[name] for name in names], np.load(cache / f"{split}.grids.npy", mmap_mode="r"),
+        return cls(names, [captions[name] for name in names], np.load(grids_file(cache, split), mmap_mode="r"),
                    [known[name] for name in names])
 
     def __len__(self) -> int:
@@ -114,4 +126,5 @@ def _with_article(text: str) -> str:
     return re.sub(r"\ban? (?=([a-z]))", lambda m: "an " if m[1] in "aeiou" else "a ", text)
 
 
-__all__ = ["MIRRORED", "Photographs", "mirrored", "read_captions", "swapped_object", "tidy_caption"]
+__all__ = ["MIRRORED", "SPLITS", "VIEWS", "Photographs", "grids_file", "known_file", "mirrored", "read_captions",
+           "swapped_object", "tidy_caption"]
