@@ -23,21 +23,21 @@ from mmvideo.training.trainer import Trainer
 from mmvideo.types import Features
 
 
-def train_words(out: Path, *, schedule: Schedule, photographs: str, cache: str, least: int = 40,
+def train_words(out: Path, *, schedule: Schedule, photographs: str, cache: str, min_photographs: int = 40,
                 feature_dropout: float = 0.5) -> None:
     """Train the head on the share of a photograph's captions that use each word, and save it as `out`/words.
 
     Args:
         photographs: folder of train.tsv and val.tsv.
         cache: folder of the features, see `mmvideo.everyday.training.photographs`.
-        least: photographs whose captions must use a word.
+        min_photographs: photographs whose captions must use a word.
         feature_dropout: share of the features that is set to zero.
     """
     options = checks.begin(check_words, locals())
     torch.manual_seed(schedule.seed)
     train = Photographs.read(Path(photographs), Path(cache), "train")
     held_out = Photographs.read(Path(photographs), Path(cache), "val")
-    words = frequent_words(train.captions, least)
+    words = frequent_words(train.captions, min_photographs)
     truth, held_truth = targets(train.captions, words), targets(held_out.captions, words)
     head = WordHead(dim=DIM_SEEN, words=words)
     nn.init.zeros_(head.whole.weight)
@@ -108,9 +108,9 @@ def figures(head: WordHead, photographs: Photographs, truth: Tensor) -> dict[str
             "calibration_error": error}
 
 
-def check_words(least: int, feature_dropout: float) -> None:
+def check_words(min_photographs: int, feature_dropout: float) -> None:
     """Raise on options that cannot be, before anything is read."""
-    checks.at_least(1, least=least)
+    checks.at_least(1, min_photographs=min_photographs)
     checks.shares(feature_dropout=feature_dropout)
 
 
