@@ -80,6 +80,7 @@ PARTS: dict[str, dict[str, str]] = {
     "heads": {
         "linear": "mmvideo.heads.linear:LinearHead",
         "domain": "mmvideo.heads.domain:DomainHead",
+        "words": "mmvideo.everyday.words:WordHead",
     },
     "separators": {
         "rtfs-net": "mmvideo.separation.rtfs_net:RTFSNet",
@@ -105,6 +106,7 @@ PARTS: dict[str, dict[str, str]] = {
         "composed": "mmvideo.training.composed:TRAINER",
         "separator": "mmvideo.separation.training.separator:TRAINER",
         "everyday-features": "mmvideo.everyday.training.features:TRAINER",
+        "everyday-model": "mmvideo.everyday.training.model:TRAINER",
         "everyday-words": "mmvideo.everyday.training.words:TRAINER",
         "everyday-reward": "mmvideo.everyday.training.reward:TRAINER",
         "everyday-language": "mmvideo.everyday.training.language:TRAINER",

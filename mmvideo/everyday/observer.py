@@ -21,14 +21,14 @@ from mmvideo.everyday.camera import CameraJudge
 from mmvideo.everyday.domain import picture_statistics
 from mmvideo.everyday.evidence_line import evidence_line
 from mmvideo.everyday.facts import Facts, ShotFacts
-from mmvideo.everyday.look import Looked, look
+from mmvideo.everyday.look import SAMPLE_RATE, Looked, look
 from mmvideo.everyday.repetition import repeated_movement
 from mmvideo.everyday.words import WordHead
 from mmvideo.nn.pretrained import Pretrained
-from mmvideo.objects.follow import follow_many
+from mmvideo.objects.follow import follow_many, prepared
 from mmvideo.objects.tracks import ObjectTrack
 from mmvideo.registry import find
-from mmvideo.sounds.events import events_of
+from mmvideo.sounds.tagger import events_of
 from mmvideo.sounds.speech import speech_spans_of
 from mmvideo.types import Audio, Domain, Features, Label
 
@@ -105,13 +105,16 @@ class Observer(Pretrained):
         """
         shots = [_shots(video) for video in videos]
         grids, statistics, pooled, logits = self._pictures(encoder, videos, shots)
-        tracks = follow_many([(video.large.pictures, video.large.seconds) for video in videos], self.other("detector"),
-                             cuts=[video.cuts for video in videos])
+        detector = self.other("detector")
+        tracks = follow_many([prepared(video.large.pictures, video.large.seconds, detector, video.cuts)
+                              for video in videos], detector)
         camera = self._camera(videos)
-        sounds = [tuple(Audio(one.samples[None], 16000, one.start_seconds) for one in video.sounds
+        sounds = [tuple(Audio(one.samples[None], SAMPLE_RATE, one.start_seconds) for one in video.sounds
                         if len(one.samples)) for video in videos]
         flat = [one for some in sounds for one in some]
-        heard, spoken = iter(events_of(flat)), iter(speech_spans_of(flat))
+        heard = iter(events_of([one.samples[0] for one in flat], SAMPLE_RATE, [one.start_seconds for one in flat])
+                     if flat else ())
+        spoken = iter(speech_spans_of(flat) if flat else ())
         found = []
         for number, video in enumerate(videos):
             check()

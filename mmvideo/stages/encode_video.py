@@ -103,6 +103,8 @@ class EncodeVideo(CheckpointStage):
         if config.observed:
             self.refuse_others(ObservedReader.takes, "a model that answers from facts")
             model = interruptible(Composed.from_pretrained(home, device=device))
+            encoder: Any = model.parts["encoder"]
+            model.parts["encoder"] = encoder.fold() if hasattr(encoder, "fold") else encoder
             self.reader = ObservedReader(model, model.parts["observer"], self.view())
             return
         self.refuse_others(WindowReader.takes | {"domain"}, "a composed model")
