@@ -28,8 +28,8 @@ from mmvideo.nn.pretrained import Pretrained
 from mmvideo.objects.follow import follow_many, prepared
 from mmvideo.objects.tracks import ObjectTrack
 from mmvideo.registry import find
-from mmvideo.sounds.tagger import events_of
 from mmvideo.sounds.speech import speech_spans_of
+from mmvideo.sounds.tagger import events_of
 from mmvideo.types import Audio, Domain, Features, Label
 
 FRAMES_A_SHOT = 4
