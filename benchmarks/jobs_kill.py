@@ -139,7 +139,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as home:
         clips = make_clips(Path(home, "clips"), given.clips)
-        pipeline = Pipeline("video-captioning", device="cpu", caption={"max_new_tokens": 12})
+        pipeline = Pipeline("video-captioning", model="toybox-qa", device="cpu", caption={"max_new_tokens": 12})
         options = JobOptions(thumbnails=0)
 
         def job(name: str) -> Callable[[], None]:

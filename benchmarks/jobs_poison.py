@@ -165,7 +165,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, unruly(), endless_stream() as stream:
         manifest = make(Path(home, "clips"), given.good, given.of_each, stream)
-        pipeline = Pipeline("video-captioning", device="cpu")
+        pipeline = Pipeline("video-captioning", model="toybox-qa", device="cpu")
         begin = time.monotonic()
         summary = run(pipeline, manifest, given.out or Path(home, "job"), timeout_seconds=10.0)
         found = verdict(summary)

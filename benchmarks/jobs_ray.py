@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=120)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    pipeline = Pipeline("video-captioning", device="cpu", caption={"max_new_tokens": 12})
+    pipeline = Pipeline("video-captioning", model="toybox-qa", device="cpu", caption={"max_new_tokens": 12})
     with tempfile.TemporaryDirectory() as home:
         clips = make_clips(Path(home, "clips"), given.clips)
         run_job(pipeline, clips, Path(home, "local"), JobOptions(thumbnails=0))

@@ -82,7 +82,7 @@ def memory(few: int, many: int) -> bool:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as home:
         clips = sorted(make_clips(Path(home, "clips"), 60).iterdir())
-        pipeline = Pipeline("video-captioning", device="cpu", caption={"max_new_tokens": 4})
+        pipeline = Pipeline("video-captioning", model="toybox-qa", device="cpu", caption={"max_new_tokens": 4})
         run_job(pipeline, clips, Path(home, "warm"), JobOptions(thumbnails=0))
         found = {}
         for count in (few, many):

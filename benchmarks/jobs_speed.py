@@ -27,7 +27,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         clips = sorted(make_clips(Path(home, "clips"), given.clips, seconds=0.6).iterdir())
-        pipeline = Pipeline("video-captioning", device="cpu")
+        pipeline = Pipeline("video-captioning", model="toybox-qa", device="cpu")
         pipeline(clips[0])
         timing = Timing()
         begin = time.perf_counter()

@@ -19,7 +19,7 @@ MODELS = ("camera-motion", "toybox-qa")
 
 @pytest.fixture(scope="module")
 def qa() -> Pipeline:
-    return Pipeline("video-qa", device="cpu")
+    return Pipeline("video-qa", model="toybox-qa", device="cpu")
 
 
 @pytest.mark.parametrize("name", MODELS)

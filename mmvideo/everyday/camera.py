@@ -68,13 +68,15 @@ class CameraJudge(nn.Module):
     @torch.inference_mode()
     def probabilities(self, windows: Tensor) -> Tensor:
         """Return float (B, number of labels), in passes of one fixed size."""
+        if not len(windows):
+            return torch.zeros(0, len(self.labels))
         found = []
         for some in windows.split(_ROWS):
             check()
             filled = torch.cat((some, some[:1].expand(_ROWS - len(some), *some.shape[1:])))
             logits = self.head(self.encoder(filled)).float() / self.temperature
             found.append(logits.softmax(-1)[:len(some)])
-        return torch.cat(found) if found else torch.zeros(0, len(self.labels))
+        return torch.cat(found)
 
     def segments(self, probabilities: Tensor, spans: Sequence[tuple[float, float]]) -> tuple[Segment, ...]:
         """Join neighbouring windows with the same likeliest movement."""

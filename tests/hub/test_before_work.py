@@ -16,7 +16,7 @@ CLIP = "no such file.mp4"
 
 @pytest.fixture(scope="module")
 def embedded() -> Pipeline:
-    return Pipeline("video-qa", device="cpu")
+    return Pipeline("video-qa", model="toybox-qa", device="cpu")
 
 
 @pytest.fixture(scope="module")

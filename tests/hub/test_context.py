@@ -127,12 +127,12 @@ def test_composed_models(composed: Path, tmp_path: Path) -> None:  # noqa: F811
 
 
 def test_the_embedded_model(clip: str) -> None:
-    pipe = Pipeline("video-qa", device="cpu")
+    pipe = Pipeline("video-qa", model="toybox-qa", device="cpu")
     assert pipe(clip, "what color is the ball?").usage.prompt_tokens < 512
     with pytest.raises(ContextExceeded, match="context of 512"):
         pipe(clip, "ball " * 600)
-    usual = Pipeline("video-captioning", device="cpu")(clip)
-    longer = Pipeline("video-captioning", device="cpu", caption={"max_new_tokens": 500})(clip)
+    usual = Pipeline("video-captioning", model="toybox-qa", device="cpu")(clip)
+    longer = Pipeline("video-captioning", model="toybox-qa", device="cpu", caption={"max_new_tokens": 500})(clip)
     assert longer.text == usual.text, "no caption of a window is longer than 64 tokens"
 
 

@@ -148,13 +148,14 @@ def test_what_counts_as_a_loop() -> None:
 
 def test_the_embedded_model_marks_what_was_cut(tmp_path: Path) -> None:
     clip = str(make_clip(tmp_path / "clip.mp4", seconds=3))
-    whole = Pipeline("video-captioning", device="cpu")(clip)
+    whole = Pipeline("video-captioning", model="toybox-qa", device="cpu")(clip)
     assert isinstance(whole, Caption)
     assert whole.finished
-    cut = Pipeline("video-captioning", device="cpu", caption={"max_new_tokens": 2})(clip)
+    cut = Pipeline("video-captioning", model="toybox-qa", device="cpu", caption={"max_new_tokens": 2})(clip)
     assert (cut.finished, cut.finish_reason) == (False, "length")
     assert cut.usage.completion_tokens == 2 * len(cut.segments)
     assert whole.usage.completion_tokens > cut.usage.completion_tokens
-    answer = Pipeline("video-qa", device="cpu", answer={"max_new_tokens": 1})(clip, "describe the video")
+    answer = Pipeline("video-qa", model="toybox-qa", device="cpu", answer={"max_new_tokens": 1})(
+        clip, "describe the video")
     assert isinstance(answer, Answer)
     assert answer.finish_reason == "length"

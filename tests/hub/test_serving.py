@@ -299,7 +299,7 @@ def test_the_command_serves_the_embedded_model(clip: Path) -> None:
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
         text = "what color is the ball?"
-        pipe = Pipeline("video-qa", device="cpu")
+        pipe = Pipeline("video-qa", model="toybox-qa", device="cpu")
         reply, expected = ask.create(model="toybox-qa", messages=about(str(clip), text)), pipe(str(clip), text)
         assert reply.choices[0].message.content == expected.text
         language = dict(pipe.stages)["encode_video"].reader.model

@@ -26,7 +26,7 @@ pytest.importorskip("starlette")
 
 @pytest.fixture(scope="package")
 def pipe() -> Pipeline:
-    return Pipeline("video-qa", device="cpu")
+    return Pipeline("video-qa", model="toybox-qa", device="cpu")
 
 
 @pytest.fixture(scope="package")
