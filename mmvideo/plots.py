@@ -16,18 +16,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from mmvideo.errors import InvalidInput, MediaError
 from mmvideo.media import open_source
 from mmvideo.results import Answer, Caption, Evidence, Result
-from mmvideo.types import Segment
+from mmvideo.types import SeenBox, Segment
 from mmvideo.wording import plural, printable
 
 INK, QUIET, PAPER, WAVE = "#1d2733", "#7a8694", "#ffffff", "#4a7fb5"
 LANES = (("#dbeafe", "#1e3a8a"), ("#dcfce7", "#14532d"), ("#fef3c7", "#713f12"), ("#fce7f3", "#831843"))
 """Fill and text colour of the lanes of the timeline."""
 OUTSIDE = ("#e5e7eb", "#4b5563")
+BOXES = ("#e11d48", "#2563eb", "#059669", "#d97706", "#7c3aed", "#0891b2")
+"""Colours of boxes, a label each."""
+NEAR_SECONDS = 0.3
+"""How far in time from a frame a box may have been seen to be drawn there."""
 MAX_FRAMES = 16
 COLUMNS = 8
 WIDTH_INCHES = 13.0
@@ -74,7 +78,7 @@ def contact_sheet(results: Sequence[Result], path: str | Path | None = None) -> 
                     layout=ConstrainedLayoutEngine(rect=(0.008, 0.01, 0.984, 0.98)))
     top, sheet, below = figure.subfigures(3, 1, squeeze=False, height_ratios=[*heights[:2], sum(heights[2:])])[:, 0]
     _title(top, results)
-    _frames(sheet, material, rows, columns)
+    _frames(sheet, material, rows, columns, [box for one in results if one.evidence for box in one.evidence.boxes])
     timeline, sound = below.subplots(2, 1, height_ratios=heights[2:])
     _timeline(timeline, results, lanes, material)
     _waveform(sound, material)
@@ -155,13 +159,32 @@ def material_times(results: Sequence[Result]) -> list[float]:
     return sorted({round(seconds, 4) for result in results for seconds in result.seconds_looked_at})
 
 
-def _frames(figure: Any, material: _Material, rows: int, columns: int) -> None:
+def _frames(figure: Any, material: _Material, rows: int, columns: int, boxes: Sequence[SeenBox]) -> None:
+    """Draw the frames, and in each the boxes that an answer rests on, where they were seen at about its time."""
     grid = figure.subplots(rows, columns, squeeze=False)
     for index, axes in enumerate(grid.flat):
         axes.set_axis_off()
         if index < len(material.seconds):
             axes.imshow(material.frames[index], interpolation="nearest" if material.frames.shape[2] < 100 else None)
             axes.set_title(f"{material.seconds[index]:.2f} s", size=8.5, color=QUIET, pad=2.5)
+            _boxes(axes, boxes, material.seconds[index], material.frames.shape[1:3])
+
+
+def _boxes(axes: Axes, boxes: Sequence[SeenBox], seconds: float, size: tuple[int, ...]) -> None:
+    """Draw boxes seen within `NEAR_SECONDS` of a frame, those of the nearest time alone."""
+    near = min((abs(box.seconds - seconds) for box in boxes), default=NEAR_SECONDS + 1)
+    if near > NEAR_SECONDS:
+        return
+    height, width = size
+    colours: dict[str, str] = {}
+    for box in boxes:
+        if abs(abs(box.seconds - seconds) - near) > 1e-6:
+            continue
+        colour = colours.setdefault(box.label, BOXES[len(colours) % len(BOXES)])
+        left, top, right, bottom = (side * size for side, size in zip(box.box, (width, height) * 2, strict=True))
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.2))
+        axes.text(left, max(top - 1, 0), printable(box.label), size=6.5, color=PAPER, va="bottom", parse_math=False,
+                  clip_on=True, bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8})
 
 
 def _lane_name(result: Result) -> str:
@@ -206,6 +229,8 @@ def _timeline(axes: Axes, results: Sequence[Result], lanes: list[list[list[str]]
         axes.text(material.start, -y - 0.10, printable(_lane_name(result)), size=9, color=QUIET, va="center",
                   parse_math=False)
         axes.plot(result.seconds_looked_at, np.full(len(result.seconds_looked_at), -y - 0.215), "|", color=ink, ms=4)
+        for start, end in result.evidence.intervals if result.evidence else ():
+            axes.plot([start, end], [-y - 0.215] * 2, "-", color=ink, lw=3, alpha=0.35, solid_capstyle="butt")
         for segment, text in zip(_shown(result, material), lines, strict=True):
             width = segment.end_seconds - segment.start_seconds
             gap = 0.003 * (material.end - material.start)
