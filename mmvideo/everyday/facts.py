@@ -37,10 +37,10 @@ class ShotFacts:
     """What the language model says it shows; None before it was asked."""
     things: tuple[Label, ...] = ()
     """Likeliest ImageNet classes of the whole picture, calibrated; most likely first."""
-    brightness: float | None = None
-    """Mean luma of its pictures, 0 to 1; None where it was not measured."""
     words: Mapping[str, float] = field(default_factory=dict)
     """Probability that people would use a word (lower case, singular: dog, snow, run, red) to describe the shot."""
+    brightness: float | None = None
+    """Mean luma of its pictures, 0 to 1; None where it was not measured."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def followed(number: int, label: str, start: float, end: float, first: Box, last
 
 def street() -> Facts:
     """Eight seconds: a red car from left to right that leaves, two people, a dog from 4 s on, speech from 2 to 5 s."""
-    words = {"street": .7, "car": .6, "man": .55, "dog": .3, "person": .3, "road": .3, "walk": .4, "building": .2}
+    words = {"street": .7, "car": .6, "man": .55, "dog": .1, "person": .3, "road": .3, "walk": .4, "building": .2}
     return Facts(
         0.0, 8.0, (ShotFacts(0, 8, things=(Label("cab", .4), Label("streetcar", .1)), words=words, brightness=.5),),
         tracks=(followed(1, "car", 0, 5, (.0, .4, .2, .6), (.8, .4, 1., .6), colours=("red",), sure=.9),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mmvideo.everyday.questions.answer_things import yes_no
-from mmvideo.everyday.questions.nouns import NOUNS, Noun, noun_of
+from mmvideo.everyday.questions.nouns import Noun, noun_of
 from mmvideo.everyday.questions.query import Query
 from mmvideo.everyday.questions.seen import SURE, SpanFacts, area, centre, listed
 from mmvideo.everyday.questions.told import Told, cannot_tell, proven
@@ -461,7 +461,26 @@ def _goes_on(track: ObjectTrack, seen: SpanFacts) -> tuple[float, str] | None:
     return None
 
 
-NOBODY = NOUNS["person"]
+def extrapolated_way(track: ObjectTrack, seen: SpanFacts) -> str:
+    """Return left, right, up or down for a track that clearly moves; "" for others."""
+    shift = _shift(track, seen)
+    return _way(shift) if max(map(abs, shift)) > 1.5 * MOVED else ""
 
-__all__ = ["approach", "clock", "direction", "duration", "future", "joined", "length_in_words", "moves", "order",
-    "repeats", "when"]
+
+def size_change(track: ObjectTrack, seen: SpanFacts) -> str:
+    """Return closer or away for a track whose box changes its size while the camera does not zoom; "" for others."""
+    growth = _growth(track, seen)
+    if any(part.text.startswith("zoom") for part in seen.facts.camera):
+        return ""
+    return "closer" if growth > 1.1 * _GREW else "away" if growth < 1 / (1.1 * _GREW) else ""
+
+
+def is_leaving(track: ObjectTrack, seen: SpanFacts) -> bool:
+    """Whether a track ends at the edge of the picture, before the video and not with a cut."""
+    return _leaves(track, seen)
+
+
+__all__ = ["approach", "clock", "direction", "duration", "extrapolated_way", "future", "is_leaving", "joined",
+    "length_in_words", "moves", "order",
+    "repeats", "size_change",
+           "when"]

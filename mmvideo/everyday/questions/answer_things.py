@@ -204,7 +204,7 @@ def colour(query: Query, seen: SpanFacts) -> Told | None:
     return Told(text, sure, proof, query.family, "colour of most of its pixels")
 
 
-def _placed(box: tuple[float, float, float, float]) -> str:
+def placed(box: tuple[float, float, float, float]) -> str:
     """Return "on the left", "in the middle" or "on the right", with top and bottom where it is clearly there."""
     side, y = side_of(box), centre(box)[1]
     height = box[3] - box[1]
@@ -238,9 +238,9 @@ def where(query: Query, seen: SpanFacts) -> Told | None:
         return _at_side(query, seen, tracks, kind)
     inside = seen.clip(track)
     first, last = track.boxes[inside[0]], track.boxes[inside[-1]]
-    text = _placed(box)
+    text = placed(box)
     if side_of(first) != side_of(last) and abs(centre(first)[0] - centre(last)[0]) > .25:
-        text = f"first {_placed(first)}, then {_placed(last)}"
+        text = f"first {placed(first)}, then {placed(last)}"
     if len(query.choices) > 1:
         near = min(query.choices, key=lambda side: _off(side, box))
         return Told(f"{'in' if near == 'middle' else 'at' if near in {'top', 'bottom'} else 'on'} the {near}", min(.95,
@@ -265,7 +265,7 @@ def _at_side(query: Query, seen: SpanFacts, tracks: list[ObjectTrack], kind: flo
     off = abs(_off(side, seen.box(best)) - limit)
     sure = seen.sureness(best) * min(1.0, .6 + 2 * off) * kind
     confidence = max(.5, min(.97, sure if (holding and len(tracks) == len(holding)) or not holding else .75 * sure))
-    text = _placed(seen.box(best))
+    text = placed(seen.box(best))
     return yes_no(query, confidence if holding else 1 - confidence, [best], text, seen)
 
 
@@ -422,4 +422,5 @@ def doing(query: Query, seen: SpanFacts) -> Told | None:
 
 _RIVALS = word_set("run jump swim sit stand lie sleep climb walk ride surf ski dance eat read play")
 
-__all__ = ["colour", "count", "doing", "exist", "holding", "relation", "wearing", "what", "where", "who", "yes_no"]
+__all__ = ["colour", "count", "doing", "exist", "holding", "placed", "relation", "wearing", "what", "where", "who",
+    "yes_no"]

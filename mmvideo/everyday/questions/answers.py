@@ -55,8 +55,8 @@ def answer_from_facts(query: Query, facts: Facts) -> Told | None:
     answer = _ANSWERS.get(query.family)
     if answer is None:
         return None
-    told = answer(query, SpanFacts(facts, query.span))
-    if told is not None and query.span is not None and query.span.kind == "event" and query.family in _EVENT_FAMILIES:
+    told = answer(query, SpanFacts(facts, query.time))
+    if told is not None and query.time is not None and query.time.kind == "event" and query.family in _EVENT_FAMILIES:
         return Told(told.text, min(told.confidence, .5), told.proof, told.family,
             f"{told.reason}; the moment is not found, "
                     "so that the whole video was looked at")

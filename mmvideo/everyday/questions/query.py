@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from mmvideo.everyday.questions.nouns import Noun
+
+if TYPE_CHECKING:
+    from mmvideo.everyday.facts import Facts
 
 FAMILIES = ("exist", "count", "repeats", "what", "who", "doing", "colour", "wearing", "holding", "where", "relation",
     "when",
@@ -60,7 +64,8 @@ class Query:
     yes_no: bool = False
     negated: bool = False
     """Whether yes and no are turned round: "is there no dog?"."""
-    span: TimeSpan | None = None
+    time: TimeSpan | None = None
+    """The stretch of the video that is named."""
     number: int | None = None
     comparison: str = ""
     """exactly, more, less, at least or at most the number."""
@@ -70,6 +75,12 @@ class Query:
     """Why it cannot be answered, for unanswerable ones."""
     corrected: tuple[tuple[str, str], ...] = field(default=())
     """Words that were taken for misspelt, with what they were read as."""
+
+    def span(self, facts: Facts) -> tuple[float, float] | None:
+        """Return start and end of the time that is named, on the source's clock; None for none and for an event."""
+        if self.time is None or self.time.kind == "event":
+            return None
+        return self.time.within(facts.start_seconds, facts.end_seconds)
 
     def with_(self, **changes: object) -> Query:
         """Return it with some fields changed."""

@@ -134,7 +134,7 @@ def understand(text: str) -> Query:
         line, span = take_event(line)
     tokens = line.split()
     if not tokens:
-        return Query("describe" if span is not None else "other", text, span=span, corrected=corrected)
+        return Query("describe" if span is not None else "other", text, time=span, corrected=corrected)
     negated = _negated(line)
     pointed, sides = take_sides(line)
     phrases = noun_phrases(pointed.split())
@@ -151,7 +151,7 @@ def understand(text: str) -> Query:
         form = "what"
     parsed = Parsed(line, whole, tuple(tokens), form, tuple(nouns), tuple(phrases), tuple(sides), _choices(line))
     found = topics.find(parsed)
-    return found.with_(text=text, span=found.span or span, corrected=corrected, negated=found.negated or negated,
+    return found.with_(text=text, time=found.time or span, corrected=corrected, negated=found.negated or negated,
                        nouns=tuple(nouns), choices=found.choices or parsed.choices)
 
 
