@@ -33,7 +33,7 @@ GENERATION_OPTIONS = tuple(f.name for f in dataclasses.fields(GenerationOptions)
 # Recipes of the package by what they give, so that type checkers and editors know the result of a pipeline.
 Answering = Literal["video-qa", "hub-qa", "composed-qa"]
 Captioning = Literal["video-captioning", "hub-captioning", "composed-captioning"]
-Classifying = Literal["video-classification", "hub-classification", "action-classification"]
+Classifying = Literal["video-classification", "audio-tagging", "hub-classification", "action-classification"]
 Separating = Literal["source-separation"]
 
 

@@ -52,6 +52,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "audio-encoders": {
         "logmel-cnn": "mmvideo.encoders.logmel_cnn:LogMelCNN",
+        "logmel-lite": "mmvideo.encoders.logmel_lite:LogMelLite",
         "ast": "mmvideo.encoders.ast:AST",
     },
     "flows": {
@@ -94,6 +95,7 @@ PARTS: dict[str, dict[str, str]] = {
         "toybox": "mmvideo.toybox.evaluation.accuracy:EVALUATOR",
         "encoders": "mmvideo.toybox.evaluation.encoders:EVALUATOR",
         "separation": "mmvideo.separation.evaluation:EVALUATOR",
+        "sounds": "mmvideo.sounds.evaluation:EVALUATOR",
     },
     "trainers": {
         "toybox-language": "mmvideo.toybox.training.language:TRAINER",
@@ -110,6 +112,7 @@ PARTS: dict[str, dict[str, str]] = {
         "everyday-words": "mmvideo.everyday.training.words:TRAINER",
         "everyday-reward": "mmvideo.everyday.training.reward:TRAINER",
         "everyday-language": "mmvideo.everyday.training.language:TRAINER",
+        "sounds": "mmvideo.sounds.training.trainer:TRAINER",
     },
     "labelled-clips": {
         "toybox": "mmvideo.toybox.training.labelled_clips:ToyboxTasks",

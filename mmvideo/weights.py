@@ -165,6 +165,15 @@ def is_encoder(home: Path) -> bool:
     return isinstance(given.get("preset"), str) and isinstance(clip, dict) and "num_frames" in clip
 
 
+def is_tagger(home: Path) -> bool:
+    """Say whether a folder holds an audio tagger, as `mmvideo train train/sounds` writes it.
+
+    Raises:
+        WeightsError: config.json is not JSON.
+    """
+    return (home / "config.json").is_file() and config(home).get("kind") == "sounds"
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:
@@ -271,6 +280,7 @@ __all__ = [
     "is_encoder",
     "is_hub_id",
     "is_path",
+    "is_tagger",
     "local_path",
     "not_a_model",
     "part",

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "everyday.training": TRAINERS | {"everyday", "objects", "sounds"},
     "everyday.evaluation": TRAINERS | {"everyday", "objects", "sounds", "evaluation", "pipeline", "everyday.training"},
     "sounds.training": TRAINERS | {"sounds"},
+    "sounds.evaluation": TRAINERS | {"sounds", "sounds.training", "evaluation"},
     "toybox": WORLD,
     "toybox.encoder": WORLD | TOOLS | {"encoders"},
     "toybox.tokenizer": WORLD | {"vlm"},

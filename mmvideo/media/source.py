@@ -67,6 +67,11 @@ class Source:
         self._span = (start_seconds, end_seconds)
 
     @property
+    def asked_span(self) -> tuple[float | None, float | None]:
+        """The part that `narrow` named, None for the source's own beginning or end."""
+        return self._span
+
+    @property
     def start_seconds(self) -> float:
         """Time of the first frame (of the sound, where there is no picture), or the start of the asked part."""
         main = self.info.main_video

@@ -27,6 +27,9 @@ class Classifier:
     alone: bool = False
     """Whether clips are too large to be sent to another process before the network sees them."""
 
+    def __init__(self, options: Any, device: torch.device | None):
+        raise NotImplementedError
+
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks."""
         raise NotImplementedError

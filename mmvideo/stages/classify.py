@@ -18,6 +18,7 @@ from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.classifier import Classifier, check_average
 from mmvideo.stages.classify_hub import TEMPLATE, HubLabels
 from mmvideo.stages.classify_shots import ShotLabels
+from mmvideo.stages.classify_sounds import SoundLabels
 from mmvideo.stages.classify_views import ViewLabels
 from mmvideo.types import Clips
 
@@ -26,8 +27,8 @@ from mmvideo.types import Clips
 class Classify(CheckpointStage):
     """Score clips of the video; which ones, and how they are joined, is up to the kind of classifier.
 
-    An embedded classifier labels every shot. One of the zoo sees the clips and crops that its paper averages. One of
-    the hub sees clips over the whole video through its own preprocessing.
+    An embedded classifier labels every shot, or what is heard. One of the zoo sees the clips and crops that its paper
+    averages. One of the hub sees clips over the whole video through its own preprocessing.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("media",)
@@ -77,13 +78,16 @@ class Classify(CheckpointStage):
         self.refuse_others(kind.takes, kind.kind)
         self.classifier = kind(self, device)
 
-    def _kind(self) -> type[ShotLabels] | type[ViewLabels] | type[HubLabels]:
+    def _kind(self) -> type[Classifier]:
         """Return the class that runs the named model."""
         if self.weights is None:
             raise InvalidInput("This recipe runs a classifier of yours: give model=NAME or FOLDER (--model).")
         if str(self.weights) not in weight_files.embedded_names() and is_hub_name(self.weights):
             return HubLabels
-        return ViewLabels if weight_files.is_encoder(weight_files.folder(self.weights)) else ShotLabels
+        home = weight_files.folder(self.weights)
+        if weight_files.is_tagger(home):
+            return SoundLabels
+        return ViewLabels if weight_files.is_encoder(home) else ShotLabels
 
     def partition(self) -> tuple[Stage, Stage] | None:
         """Return the part that takes clips and the part that scores them; None where both are one."""
@@ -99,7 +103,8 @@ class Classify(CheckpointStage):
     def __call__(self, *, media: Any) -> dict[str, Any]:
         """Return the clips that were looked at, and the labels of the video."""
         clips, spans = self.classifier.take(media)
-        return {"clips": clips, "classification": self.classifier.classify(clips, spans, media.info.source)}
+        found = self.classifier.classify(clips, spans, media.info.source)
+        return {"clips": clips if isinstance(clips, Clips) else None, "classification": found}
 
 
 @dataclass(kw_only=True)
