@@ -51,6 +51,7 @@ class TensorflowConv(nn.Module):
         self.padding = (missing // 2, missing - missing // 2) * 2
         self.conv = nn.Conv2d(width_in, width, kernel, stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(width, eps=1e-3)
+        nn.init.normal_(self.conv.weight, std=math.sqrt(2 * groups / (kernel * kernel * width_in)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, f, t), f and t multiples of the stride."""
