@@ -24,7 +24,8 @@ def test_it_is_the_released_network() -> None:
     given = {name.removeprefix("_model."): value for name, value in released.state_dict().items()}
     named = {"stft_conv.weight": "stft.forward_basis_buffer", "final_conv.weight": "decoder.decoder.2.weight",
              "final_conv.bias": "decoder.decoder.2.bias"}
-    named |= {f"conv{i + 1}.{kind}": f"encoder.{i}.reparam_conv.{kind}" for i in range(4) for kind in ("weight", "bias")}
+    named |= {f"conv{i + 1}.{kind}": f"encoder.{i}.reparam_conv.{kind}"
+              for i in range(4) for kind in ("weight", "bias")}
     named |= {f"lstm.{kind}_l0": f"decoder.rnn.{kind}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
     network = SpeechNetwork().eval()
     network.load_state_dict({mine: given[theirs] for mine, theirs in named.items()})
