@@ -96,6 +96,7 @@ PARTS: dict[str, dict[str, str]] = {
         "encoders": "mmvideo.toybox.evaluation.encoders:EVALUATOR",
         "separation": "mmvideo.separation.evaluation:EVALUATOR",
         "sounds": "mmvideo.sounds.evaluation:EVALUATOR",
+        "everyday": "mmvideo.everyday.evaluation.evaluator:EVALUATOR",
     },
     "trainers": {
         "toybox-language": "mmvideo.toybox.training.language:TRAINER",

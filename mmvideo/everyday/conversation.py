@@ -49,13 +49,14 @@ class EverydayConversation(Conversation):
     Args:
         model: the composed model.
         observation: what was found.
+        with_facts: whether facts answer what they can; without, the language model answers all.
     """
 
     caption_request = CAPTION_REQUEST
     short = True
 
-    def __init__(self, model: Composed, observation: Observation):
-        self.model, self.observation = model, observation
+    def __init__(self, model: Composed, observation: Observation, *, with_facts: bool = True):
+        self.model, self.observation, self.with_facts = model, observation, with_facts
         self.tokenizer = model.tokenizer
         self.ends = ends_of(model.language, model.tokenizer)
         self.max_new_tokens = model.max_new_tokens
@@ -106,7 +107,7 @@ class EverydayConversation(Conversation):
         query = understand(question)
         if query.family == "describe":
             return self._described()
-        told = answer_from_facts(query, self.observation.facts)
+        told = answer_from_facts(query, self.observation.facts) if self.with_facts else None
         if told is not None:
             return self._told(told)
         return self._seen(question, query, options)
@@ -133,7 +134,7 @@ class EverydayConversation(Conversation):
         facts, captions = self.observation.facts, self.captions
         sentences = [sentence(one.text) for one in captions]
         whole = " ".join(dict.fromkeys(sentences))
-        more = describe(facts, [one.text for one in captions])
+        more = describe(facts, [one.text for one in captions]) if self.with_facts else ""
         segments = tuple(Segment(shot.start_seconds, shot.end_seconds, text, one.confidence)
                          for shot, text, one in zip(facts.shots, sentences, captions, strict=True))
         confidence = math.exp(sum(math.log(max(one.confidence, 1e-6)) for one in captions) / len(captions))

@@ -12,44 +12,10 @@ import numpy as np
 import torch
 
 from mmvideo.evaluation.caption_metrics import Cider, bleu
-from mmvideo.everyday.evaluation.films import photographs_of, write_film
 from mmvideo.everyday.questions import objects_named
 from mmvideo.everyday.training.photographs import read_captions
-from mmvideo.pipeline import Pipeline
 
 DRAWS = 1000
-
-
-def first_sentences(result: Any) -> str:
-    """Return what a caption says the pictures show, without what detectors add: the captions of its shots."""
-    said = [segment.text.rstrip(".") for segment in result.segments] or [result.text]
-    return " ".join(dict.fromkeys(said)).lower()
-
-
-def film_captions(photographs: Path, folder: Path, *, model: str, still: bool, most: int | None = None
-                  ) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Caption every test photograph as a film.
-
-    Args:
-        photographs: folder of test.zip and test.tsv.
-        folder: where films are written, one at a time.
-        model: an embedded model or a folder.
-        still: without pan or zoom.
-        most: photographs; None for all.
-
-    Returns:
-        The captions by name, and the COCO classes that the detector found in each film.
-    """
-    pipeline, captions, found = Pipeline("video-captioning", model=model), {}, {}
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, (name, picture) in enumerate(photographs_of(photographs, "test")):
-        if most is not None and number >= most:
-            break
-        path = write_film(folder / "film.mp4", name, picture, still=still)
-        result = pipeline(path)
-        captions[name] = first_sentences(result)
-        found[name] = {box.label for box in result.evidence.boxes} if result.evidence else set()
-    return captions, found
 
 
 def scores(captions: Mapping[str, str], told: Mapping[str, Sequence[str]], seen: Mapping[str, set[str]] | None = None
@@ -120,4 +86,4 @@ def baselines(photographs: Path, pooled: Mapping[str, torch.Tensor], learned: Ma
     return {"one caption for all": dict.fromkeys(pooled, usual), "nearest training photograph": nearest}
 
 
-__all__ = ["baselines", "film_captions", "first_sentences", "hallucinated", "scores"]
+__all__ = ["baselines", "hallucinated", "scores"]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mmvideo.evaluation.intervals import wilson
-from mmvideo.everyday.evaluation.films import photographs_of, write_film
-from mmvideo.everyday.training.caption_questions import test_set
 from mmvideo.everyday.words import STOP, singular
-from mmvideo.pipeline import Pipeline
 
 _NUMBERS = {"no": 0, "none": 0, "nobody": 0, "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
             "seven": 7, "eight": 8, "nine": 9, "ten": 10}
@@ -75,34 +71,6 @@ def _stem(word: str) -> str:
     return base[:-1] if len(base) > 2 and base[-1] == base[-2] else base.removesuffix("e")
 
 
-def film_answers(photographs: Path, folder: Path, *, model: str, still: bool, most: int | None = None
-                 ) -> Iterator[Asked]:
-    """Ask everything about every test photograph, shown as a film.
-
-    Args:
-        photographs: folder of test.zip and test.tsv.
-        folder: where films are written, one at a time.
-        model: an embedded model or a folder.
-        still: without pan or zoom.
-        most: photographs; None for all.
-    """
-    pipeline = Pipeline("video-qa", model=model)
-    folder.mkdir(parents=True, exist_ok=True)
-    asked: dict[str, list[tuple[str, str, str]]] = {}
-    for name, family, question, truth in test_set(photographs / "test.tsv"):
-        asked.setdefault(name, []).append((family, question, truth))
-    for number, (name, picture) in enumerate(photographs_of(photographs, "test")):
-        if most is not None and number >= most:
-            return
-        if name not in asked:
-            continue
-        path = write_film(folder / "film.mp4", name, picture, still=still)
-        answers = pipeline(path, [question for _, question, _ in asked[name]])
-        for (family, question, truth), answer in zip(asked[name], answers, strict=True):
-            yield Asked(name, family, question, truth, answer.text, answer.confidence, answer.in_domain.inside,
-                        is_right(family, truth, answer.text))
-
-
 def accuracy(asked: Sequence[Asked]) -> dict[str, Any]:
     """Return the shares right by family, of yes/no (balanced) and of open questions, with 95 % intervals."""
     def share(some: Sequence[Asked]) -> dict[str, Any]:
@@ -155,4 +123,4 @@ def commonest(told: Sequence[tuple[str, str, str]]) -> Callable[[str, str], str]
     return lambda family, question: best.get(family, "yes")
 
 
-__all__ = ["Asked", "accuracy", "calibration_error", "commonest", "film_answers", "is_right", "without_video"]
+__all__ = ["Asked", "accuracy", "calibration_error", "commonest", "is_right", "without_video"]
