@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmvideo.evaluation.caption_metrics import Cider, bleu
-from mmvideo.everyday.questions import objects_named
+from mmvideo.evaluation.caption_metrics import Cider, bleu, words_of
+from mmvideo.everyday.questions.nouns import noun_of
 from mmvideo.everyday.training.photographs import read_captions
 
 DRAWS = 1000
@@ -55,12 +55,25 @@ def hallucinated(captions: Mapping[str, str], told: Mapping[str, Sequence[str]],
     """
     named = wrong = spoiled = 0
     for name, text in captions.items():
-        known = set(seen.get(name, ())) | {label for one in told[name] for label in objects_named(one)}
+        known = set(seen.get(name, ()))
+        known |= {label for one in told[name] for labels in objects_named(one) for label in labels}
         objects = objects_named(text)
-        bad = [label for label in objects if label not in known]
+        bad = [labels for labels in objects if not labels & known]
         named, wrong, spoiled = named + len(objects), wrong + len(bad), spoiled + bool(bad)
     return {"chair_objects": round(wrong / max(1, named), 4),
             "chair_captions": round(spoiled / max(1, len(captions)), 4)}
+
+
+def objects_named(text: str) -> set[frozenset[str]]:
+    """Return what a caption names of COCO's classes: for every word those that it may be."""
+    words, found, at = words_of(text), set(), 0
+    while at < len(words):
+        two = noun_of(" ".join(words[at:at + 2])) if at + 1 < len(words) else None
+        noun = two or noun_of(words[at])
+        if noun is not None and noun.labels and not noun.kind:
+            found.add(noun.labels)
+        at += 2 if two else 1
+    return found
 
 
 def baselines(photographs: Path, pooled: Mapping[str, torch.Tensor], learned: Mapping[str, torch.Tensor]
@@ -86,4 +99,4 @@ def baselines(photographs: Path, pooled: Mapping[str, torch.Tensor], learned: Ma
     return {"one caption for all": dict.fromkeys(pooled, usual), "nearest training photograph": nearest}
 
 
-__all__ = ["baselines", "hallucinated", "scores"]
+__all__ = ["baselines", "hallucinated", "objects_named", "scores"]
