@@ -95,7 +95,8 @@ class CameraJudge(nn.Module):
 
 def _starts(frames: Frames, start: float, end: float, length: float) -> list[float]:
     """Return where windows begin: one after the other where frames are, the last shifted back."""
-    found, at = [], max(start, float(frames.seconds[0]))
+    found: list[float] = []
+    at = max(start, float(frames.seconds[0]))
     while at < end - 1e-6:
         later = frames.seconds[frames.seconds >= at - 1e-6]
         if not len(later):

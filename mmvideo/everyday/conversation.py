@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from mmvideo.everyday.evidence_line import evidence_ids
+from mmvideo.deadline import check
+from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
+from mmvideo.everyday.facts import Facts
 from mmvideo.everyday.questions import answer_from_facts, check_caption, describe, understand
 from mmvideo.everyday.questions.told import Told
 from mmvideo.types import Features, GenerationOptions, Proof, Segment
@@ -24,14 +27,15 @@ if TYPE_CHECKING:
     from mmvideo.everyday.observer import Observation
     from mmvideo.vlm.composed import Composed
 
-NUM_DRAWS = 4
-"""Captions that are drawn of a shot, beside the likeliest."""
-_WARMTH = 0.5
+CANDIDATES = 4
+"""Captions of a shot, of which one is kept."""
+ROWS = 4
+"""Rows of the language model in one pass, where nobody says otherwise."""
 _UNSEEN, _SEEN = 1.0, 0.15
 """What an unconfirmed thing costs a caption, and a confirmed one is worth, in logarithms of likelihood."""
 RULE_FACTS = "answered from what was found in the video"
 RULE_PICTURE = "answered by the language model from the shot of which it is surest"
-RULE_CAPTION = "of several captions of each shot the one that detectors confirm best; then what was found"
+RULE_CAPTION = "of the captions of each shot and its frames the one that detectors confirm best; then what was found"
 
 
 @dataclass(frozen=True)
@@ -50,28 +54,33 @@ class EverydayConversation(Conversation):
         model: the composed model.
         observation: what was found.
         with_facts: whether facts answer what they can; without, the language model answers all.
+        group: the captions of the videos that were observed together; None for this one alone.
     """
 
     caption_request = CAPTION_REQUEST
     short = True
 
-    def __init__(self, model: Composed, observation: Observation, *, with_facts: bool = True):
+    def __init__(self, model: Composed, observation: Observation, *, with_facts: bool = True,
+                 group: CaptionGroup | None = None):
         self.model, self.observation, self.with_facts = model, observation, with_facts
+        self.group = group or CaptionGroup(model, [observation])
         self.tokenizer = model.tokenizer
         self.ends = ends_of(model.language, model.tokenizer)
         self.max_new_tokens = model.max_new_tokens
-        self.num_read = len(observation.grids) * (49 + 16)
+        self.num_read = len(observation.grids) * (observation.grids.shape[1] + NUM_SLOTS)
 
     @cached_property
     def pictures(self) -> EmbeddingConversation:
         """The shots, one row each, as the language model reads them."""
-        return EmbeddingConversation(self.model.language, self.model.prompt, prefix_of(self.model, self.observation),
+        found = self.observation
+        return EmbeddingConversation(self.model.language, self.model.prompt,
+                                     prefix_of(self.model, found.grids, found.lines),
                                      max_new_tokens=self.max_new_tokens, short=True)
 
     @cached_property
     def captions(self) -> list[ShotCaption]:
         """A caption of every shot."""
-        return best_captions([self], self.pictures)[0]
+        return self.group.of(self.observation)
 
     def check_room(self, question: str, options: GenerationOptions) -> Tensor:
         """Return the token IDs of a question that fits into the context, with its reply."""
@@ -144,46 +153,72 @@ class EverydayConversation(Conversation):
                          domain=self.observation.domain, rule=RULE_CAPTION)
 
 
-def prefix_of(model: Composed, observation: Observation) -> Tensor:
-    """Return what the language model reads of every shot, float (B, 49 + 16, D)."""
-    grids = observation.grids.to(model.device)
-    with torch.inference_mode():
-        seen = model.parts["projector"](Features(grids, (1, 7, 7), grids.mean(1)))
-        lines = torch.tensor([evidence_ids(model.tokenizer, line) for line in observation.lines], device=model.device)
-        return torch.cat((seen, model.language.get_input_embeddings()(lines)), 1)
-
-
-def best_captions(conversations: Sequence[EverydayConversation], pictures: EmbeddingConversation
-                  ) -> list[list[ShotCaption]]:
-    """Caption every shot of some videos: of the likeliest caption and some that are drawn, the best confirmed.
+class CaptionGroup:
+    """The captions of videos that were observed together, written when the first is asked for.
 
     Args:
-        conversations: of the videos.
-        pictures: all their shots, in this order.
+        model: the composed model.
+        observations: of the videos.
+        size: rows of the language model in every pass, so that no caption depends on the others.
     """
-    num = pictures.num_rows
-    greedy = pictures.replies([CAPTION_REQUEST] * num)
-    drawn = pictures.replies([CAPTION_REQUEST] * (num * NUM_DRAWS), GenerationOptions(
-        max_new_tokens=pictures.max_new_tokens, temperature=_WARMTH, seed=0))
-    found, at = [], 0
-    for conversation in conversations:
-        facts = conversation.observation.facts
-        captions = []
-        for shot in facts.shots:
-            candidates = [greedy[at], *drawn[at * NUM_DRAWS:(at + 1) * NUM_DRAWS]]
-            at += 1
-            best = max(candidates, key=lambda one: _worth(one, facts, (shot.start_seconds, shot.end_seconds)))
-            captions.append(ShotCaption(best.text, best.confidence, best.num_written))
-        found.append(captions)
-    return found
+
+    def __init__(self, model: Composed, observations: Sequence[Observation], size: int = ROWS):
+        self.model, self.observations, self.size = model, list(observations), size
+
+    def of(self, observation: Observation) -> list[ShotCaption]:
+        """Return a caption of every shot of a video."""
+        return self._written[next(n for n, one in enumerate(self.observations) if one is observation)]
+
+    @cached_property
+    def _written(self) -> list[list[ShotCaption]]:
+        views = [view for one in self.observations for shot in range(len(one.grids)) for view in _views(one, shot)]
+        said: list[Generated] = []
+        for first in range(0, len(views), self.size):
+            check()
+            some = views[first:first + self.size]
+            grids, lines = zip(*some, *[some[0]] * (self.size - len(some)), strict=True)
+            rows = EmbeddingConversation(self.model.language, self.model.prompt,
+                                         prefix_of(self.model, torch.stack(grids), lines),
+                                         max_new_tokens=self.model.max_new_tokens, short=True)
+            said += rows.replies([CAPTION_REQUEST] * self.size)[:len(some)]
+        replies = iter(said)
+        return [[_best(list(islice(replies, CANDIDATES)), one.facts, (shot.start_seconds, shot.end_seconds))
+                 for shot in one.facts.shots] for one in self.observations]
 
 
-def _worth(reply: Generated, facts: Any, span: tuple[float, float]) -> float:
+def _views(observation: Observation, shot: int) -> list[tuple[Tensor, str]]:
+    """Return what captions of a shot are written from: its frames' mean, with and without the line, and two frames."""
+    line, frames = observation.lines[shot], observation.frames[shot]
+    return [(observation.grids[shot], line), (observation.grids[shot], ""), (frames[len(frames) // 3], line),
+            (frames[-1], line)]
+
+
+def prefix_of(model: Composed, grids: Tensor, lines: Sequence[str]) -> Tensor:
+    """Return what the language model reads, float (B, 49 + NUM_SLOTS, D).
+
+    Args:
+        grids: float (B, 49, 1280).
+        lines: what detectors found in each.
+    """
+    grids = grids.to(model.device)
+    with torch.inference_mode():
+        seen = model.parts["projector"](Features(grids, (1, 7, 7), grids.mean(1)))
+        ids = torch.tensor([evidence_ids(model.tokenizer, line) for line in lines], device=model.device)
+        return torch.cat((seen, model.language.get_input_embeddings()(ids)), 1)
+
+
+def _best(candidates: Sequence[Generated], facts: Facts, span: tuple[float, float]) -> ShotCaption:
+    """Return the caption that is likeliest and best confirmed."""
+    best = max(candidates, key=lambda one: _worth(one, facts, span))
+    return ShotCaption(best.text, best.confidence, best.num_written)
+
+
+def _worth(reply: Generated, facts: Facts, span: tuple[float, float]) -> float:
     """Return how likely a caption is and how well it is confirmed."""
     if not reply.text or not reply.finished:
         return -math.inf
-    supported, unsupported = check_caption(reply.text, facts, span=span)
-    return math.log(max(reply.confidence, 1e-9)) + _SEEN * len(supported) - _UNSEEN * len(unsupported)
+    found = check_caption(reply.text, facts, span=span)
+    return math.log(max(reply.confidence, 1e-9)) + _SEEN * len(found.supported) - _UNSEEN * len(found.unsupported)
 
 
 def sentence(text: str) -> str:
@@ -196,4 +231,4 @@ def _same(choice: str, told: str) -> bool:
     return first == second or second.startswith((f"{first},", f"{first}.", f"{first}:"))
 
 
-__all__ = ["EverydayConversation", "ShotCaption", "best_captions", "prefix_of", "sentence"]
+__all__ = ["CaptionGroup", "EverydayConversation", "ShotCaption", "prefix_of", "sentence"]

@@ -186,7 +186,7 @@ def _whole(media: Any, span: TimeSpan, size: tuple[int, int], halvings: int) -> 
             picker.seconds.append(at)
     kept = large.frames()
     rule = f"{plural(len(kept), 'frame')}, one every {step:.3g} s of {span}"
-    sounds = ()
+    sounds: tuple[Sound, ...] = ()
     if media.has_audio:
         heard: Audio = media.audio(sample_rate=SAMPLE_RATE, mono=True, start_seconds=span.start_seconds,
                                    end_seconds=span.end_seconds)

@@ -50,6 +50,8 @@ class Observation:
     facts: Facts
     grids: Tensor
     """float (B, 49, 1280): the encoder's features of each shot, the mean over its frames."""
+    frames: tuple[Tensor, ...]
+    """Of each shot, float (T, 49, 1280): those of its frames."""
     lines: tuple[str, ...]
     """What detectors found in each shot, see `mmvideo.everyday.evidence_line`."""
     domain: Domain
@@ -104,7 +106,7 @@ class Observer(Pretrained):
             videos: what was kept of each.
         """
         shots = [_shots(video) for video in videos]
-        grids, statistics, pooled, logits = self._pictures(encoder, videos, shots)
+        frames, statistics, pooled, logits = self._pictures(encoder, videos, shots)
         detector = self.other("detector")
         tracks = follow_many([prepared(video.large.pictures, video.large.seconds, detector, video.cuts)
                               for video in videos], detector)
@@ -119,7 +121,8 @@ class Observer(Pretrained):
         for number, video in enumerate(videos):
             check()
             things = self._things(encoder, logits[number])
-            said = self.words.named(_features(grids[number]))
+            grids = torch.stack([shot.mean(0) for shot in frames[number]])
+            said = self.words.named(_features(grids))
             repeated = repeated_movement(video.small.pictures, video.small.seconds) if not video.cuts else None
             events = [segment for _ in sounds[number] for segment in next(heard)]
             speech = [segment for _ in sounds[number] for segment in next(spoken)]
@@ -133,24 +136,33 @@ class Observer(Pretrained):
             lines = tuple(_line(tracks[number], start, end, labels)
                           for (start, end), labels in zip(shots[number], things, strict=True))
             domain = self.other("domain").judge(pooled[number], statistics[number])
-            found.append(Observation(video, facts, grids[number], lines, domain))
+            found.append(Observation(video, facts, grids, tuple(frames[number]), lines, domain))
         return found
 
-    def conversations(self, model: Any, videos: Sequence[Looked]) -> list[Any]:
-        """Observe several videos and return a conversation about each; see `mmvideo.everyday.conversation`."""
-        from mmvideo.everyday.conversation import EverydayConversation
+    def conversations(self, model: Any, videos: Sequence[Looked], size: int) -> list[Any]:
+        """Observe several videos and return a conversation about each; see `mmvideo.everyday.conversation`.
 
-        return [EverydayConversation(model, one) for one in self.observe(model.parts["encoder"], videos)]
+        Args:
+            model: the composed model.
+            videos: what was kept of each.
+            size: rows of the language model in every pass.
+        """
+        from mmvideo.everyday.conversation import CaptionGroup, EverydayConversation
+
+        found = self.observe(model.parts["encoder"], videos)
+        group = CaptionGroup(model, found, size)
+        return [EverydayConversation(model, one, group=group) for one in found]
 
     def _pictures(self, encoder: Any, videos: Sequence[Looked], shots: Sequence[Sequence[tuple[float, float]]]
-                  ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+                  ) -> tuple[list[list[Tensor]], list[Tensor], list[Tensor], list[Tensor]]:
         """Encode some frames of every shot.
 
         Returns:
-            For each video the grids (B, 49, D) of its shots, the statistics and pooled features of its frames, and the
-            logits (B, classes) of its shots.
+            For each video the grids (T, 49, D) of the frames of its shots, the statistics and pooled features of all
+            its frames, and the logits (B, classes) of its shots.
         """
-        chosen, rows = [], []
+        chosen: list[list[list[int]]] = []
+        rows: list[Tensor] = []
         for video, spans in zip(videos, shots, strict=True):
             picked = [_spread(video, start, end) for start, end in spans]
             chosen.append(picked)
@@ -163,20 +175,20 @@ class Observer(Pretrained):
             seen = encoder(batch[:, None])
             tokens.append(seen.tokens[:len(some)])
         whole, at = torch.cat(tokens), 0
-        grids, statistics, pooled, logits = [], [], [], []
+        frames, statistics, pooled, logits = [], [], [], []
         for video, picked in zip(videos, chosen, strict=True):
-            means, scores, count = [], [], sum(map(len, picked))
+            parts, scores, count = [], [], sum(map(len, picked))
             pooled.append(whole[at:at + count].mean(1))
             statistics.append(picture_statistics(torch.stack([_squashed(video.large.pictures[i]) for some in picked
                                                               for i in some])))
-            for some in picked:
-                part = whole[at:at + len(some)]
-                at += len(some)
-                means.append(part.mean(0))
+            for shot in picked:
+                part = whole[at:at + len(shot)]
+                at += len(shot)
+                parts.append(part)
                 scores.append(encoder.head(part.mean(1)).softmax(-1).mean(0).log())
-            grids.append(torch.stack(means))
+            frames.append(parts)
             logits.append(torch.stack(scores))
-        return grids, statistics, pooled, logits
+        return frames, statistics, pooled, logits
 
     def _things(self, encoder: Any, logits: Tensor) -> list[tuple[Label, ...]]:
         """Return the likeliest classes of every shot."""

@@ -348,12 +348,13 @@ class ObservedReader(Reader):
 
     def read(self, taken: Taken) -> Reading:
         """Find the facts."""
-        return self.read_later([taken], 1)[0]
+        return self.read_later([taken], 4)[0]  # as many captions are written of a shot
 
     def read_later(self, taken: Sequence[Taken], size: int) -> list[Reading]:
-        """Find the facts of several videos, and caption them together."""
+        """Find the facts of several videos, to be captioned together."""
         assert self.model is not None
-        return [Reading(one) for one in self.observer.conversations(self.model, [one.prepared for one in taken])]
+        looked = [one.prepared for one in taken]
+        return [Reading(one) for one in self.observer.conversations(self.model, looked, size)]
 
 
 def _noted(clips: Clips, count: int, most: int, what: str, context: int | None) -> Clips:

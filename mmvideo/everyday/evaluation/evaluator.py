@@ -124,8 +124,8 @@ def _baselines(asked: EverydaySettings, photographs: Path, told: dict[str, list[
         for kind, captions in baselines(photographs, pooled, learned).items():
             yield {"baseline": kind, "captions": scores(captions, told)}
     rng, learned_pairs = random.Random(0), []
-    for captions in list(read_captions(photographs / "train.tsv").values())[:2000]:
-        learned_pairs += pairs(captions, rng, strict=False)
+    for known in list(read_captions(photographs / "train.tsv").values())[:2000]:
+        learned_pairs += pairs(known, rng, strict=False)
     guessed = without_video(answers, commonest([(family, q, a) for family, q, a in learned_pairs]))
     yield {"baseline": "most frequent answer of the family", "questions": accuracy(guessed)}
 

@@ -65,7 +65,8 @@ def one_frame(looked: Looked) -> Looked:
 def handicapped(observation: Observation, view: str) -> Observation:
     """Take pictures, facts or both away from what was found."""
     if view in ("facts only", "blind"):
-        observation = replace(observation, grids=torch.zeros_like(observation.grids))
+        observation = replace(observation, grids=torch.zeros_like(observation.grids),
+                              frames=tuple(torch.zeros_like(one) for one in observation.frames))
     if view in ("pixels only", "blind"):
         facts = observation.facts
         shots = tuple(ShotFacts(shot.start_seconds, shot.end_seconds) for shot in facts.shots)

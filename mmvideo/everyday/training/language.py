@@ -185,7 +185,8 @@ def collated(photographs: Photographs, chosen: Sequence[int], rng: random.Random
 @torch.no_grad()
 def held_out_figures(reader: Reader, photographs: Photographs, most: int = 256) -> dict[str, float]:
     """Return the loss on captions, and the share of questions by family that are answered exactly."""
-    rng, counts, losses = random.Random(1), {}, []
+    rng, losses = random.Random(1), []
+    counts: dict[str, list[int]] = {}
     prompt = reader.prompt
     for first in range(0, min(most, len(photographs)), 32):
         chosen = range(first, min(first + 32, len(photographs)))
