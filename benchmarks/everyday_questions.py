@@ -15,10 +15,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from mmvideo.everyday.evaluation.matching import matches
-
 from mmvideo import Pipeline
 from mmvideo.evaluation.intervals import wilson
+from mmvideo.everyday.evaluation.matching import matches
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 EVERY = 6
