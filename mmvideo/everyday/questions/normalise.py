@@ -52,10 +52,7 @@ _POLITE = tuple(re.compile(pattern) for pattern in (
     r"(?= (?:what|who|where|when|how|which|whose|why|if|whether)\b)",
     r"^i (?:would|want|need|wish|am|like)(?: like)?(?: to)? (?:know|ask|find out|understand|hear|learn|be "
         "told|wondering|curious)(?: about)?(?: is)?",
-    r"^i wonder(?: about)?", r"^(?:my )?question(?: is)?(?= )", r"^is it (?:possible|true|correct|right|fair) (?:to "
-        "say )?(?:that )?",
-    r"^would you (?:say|think|agree)(?: that)?", r"^do you (?:think|believe|reckon)(?: that)?",
-        r"^i (?:think|believe|guess)(?: that)?",
+    r"^i wonder(?: about)?", r"^(?:my )?question(?: is)?(?= )",
     r"^(?:based on|according to|judging by|judging from|looking at|watch|look at|considering|given|from) (?:the "
         "|this |that )(?:video|picture|scene)"
     r"(?: and)?(?: tell me| say| answer| here)?",
@@ -63,6 +60,11 @@ _POLITE = tuple(re.compile(pattern) for pattern in (
         ")?(?:video|picture|scene)",
     r"(?:as )?(?:shown|seen|displayed|depicted|presented|featured) in (?:the|this) (?:video|picture)$",
 ))
+_ASSUMED = re.compile(r"^(?:would you (?:say|think|agree)|(?:do|don t|do not) you (?:think|believe|reckon)|i (?:think|"
+    r"believe|guess)|"
+                      r"is it (?:true|correct|right|possible|fair to say)|am i right|can you confirm|is it the "
+                      r"case)(?: that| if)? "
+                      r"(?!what|who|where|when|how|which)")
 _FRAME = re.compile(r"\b(?:(?:anywhere|somewhere|at any (?:time|point|moment)|any ?time|at some "
     "(?:time|point|moment)|ever|at all|right now|at the moment|"
                     r"at present|there now) ?)+(?= |$)")
@@ -161,6 +163,9 @@ def normalised(text: str) -> str:
 
 def _without_politeness(line: str) -> str:
     line = " ".join(line.split())
+    line = re.sub(r"\bget to (?=see|hear)|^(?:give|show|tell) (?:me |us )?(?=the (?:total |exact )?number of)", "",
+        line)
+    line = _ASSUMED.sub("whether ", line)
     for _ in range(3):
         before = line
         for pattern in _POLITE:

@@ -8,7 +8,8 @@ from mmvideo.everyday.questions.lists import word_set
 from mmvideo.objects.classes import COCO
 
 _SYNONYMS: dict[str, str] = {
-    "person": "person people human somebody someone anybody anyone everybody everyone individual figure adult folk "
+    "person": "person people human nobody somebody someone anybody anyone everybody everyone individual figure adult "
+    "folk "
     "folks "
               "crowd audience passenger pedestrian customer visitor tourist spectator performer presenter speaker host "
               "reporter player athlete dancer singer musician actor worker chef cook teacher student runner swimmer "
@@ -196,7 +197,8 @@ def _table() -> dict[str, Noun]:
 
 NOUNS = _table()
 """Singular word or two words -> what it stands for."""
-HUMAN = frozenset({"human", "somebody", "someone", "anybody", "anyone", "everybody", "everyone", "individual", "figure",
+HUMAN = frozenset({"human", "nobody", "somebody", "someone", "anybody", "anyone", "everybody", "everyone", "individual",
+    "figure",
                    "person", "adult", "folk"})
 
 

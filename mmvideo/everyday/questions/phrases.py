@@ -40,8 +40,15 @@ about during before after while as until since up down out off away back forward
 there here it they them he she him we us you i me one ones yes he's very too again else ever much often long far
 first last kind type sort way direction time times colour number name side left right middle top bottom corner
 indoors outdoors inside outside closer farther happen happens happening going visible begin start end beginning only
-just same different together alone now still yet already least exactly roughly approximately
+just same different together alone part parts side sides half piece now still yet already least exactly roughly
+approximately
 """)
+
+
+NO_THINGS = word_set("video picture scene screen number amount count colour kind type sort part side way direction "
+    "position place "
+                     "location order beginning end moment time order total sum")
+"""Nouns of questions that name no thing in the picture."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,8 @@ def noun_phrases(tokens: list[str]) -> list[NounAt]:
         phrase = noun_phrase(tokens, at)
         if phrase is None:
             at += 1
+        elif phrase.noun.text in NO_THINGS:
+            at = phrase.end
         else:
             found.append(phrase)
             at = phrase.end

@@ -116,7 +116,7 @@ def camera(p: Parsed) -> Query | None:
         r"into|in front of|of|a|with|using|by|near) (?:the |a )?camera(?! (?:move|work|angle|pan|mov|zoom))")
     moved = p.has(r"(?:zoom|pan|tilt|shak|rotat|roll)(?:s|es|ed|ing|ming|ning|med|ned|e|y)?|shaky|hand ?held|"
         r"hand-held|stead(?:y|ily)|static|tripod|"
-                  r"camera (?:movement|motion|work)|still|stationary|fixed|move|moves|moving|movement|turn|turns|"
+                  r"camera (?:movement|motion|work)|still|stationary|fixed|move|moves|moved|moving|movement|turn|turns|"
                   r"turning|follow|follows|following|"
                   r"swing|go|goes|going|direction|motionless|stable|track|tracking|doing|do|stay|stays|rotate")
     zoomed = p.has(r"zoom(?:s|ed|ing)?|panning|pans|tilting|handheld|shaky") and not p.has("pan of|frying pan|in the "
@@ -314,7 +314,7 @@ def describe(p: Parsed) -> Query | None:
                     r"event|content|gist|plot|story)|is (?:this|it|that)|activity|action|do (?:you|we) (?:see|notice)|"
                     r"can (?:you|we|i|be) (?:see|seen|notice)|"
                     r"can you tell me about|is (?:seen|visible|shown))(?: (?:happening|occurring|going on|taking "
-                    r"place|shown))?") and not p.nouns
+                    r"place|shown))?") and not p.nouns and not p.sides
     command = p.form in {"command", "bare"} and p.has(r"describe|summar\w+|caption|explain|tell me (?:about|what)|"
         r"give (?:me )?(?:a |an )?(?:short |brief |detailed )?(?:"
                                                       r"description|summary|caption|overview)|transcribe|overview|"

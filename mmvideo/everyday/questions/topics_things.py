@@ -19,8 +19,8 @@ _CLOTHES = word_set("shirt jacket coat hat cap helmet dress skirt shorts pants j
 
 
 def _time_form(p: Parsed) -> bool:
-    return p.form == "when" or p.has(r"(?:at )?(?:what|which) (?:time|second|moment|point|timestamp|minute|part)|what "
-        r"time")
+    part = re.search(r"\b(?:what|which) part of (?:the |this )?video\b", p.whole) is not None
+    return p.form == "when" or part or p.has(r"(?:at )?(?:what|which) (?:time|second|moment|point|timestamp|minute)")
 
 
 def repeats(p: Parsed) -> Query | None:
@@ -69,9 +69,10 @@ def colour(p: Parsed) -> Query | None:
 
 def _owner(p: Parsed) -> tuple[Noun, Noun] | None:
     """Read "the man 's shirt", "the shirt of the man": the thing first, whose it is second."""
-    found = re.search(r"\b(\w+) 's (?:\w+ )?(\w+)", p.line)
-    if found:
-        owner, thing = noun_of(found[1]), noun_of(found[2])
+    if "'s" in p.tokens:
+        at = p.tokens.index("'s")
+        owner = noun_of(p.tokens[at - 1]) if at else None
+        thing = next((noun for noun in map(noun_of, p.tokens[at + 1:]) if noun is not None), None)
         if owner and thing:
             return thing, owner
     if len(p.nouns) > 1 and p.nouns[0].text in _CLOTHES and p.nouns[1].person:
@@ -327,13 +328,19 @@ def existence(p: Parsed) -> Query | None:
         return None
     there = _THERE.search(p.line)
     this = re.match(r"(?:is|are|was) (?:it|this|that|these|they|he|she) (?:a|an|the|any|some)?\b", p.line)
-    if len(p.choices) > 1 and (there or this or p.form == "bare") and _deedless(p):
+    named = len(p.choices) > 1 and all(re.match(r"an? ", words) for words in p.choices)
+    if len(p.choices) > 1 and (there or this or named or p.form == "bare") and _deedless(p):
         return p.query("exist", yes_no=False, choices=p.choices)
     if there and _deedless(p):
         return p.query("exist", yes_no=True)
     if p.form == "bare" and not p.verb and len(p.tokens) <= 5:
         return p.query("exist", yes_no=True)
-    if this and p.form == "yes_no" and _deedless(p):
+    whose = re.match(r"(?:is|are) the \w+ (?:a|an) \w+", p.line)
+    if p.form == "yes_no" and (this or whose) and _deedless(p):
+        return p.query("exist", yes_no=True, subject=p.nouns[-1] if whose else p.subject)
+    if p.form == "yes_no" and re.match(r"(?:is|are|was) (?:an?|any|some|no) |(?:whether )?(?:nobody|no one|someone|"
+        r"somebody|anyone"
+                                       r"|anybody|an?) (?:\w+ )?(?:is|are)\b", p.line) and not p.verb:
         return p.query("exist", yes_no=True)
     return None
 
@@ -357,10 +364,17 @@ def things(p: Parsed) -> Query | None:
         kind = next((noun for noun in p.nouns if noun.kind), None)
         return p.query("what", subject=kind)
     if p.form == "what" and _THERE.search(p.line) and (not p.nouns or p.sides) and not p.has(r"happen\\w*"):
-        return p.query("what", subject=p.subject)
+        return p.query("what", subject=_pointed(p))
     if p.form in {"what"} and p.sides and not p.nouns:
-        return p.query("what", subject=NOUNS["thing"].with_(side=p.sides[0][0]))
+        return p.query("what", subject=_pointed(p))
     return None
+
+
+def _pointed(p: Parsed) -> Noun | None:
+    """Return the thing that is asked for, at the side that the question points to."""
+    if p.subject is not None or not p.sides:
+        return p.subject
+    return NOUNS["thing"].with_(side=p.sides[0][0])
 
 
 def doing(p: Parsed) -> Query | None:

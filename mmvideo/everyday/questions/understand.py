@@ -15,6 +15,7 @@ from mmvideo.everyday.questions.nouns import NOUNS, PLURALS, noun_of
 from mmvideo.everyday.questions.parsed import Parsed
 from mmvideo.everyday.questions.phrases import ADJECTIVES, COLOURS, FUNCTION_WORDS, NUMBERS, noun_phrases, take_sides
 from mmvideo.everyday.questions.query import Query
+from mmvideo.everyday.questions.real_words import REAL_WORDS
 from mmvideo.everyday.questions.times import take_event, take_time
 from mmvideo.everyday.questions.verbs import VERBS, base_form
 
@@ -42,7 +43,7 @@ def vocabulary() -> frozenset[str]:
 
 def _known(word: str) -> bool:
     return bool(word in vocabulary() or base_form(word) or noun_of(word) or word in _COMMANDS or len(word) < 4
-                or word in topics.WORDS or word.endswith("ly") or "-" in word)
+                or word in topics.WORDS or word in REAL_WORDS or word.endswith("ly") or "-" in word)
 
 
 def mended(line: str) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -61,6 +62,8 @@ def _form(tokens: list[str]) -> str:
     line = " ".join(tokens)
     if re.match(r"(?:if|whether)\b", line):
         return "yes_no"
+    if tokens[0] in {"describe", "summarise", "caption", "count", "list", "name"}:
+        return "how_many" if tokens[0] == "count" else "command"
     if tokens[0] in _AUXILIARIES and not re.match(r"(?:is|are|was|were|does|do|did|can|could|will|would|should) "
         r"(?:what|who|where|when|how)\b", line):
         return "yes_no"
@@ -126,7 +129,7 @@ def understand(text: str) -> Query:
     if refused:
         return Query(refused, text, reason=normalise.REASONS[refused])
     line, corrected = mended(normalise.normalised(text))
-    line = re.sub(r"^(?:if|whether) (?=(?:is|are|does|do|there|it|the|a|any)\b)", "whether ", line)
+    line = re.sub(r"^(?:if|whether) ", "whether ", line)
     line, span = take_time(line)
     whole = line
     line = normalise.without_frame(line) or line
