@@ -21,6 +21,9 @@ _CONTRACTIONS = (
     (r"\bpeoples\b", "people"), (r"\bhow much (people|persons|men|women|children|cars|dogs)\b", r"how many \1"),
 )
 _SPELLINGS = {
+    "wat": "what", "wht": "what", "waht": "what", "whta": "what", "wich": "which", "whic": "which", "hwo": "how",
+    "woh": "who", "wher": "where", "wen": "when", "thier": "their", "teh": "the", "hte": "the", "thre": "there",
+    "ther": "there", "si": "is", "adn": "and", "ppl": "people", "abt": "about", "ur": "your", "r": "are", "n": "and",
     "color": "colour", "colors": "colours", "colored": "coloured", "gray": "grey", "center": "middle",
     "centre": "middle",
     "middel": "middle", "theater": "theatre", "movie": "video", "film": "video", "clip": "video", "footage": "video",
@@ -52,7 +55,9 @@ _POLITE = tuple(re.compile(pattern) for pattern in (
     r"(?= (?:what|who|where|when|how|which|whose|why|if|whether)\b)",
     r"^i (?:would|want|need|wish|am|like)(?: like)?(?: to)? (?:know|ask|find out|understand|hear|learn|be "
         "told|wondering|curious)(?: about)?(?: is)?",
-    r"^i wonder(?: about)?", r"^(?:my )?question(?: is)?(?= )",
+    r"^(?:can|could|would|will) (?:you|we|i) (?=(?:count|describe|list|name|summarise|explain|caption|give|identify|"
+    r"estimate)\b)",
+    r"^i (?:was|am) wondering(?: about)?", r"^i wonder(?: about)?", r"^(?:my )?question(?: is)?(?= )",
     r"^(?:based on|according to|judging by|judging from|looking at|watch|look at|considering|given|from) (?:the "
         "|this |that )(?:video|picture|scene)"
     r"(?: and)?(?: tell me| say| answer| here)?",
@@ -184,10 +189,10 @@ def without_frame(line: str) -> str:
 
 
 def near_word(word: str, known: frozenset[str]) -> str | None:
-    """Return the one known word that a typing error away is: one letter, or two in words of eight letters and more."""
+    """Return the one known word that a typing error away is: one letter, or two in words of seven letters and more."""
     if len(word) < 4 or not word.isalpha():
         return None
-    for distance in (1, 2) if len(word) >= 8 else (1,):
+    for distance in (1, 2) if len(word) >= 7 else (1,):
         near = [other for other in _by_length(known, len(word), distance)
                 if (other[0] == word[0] or other[:2] == word[1::-1]) and _edits(word, other, distance) <= distance]
         if near:

@@ -9,7 +9,8 @@ from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.questions.nouns import Noun, noun_of, unknown_noun
 from mmvideo.everyday.questions.verbs import base_form
 
-COLOURS = word_set("black white grey red orange yellow green blue purple pink brown golden silver beige tan")
+COLOURS = word_set("black white grey red orange yellow green blue purple pink brown golden blond blonde silver beige "
+    "tan")
 NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
            "single": 1, "zero": 0}
 DETERMINERS = word_set("a an the any some this that these those another each every no his her its their my your many "
@@ -47,7 +48,8 @@ approximately
 
 NO_THINGS = word_set("video picture scene screen number amount count colour kind type sort part side way direction "
     "position place "
-                     "location order beginning end moment time order total sum")
+                     "location order beginning end moment time order total sum content gist plot story activity "
+                     "action event second minute")
 """Nouns of questions that name no thing in the picture."""
 
 

@@ -71,7 +71,7 @@ def _numeric(text: str) -> tuple[TimeSpan, tuple[int, int]] | None:
         return span, found.span()
     found = re.search(rf"\b(after|before|past|until|since) (?:the )?(?:first |second )?{_N}{unit}(?: mark)?(?= |$)",
         text)
-    if found and (found[3] or ":" in found[2]):
+    if found and (found[3] or ":" in found[2] or " second " in found[0]):
         at = _seconds(found[2], found[3] or "s")
         early = found[1] in {"before", "until"}
         return TimeSpan("seconds", 0 if early else at, at if early else 1e9, found[0]), found.span()
@@ -116,6 +116,8 @@ def take_event(text: str) -> tuple[str, TimeSpan | None]:
             continue
         words = found[2].split()
         if not any(base_form(word) for word in words):
+            continue
+        if text[:found.start()].split()[-1:] in (["moment"], ["time"], ["point"], ["second"]):
             continue
         if len(said) >= 3 and len(words) >= 2 and set(said) & _HELPERS and words[0] not in _HELPERS:
             relation = {"as": "when", "while": "when", "once": "after", "until": "before"}.get(found[1], found[1])

@@ -71,7 +71,8 @@ _UNANSWERABLE: tuple[tuple[str, str], ...] = (
      "places, dates and origins have no mark in the picture that is known"),
     (r"(?:what|who) (?:is|do you think) (?:the )?(?:best|worst|most (?:beautiful|interesting|important))|do you like|"
         r"your (?:opinion|favourite)|"
-     r"what do you think|is (?:it|this|the \w+) (?:good|bad|funny|beautiful|boring|interesting|real|fake|dangerous|"
+     r"what do you think(?! (?:will|is|happens|comes|might))|is (?:it|this|the \w+) (?:good|bad|funny|beautiful|"
+     r"boring|interesting|real|fake|dangerous|"
      r"legal|safe|delicious|tasty|ai generated)\b|"
      r"how (?:good|bad|well|funny|beautiful|interesting)\b|(?:moral|lesson|message) of|what can (?:we|i|you) learn|"
      r"who (?:wins|won|will win|is winning)|what is the score|which team|how does it (?:smell|taste)|(?:smell|"
@@ -102,7 +103,8 @@ def next_event(p: Parsed) -> Query | None:
             r"follows|comes? after|"
             r"about to (?:happen|occur)|predict|expect(?:ed)?|(?:most )?likely (?:happen|do|continue)|continue after|"
             r"(?:is|are) about to|"
-            r"how (?:will|does|might) (?:it|this|the video) (?:continue|go on|proceed|end up)|what then") or (
+            r"how (?:will|does|might) (?:it|this|the video) (?:continue|go on|proceed|end up)|what then|^(?:and "
+            r")?then$") or (
             p.has("will|going to") and p.form != "how_many" and not p.has("at the end")):
         return p.query("next")
     return None
@@ -198,6 +200,8 @@ def speech_query(p: Parsed) -> Query:
     if p.form == "when" or p.has("what time|which moment|which second") or p.form == "how_long":
         return p.query("when" if p.form != "how_long" else "duration", attribute="speech")
     if p.form == "how_many":
+        if p.has("seconds?|minutes?"):
+            return p.query("duration", attribute="speech", subject=None)
         return p.query("unanswerable", reason="how many people speak is not counted")
     if p.form in {"who", "which"}:
         return p.query("who", attribute="speech", verb="speak")
@@ -239,7 +243,7 @@ def daytime(p: Parsed) -> Query | None:
             p.has(r"(?:is|was) (?:it|the (?:scene|video|place)) (?:very )?(?:dark|bright|light)|how (?:bright|dark)")
                 and not p.nouns):
         dark = p.has(r"night\w*|dark|evening|dusk")
-        both = p.has(r"or (?:night|dark|at night|day|nighttime)|time of|part of")
+        both = p.has(r"or (?:night|dark|at night|day|nighttime|light|bright)|time of|part of")
         return p.query("daytime", attribute="" if both else "night" if dark else "day",
                        choices=("day", "night") if both else (), yes_no=p.form in {"yes_no", "bare"} and not both,
                            subject=None)
@@ -255,10 +259,11 @@ def weather(p: Parsed) -> Query | None:
     """How is the weather?"""
     if p.has(r"(?:how|what) is the weather|weather|what season|which season"):
         return p.query("weather", subject=None)
-    for name, pattern in _WEATHER:
-        if p.yes_no and p.has(pattern) and not p.has(r"is there (?:any )?(?:snow|rain|sun)|wearing|rain ?coat|"
-            r"umbrella"):
-            return p.query("weather", attribute=name, subject=None)
+    other = r"sounds?|hear\w*|audible|noise|is there (?:any )?(?:snow|rain|sun)|wearing|rain ?coat|umbrella"
+    if p.yes_no and not p.has(other):
+        for name, pattern in _WEATHER:
+            if p.has(pattern):
+                return p.query("weather", attribute=name, subject=None)
     return None
 
 
@@ -287,7 +292,7 @@ def scene(p: Parsed) -> Query | None:
                  p.form in {"where"} or p.has("place|location|setting|room|scene|environment|area")) and not (
                      p.subject and p.subject.labels):
         return p.query("scene", subject=None)
-    if p.has(r"(?:what|which|describe|what kind of|what type of|what sort of) (?:is |are |does |do )?(?:the |this |"
+    if p.has(r"(?:what|which|what kind of|what type of|what sort of) (?:is |are |does |do )?(?:the |this |"
         r"that )?(?:kind of |type of |sort of )?(?:place|location|setting|scene|scenery|"
              r"environment|room|surroundings?|landscape|background|venue|area|building|sport venue)\b(?! (?:change|"
              r"does|do (?:they|he|she)))") \
@@ -319,6 +324,10 @@ def describe(p: Parsed) -> Query | None:
         r"give (?:me )?(?:a |an )?(?:short |brief |detailed )?(?:"
                                                       r"description|summary|caption|overview)|transcribe|overview|"
                                                       r"synopsis|description|summary")
+    if p.line in {"what is", "what are", "what"}:
+        return p.query("what", subject=None)
+    if (p.has("first|last") and p.has("happens?|happened|occurs?")) or p.line == "then":
+        return None
     if p.has(r"what (?:happens|is happening|happened|is going on|goes on) (?:to|with)\b") and p.nouns:
         return p.query("doing")
     if command and p.nouns and p.nouns[0].labels and not p.has("what happens|what is happening"):

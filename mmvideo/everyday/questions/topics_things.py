@@ -31,7 +31,8 @@ def repeats(p: Parsed) -> Query | None:
         return p.query("repeats")
     if p.has(r"repetitions?|reps|repeat\w*|over and over|again and again|periodic\w*|rhythm\w*"):
         return p.query("repeats")
-    if p.form == "how_many" and p.has(r"how many (?:jump\w*|push-?ups|push ups|pushups|sit-?ups|sit ups|situps|squats|"
+    if p.form == "how_many" and p.has(r"(?:how many|number of|count of|count the) (?:jump\w*|push-?ups|push ups|"
+        r"pushups|sit-?ups|sit ups|situps|squats|"
         r"jumping jacks|pull-?ups|pull ups|pullups|lunges|steps|laps|"
                                       r"swings|circles|turns|strokes|claps|kicks|hits|spins|flips|rounds|punches|"
                                       r"curls|crunches|burpees|bounces)\b"):
@@ -57,7 +58,7 @@ def colour(p: Parsed) -> Query | None:
         or p.form == "yes_no"):
         last = p.tokens[-1]
         predicate = last in COLOURS or re.search(rf"\b(?:{'|'.join(COLOURS)})(?: (?:and|or) "
-            rf"(?:{'|'.join(COLOURS)}))*(?: in colour| coloured)?$", p.line)
+            rf"(?:{'|'.join(COLOURS)}))*(?: in colour| coloured| one)?$", p.line)
         if predicate and p.nouns and not re.search(rf"\bin (?:{'|'.join(COLOURS)})$", p.line):
             owner = _owner(p)
             subject, other = owner if owner is not None else (p.nouns[0], p.other)
@@ -111,7 +112,8 @@ def relation(p: Parsed) -> Query | None:
 
 def approach(p: Parsed) -> Query | None:
     """Does it come closer, or go away?"""
-    closer = p.has(r"closer|approach\w*|towards (?:the |this |us|me|you)?(?:camera|viewer|us|me|you|lens)|(?:come|"
+    closer = p.has(r"com(?:e|es|ing) or (?:go|goes|going|leave|leaving)|closer|approach\w*|towards (?:the |this |us|"
+        r"me|you)?(?:camera|viewer|us|me|you|lens)|(?:come|"
         r"comes|coming|move|moves|moving|walk\w*|run\w*|drive|drives|driving|get|gets|getting|ride|"
                    r"riding) (?:near|towards us|towards the camera|to the camera|towards you)|getting (?:bigger|"
                    r"larger)|come (?:near|to us)|into the camera")
@@ -172,6 +174,8 @@ def where(p: Parsed) -> Query | None:
         return p.query("where", choices=choices, yes_no=False)
     if p.form == "yes_no" and p.nouns:
         sides = [side for side, _ in p.sides]
+        if len(p.choices) > 1 and all(choice in {"left", "right", "middle", "top", "bottom"} for choice in p.choices):
+            return p.query("where", choices=p.choices, yes_no=False)
         if not sides:
             return None
         there = p.has("there|see|any|appear|visible|anything|anyone|anybody|someone") and not p.has(r"(?:is|are) the")
@@ -226,7 +230,9 @@ def when(p: Parsed) -> Query | None:
 
 def moves(p: Parsed) -> Query | None:
     """Does it move or stand still? Does anyone come in or go out?"""
-    if not p.nouns or p.form not in {"yes_no", "bare", "what", "which", "who"}:
+    if p.form not in {"yes_no", "bare", "what", "which", "who"}:
+        return None
+    if not p.nouns and (p.form in {"yes_no", "bare"} or not p.has("mov(?:es|ing)|stands? still")):
         return None
     still = p.has(r"stand(?:s|ing)? still|still|stationary|parked|motionless|not move|stays? still|immobile|static|at "
         r"rest")
@@ -291,12 +297,16 @@ def _deed(p: Parsed) -> str:
 
 def wearing(p: Parsed) -> Query | None:
     """What is she wearing?"""
-    if p.has(r"wear\w*|worn|dressed|(?:have|has|got) on|clothes|clothing|outfit"):
+    put_on = p.tokens[-1] == "on" and p.has("have|has|got")
+    if put_on or p.has(r"wear\w*|worn|dressed|(?:have|has|got) on|clothes|clothing|outfit"):
         if p.form == "who" or (p.form == "which" and p.has("which (?:man|woman|person|boy|girl|one)")):
             return p.query("who", verb="wear")
         if p.form == "how_many":
             return None
-        return p.query("wearing", verb="wear")
+        people = [noun for noun in p.nouns if noun.person]
+        clothes = [noun for noun in p.nouns if not noun.person]
+        return p.query("wearing", verb="wear", subject=people[0] if people else p.subject,
+                       other=clothes[0] if clothes and people else p.other)
     return None
 
 
@@ -347,7 +357,8 @@ def existence(p: Parsed) -> Query | None:
 
 def _deedless(p: Parsed) -> bool:
     """Whether no verb says what the thing does: "is there a dog", not "is there a dog running"."""
-    return p.verb in {"", "appear", "visible", "exist", "contain", "include", "show", "see", "notice", "find", "spot",
+    return p.verb in {"", "appear", "visible", "exist", "contain", "include", "feature", "show", "see", "notice",
+        "find", "spot",
         "detect", "depict"} or (
         p.verb in {"stand", "sit", "play", "park", "look"} and not p.has(rf"{p.verb}\w*ing|{p.verb}s?$"))
 

@@ -75,6 +75,8 @@ def _form(tokens: list[str]) -> str:
         return "how_many"
     if re.search(r"\bhow long\b|\b(?:what is |what 's )?the (?:length|duration|runtime)\b|\bwhat length\b", line):
         return "how_long"
+    if re.search(r"\b(?:moment|time|point|second) (?:when|at which|that)\b", line):
+        return "when"
     wh = next((word for word in tokens[:8] if word in {"what", "who", "whom", "whose", "where", "when", "why", "how",
         "which"}), "")
     if not wh and tokens[-1] in {"what", "where", "who", "when", "which"}:

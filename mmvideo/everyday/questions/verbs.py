@@ -35,7 +35,7 @@ balance flip hop skip box punch shoot bowl bat pitch serve dunk dribble score wi
 float splash wade fish hunt graze peck sniff lick bite chew hang lean rise raise lower grow lick attack greet meet
 kneel stay remain keep try want like love hate feel think know believe need describe count list name tell face stare
 gaze glance scratch rub shave tie fold iron sew knit weld drill hammer saw paint polish wipe sweep mop vacuum crash
-park brake accelerate reverse overtake travel visible exist contain include depict see
+feature park brake accelerate reverse overtake travel visible exist contain include depict see
 """)
 _VOWELS = set("aeiou")
 
