@@ -40,6 +40,18 @@ def right_at(found: Sequence[Detection], truth: Truth, threshold: float) -> list
     return right
 
 
+def without_ignored(found: Sequence[Detection], truth: Truth,
+                    ignored: Sequence[tuple[float, float, float, float]]) -> list[Detection]:
+    """Leave out what lies mostly in regions where nothing counts, unless it is near a box of its label."""
+    kept = []
+    for one in found:
+        same = [box for label, box in truth if label == one.label]
+        near = bool(same) and overlaps([one.box], same)[0].max() >= 0.5
+        if near or not ignored or overlaps([one.box], ignored)[1].max() < 0.5:
+            kept.append(one)
+    return kept
+
+
 def average_precision(frames: Sequence[tuple[Sequence[Detection], Truth]],
                       thresholds: Sequence[float] = THRESHOLDS) -> dict[str, dict[float, float]]:
     """Return, for every label that occurs in the truth, the average precision at each overlap.
@@ -107,4 +119,4 @@ def identity_switches(tracks: Sequence[ObjectTrack],
     return count
 
 
-__all__ = ["THRESHOLDS", "Truth", "average_precision", "identity_switches", "right_at"]
+__all__ = ["THRESHOLDS", "Truth", "average_precision", "identity_switches", "right_at", "without_ignored"]
