@@ -25,6 +25,7 @@ from mmvideo.types import GenerationOptions
 if TYPE_CHECKING:
     from mmvideo.jobs.plan import JobPlan
     from mmvideo.jobs.summary import JobSummary
+    from mmvideo.objects.result import Tracks
     from mmvideo.separation.voices import SeparatedVoices
 
 GENERATION_OPTIONS = tuple(f.name for f in dataclasses.fields(GenerationOptions))
@@ -35,6 +36,7 @@ Answering = Literal["video-qa", "hub-qa", "composed-qa"]
 Captioning = Literal["video-captioning", "hub-captioning", "composed-captioning"]
 Classifying = Literal["video-classification", "audio-tagging", "hub-classification", "action-classification"]
 Separating = Literal["source-separation"]
+Tracking = Literal["object-tracking"]
 
 
 class Pipeline(Generic[ResultT_co]):
@@ -82,6 +84,10 @@ class Pipeline(Generic[ResultT_co]):
     def __init__(self: Pipeline[SeparatedVoices], recipe: Separating, model: str | Path | None = None,
                  device: str | torch.device | None = None, *,
                  allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[Tracks], recipe: Tracking, model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
 
     @overload
     def __init__(self: Pipeline[Any], recipe: str | Path | Recipe, model: str | Path | None = None,

@@ -143,6 +143,7 @@ PARTS: dict[str, dict[str, str]] = {
         "hear": "mmvideo.stages.separate:Hear",
         "faces": "mmvideo.stages.separate:FindFaces",
         "separate": "mmvideo.stages.separate:Separate",
+        "track_objects": "mmvideo.stages.track_objects:TrackObjects",
     },
 }
 """One line a part. Names are what recipes and the command line spell."""

@@ -11,6 +11,7 @@ from mmvideo.errors import contained
 from mmvideo.jobs.artifacts import SavedResult
 from mmvideo.jobs.failures import Origin, UnusableResult
 from mmvideo.jobs.inputs import Item
+from mmvideo.objects.result import Tracks
 from mmvideo.redaction import clean
 from mmvideo.results import Answer, Classification, Generation, Result
 
@@ -59,6 +60,8 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
                            "in_domain": a.in_domain.inside, "finish_reason": a.finish_reason} for a in answers]
     if isinstance(one, Classification):
         row["labels"] = [{"name": label.name, "confidence": _round(label.confidence)} for label in one.labels]
+    if isinstance(one, Tracks):
+        row |= {name: value for name, value in one.to_dict().items() if name in ("tracks", "counts", "at_once")}
     if isinstance(one, SavedResult):
         row["files"] = list(one.files)
     row |= {

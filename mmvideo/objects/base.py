@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvideo import checks
+from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
 
 LARGEST_BATCH = 8
@@ -37,13 +38,16 @@ class ObjectDetector(ABC):
     A detector sees small pictures that `prepared` makes; everything after that needs no full frame.
     """
 
-    classes: tuple[str, ...]
-    """Names that its detections may have."""
     model: str
     """What it runs, as results name it."""
     calibrated: ClassVar[bool] = False
     """Whether `Detection.confidence` was fitted on checked boxes."""
     device: torch.device
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[str, ...]:
+        """Names that its detections may have."""
 
     @abstractmethod
     def size_for(self, height: int, width: int) -> tuple[int, int]:
@@ -93,6 +97,7 @@ class ObjectDetector(ABC):
             sizes.setdefault(tuple(video.shape[2:]), []).extend((number, frame) for frame in range(len(video)))
         for places in sizes.values():
             for start in range(0, len(places), rows):
+                check()
                 some = places[start:start + rows]
                 batch = torch.stack([videos[number][frame] for number, frame in some])
                 filler = batch.new_zeros((rows - len(some), *batch.shape[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -53,13 +54,21 @@ class NanoDetDetector(ObjectDetector):
             raise InvalidInput(f"fit must be one of {', '.join(FITS)}, not {fit!r}.")
         self.model, self.device = Path(model).name, torch.device(device)
         self.size, self.fit, self.min_score = size, fit, min_score
-        network = NanoDet.from_pretrained(weights.folder(model), device=self.device)
-        self._network = network.to(memory_format=torch.channels_last)
-        self.classes, self._line = network.classes, network.config["calibration"]
+        self._folder = weights.folder(model)
+
+    @cached_property
+    def network(self) -> NanoDet:
+        """The network; its weights are read when it is first needed."""
+        return NanoDet.from_pretrained(self._folder, device=self.device).to(memory_format=torch.channels_last)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names that its detections may have."""
+        return self.network.classes
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the network."""
-        return {"nanodet": self._network}
+        return {"nanodet": self.network}
 
     def size_for(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of what the network sees of a picture; of the part that is not black."""
@@ -75,7 +84,7 @@ class NanoDetDetector(ObjectDetector):
         height, width = pictures.shape[2:]
         x = normalised(pictures.to(self.device))
         x = nn.functional.pad(x, (0, -width % STRIDES[-1], 0, -height % STRIDES[-1]))
-        logits, distances = self._network(x.contiguous(memory_format=torch.channels_last))
+        logits, distances = self.network(x.contiguous(memory_format=torch.channels_last))
         points = cells(x.shape[2], x.shape[3], self.device)
         least = math.log(self.min_score / (1 - self.min_score))
         return [self._objects(row, sides, points, (height, width), least)
@@ -95,7 +104,7 @@ class NanoDetDetector(ObjectDetector):
         kept = torchvision.ops.batched_nms(boxes, scores, label, SAME)[:_MOST_OBJECTS]
         rows = zip(boxes[kept].tolist(), scores[kept].tolist(), label[kept].tolist(), strict=True)
         return tuple(Detection(self.classes[name], (box[0], box[1], box[2], box[3]), score,
-                               calibrated(score, self._line))
+                               calibrated(score, self.network.config["calibration"]))
                      for box, score, name in rows if box[2] > box[0] and box[3] > box[1])
 
 

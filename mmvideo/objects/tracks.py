@@ -35,6 +35,11 @@ class ObjectTrack:
         return self.seconds[-1]
 
     @property
+    def name(self) -> str:
+        """Its label and number, as "person 1"."""
+        return f"{self.label} {self.number}"
+
+    @property
     def confidence(self) -> float:
         """How sure it is that there is such an object: the mean of the three surest times."""
         best = sorted(self.confidences)[-3:]

@@ -198,7 +198,11 @@ def test_a_shirt_counts_and_not_the_trousers() -> None:
 class Everywhere(ObjectDetector):
     """Finds one person in every frame that is not black."""
 
-    classes, model, device = ("person",), "everywhere", torch.device("cpu")
+    model, device = "everywhere", torch.device("cpu")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return ("person",)
 
     def size_for(self, height: int, width: int) -> tuple[int, int]:
         return 32, 32
