@@ -36,6 +36,8 @@ _PUBLIC = {
     "Usage": "mmvideo.results",
     "SeparatedVoices": "mmvideo.separation.voices",
     "Voice": "mmvideo.separation.voices",
+    "ObjectTrack": "mmvideo.objects.tracks",
+    "Tracks": "mmvideo.objects.result",
     "Domain": "mmvideo.types",
     "Label": "mmvideo.types",
     "Segment": "mmvideo.types",
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from mmvideo.hooks import Hook
     from mmvideo.jobs import JobOptions, JobPlan, JobSummary
     from mmvideo.media import MediaInfo, probe, read_audio, read_video, write_audio, write_video
+    from mmvideo.objects.result import Tracks
+    from mmvideo.objects.tracks import ObjectTrack
     from mmvideo.pipeline import Pipeline
     from mmvideo.recipes import Recipe
     from mmvideo.results import Answer, Caption, Classification, Evidence, Result, Usage
@@ -66,9 +70,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence", "Features", "GenerationOptions",
-    "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "MediaInfo", "MmvideoError", "Pipeline", "Recipe", "Result",
-    "Segment", "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Usage", "Video", "Voice", "probe",
-    "read_audio", "read_video", "write_audio", "write_video",
+    "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "MediaInfo", "MmvideoError", "ObjectTrack", "Pipeline",
+    "Recipe", "Result", "Segment", "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Usage",
+    "Video", "Voice", "probe", "read_audio", "read_video", "write_audio", "write_video",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Commands `ask`, `caption` and `classify`: the three embedded pipelines on files."""
+"""Commands `ask`, `caption`, `classify` and `track`: the embedded pipelines on files."""
 
 from __future__ import annotations
 
@@ -52,6 +52,9 @@ def add_ask_commands(app: typer.Typer) -> None:
     app.command("classify", epilog=_examples("mmvideo classify clip.mp4", "mmvideo classify shot1.mp4 shot2.mp4",
                                  "mmvideo classify film.mp4 --save shots.png", "mmvideo classify - < film.mp4"),
                 rich_help_panel=panel)(classify_command)
+    app.command("track", epilog=_examples("mmvideo track clip.mp4", "mmvideo track clip.mp4 --save tracks.png",
+                                 "mmvideo track clips/ --json > tracks.jsonl"),
+                rich_help_panel=panel)(track_command)
 
 
 def _examples(*lines: str) -> str:
@@ -122,6 +125,15 @@ def classify_command(
 ) -> None:
     """Say how the camera moves in every shot of each video."""
     _describe("classify", recipe or "video-classification", videos, model, device, set_, fps, timeout, save, json)
+
+
+def track_command(
+    videos: Videos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
+    fps: Fps = None, timeout: Timeout = None, save: Save = None, json: Json = False,
+    allow_licences: AllowLicences = None, debug: Debug = False,
+) -> None:
+    """Say which things and people are seen in each video, from when to when, and how they move."""
+    _describe("track", recipe or "object-tracking", videos, model, device, set_, fps, timeout, save, json)
 
 
 def _describe(verb: str, recipe: str, videos: list[str], model: str | None, device: str | None,

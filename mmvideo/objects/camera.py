@@ -39,7 +39,7 @@ STILL = CameraStep(np.eye(2, 3), known=False)
 """The camera as if it stood still."""
 
 
-class CameraMotion:
+class BackgroundMotion:
     """Compare each frame with the one before it."""
 
     def __init__(self) -> None:
@@ -114,4 +114,4 @@ def _in_shares(matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([matrix[:, :2] * size[None] / size[:, None], (matrix[:, 2] / size)[:, None]], 1)
 
 
-__all__ = ["STILL", "CameraMotion", "CameraStep"]
+__all__ = ["STILL", "BackgroundMotion", "CameraStep"]

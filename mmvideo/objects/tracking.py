@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mmvideo.objects import colours
 from mmvideo.objects.base import Detection
-from mmvideo.objects.camera import CameraMotion, CameraStep
+from mmvideo.objects.camera import BackgroundMotion, CameraStep
 from mmvideo.objects.tracks import ObjectTrack
 
 SURE = 0.5
@@ -117,7 +117,7 @@ class ObjectTracker:
     def __init__(self, *, aspect: float = 1.0, keep_seconds: float = KEEP_SECONDS, sure: float = SURE,
                  unsure: float = UNSURE):
         self.aspect, self.keep_seconds, self.sure, self.unsure = aspect, keep_seconds, sure, unsure
-        self._camera = CameraMotion()
+        self._camera = BackgroundMotion()
         self._live: list[_Path] = []
         self._done: list[ObjectTrack] = []
         self._number = 0

@@ -31,7 +31,7 @@ def test_two_men_of_an_interview_are_followed(pipe: Pipeline[Tracks], shared: Pa
     assert found.text.startswith("2 people")
     people = [track for track in found.tracks if track.label == "person"]
     assert all(track.confidence > 0.5 and track.start_seconds < 1.1 and track.end_seconds > 1.9 for track in people)
-    assert len(found.seconds_looked_at) == 6
+    assert 6 <= len(found.seconds_looked_at) <= 7
     assert [track.number for track in found.tracks] == list(range(1, len(found.tracks) + 1))
     assert len(found.segments) == len(found.tracks)
     assert found.evidence is not None

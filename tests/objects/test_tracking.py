@@ -11,7 +11,7 @@ import torch
 from mmvideo.errors import InvalidInput
 from mmvideo.objects import colours
 from mmvideo.objects.base import Detection, ObjectDetector
-from mmvideo.objects.camera import CameraMotion
+from mmvideo.objects.camera import BackgroundMotion
 from mmvideo.objects.follow import Looks, follow, follow_many, linked
 from mmvideo.objects.measures import identity_switches
 from mmvideo.objects.tracking import ObjectTracker, distinct, overlaps
@@ -122,15 +122,15 @@ def test_shift_is_without_the_camera() -> None:
 def test_camera_steps_of_pan_and_zoom() -> None:
     import cv2
 
-    camera = CameraMotion()
+    camera = BackgroundMotion()
     grey = cv2.GaussianBlur(wall()[..., 0], (0, 0), 1.5)
     assert not camera(grey[100:340, 100:420], []).known
     step = camera(grey[90:330, 140:460], [])
     np.testing.assert_allclose(step.matrix, [[1, 0, -40 / 320], [0, 1, 10 / 240]], atol=0.01)
     zoomed = cv2.resize(grey[100:320, 153:447], (320, 240))
     assert camera(zoomed, []).zoom == pytest.approx(320 / 294, abs=0.02)
-    assert not CameraMotion()(np.zeros((40, 40), np.uint8), []).known
-    camera = CameraMotion()
+    assert not BackgroundMotion()(np.zeros((40, 40), np.uint8), []).known
+    camera = BackgroundMotion()
     for _ in range(2):
         step = camera(np.zeros((40, 40), np.uint8), [])
     assert not step.known

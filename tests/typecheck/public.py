@@ -18,12 +18,14 @@ from mmvideo import (
     JobSummary,
     MediaInfo,
     MmvideoError,
+    ObjectTrack,
     Pipeline,
     Recipe,
     Segment,
     SeparatedVoices,
     Session,
     Stream,
+    Tracks,
     Usage,
     Video,
     Voice,
@@ -38,6 +40,7 @@ def results_follow_from_the_recipe() -> None:
     assert_type(Pipeline("video-captioning"), Pipeline[Caption])
     assert_type(Pipeline("video-classification", model="x"), Pipeline[Classification])
     assert_type(Pipeline("source-separation"), Pipeline[SeparatedVoices])
+    assert_type(Pipeline("object-tracking"), Pipeline[Tracks])
     assert_type(Pipeline("my.yaml"), Pipeline[Any])
     assert_type(Pipeline(Path("my.yaml")), Pipeline[Any])
 
@@ -65,6 +68,7 @@ def other_results() -> None:
     found = Pipeline("video-classification")("a.mp4")
     assert_type(found.label, str)
     assert_type(found.segments, tuple[Segment, ...])
+    assert_type(Pipeline("object-tracking")("a.mp4").tracks, tuple[ObjectTrack, ...])
     voices = Pipeline("source-separation")("a.mp4")
     assert_type(voices.tracks, tuple[Voice, ...])
     assert_type(voices.tracks[0].audio, Audio)
