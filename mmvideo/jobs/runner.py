@@ -63,7 +63,7 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
     if options.engine == "accelerate" and ranks.rank() > 0:  # launched beside rank 0, which holds the ledger
         if options.dry_run:
             return JobPlan()
-        ranks.follow(pipeline, options, job)
+        ranks.run_follower(pipeline, options, job)
         return JobSummary(folder, dict.fromkeys(STATES, 0), 0.0, 0, 0)
     with writing(folder), contextlib.ExitStack() as stack:
         ledger, plan = prepare(folder, items, options, config, settings, pipeline.recipe.gives, stack)

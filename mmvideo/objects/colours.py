@@ -39,7 +39,7 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
 _LAB, _NAMES = _table()
 
 
-def counted(picture: np.ndarray) -> np.ndarray:
+def colour_shares(picture: np.ndarray) -> np.ndarray:
     """Return the share of the pixels that has each colour, float64 (11,); zeros for a picture without pixels.
 
     Args:
@@ -82,4 +82,4 @@ def inner(picture: np.ndarray, box: tuple[float, float, float, float], *, person
     return picture[y0:max(y1, y0 + 1), x0:max(x1, x0 + 1)]
 
 
-__all__ = ["COLOURS", "MIN_SHARE", "counted", "inner", "named"]
+__all__ = ["COLOURS", "MIN_SHARE", "colour_shares", "inner", "named"]

@@ -138,7 +138,7 @@ class NanoDet(Pretrained):
         """Score every cell of the three levels, finest first, each row by row from the top left.
 
         Args:
-            pictures: float32 (B, 3, H, W), blue, green, red, normalised by `normalised`.
+            pictures: float32 (B, 3, H, W), blue, green, red, standardised by `standardised`.
 
         Returns:
             Logits of the classes (B, N, K), and logits over the bins of the distances to the left, top, right and
@@ -149,7 +149,7 @@ class NanoDet(Pretrained):
         return scores, distances
 
 
-def normalised(frames: Tensor) -> Tensor:
+def standardised(frames: Tensor) -> Tensor:
     """Turn uint8 (B, 3, H, W) RGB into what the network takes: float32 BGR, standardised."""
     mean, std = (torch.tensor(values, device=frames.device)[:, None, None] for values in (MEAN, STD))
     return (frames.flip(1).float() - mean) / std
@@ -175,4 +175,4 @@ def distances_to_boxes(distances: Tensor, points: Tensor) -> Tensor:
 
 
 __all__ = ["MEAN", "NUM_BINS", "STD", "STRIDES", "ConvLeaky", "CspBackbone", "CspStage", "GflHead", "NanoDet",
-           "PanNeck", "TinyBlock", "cells", "distances_to_boxes", "normalised"]
+           "PanNeck", "TinyBlock", "cells", "distances_to_boxes", "standardised"]

@@ -15,7 +15,7 @@ from mmvideo import weights
 from mmvideo.errors import InvalidInput
 from mmvideo.objects.base import Detection, ObjectDetector
 from mmvideo.objects.calibration import calibrated
-from mmvideo.objects.nanodet import STRIDES, NanoDet, cells, distances_to_boxes, normalised
+from mmvideo.objects.nanodet import STRIDES, NanoDet, cells, distances_to_boxes, standardised
 
 FITS = ("squash", "area", "letterbox")
 SAME = 0.6
@@ -82,7 +82,7 @@ class NanoDetDetector(ObjectDetector):
     def run(self, pictures: Tensor) -> list[tuple[Detection, ...]]:
         """Find objects in uint8 (B, 3, h, w) pictures of the size that `size_for` gives; surest first."""
         height, width = pictures.shape[2:]
-        x = normalised(pictures.to(self.device))
+        x = standardised(pictures.to(self.device))
         x = nn.functional.pad(x, (0, -width % STRIDES[-1], 0, -height % STRIDES[-1]))
         logits, distances = self.network(x.contiguous(memory_format=torch.channels_last))
         points = cells(x.shape[2], x.shape[3], self.device)

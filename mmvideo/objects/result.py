@@ -51,7 +51,7 @@ class Tracks(Result):
     @property
     def headline(self) -> str:
         """What was seen at once; then every track with its time, colour and movement."""
-        rows = [f"{track.start_seconds:6.2f}-{track.end_seconds:.2f} s  {described(track)} ({track.confidence:.0%})"
+        rows = [f"{track.start_seconds:6.2f}-{track.end_seconds:.2f} s  {track_words(track)} ({track.confidence:.0%})"
                 for track in self.tracks[:30]]
         more = [f"  and {len(self.tracks) - 30} more"] if len(self.tracks) > 30 else []
         return "\n".join([self.text, *rows, *more])
@@ -73,12 +73,12 @@ class Tracks(Result):
     def _alone(self, track: ObjectTrack) -> Tracks:
         """Return the result as if there were one track only."""
         kept = self.evidence or Evidence()
-        segment = Segment(track.start_seconds, max(track.end_seconds, track.start_seconds + 0.05), described(track),
+        segment = Segment(track.start_seconds, max(track.end_seconds, track.start_seconds + 0.05), track_words(track),
                           track.confidence)
         return replace(self, model=track.name, segments=(segment,), evidence=replace(kept, proof=proof_of((track,))))
 
 
-def described(track: ObjectTrack) -> str:
+def track_words(track: ObjectTrack) -> str:
     """Say in words what a track is: name, colours, and which way it moved against what stands still."""
     words = " ".join([*track.colours[:1], track.name]) if track.label != "person" else (
         track.name + (f" in {track.colours[0]}" if track.colours else ""))
@@ -95,4 +95,4 @@ def proof_of(tracks: tuple[ObjectTrack, ...]) -> Proof:
     return Proof(tuple((track.start_seconds, track.end_seconds) for track in tracks), boxes)
 
 
-__all__ = ["LANES", "MOVED", "Tracks", "described", "proof_of"]
+__all__ = ["LANES", "MOVED", "Tracks", "proof_of", "track_words"]

@@ -38,7 +38,7 @@ _PART_SURE = 0.8
 _NEVER = 1e3
 
 
-def kind_of(label: str) -> str:
+def confused_kind(label: str) -> str:
     """Return a name that classes which are easily confused share."""
     return f"kind {_KIND[label]}" if label in _KIND else label
 
@@ -151,14 +151,14 @@ class ObjectTracker:
         for sure in (True, False):
             some = [k for k in free if (found[k].confidence >= self.sure) == sure]
             for path, k in _assigned(unseen, some, found, looks, seconds, by_look=sure):
-                path.see(seconds, found[k], looks[k], colours.counted(inner[k]))
+                path.see(seconds, found[k], looks[k], colours.colour_shares(inner[k]))
                 free.remove(k)
                 unseen.remove(path)
         for k in free:
             if found[k].confidence >= self.sure:
                 self._number += 1
                 self._live.append(_Path(self._number))
-                self._live[-1].see(seconds, found[k], looks[k], colours.counted(inner[k]))
+                self._live[-1].see(seconds, found[k], looks[k], colours.colour_shares(inner[k]))
         lost = [path for path in self._live if seconds - path.seconds[-1] > waits]
         self._retire(lost)
         self._live = [path for path in self._live if path not in lost]
@@ -187,7 +187,7 @@ def distinct(detections: Sequence[Detection]) -> list[Detection]:
     """
     kept: list[Detection] = []
     for one in sorted(detections, key=lambda detection: -detection.confidence):
-        same = [other for other in kept if kind_of(other.label) == kind_of(one.label)]
+        same = [other for other in kept if confused_kind(other.label) == confused_kind(one.label)]
         if same:
             shared, inside = overlaps([one.box], [other.box for other in same])
             share = _area(one.box) / np.array([max(_area(other.box), 1e-9) for other in same])
@@ -248,12 +248,22 @@ def _assigned(paths: Sequence[_Path], some: Sequence[int], found: Sequence[Detec
     allowed = overlap > 0.25
     if by_look:
         allowed = (allowed & (alike > 0.15)) | near
-    kinds = [kind_of(path.label) for path in paths]
-    allowed &= np.array([[kind == kind_of(found[k].label) for k in some] for kind in kinds])
+    kinds = [confused_kind(path.label) for path in paths]
+    allowed &= np.array([[kind == confused_kind(found[k].label) for k in some] for kind in kinds])
     cost = np.where(allowed, cost, _NEVER)
     return [(paths[row], some[column]) for row, column in zip(*linear_sum_assignment(cost), strict=True)
             if cost[row, column] < _NEVER]
 
 
-__all__ = ["KEEP_SECONDS", "MOST_TRACKS", "SURE", "UNSURE", "ObjectTracker", "distinct", "histogram", "kind_of",
-           "overlaps", "state_of"]
+__all__ = [
+    "KEEP_SECONDS",
+    "MOST_TRACKS",
+    "SURE",
+    "UNSURE",
+    "ObjectTracker",
+    "confused_kind",
+    "distinct",
+    "histogram",
+    "overlaps",
+    "state_of",
+]

@@ -10,7 +10,7 @@ import torch
 
 from mmvideo import Pipeline, read_video, write_video
 from mmvideo.errors import InvalidInput, NoVideoTrack, UnknownName
-from mmvideo.objects.result import Tracks, described
+from mmvideo.objects.result import Tracks, track_words
 from mmvideo.objects.tracks import ObjectTrack
 from mmvideo.results import Result
 from mmvideo.stages.track_objects import SLOWEST
@@ -84,9 +84,9 @@ def test_options_that_are_wrong_are_refused(options: dict, kind: type[Exception]
 def test_words_of_a_track() -> None:
     track = ObjectTrack(3, "person", (0.0, 1.0), ((0.1, 0.1, 0.2, 0.5), (0.4, 0.1, 0.5, 0.5)), (0.9, 0.8), ("red",),
                         (0.3, 0.0))
-    assert described(track) == "person 3 in red, moves right"
+    assert track_words(track) == "person 3 in red, moves right"
     car = ObjectTrack(1, "car", (0.0,), ((0.1, 0.1, 0.2, 0.5),), (0.9,), ("blue",))
-    assert described(car) == "blue car 1"
+    assert track_words(car) == "blue car 1"
     found = Tracks(tracks=(car, track), confidence=0.9, seconds_looked_at=(0.0, 1.0), in_domain=NOT_JUDGED)
     assert found.text == "1 car, 1 person"
     assert found.counts == {"car": 1, "person": 1}

@@ -184,14 +184,14 @@ def test_one_object_under_two_names_is_one() -> None:
     ((255, 140, 0), "orange"), ((250, 230, 20), "yellow"), ((30, 130, 40), "green"), ((30, 60, 170), "blue"),
     ((110, 40, 140), "purple"), ((255, 130, 190), "pink"), ((110, 70, 35), "brown")])
 def test_colours_have_their_names(rgb: tuple[int, int, int], name: str) -> None:
-    assert colours.named(colours.counted(np.full((20, 30, 3), rgb, np.uint8))) == (name,)
+    assert colours.named(colours.colour_shares(np.full((20, 30, 3), rgb, np.uint8))) == (name,)
 
 
 def test_a_shirt_counts_and_not_the_trousers() -> None:
     picture = np.full((100, 100, 3), 128, np.uint8)
     picture[10:50, 40:60], picture[50:95, 40:60] = RED, (20, 20, 20)
     cut = colours.inner(picture, (0.4, 0.0, 0.6, 0.95), person=True)
-    assert colours.named(colours.counted(cut)) == ("red",)
+    assert colours.named(colours.colour_shares(cut)) == ("red",)
     assert colours.named(np.zeros(len(colours.COLOURS))) == ()
 
 

@@ -14,7 +14,7 @@ from mmvideo import weights
 from mmvideo.errors import WeightsError
 from mmvideo.media import open_source
 from mmvideo.objects import convert
-from mmvideo.objects.nanodet import NanoDet, normalised
+from mmvideo.objects.nanodet import NanoDet, standardised
 from mmvideo.objects.nanodet_detector import NanoDetDetector
 
 HOME = weights.weights_root() / "objects"
@@ -52,7 +52,7 @@ def test_real_pictures_and_noise_through_the_interpreter(shared: Path, monkeypat
     from tfjs_torch import TFJS  # type: ignore[import-not-found]
 
     graph, detector = TFJS(str(shared / "weights" / "nanodet.json")), NanoDetDetector(fit="squash")
-    pictures = [normalised(detector.prepared(_frame(shared / "media" / name)))
+    pictures = [standardised(detector.prepared(_frame(shared / "media" / name)))
                 for name in ("faces/interview.mp4", "actions/demo.mp4")]
     for x in [*pictures, torch.randn(1, 3, 416, 416, generator=torch.Generator().manual_seed(0))]:
         with torch.inference_mode():

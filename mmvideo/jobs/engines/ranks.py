@@ -77,7 +77,7 @@ def _host() -> str:
     return own_address(os.environ.get("MASTER_ADDR", ""), socket.gethostname())
 
 
-def follow(pipeline: Any, options: JobOptions, job: dict[str, Any]) -> None:
+def run_follower(pipeline: Any, options: JobOptions, job: dict[str, Any]) -> None:
     """Work for the ledger of rank 0, in a process that was launched."""
     _work_for(pipeline, options, job, _share(None, pipeline))
 
