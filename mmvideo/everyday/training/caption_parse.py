@@ -182,6 +182,9 @@ def phrase_at(tokens: tuple[str, ...], start: int) -> Phrase | None:
                                                                     "ocean", "air", "sky", "ground", "woods", "floor",
                                                                     "background", "sun", "dirt", "beach"}:
         text = with_article(text)
+    if len(kept) == at - start and not plural and (one in words.PEOPLE or one in words.ANIMALS) and not (
+            tokens[start] in words.DETERMINERS or tokens[start] in words.NUMBERS):
+        text = with_article(text)
     return Phrase(start, at, one, plural, number, tuple(colours), text)
 
 
