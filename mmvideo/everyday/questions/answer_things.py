@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _UNSURE = (0.38, 0.55)
 """Between these probabilities neither yes nor no is said from facts alone."""
+_SHINING = frozenset({"traffic light", "tv", "laptop", "cell phone"})
+"""Classes whose colour is not that of most of their pixels."""
 _UPPER_CLOTHES = word_set("shirt jacket coat top sweater hoodie clothes t-shirt uniform suit dress jersey vest blouse")
 
 
@@ -178,7 +180,7 @@ def colour(query: Query, seen: SpanFacts) -> Told | None:
         return None
     clothes = noun.text in _UPPER_CLOTHES
     whose = owner if clothes and owner is not None and owner.person else NOUNS["person"] if clothes else noun
-    if not whose.labels or (whose.person and not clothes) or whose.kind:
+    if not whose.labels or (whose.person and not clothes) or whose.kind or whose.labels & _SHINING:
         return None
     tracks = [track for track in seen.tracks(whose.with_(colour="")) if track.colours and seen.sureness(track) >= .35]
     if not tracks or (clothes and len(tracks) > 1 and not (owner is not None and owner.side)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 
 from mmvideo.everyday.questions.lists import word_set
@@ -45,77 +46,59 @@ _SPELLINGS = {
 }
 _POLITE = tuple(re.compile(pattern) for pattern in (
     r"^(?:and|but|then|now|sir|madam|dear \w+) ",
-    r"^(?:(?:can|could|would|will|may|might) (?:you|i|we|u|anyone|somebody) )?(?:please "
-        ")?(?:(?:tell|inform|show|let) (?:me|us)(?: know)?|"
-    r"say|answer|explain|specify|state|identify for me)(?: please)?(?: about)?(?= "
-        "(?:what|who|where|when|how|which|whose|why|if|whether|is|are|"
-    r"does|do|the colour|the number|in|at|for|on|to))",
-    r"^(?:do|did|would|can|could) (?:you|anyone|we) (?:know|tell|guess|say|work out|figure "
-        "out|determine|see|spot|notice|find out|recognise|make out)"
-    r"(?= (?:what|who|where|when|how|which|whose|why|if|whether)\b)",
-    r"^i (?:would|want|need|wish|am|like)(?: like)?(?: to)? (?:know|ask|find out|understand|hear|learn|be "
-        "told|wondering|curious)(?: about)?(?: is)?",
+    r"^(?:(?:can|could|would|will|may|might) (?:you|i|we|u|anyone|somebody) )?(?:please )?(?:(?:tell|inform|show|"
+    r"let) (?:me|us)(?: know)?|say|answer|explain|specify|state|identify for me)(?: please)?(?: about)?(?= (?:what|"
+    r"who|where|when|how|which|whose|why|if|whether|is|are|does|do|the colour|the number|in|at|for|on|to))",
+    r"^(?:do|did|would|can|could) (?:you|anyone|we) (?:know|tell|guess|say|work out|figure out|determine|see|spot|"
+    r"notice|find out|recognise|make out)(?= (?:what|who|where|when|how|which|whose|why|if|whether)\b)",
+    r"^i (?:would|want|need|wish|am|like)(?: like)?(?: to)? (?:know|ask|find out|understand|hear|learn|be told|"
+    r"wondering|curious)(?: about)?(?: is)?",
     r"^(?:can|could|would|will) (?:you|we|i) (?=(?:count|describe|list|name|summarise|explain|caption|give|identify|"
     r"estimate)\b)",
     r"^i (?:was|am) wondering(?: about)?", r"^i wonder(?: about)?", r"^(?:my )?question(?: is)?(?= )",
-    r"^(?:based on|according to|judging by|judging from|looking at|watch|look at|considering|given|from) (?:the "
-        "|this |that )(?:video|picture|scene)"
-    r"(?: and)?(?: tell me| say| answer| here)?",
-    r"^(?:in|within|during|for|throughout|about|regarding) (?:the |this |that )(?:whole |entire |given |short "
-        ")?(?:video|picture|scene)",
+    r"^(?:based on|according to|judging by|judging from|looking at|watch|look at|considering|given|from) (?:the |"
+    r"this |that )(?:video|picture|scene)(?: and)?(?: tell me| say| answer| here)?",
+    r"^(?:in|within|during|for|throughout|about|regarding) (?:the |this |that )(?:whole |entire |given |"
+    r"short )?(?:video|picture|scene)",
     r"(?:as )?(?:shown|seen|displayed|depicted|presented|featured) in (?:the|this) (?:video|picture)$",
 ))
-_ASSUMED = re.compile(r"^(?:would you (?:say|think|agree)|(?:do|don t|do not) you (?:think|believe|reckon)|i (?:think|"
-    r"believe|guess)|"
-                      r"is it (?:true|correct|right|possible|fair to say)|am i right|can you confirm|is it the "
-                      r"case)(?: that| if)? "
-                      r"(?!what|who|where|when|how|which)")
-_FRAME = re.compile(r"\b(?:(?:anywhere|somewhere|at any (?:time|point|moment)|any ?time|at some "
-    "(?:time|point|moment)|ever|at all|right now|at the moment|"
-                    r"at present|there now) ?)+(?= |$)")
-_IN_VIDEO = re.compile(r"\b(?:in|of|on|throughout|during|within|from|for|by|through|inside) (?:the |this |that |your "
-    "|my |our )(?:whole |entire |short |given |"
-                       r"above |main )?(?:video|picture|screen|frame|shot)s?\b(?! (?:about|show|start|end))|\bon "
-                           r"(?:screen|camera|video)\b|"
-                       r"\bof (?:the|this) scene\b|\bin (?:the|this) scene\b|\bin here\b|\bin it\b$|\bin view\b")
+_ASSUMED = re.compile(r"^(?:would you (?:say|think|agree)|(?:do|don t|do not) you (?:think|believe|reckon)|"
+                      r"i (?:think|believe|guess)|is it (?:true|correct|right|possible|fair to say)|am i right|"
+                      r"can you confirm|is it the case)(?: that| if)? (?!what|who|where|when|how|which)")
+_FRAME = re.compile(r"\b(?:(?:anywhere|somewhere|at any (?:time|point|moment)|any ?time|at some (?:time|point|"
+                    r"moment)|ever|at all|right now|at the moment|at present|there now) ?)+(?= |$)")
+_IN_VIDEO = re.compile(r"\b(?:in|of|on|throughout|during|within|from|for|by|through|inside) (?:the |this |that |"
+                       r"your |my |our )(?:whole |entire |short |given |above |main )?(?:video|picture|screen|frame|"
+                       r"shot)s?\b(?! (?:about|show|start|end))|\bon (?:screen|camera|video)\b|\bof (?:the|"
+                       r"this) scene\b|\bin (?:the|this) scene\b|\bin here\b|\bin it\b$|\bin view\b")
 FOREIGN = {
     "German": "in was dem den der die das ist sind ein eine und wie viele wer wo wann nicht auf im welche farbe hat "
-    "gibt es "
-              "zu sehen hund mann frau passiert wird läuft machen macht bitte zeigt",
+              "gibt es zu sehen hund mann frau passiert wird läuft machen macht bitte zeigt",
     "French": "le la les est sont un une et combien qui où quand pas dans quelle couleur que quoi il elle y a chien "
-    "homme femme "
-              "fait se passe des du au sur vidéo c'est qu'est-ce sont-ils cette ce",
+              "homme femme fait se passe des du au sur vidéo c'est qu'est-ce sont-ils cette ce",
     "Spanish": "el la los las es son un una y cuántos cuantos cuántas quién quien dónde donde cuándo no en qué que "
-    "hay de color "
-               "perro hombre mujer está están hace del por para video esta este pasa",
+               "hay de color perro hombre mujer está están hace del por para video esta este pasa",
     "Italian": "il lo la gli le è sono un una e quanti quante chi dove quando non nel nella che cosa di colore c'è "
-    "ci cane uomo "
-               "donna sta fa succede questo questa cane",
+               "ci cane uomo donna sta fa succede questo questa cane",
     "Portuguese": "o os as é são um uma e quantos quantas quem onde quando não no na que cor há do da cachorro homem "
-    "mulher está "
-                  "fazendo acontece este esta isso",
+                  "mulher está fazendo acontece este esta isso",
     "Dutch": "de het is zijn een en hoeveel wie waar wanneer niet in op welke kleur er wat doet hond man vrouw "
-    "gebeurt deze dit van te "
-             "zien",
+             "gebeurt deze dit van te zien",
     "Polish": "jest są i ile kto gdzie kiedy nie w na jaki co to czy pies kobieta mężczyzna robi się tym film",
     "Swedish": "är en ett och hur många vem var när inte på i vilken färg det finns hund man kvinna gör händer vad",
     "Turkish": "bir ve kaç kim nerede ne zaman değil var mı bu renk köpek adam kadın yapıyor video da de",
 }
 _ENGLISH = word_set("the is are a an in of on what who where when how many does do did there any it this that and to "
-    "with at which "
-                     "why can you see was were has have his her their he she they doing happens next video be or not "
-                     "for")
+                    "with at which why can you see was were has have his her their he she they doing happens next "
+                    "video be or not for")
 _UNSAFE = re.compile(
-    r"\bhow (?:to|can i|do i|could i|would i|should i) (?:\w+ )?(?:make|build|buy|get|use)? ?(?:a |an |some "
-        ")?(?:bombs?|explosives?|meth|drugs|"
-    r"weapons?|poison|kill|murder|hurt|stalk|hack|attack|rape|stab|shoot (?:him|her|them|people|someone))\b|"
-    r"\b(?:kill|murder|hurt|harm|stalk|attack|rape|poison|kidnap|blackmail) (?:him|her|them|this "
-        "(?:man|woman|person|girl|boy|child)|"
-    r"(?:my|these|those) \w+)\b.*|\b(?:home address|phone number|where (?:does|do) (?:he|she|they|this \w+) "
-        r"live|passport|social security)\b|"
-    r"\b(?:sexy|fuckable|nude|nudes|undress (?:him|her|them)|porn|erotic|have sex)\b|\bhow to (?:commit "
-        r")?suicide\b|\bkill myself\b|"
-    r"\b(?:which|what) (?:race|religion|ethnicity) (?:is|are) (?:superior|inferior|worse)\b")
+    r"\bhow (?:to|can i|do i|could i|would i|should i) (?:\w+ )?(?:make|build|buy|get|use)? ?(?:a |an |"
+    r"some )?(?:bombs?|explosives?|meth|drugs|weapons?|poison|kill|murder|hurt|stalk|hack|attack|rape|stab|"
+    r"shoot (?:him|her|them|people|someone))\b|\b(?:kill|murder|hurt|harm|stalk|attack|rape|poison|kidnap|"
+    r"blackmail) (?:him|her|them|this (?:man|woman|person|girl|boy|child)|(?:my|these|those) \w+)\b.*|"
+    r"\b(?:home address|phone number|where (?:does|do) (?:he|she|they|this \w+) live|passport|social security)\b|"
+    r"\b(?:sexy|fuckable|nude|nudes|undress (?:him|her|them)|porn|erotic|have sex)\b|\bhow to (?:commit )?suicide\b|"
+    r"\bkill myself\b|\b(?:which|what) (?:race|religion|ethnicity) (?:is|are) (?:superior|inferior|worse)\b")
 REASONS = {
     "empty": "there is no question", "unsafe": "the question asks for something that may harm people",
     "long": f"the question is longer than {MAX_WORDS} words", "language": "only questions in English are understood",
@@ -189,20 +172,29 @@ def without_frame(line: str) -> str:
 
 
 def near_word(word: str, known: frozenset[str]) -> str | None:
-    """Return the one known word that a typing error away is: one letter, or two in words of seven letters and more."""
+    """Return the known word that a typing error away is; None where there is none.
+
+    Neighbours swapped count from four letters on, a letter too many or too few from five, a wrong letter from six, and
+    two errors from seven, if they leave the letters nearly the same: real words that no list has stay as they are.
+    """
     if len(word) < 4 or not word.isalpha():
         return None
-    for distance in (1, 2) if len(word) >= 7 else (1,):
-        near = [other for other in _by_length(known, len(word), distance)
-                if (other[0] == word[0] or other[:2] == word[1::-1]) and _edits(word, other, distance) <= distance]
-        if near:
-            return min(near, key=lambda other: (abs(len(other) - len(word)), other))
-    return None
+    near = []
+    for other in _by_length(known, len(word)):
+        if other[0] != word[0] and other[:2] != word[1::-1]:
+            continue
+        letters = sum(((Counter(word) - Counter(other)) + (Counter(other) - Counter(word))).values())
+        if letters > 2 or (letters and len(word) < 4 + letters):
+            continue
+        edits = _edits(word, other, 2)
+        if edits == 1 or (edits == 2 and len(word) >= 7 and word[-1] == other[-1]):
+            near.append((edits, letters, abs(len(other) - len(word)), other))
+    return min(near)[-1] if near else None
 
 
 @lru_cache(maxsize=64)
-def _by_length(known: frozenset[str], length: int, distance: int) -> tuple[str, ...]:
-    return tuple(sorted(word for word in known if abs(len(word) - length) <= distance and len(word) > 3))
+def _by_length(known: frozenset[str], length: int) -> tuple[str, ...]:
+    return tuple(sorted(word for word in known if abs(len(word) - length) <= 2 and len(word) > 3))
 
 
 def _edits(one: str, two: str, most: int) -> int:

@@ -10,12 +10,11 @@ from mmvideo.everyday.questions.nouns import Noun, noun_of, unknown_noun
 from mmvideo.everyday.questions.verbs import base_form
 
 COLOURS = word_set("black white grey red orange yellow green blue purple pink brown golden blond blonde silver beige "
-    "tan")
+                   "tan")
 NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
            "single": 1, "zero": 0}
 DETERMINERS = word_set("a an the any some this that these those another each every no his her its their my your many "
-    "several "
-                        "all both most few more")
+                       "several all both most few more")
 ADJECTIVES = word_set("""
 big small large little tiny huge tall short long young old older younger elderly other same different main first
 second last third next only visible moving parked wooden metal plastic dark light bright blond blonde fat thin bald
@@ -27,11 +26,10 @@ top bottom middle
 _SIDES = {"left": "left", "right": "right", "middle": "middle", "top": "top", "bottom": "bottom",
     "background": "background",
           "foreground": "foreground", "front": "foreground", "back": "background"}
-_POINTED = re.compile(r"\b(?:(?:standing|sitting|located|shown|seen|placed) )?(?:on|in|at|to) the (?:far |very "
-    "|upper |lower )?(left|right|middle|top|bottom|"
-                      r"background|foreground|back|front)(?: (?:hand )?(?:side|corner|half|part))?\b(?! of the "
-                          "(?!picture|video|screen|frame|scene|shot))"
-                      r"(?: of the (?:picture|video|screen|frame|scene|shot))?")
+_POINTED = re.compile(r"\b(?:(?:standing|sitting|located|shown|seen|placed) )?(?:on|in|at|to) the (?:far |very |"
+                      r"upper |lower )?(left|right|middle|top|bottom|background|foreground|back|"
+                      r"front)(?: (?:hand )?(?:side|corner|half|part))?\b(?! of the (?!picture|video|screen|frame|"
+                      r"scene|shot))(?: of the (?:picture|video|screen|frame|scene|shot))?")
 FUNCTION_WORDS = word_set("""
 a an the any some this that these those another each every no his her its their my your many several all both most
 few more what who whom whose which where when why how is are was were be been being am do does did has have had can
@@ -47,9 +45,8 @@ approximately
 
 
 NO_THINGS = word_set("video picture scene screen number amount count colour kind type sort part side way direction "
-    "position place "
-                     "location order beginning end moment time order total sum content gist plot story activity "
-                     "action event second minute")
+                     "position place location order beginning end moment time order total sum content gist plot "
+                     "story activity action event second minute")
 """Nouns of questions that name no thing in the picture."""
 
 
@@ -167,5 +164,6 @@ def noun_phrases(tokens: list[str]) -> list[NounAt]:
     return found
 
 
-__all__ = ["ADJECTIVES", "COLOURS", "DETERMINERS", "FUNCTION_WORDS", "NUMBERS", "NounAt", "noun_phrase", "noun_phrases",
+__all__ = ["ADJECTIVES", "COLOURS", "DETERMINERS", "FUNCTION_WORDS", "NO_THINGS", "NUMBERS", "NounAt", "noun_phrase",
+    "noun_phrases",
            "take_sides"]

@@ -23,25 +23,22 @@ _SHARES: tuple[tuple[str, float, float], ...] = (
     (r"(?:in |during )?the (?:last|final|third) third" + _VIDEO, 2 / 3, 1),
     (r"(?:in |during )?the (?:first|1st) quarter" + _VIDEO, 0, .25),
     (r"(?:in |during )?the last quarter" + _VIDEO, .75, 1),
-    (r"(?:right |just )?(?:at|in|during|near|from|towards?) the (?:very )?(?:beginning|start|opening|outset|first "
-        r"frame)" + _VIDEO,
+    (r"(?:right |just )?(?:at|in|during|near|from|towards?) the (?:very )?(?:beginning|start|opening|outset|"
+     r"first frame)" + _VIDEO,
      0, .2),
     (r"as the (?:video|clip) (?:starts|begins)|when (?:the|this) (?:video|clip) (?:starts|begins|opens)|"
      r"in the (?:opening|first) (?:scene|shot|frame|moments?)|initially", 0, .2),
-    (r"(?:right |just )?(?:at|in|during|near|by|towards?) the (?:very )?(?:end|ending|close|finish|last frame)\b(?! "
-        r"of the (?!video|clip|film|"
-     r"footage|movie|scene|recording|gif))" + _VIDEO, .8, 1),
+    (r"(?:right |just )?(?:at|in|during|near|by|towards?) the (?:very )?(?:end|ending|close|finish|"
+     r"last frame)\b(?! of the (?!video|clip|film|footage|movie|scene|recording|gif))" + _VIDEO, .8, 1),
     (r"as the (?:video|clip) ends|when (?:the|this) (?:video|clip) (?:ends|finishes|stops)|in the (?:closing|last|"
-        r"final) "
-     r"(?:scene|shot|frame|moments?)|in the end", .8, 1),
+     r"final) (?:scene|shot|frame|moments?)|in the end", .8, 1),
     (r"(?:halfway|midway|half way) through" + _VIDEO.replace(" of", "(?: of)?"), .4, .6),
     (r"(?:in|at|around|during|near) the (?:middle|midpoint) of (?:the |this )?(?:video|clip|film|footage|movie|"
-        r"recording|gif)", .35, .65),
+     r"recording|gif)", .35, .65),
 )
-_EVENT = re.compile(r"\b(?:right |just |shortly |immediately )?(after|before|when|while|as|once|until)"
-                    r" ((?:the|a|an|he|she|it|they|his|her|someone|somebody|people|being|[a-z]+ing)\b.*?)(?= (?:what|"
-                    r"who|where|how|is|are|"
-                    r"does|do|did|which|was)\b(?! \w+ing\b)|$)")
+_EVENT = re.compile(r"\b(?:right |just |shortly |immediately )?(after|before|when|while|as|once|until) ((?:the|a|an|"
+                    r"he|she|it|they|his|her|someone|somebody|people|being|[a-z]+ing)\b.*?)(?= (?:what|who|where|how|"
+                    r"is|are|does|do|did|which|was)\b(?! \w+ing\b)|$)")
 _HELPERS = word_set("what who where how which is are does do did was were can has have why whose")
 
 

@@ -14,75 +14,65 @@ from mmvideo.everyday.questions.parsed import Parsed
 from mmvideo.everyday.questions.query import Query
 
 WORDS = word_set("""
-zooming panning tilting shaky handheld steady static cuts edited footage soundtrack audio silence silent noisy
-narration narrator dialogue conversation commentary repetitions reps clockwise counterclockwise forwards backwards
-upside rainy windy snowy foggy sunshine daylight dusk dawn sunset sunrise afternoon morning evening midnight noon
-loud quiet emotion emotions mood feeling angry sad happy excited bored scared surprised brand price cost expensive
-old age weigh heavy tall famous celebrity name named called title language accent lyrics ethnicity nationality
-country continent year date purpose reason intention lesson moral message opinion genre rating director
-simultaneously backyard outskirts upstairs downstairs
+latter moments beeps voices strokes noises kinds presented movement given colored monument stained beating priests
+barrels ringing zooming panning tilting shaky handheld steady static cuts edited footage soundtrack audio silence
+silent noisy narration narrator dialogue conversation commentary repetitions reps clockwise counterclockwise
+forwards backwards upside rainy windy snowy foggy sunshine daylight dusk dawn sunset sunrise afternoon morning
+evening midnight noon loud quiet emotion emotions mood feeling angry sad happy excited bored scared surprised brand
+price cost expensive old age weigh heavy tall famous celebrity name named called title language accent lyrics
+ethnicity nationality country continent year date purpose reason intention lesson moral message opinion genre rating
+director simultaneously backyard outskirts upstairs downstairs
 """)
 
 _UNANSWERABLE: tuple[tuple[str, str], ...] = (
-    (r"why\b(?! do not| not)|for what reason|what is the (?:reason|purpose|point|intention|goal|aim)|how come|what "
-        r"for$|what (?:makes|made|causes?|caused)\b|"
-     r"what is the cause", "reasons and intentions are not visible"),
+    (r"why\b(?! do not| not)|for what reason|what is the (?:reason|purpose|point|intention|goal|aim)|how come|"
+     r"what for$|what (?:makes|made|causes?|caused)\b|what is the cause", "reasons and intentions are not visible"),
     (r"(?:what is|what are|tell me|know|what) (?:the |his |her |their |its )?(?:\w+ ){0,3}(?:names?|surname|"
-        r"nickname)\b(?! of the (?:sport|game|instrument|"
-     r"animal|activity|object))|named\b|^what is (?:he|she|it|the \w+) called|(?:who is|who are) (?:this|that|these|"
-     r"the) (?:actor|actress|celebrity|singer|famous|"
-     r"president|politician)|celebrity|is (?:this|that|he|she) (?:really )?(?:obama|trump|biden|messi|ronaldo|putin|"
-     r"taylor swift)|which (?:actor|singer|"
-     r"player|team) is|famous", "people and their names are not recognised"),
+     r"nickname)\b(?! of the (?:sport|game|instrument|animal|activity|object))|named\b|^what is (?:he|she|it|"
+     r"the \w+) called|(?:who is|who are) (?:this|that|these|the) (?:actor|actress|celebrity|singer|famous|president|"
+     r"politician)|celebrity|is (?:this|that|he|she) (?:really )?(?:obama|trump|biden|messi|ronaldo|putin|"
+     r"taylor swift)|which (?:actor|singer|player|team) is|famous", "people and their names are not recognised"),
     (r"what (?:is|are|was|does|do|did) .*\b(?:say|saying|said|tell|telling|talking about|speaking about|discussing|"
-        r"singing about|explaining|asking|"
-     r"shouting|yelling|whispering|talk about|speak about|discuss)\b(?! goodbye)|what .*\bconversation about\b|what "
-     r"(?:language|accent)|"
-     r"which language|(?:in )?what language|lyrics|what is the (?:topic|subject) of (?:the )?(?:conversation|speech|"
-     r"talk|interview)|what words|"
-     r"transcribe|translate|does (?:he|she|the \w+) (?:say|mention)", "speech is heard, not understood"),
-    (r"(?:how|what) (?:is|are|does|do|did) .*\b(?:feel|feeling|feels|mood|emotions?|thinking|think about)\b|emotions?|"
-        r"mood|\b(?:is|are|look|looks|seem|seems) .*\b(?:"
-     r"happy|sad|angry|bored|nervous|excited|scared|afraid|surprised|upset|worried|confused|in love|jealous|proud|"
-     r"embarrassed|disappointed|tired|"
-     r"lonely)\b|(?:like|enjoy|love|hate|want|believe|enjoying) (?:it|this|that|the|him|her|each|himself|herself|"
-     r"themselves|to)\b",
+     r"singing about|explaining|asking|shouting|yelling|whispering|talk about|speak about|discuss)\b(?! goodbye)|"
+     r"what .*\bconversation about\b|what (?:language|accent)|which language|(?:in )?what language|lyrics|"
+     r"what is the (?:topic|subject) of (?:the )?(?:conversation|speech|talk|interview)|what words|transcribe|"
+     r"translate|does (?:he|she|the \w+) (?:say|mention)", "speech is heard, not understood"),
+    (r"(?:how|what) (?:is|are|does|do|did) .*\b(?:feel|feeling|feels|mood|emotions?|thinking|think about)\b|"
+     r"emotions?|mood|\b(?:is|are|look|looks|seem|seems) .*\b(?:happy|sad|angry|bored|nervous|excited|scared|afraid|"
+     r"surprised|upset|worried|confused|in love|jealous|proud|embarrassed|disappointed|tired|lonely)\b|"
+     r"(?<!look )(?<!looks )(?:like|enjoy|love|hate|want|believe|enjoying) (?:it|this|that|the|him|her|each|himself|"
+     r"herself|themselves|to)\b",
      "feelings and thoughts are not visible"),
-    (r"how old|what age|which age|the age of|\bage\b|how (?:much|heavy|tall|expensive|rich|deep|hot|cold|fast|high|"
-        r"wide|big|large)\b(?! (?:is|are) the group)(?! (?:water|"
-     r"time|people|of))|how much (?:does|do|is|are|did)|what (?:is )?the (?:price|cost|weight|height|size|speed|"
-     r"temperature|brand)|"
-     r"what (?:brand|make|model|size|price)|which (?:brand|make|model|company)|worth|"
-     r"what speed|how far", "ages, sizes, prices and brands are not measured"),
+    (r"how old|what age|which age|the age of|\bage\b|how (?:much|"
+     r"heavy|tall|expensive|rich|deep|hot|cold|fast|high|wide|big|"
+     r"large)\b(?! (?:is|are) the group)(?! (?:water|time|people|"
+     r"of))|how much (?:does|do|is|are|did)|"
+     r"what (?:is )?the (?:price|cost|weight|height|size|speed|"
+     r"temperature|brand)|what (?:brand|make|model|size|price)|"
+     r"which (?:brand|make|model|company)|worth|what speed|how far", "ages, sizes, prices and brands are not measured"),
     (r"(?:what|which) (?:is|are|does|do|was|text|words?|letters?|numbers?|digits?|title|writing)\b.*\b(?:written|"
-        r"writing|printed|text|sign say|title|logo say|subtitle|"
-     r"subtitles|caption say|licence plate|license plate|jersey number)\b|what does (?:the|it|that) (?:\w+ )?(?:sign|"
-     r"text|label|banner|board|poster|shirt|"
-     r"t-shirt|screen|title|caption|book|paper|logo) (?:say|read)|read (?:the|what)|what number (?:is|are) (?:on|"
-     r"written)|what is the number on|"
-     r"what time is (?:it|on|shown|displayed)|spell", "text in the picture is not read"),
+     r"writing|printed|text|sign say|title|logo say|subtitle|subtitles|caption say|licence plate|license plate|"
+     r"jersey number)\b|what does (?:the|it|that) (?:\w+ )?(?:sign|text|label|banner|board|poster|shirt|t-shirt|"
+     r"screen|title|caption|book|paper|logo) (?:say|read)|read (?:the|what)|what number (?:is|are) (?:on|written)|"
+     r"what is the number on|what time is (?:it|on|shown|displayed)|spell", "text in the picture is not read"),
     (r"(?:which|what) (?:country|city|state|town|continent|year|nation|nationality|date|month|day of the week|decade|"
-        r"century|part of the world|stadium)\b|when was (?:this|it|"
-     r"the video) (?:filmed|recorded|made|shot|taken|released)|who (?:filmed|made|recorded|directed|shot|produced|"
-     r"uploaded|took) (?:this|the|it)|"
-     r"who is (?:the )?(?:director|author|owner)|nationality|ethnicity|\b(?:race|religion) (?:is|are|of)\b|where "
-     r"(?:is|are) (?:he|she|they|the \w+) from|"
-     r"(?:what|which) (?:race|religion)",
+     r"century|part of the world|stadium)\b|when was (?:this|it|the video) (?:filmed|recorded|made|shot|taken|"
+     r"released)|who (?:filmed|made|recorded|directed|shot|produced|uploaded|took) (?:this|the|it)|"
+     r"who is (?:the )?(?:director|author|owner)|nationality|ethnicity|\b(?:race|religion) (?:is|are|of)\b|"
+     r"where (?:is|are) (?:he|she|they|the \w+) from|(?:what|which) (?:race|religion)",
      "places, dates and origins have no mark in the picture that is known"),
     (r"(?:what|who) (?:is|do you think) (?:the )?(?:best|worst|most (?:beautiful|interesting|important))|do you like|"
-        r"your (?:opinion|favourite)|"
-     r"what do you think(?! (?:will|is|happens|comes|might))|is (?:it|this|the \w+) (?:good|bad|funny|beautiful|"
-     r"boring|interesting|real|fake|dangerous|"
-     r"legal|safe|delicious|tasty|ai generated)\b|"
-     r"how (?:good|bad|well|funny|beautiful|interesting)\b|(?:moral|lesson|message) of|what can (?:we|i|you) learn|"
-     r"who (?:wins|won|will win|is winning)|what is the score|which team|how does it (?:smell|taste)|(?:smell|"
-     r"taste)s?(?: like)?$",
+     r"your (?:opinion|favourite)|what do you think(?! (?:will|is|happens|comes|might))|is (?:it|this|"
+     r"the \w+) (?:good|bad|funny|beautiful|boring|interesting|real|fake|dangerous|legal|safe|delicious|tasty|"
+     r"ai generated)\b|how (?:good|bad|well|funny|beautiful|interesting)\b|(?:moral|lesson|message) of|"
+     r"what can (?:we|i|you) learn|who (?:wins|won|will win|is winning)|what is the score|which team|"
+     r"how does it (?:smell|taste)|(?:smell|taste)s?(?: like)?$",
      "opinions, tastes and results are not visible"),
     (r"(?:married|related|brothers?|sisters?|friends|siblings|a couple|dating|relationship)\b.*",
         "how people are related is not visible"),
-    (r"(?:what|how|where) .*(?:tomorrow|next (?:week|day|year|month)|in the future|after the video)|what happened "
-        r"before|"
-     r"before (?:the|this) video", "what lies outside the video is not known"),
+    (r"(?:what|how|where) .*(?:tomorrow|next (?:week|day|year|month)|in the future|after the video)|"
+     r"what happened before(?: (?:this|that|it))?$|before (?:the|this) video",
+     "what lies outside the video is not known"),
 )
 
 
@@ -99,12 +89,10 @@ def unanswerable(p: Parsed) -> Query | None:
 def next_event(p: Parsed) -> Query | None:
     """What happens next?"""
     if (p.has(r"next(?! to)") and not p.has("next to|next one|first|second one")) or p.has(
-            r"going to happen|will happen|happens? (?:after (?:this|that|the video|the end)|afterwards|then)|what "
-            r"follows|comes? after|"
-            r"about to (?:happen|occur)|predict|expect(?:ed)?|(?:most )?likely (?:happen|do|continue)|continue after|"
-            r"(?:is|are) about to|"
-            r"how (?:will|does|might) (?:it|this|the video) (?:continue|go on|proceed|end up)|what then|^(?:and "
-            r")?then$") or (
+            r"going to happen|will happen|happens? (?:after (?:this|that|the video|the end)|afterwards|then)|"
+            r"what follows|comes? after|about to (?:happen|occur)|predict|expect(?:ed)?|(?:most )?likely (?:happen|"
+            r"do|continue)|continue after|(?:is|are) about to|how (?:will|does|might) (?:it|this|"
+            r"the video) (?:continue|go on|proceed|end up)|what then|^(?:and )?then$") or (
             p.has("will|going to") and p.form != "how_many" and not p.has("at the end")):
         return p.query("next")
     return None
@@ -114,15 +102,14 @@ def camera(p: Parsed) -> Query | None:
     """Does the camera move, and how?"""
     spoken = p.has(r"camera|cameraman|cinematographer|view|picture|videographer") and not p.has(
         r"(?:look|looking|looks|stare|staring|smile|smiling|wave|waving|face|facing|at|to|towards|from|hold|holding|"
-        r"holds|carry|carrying|closer|"
-        r"into|in front of|of|a|with|using|by|near) (?:the |a )?camera(?! (?:move|work|angle|pan|mov|zoom))")
+        r"holds|carry|carrying|closer|into|in front of|of|a|with|using|by|near) (?:the |a )?camera(?! (?:move|work|"
+        r"angle|pan|mov|zoom))")
     moved = p.has(r"(?:zoom|pan|tilt|shak|rotat|roll)(?:s|es|ed|ing|ming|ning|med|ned|e|y)?|shaky|hand ?held|"
-        r"hand-held|stead(?:y|ily)|static|tripod|"
-                  r"camera (?:movement|motion|work)|still|stationary|fixed|move|moves|moved|moving|movement|turn|turns|"
-                  r"turning|follow|follows|following|"
-                  r"swing|go|goes|going|direction|motionless|stable|track|tracking|doing|do|stay|stays|rotate")
-    zoomed = p.has(r"zoom(?:s|ed|ing)?|panning|pans|tilting|handheld|shaky") and not p.has("pan of|frying pan|in the "
-        "pan|a pan")
+                  r"hand-held|stead(?:y|ily)|static|tripod|camera (?:movement|motion|work)|still|stationary|fixed|"
+                  r"move|moves|moved|moving|movement|turn|turns|turning|follow|follows|following|swing|go|goes|going|"
+                  r"direction|motionless|stable|track|tracking|doing|do|stay|stays|rotate")
+    zoomed = p.has(r"zoom(?:s|ed|ing)?|panning|pans|tilting|handheld|shaky") and not p.has(
+            "pan of|frying pan|in the pan|a pan")
     if not ((spoken and moved) or (zoomed and not p.nouns)):
         return None
     asked = ""
@@ -144,15 +131,13 @@ def camera(p: Parsed) -> Query | None:
 
 def cuts(p: Parsed) -> Query | None:
     """How many shots are there? Is it one shot?"""
-    if p.has(r"(?:shots?|takes?)\b(?! (?:a|the|his|her|put|at)\b)(?! of)|cuts?(?= |$)(?! (?:the|a|into|up|off|his|her|"
-        r"some|an)\b)|scene (?:changes?|cuts?)|scenes\b|cutting between|"
-             r"camera angles?|edited|edits|uncut|one continuous|single continuous|transitions?|change of scene|scene "
-             r"change|"
-             r"scene stay the same") and not p.has(
-                 r"(?:he|she|man|woman|person|chef|boy|girl|they|guy|player|barber|hairdresser) (?:cut|cuts|is "
-                 r"cutting|shot|shoots)|what is (?:being )?cut|"
-                 r"take (?:place|off|out)|takes? place|(?:does|do|did) (?:he|she|they|the \w+) (?:take|cut|shoot)|"
-                 r"what (?:does|do)"):
+    if p.has(r"(?:shots?|takes?)\b(?! (?:a|the|his|her|put|at)\b)(?! of)|cuts?(?= |$)(?! (?:the|a|"
+             r"into|up|off|his|her|some|an)\b)|scene (?:changes?|cuts?)|scenes\b|cutting between|"
+             r"camera angles?|edited|edits|uncut|one continuous|single continuous|transitions?|"
+             r"change of scene|scene change|scene stay the same") and not p.has(
+                 r"(?:he|she|man|woman|person|chef|boy|girl|they|guy|player|barber|hairdresser) (?:cut|cuts|"
+                 r"is cutting|shot|shoots)|what is (?:being )?cut|take (?:place|off|out)|takes? place|(?:does|do|"
+                 r"did) (?:he|she|they|the \w+) (?:take|cut|shoot)|what (?:does|do)"):
         if p.form == "when" or p.has("what time|which moment"):
             return p.query("when", attribute="cut", subject=None)
         one = p.has(r"(?:one|single|1|continuous|same|uncut|without)")
@@ -164,11 +149,10 @@ def cuts(p: Parsed) -> Query | None:
 def sound(p: Parsed) -> Query | None:
     """What is heard? Is there music?"""
     heard = p.has(r"hears?|heard|hearing|sounds?|noises?|audio|audible|listen|soundtrack|silent|silence|quiet|loud|"
-        r"noisy|music|song|musical|mute|muted|beeps?|"
-                  r"barking|barks?|siren|gunshots?|sneez\w+|rain sound|crackling")
+                  r"noisy|music|song|musical|mute|muted|beeps?|barking|barks?|siren|gunshots?|sneez\w+|rain sound|"
+                  r"crackling")
     if not heard or p.has(r"music (?:stand|room|video|book|sheet)|playing (?:the |a |an )?(?:musical )?instrument|"
-        r"what instrument|sound asleep|"
-                          r"listening to music|sheet music|quietly"):
+                          r"what instrument|sound asleep|listening to music|sheet music|quietly"):
         return None
     if p.has(r"(?:is|are) .* (?:listening|wearing)") and p.yes_no and not p.has("music|sound"):
         return None
@@ -211,8 +195,7 @@ def speech_query(p: Parsed) -> Query:
 def speech(p: Parsed) -> Query | None:
     """Does anyone speak?"""
     if p.has(r"speak\w*|spoke|talk\w*|speech|voices?|narrat\w+|conversation|dialogue|commentary|voiceover|voice-over|"
-        r"say (?:something|anything)|"
-             r"chat(?:s|ting)?|words") and not p.has(
+             r"say (?:something|anything)|chat(?:s|ting)?|words") and not p.has(
                  r"talk(?:s|ing)? (?:on|into|over) (?:the |a |his |her )?(?:phone|cell|mobile|telephone)|talk show"):
         if p.form == "what" and not p.has("is there|what time|heard"):
             return None
@@ -237,9 +220,9 @@ def indoors(p: Parsed) -> Query | None:
 
 def daytime(p: Parsed) -> Query | None:
     """Is it day or night?"""
-    if p.has(r"day ?time|night ?time|at night|by night|by day|night|nighttime|time of (?:the )?day|daylight|(?:during|"
-        r"in) the (?:day|evening|morning|afternoon)|"
-             r"day or|dusk|dawn|sunset|sunrise|part of the day|evening|morning") or (
+    if p.has(r"day ?time|night ?time|at night|by night|by day|night|nighttime|time of (?:the )?day|daylight|"
+             r"(?:during|in) the (?:day|evening|morning|afternoon)|day or|dusk|dawn|sunset|sunrise|part of the day|"
+             r"evening|morning") or (
             p.has(r"(?:is|was) (?:it|the (?:scene|video|place)) (?:very )?(?:dark|bright|light)|how (?:bright|dark)")
                 and not p.nouns):
         dark = p.has(r"night\w*|dark|evening|dusk")
@@ -286,22 +269,21 @@ def duration(p: Parsed) -> Query | None:
 
 def scene(p: Parsed) -> Query | None:
     """Where does it take place? What kind of scene is it?"""
-    if p.has(r"(?:where|in what|in which|at what|at which|what|which|what kind of|what sort of|what type of) "
-        r".*(?:take(?:s|n)? place|happen(?:s|ed|ing)?|filmed|recorded|shot|"
-             r"set|located|made|going on|occur\w*|playing out|place this)$") and (
+    if p.has(r"(?:where|in what|in which|at what|at which|what|which|what kind of|what sort of|"
+             r"what type of) .*(?:take(?:s|n)? place|happen(?:s|ed|ing)?|filmed|recorded|shot|set|located|made|"
+             r"going on|occur\w*|playing out|place this)$") and (
                  p.form in {"where"} or p.has("place|location|setting|room|scene|environment|area")) and not (
                      p.subject and p.subject.labels):
         return p.query("scene", subject=None)
     if p.has(r"(?:what|which|what kind of|what type of|what sort of) (?:is |are |does |do )?(?:the |this |"
-        r"that )?(?:kind of |type of |sort of )?(?:place|location|setting|scene|scenery|"
-             r"environment|room|surroundings?|landscape|background|venue|area|building|sport venue)\b(?! (?:change|"
-             r"does|do (?:they|he|she)))") \
+             r"that )?(?:kind of |type of |sort of )?(?:place|location|setting|scene|scenery|environment|room|"
+             r"surroundings?|landscape|background|venue|area|building|sport venue)\b(?! (?:change|does|do (?:they|he|"
+             r"she)))") \
             and not p.has(r"what is (?:the )?\w+ (?:doing|wearing)|in the background|(?:colour|who)|what happens"):
         return p.query("scene", subject=None, attribute="background" if p.has("background") else "")
     if p.form == "where" and p.has(r"where (?:is|are|was|were|does|do|did) (?:this|it|that|we|they|i|the (?:scene|"
-        r"action|event|story|activity|game|match|"
-                                   r"party|concert|video))\b") and not p.has(r"(?:go|going|move|moving|look|looking|"
-                                   r"walk\w*|run\w*|head\w*|point\w*)"):
+                                   r"action|event|story|activity|game|match|party|concert|video))\b") and not p.has(
+                                           r"(?:go|going|move|moving|look|looking|walk\w*|run\w*|head\w*|point\w*)"):
         return p.query("scene", subject=None)
     if p.form == "where" and not p.nouns and not p.has("left|right"):
         return p.query("scene", subject=None)
@@ -310,20 +292,18 @@ def scene(p: Parsed) -> Query | None:
 
 def describe(p: Parsed) -> Query | None:
     """What happens in the video?"""
-    about = p.has(r"what (?:is|was) (?:this|the|that|it)? ?(?:video|picture|scene|it|this)? ?(?:all )?about|what does "
-        r"(?:this|the|it) ?(?:video|picture|scene)? ?(?:show|depict|contain|"
-                  r"display|present|feature|represent)s?$|what (?:is|are) (?:shown|displayed|depicted|presented|being "
-                  r"shown)$")
-    happens = p.has(r"what (?:happens|happened|is happening|occurs|is occurring|goes on|is going on|takes place|is "
-        r"taking place|event|events|is the (?:main )?(?:action|activity|"
-                    r"event|content|gist|plot|story)|is (?:this|it|that)|activity|action|do (?:you|we) (?:see|notice)|"
-                    r"can (?:you|we|i|be) (?:see|seen|notice)|"
-                    r"can you tell me about|is (?:seen|visible|shown))(?: (?:happening|occurring|going on|taking "
-                    r"place|shown))?") and not p.nouns and not p.sides
+    about = p.has(r"what (?:is|was) (?:this|the|that|it)? ?(?:video|picture|scene|it|this)? ?(?:all )?about|"
+                  r"what does (?:this|the|it) ?(?:video|picture|scene)? ?(?:show|depict|contain|display|present|"
+                  r"feature|represent)s?$|what (?:is|are) (?:shown|displayed|depicted|presented|being shown)$")
+    happens = p.has(r"what (?:happens|happened|is happening|occurs|is occurring|goes on|is going on|takes place|"
+                    r"is taking place|event|events|is the (?:main )?(?:action|activity|event|content|gist|plot|"
+                    r"story)|is (?:this|it|that)|activity|action|do (?:you|we) (?:see|notice)|can (?:you|we|i|"
+                    r"be) (?:see|seen|notice)|can you tell me about|is (?:seen|visible|shown))(?: (?:happening|"
+                    r"occurring|going on|taking place|shown))?") and not p.nouns and not p.sides
     command = p.form in {"command", "bare"} and p.has(r"describe|summar\w+|caption|explain|tell me (?:about|what)|"
-        r"give (?:me )?(?:a |an )?(?:short |brief |detailed )?(?:"
-                                                      r"description|summary|caption|overview)|transcribe|overview|"
-                                                      r"synopsis|description|summary")
+                                                      r"give (?:me )?(?:a |an )?(?:short |brief |"
+                                                      r"detailed )?(?:description|summary|caption|overview)|"
+                                                      r"transcribe|overview|synopsis|description|summary")
     if p.line in {"what is", "what are", "what"}:
         return p.query("what", subject=None)
     if (p.has("first|last") and p.has("happens?|happened|occurs?")) or p.line == "then":
@@ -332,10 +312,8 @@ def describe(p: Parsed) -> Query | None:
         return p.query("doing")
     if command and p.nouns and p.nouns[0].labels and not p.has("what happens|what is happening"):
         return p.query("doing", attribute="describe")
-    if about or happens or command or (p.form == "what" and not p.nouns and p.has("what happens|what is "
-        "happening|happens|going on|"
-                                                                                   "sum (?:it )?up|main "
-                                                                                   "(?:event|thing|topic|activity)")):
+    if about or happens or command or (p.form == "what" and not p.nouns and p.has(
+            "what happens|what is happening|happens|going on|sum (?:it )?up|main (?:event|thing|topic|activity)")):
         sees = p.has(r"what (?:do|can) (?:you|we|i|be) (?:see|seen|notice)|what is (?:seen|visible|shown)")
         if sees and not p.has(r"happen\w*|going on"):
             return p.query("what", subject=None)

@@ -11,11 +11,10 @@ from mmvideo.everyday.questions.phrases import COLOURS, NUMBERS
 from mmvideo.everyday.questions.query import Query
 
 _MOVES = (r"(?:mov|go|walk|run|driv|rid|fly|swim|travel|head|fac|turn|skat|ski|roll|slid|cross|pass|cycl|sail|com|"
-    r"trot|march|enter|leav|exit|jump)(?:e|es|s|ing|ning|ming|"
-          r"ed)?|goes|flies|heading|going|running|swimming")
+          r"trot|march|enter|leav|exit|jump)(?:e|es|s|ing|ning|ming|ed)?|goes|flies|heading|going|running|swimming")
 _CLOTHES = word_set("shirt jacket coat hat cap helmet dress skirt shorts pants jeans shoe boot sock glove scarf "
-    "uniform suit costume mask glasses "
-                     "sunglasses goggles tie clothes hair sweater hoodie vest top t-shirt trousers")
+                    "uniform suit costume mask glasses sunglasses goggles tie clothes hair sweater hoodie vest top "
+                    "t-shirt trousers")
 
 
 def _time_form(p: Parsed) -> bool:
@@ -32,10 +31,9 @@ def repeats(p: Parsed) -> Query | None:
     if p.has(r"repetitions?|reps|repeat\w*|over and over|again and again|periodic\w*|rhythm\w*"):
         return p.query("repeats")
     if p.form == "how_many" and p.has(r"(?:how many|number of|count of|count the) (?:jump\w*|push-?ups|push ups|"
-        r"pushups|sit-?ups|sit ups|situps|squats|"
-        r"jumping jacks|pull-?ups|pull ups|pullups|lunges|steps|laps|"
-                                      r"swings|circles|turns|strokes|claps|kicks|hits|spins|flips|rounds|punches|"
-                                      r"curls|crunches|burpees|bounces)\b"):
+                                      r"pushups|sit-?ups|sit ups|situps|squats|jumping jacks|pull-?ups|pull ups|"
+                                      r"pullups|lunges|steps|laps|swings|circles|turns|strokes|claps|kicks|hits|"
+                                      r"spins|flips|rounds|punches|curls|crunches|burpees|bounces)\b"):
         return p.query("repeats")
     return None
 
@@ -113,13 +111,12 @@ def relation(p: Parsed) -> Query | None:
 def approach(p: Parsed) -> Query | None:
     """Does it come closer, or go away?"""
     closer = p.has(r"com(?:e|es|ing) or (?:go|goes|going|leave|leaving)|closer|approach\w*|towards (?:the |this |us|"
-        r"me|you)?(?:camera|viewer|us|me|you|lens)|(?:come|"
-        r"comes|coming|move|moves|moving|walk\w*|run\w*|drive|drives|driving|get|gets|getting|ride|"
-                   r"riding) (?:near|towards us|towards the camera|to the camera|towards you)|getting (?:bigger|"
-                   r"larger)|come (?:near|to us)|into the camera")
+                   r"me|you)?(?:camera|viewer|us|me|you|lens)|(?:come|comes|coming|move|moves|moving|walk\w*|run\w*|"
+                   r"drive|drives|driving|get|gets|getting|ride|riding) (?:near|towards us|towards the camera|"
+                   r"to the camera|towards you)|getting (?:bigger|larger)|come (?:near|to us)|into the camera")
     away = p.has(r"(?:go|goes|going|move|moves|moving|walk\w*|run\w*|drive|drives|driving|ride|riding|get|gets|"
-        r"getting|fly|flying|swim\w*|head\w*) (?:farther )?away|away from (?:the )?(?:camera|us|viewer|me|you)|farther|"
-                 r"getting smaller|into the distance|recede\w*|receding")
+                 r"getting|fly|flying|swim\w*|head\w*) (?:farther )?away|away from (?:the )?(?:camera|us|viewer|me|"
+                 r"you)|farther|getting smaller|into the distance|recede\w*|receding")
     if not (closer or away) or p.has("camera (?:move|zoom|go)"):
         return None
     both = closer and away
@@ -137,7 +134,7 @@ def direction(p: Parsed) -> Query | None:
         rf"|their )?)?{side}")]
     moves = re.search(rf"\b(?:{_MOVES})\b", p.line) is not None
     asks = p.has(r"(?:which|what) (?:way|direction)|direction|where (?:is|are|does|do) .*(?:going|go|heading|head|"
-        r"moving|move|travelling|driving|running to|walking to)|to which side")
+                 r"moving|move|travelling|driving|running to|walking to)|to which side")
     turned = re.search(r"\b(?:on|at|in) the (?:left|right)\b", p.line)
     if asks and not p.has("camera"):
         if p.form == "yes_no" and sides:
@@ -165,8 +162,8 @@ def _way(p: Parsed, sides: list[str]) -> str:
 
 def where(p: Parsed) -> Query | None:
     """Where is the man? Is he on the left?"""
-    if p.form == "where" or p.has(r"(?:on |at |in )?(?:which|what) (?:side|part|corner|half|position)|what is the "
-        r"(?:position|location) of|position of"):
+    if p.form == "where" or p.has(r"(?:on |at |in )?(?:which|what) (?:side|part|corner|half|position)|"
+                                  r"what is the (?:position|location) of|position of"):
         if p.subject is None:
             return None
         choices = tuple(side for side in ("left", "right", "middle", "top", "bottom")
@@ -215,10 +212,10 @@ def when(p: Parsed) -> Query | None:
     if _time_form(p) and not p.has("what time (?:is it|of)"):
         attribute = ""
         if p.has(r"(?:leave|leaves|left|disappear\w*|exit\w*|gone|go(?:es)? (?:out|away|off)|vanish\w*|walks? out|"
-            r"last (?:seen|visible))"):
+                 r"last (?:seen|visible))"):
             attribute = "leave"
         elif p.has(r"(?:appear\w*|enter\w*|arriv\w*|come|comes|first (?:seen|visible|shown)|show(?:s)? up|see|seen|"
-            r"visible|start\w*|begin\w*|walks? in)"):
+                   r"visible|start\w*|begin\w*|walks? in)"):
             attribute = "appear"
         elif p.has(r"stop\\w*"):
             attribute = "stop"
@@ -234,8 +231,8 @@ def moves(p: Parsed) -> Query | None:
         return None
     if not p.nouns and (p.form in {"yes_no", "bare"} or not p.has("mov(?:es|ing)|stands? still")):
         return None
-    still = p.has(r"stand(?:s|ing)? still|still|stationary|parked|motionless|not move|stays? still|immobile|static|at "
-        r"rest")
+    still = p.has(r"stand(?:s|ing)? still|still|stationary|parked|motionless|not move|stays? still|immobile|static|"
+                  r"at rest")
     moving = p.has(r"mov(?:e|es|ing)|in motion|motion")
     enters = p.has(r"enter\w*|come(?:s)? in(?:to)?|walks? in(?:to)?|arrives?|appear(?:s)? later|join\w*|coming in")
     leaves = p.has(r"leav(?:e|es|ing)|exit\w*|disappear\w*|go(?:es)? (?:out|off)|walks? (?:out|off)|depart\w*")
@@ -253,24 +250,27 @@ def moves(p: Parsed) -> Query | None:
     return p.query("moves", attribute=name)
 
 
+_AMOUNT = re.compile(
+    r"\b(more than|less than|fewer than|at least|at most|exactly|only|just|over|no more than|no fewer than|up to)?"
+    r"(?: or equal to)? ?(?:a )?(" + "|".join(NUMBERS) + r"|\d+)(?: (or more|or fewer|or less))?\b")
+
+
 def count(p: Parsed) -> Query | None:
     """How many? Are there more than two?"""
-    amount = re.search(r"\b(more than|less than|fewer than|at least|at most|exactly|only|just|over|no more than|no "
-        r"fewer than|up to)?(?: or equal to)? ?"
-                       r"(?:a )?(" + "|".join(NUMBERS) + r"|\d+)(?: (or more|or fewer|or less))?\b", p.line)
+    amount = _AMOUNT.search(p.line)
     if p.form == "how_many":
         found = re.search(r"\b(?:are|is|of|the|many) (?:the )?(?:\w+ )?(?:on|in|at) the (left|right|middle)", p.line)
         side = found[1] if found else (p.sides[0][0] if p.sides else "")
         subject = p.subject or NOUNS["person" if p.has("are they|of them") else "thing"]
         return p.query("count", subject=subject.with_(side=side or subject.side), verb=_deed(p))
-    if p.form in {"yes_no", "bare"} and len(p.nouns) >= 2 and p.has(r"(?:more|fewer|less|as many) \w+(?: \w+)? "
-        r"(?:than|as)"):
+    if p.form in {"yes_no", "bare"} and len(p.nouns) >= 2 and p.has(r"(?:more|fewer|less|"
+                                                                    r"as many) \w+(?: \w+)? (?:than|as)"):
         return p.query("count", attribute="compare", comparison="less" if p.has("fewer|less") else "equal"
             if p.has("as many") else "more", yes_no=True)
     if p.form in {"yes_no", "bare"} and p.nouns:
         subject = p.nouns[0]
         several = p.has(r"several|multiple|many|lots of|a lot of|a group of|a crowd of|a couple of|alone|by (?:him|"
-            r"her|it)self|only one|just one|a single") and not amount
+                        r"her|it)self|only one|just one|a single") and not amount
         if amount and amount[2] and (subject.number is not None or amount[1] or amount[3]
             or p.has("there|see|visible|show")):
             number = int(amount[2]) if amount[2].isdigit() else NUMBERS[amount[2]]
@@ -313,7 +313,7 @@ def wearing(p: Parsed) -> Query | None:
 def holding(p: Parsed) -> Query | None:
     """What is he holding?"""
     if p.has(r"hold(?:s|ing)?|carr(?:y|ies|ying)|held|in (?:his|her|their|its|the \w+ 's) (?:hands?|mouth|arms)|"
-        r"grasp\w*") and p.form in {"what", "which", "yes_no", "bare"}:
+             r"grasp\w*") and p.form in {"what", "which", "yes_no", "bare"}:
         return p.query("holding", verb="hold")
     return None
 
@@ -326,10 +326,9 @@ def who(p: Parsed) -> Query | None:
 
 
 _THERE = re.compile(r"\b(?:is|are|was|were) (?:not )?there\b|\b(?:do|can|could|did|does)(?: not)? (?:you|we|i|one|"
-    r"anyone|the viewer) (?:see|notice|spot|find|recognise|identify|detect|make out)\b|"
-                    r"\b(?:appear|appears|visible|shown|seen|show|present|contain|contains|include|includes|feature|"
-                    r"features|depicted|displayed|exist|exists|"
-                    r"have|has|got|detected|presence of|spotted|in sight)\b")
+                    r"anyone|the viewer) (?:see|notice|spot|find|recognise|identify|detect|make out)\b|\b(?:appear|"
+                    r"appears|visible|shown|seen|show|present|contain|contains|include|includes|feature|features|"
+                    r"depicted|displayed|exist|exists|have|has|got|detected|presence of|spotted|in sight)\b")
 
 
 def existence(p: Parsed) -> Query | None:
@@ -349,8 +348,7 @@ def existence(p: Parsed) -> Query | None:
     if p.form == "yes_no" and (this or whose) and _deedless(p):
         return p.query("exist", yes_no=True, subject=p.nouns[-1] if whose else p.subject)
     if p.form == "yes_no" and re.match(r"(?:is|are|was) (?:an?|any|some|no) |(?:whether )?(?:nobody|no one|someone|"
-        r"somebody|anyone"
-                                       r"|anybody|an?) (?:\w+ )?(?:is|are)\b", p.line) and not p.verb:
+                                       r"somebody|anyone|anybody|an?) (?:\w+ )?(?:is|are)\b", p.line) and not p.verb:
         return p.query("exist", yes_no=True)
     return None
 
@@ -367,9 +365,8 @@ def things(p: Parsed) -> Query | None:
     """What is there? Which animals?"""
     if p.form in {"what", "which", "command"} and p.has(
             r"(?:what|which)(?: (?:other|kind of|kinds of|type of|types of|sort of|sorts of|else))* (?:objects?|"
-            r"things?|items?|animals?|vehicles?|furniture|foods?|fruits?|pets?|"
-            r"transport|creatures?|toys?|drinks?|vegetables?|appliances?|devices?|cutlery|breed)|list|name (?:all|the|"
-            r"some|every)|"
+            r"things?|items?|animals?|vehicles?|furniture|foods?|fruits?|pets?|transport|creatures?|toys?|drinks?|"
+            r"vegetables?|appliances?|devices?|cutlery|breed)|list|name (?:all|the|some|every)|"
             r"(?:the )?(?:main )?(?:objects?|things?|items?)(?: in| are|$)") and (_deedless(p) or p.verb in {"name",
             "list"}):
         kind = next((noun for noun in p.nouns if noun.kind), None)
@@ -392,7 +389,7 @@ def doing(p: Parsed) -> Query | None:
     """What is he doing? Is she running?"""
     if p.form in {"what", "which", "how", "command"} and (p.nouns or p.has("he|she|it|they|them")) and (
             p.has(r"do|does|doing|did|done|up to|activity|action|sport|game|exercise|perform\w*|happening|busy|"
-                r"behav\w*") or p.verb):
+                  r"behav\w*") or p.verb):
         return p.query("doing", attribute="sport" if p.has("sport|game") else "")
     if p.form in {"what", "which"} and p.has(r"sport|game|activity|exercise|instrument|dance|dish|meal"):
         return p.query("doing", attribute="sport" if p.has("sport|game") else "")

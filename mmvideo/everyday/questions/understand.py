@@ -13,7 +13,15 @@ from mmvideo.everyday.questions import normalise, topics
 from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.questions.nouns import NOUNS, PLURALS, noun_of
 from mmvideo.everyday.questions.parsed import Parsed
-from mmvideo.everyday.questions.phrases import ADJECTIVES, COLOURS, FUNCTION_WORDS, NUMBERS, noun_phrases, take_sides
+from mmvideo.everyday.questions.phrases import (
+    ADJECTIVES,
+    COLOURS,
+    FUNCTION_WORDS,
+    NO_THINGS,
+    NUMBERS,
+    noun_phrases,
+    take_sides,
+)
 from mmvideo.everyday.questions.query import Query
 from mmvideo.everyday.questions.real_words import REAL_WORDS
 from mmvideo.everyday.questions.times import take_event, take_time
@@ -38,7 +46,7 @@ def vocabulary() -> frozenset[str]:
     """Return every word that a typing error may be mended to."""
     single = {word for noun in NOUNS for word in noun.split()} | set(PLURALS) | {noun + "s" for noun in NOUNS
         if " " not in noun}
-    return frozenset(single | VERBS | COLOURS | ADJECTIVES | FUNCTION_WORDS | set(NUMBERS) | _EXTRA_WORDS)
+    return frozenset(single | VERBS | COLOURS | ADJECTIVES | FUNCTION_WORDS | NO_THINGS | set(NUMBERS) | _EXTRA_WORDS)
 
 
 def _known(word: str) -> bool:
