@@ -41,6 +41,10 @@ class ShotFacts:
     """Probability that people would use a word (lower case, singular: dog, snow, run, red) to describe the shot."""
     brightness: float | None = None
     """Mean luma of its pictures, 0 to 1; None where it was not measured."""
+    indoors: float | None = None
+    """Probability that it was taken indoors; None where nobody judged."""
+    places: tuple[Label, ...] = ()
+    """Kinds of place, as "beach" or "room", each with the probability that people would name it; likeliest first."""
 
 
 @dataclass(frozen=True)

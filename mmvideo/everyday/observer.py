@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from mmvideo import weights
 from mmvideo.deadline import check
 from mmvideo.everyday.camera import CameraJudge
-from mmvideo.everyday.domain import picture_statistics
 from mmvideo.everyday.evidence_line import evidence_line
 from mmvideo.everyday.facts import Facts, ShotFacts
 from mmvideo.everyday.look import SAMPLE_RATE, Looked, look
@@ -65,14 +64,14 @@ class Observer(Pretrained):
         words: of the word head, whose weights are kept here.
         detector: registered object detector.
         camera: classifier of the camera's movement.
-        domain: registered head that says whether it looks like real footage, and the folder of its weights.
+        judges: model with the heads `domain` (is it real footage?) and `scenes` (what kind of place is it?).
     """
 
     def __init__(self, *, dim: int, words: list[str], detector: str = "nanodet", camera: str = "camera-motion",
-                 domain: tuple[str, str] = ("everyday-domain", "lite0")):
+                 judges: str = "scene-and-objects"):
         super().__init__()
         self.config = {"dim": dim, "words": list(words), "detector": detector, "camera": camera,
-                       "domain": list(domain)}
+                       "judges": judges}
         self.words = WordHead(dim=dim, words=words)
         self._others: dict[str, Any] = {}
 
@@ -84,15 +83,14 @@ class Observer(Pretrained):
             elif name == "camera":
                 made = CameraJudge(self.config["camera"])
             else:
-                kind, folder = self.config["domain"]
-                made = find("heads", kind).from_pretrained(weights.part(folder, "domain"))
+                made = find("heads", f"everyday-{name}").from_pretrained(weights.part(self.config["judges"], name))
             self._others[name] = made
         return self._others[name]
 
     def networks(self) -> dict[str, nn.Module]:
         """Return all networks, for counting and moving them."""
         found: dict[str, nn.Module] = {"words": self.words, "camera": self.other("camera"),
-                                       "domain": self.other("domain")}
+                                       "domain": self.other("domain"), "scenes": self.other("scenes")}
         return {**found, **self.other("detector").modules()}
 
     look = staticmethod(look)
@@ -106,7 +104,7 @@ class Observer(Pretrained):
             videos: what was kept of each.
         """
         shots = [_shots(video) for video in videos]
-        frames, statistics, pooled, logits = self._pictures(encoder, videos, shots)
+        frames, pooled, logits = self._pictures(encoder, videos, shots)
         detector = self.other("detector")
         tracks = follow_many([prepared(video.large.pictures, video.large.seconds, detector, video.cuts)
                               for video in videos], detector)
@@ -128,14 +126,14 @@ class Observer(Pretrained):
             speech = [segment for _ in sounds[number] for segment in next(spoken)]
             facts = Facts(
                 video.start_seconds, video.end_seconds,
-                tuple(ShotFacts(start, end, None, labels, words)
-                      for (start, end), labels, words in zip(shots[number], things, said, strict=True)),
+                tuple(self._shot(video, span, *rest)
+                      for span, *rest in zip(shots[number], things, said, frames[number], strict=True)),
                 tracks=tracks[number], camera=camera[number], sounds=tuple(events), speech=tuple(speech),
                 has_audio=video.has_audio, repeated=(repeated,) if repeated else (),
                 seconds_looked_at=tuple(video.large.seconds.tolist()))
             lines = tuple(_line(tracks[number], start, end, labels)
                           for (start, end), labels in zip(shots[number], things, strict=True))
-            domain = self.other("domain").judge(pooled[number], statistics[number])
+            domain = self.other("domain").judge(pooled[number])
             found.append(Observation(video, facts, grids, tuple(frames[number]), lines, domain))
         return found
 
@@ -154,12 +152,12 @@ class Observer(Pretrained):
         return [EverydayConversation(model, one, group=group) for one in found]
 
     def _pictures(self, encoder: Any, videos: Sequence[Looked], shots: Sequence[Sequence[tuple[float, float]]]
-                  ) -> tuple[list[list[Tensor]], list[Tensor], list[Tensor], list[Tensor]]:
+                  ) -> tuple[list[list[Tensor]], list[Tensor], list[Tensor]]:
         """Encode some frames of every shot.
 
         Returns:
-            For each video the grids (T, 49, D) of the frames of its shots, the statistics and pooled features of all
-            its frames, and the logits (B, classes) of its shots.
+            For each video the grids (T, 49, D) of the frames of its shots, the pooled features of all its frames, and
+            the logits (B, classes) of its shots.
         """
         chosen: list[list[list[int]]] = []
         rows: list[Tensor] = []
@@ -175,12 +173,10 @@ class Observer(Pretrained):
             seen = encoder(batch[:, None])
             tokens.append(seen.tokens[:len(some)])
         whole, at = torch.cat(tokens), 0
-        frames, statistics, pooled, logits = [], [], [], []
-        for video, picked in zip(videos, chosen, strict=True):
+        frames, pooled, logits = [], [], []
+        for picked in chosen:
             parts, scores, count = [], [], sum(map(len, picked))
             pooled.append(whole[at:at + count].mean(1))
-            statistics.append(picture_statistics(torch.stack([_squashed(video.large.pictures[i]) for some in picked
-                                                              for i in some])))
             for shot in picked:
                 part = whole[at:at + len(shot)]
                 at += len(shot)
@@ -188,7 +184,17 @@ class Observer(Pretrained):
                 scores.append(encoder.head(part.mean(1)).softmax(-1).mean(0).log())
             frames.append(parts)
             logits.append(torch.stack(scores))
-        return frames, statistics, pooled, logits
+        return frames, pooled, logits
+
+    def _shot(self, video: Looked, span: tuple[float, float], things: tuple[Label, ...], words: dict[str, float],
+              frames: Tensor) -> ShotFacts:
+        """Return what a shot shows as a picture; frames are float (T, 49, D)."""
+        where, places = self.other("scenes").describe(frames.mean(1))
+        indoors = where.confidence if where.name == "indoors" else 1 - where.confidence
+        seen = video.large.within(*span).pictures
+        light = seen.float().mean((0, 2, 3)) / 255 if len(seen) else torch.full((3,), 0.5)
+        brightness = float(light @ torch.tensor([0.299, 0.587, 0.114]))
+        return ShotFacts(*span, None, things, words, brightness, indoors, places)
 
     def _things(self, encoder: Any, logits: Tensor) -> list[tuple[Label, ...]]:
         """Return the likeliest classes of every shot."""

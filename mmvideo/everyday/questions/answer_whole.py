@@ -162,6 +162,9 @@ def speech(query: Query, seen: SpanFacts) -> Told | None:
 
 def _outdoors(seen: SpanFacts) -> float | None:
     """Return the probability that it is outdoors; None where nothing tells."""
+    judged = [shot.indoors for shot in seen.shots if shot.indoors is not None]
+    if judged:
+        return 1 - sum(judged) / len(judged)
     out = max((p * _OUT_WORDS[word] for shot in seen.shots for word, p in shot.words.items() if word in _OUT_WORDS),
         default=0.0)
     out += .5 * sum(sorted((p * _OUT_WORDS[word] for shot in seen.shots for word,
@@ -191,6 +194,13 @@ def indoors(query: Query, seen: SpanFacts) -> Told | None:
 
 def scene(query: Query, seen: SpanFacts) -> Told | None:
     """Where does it take place?"""
+    placed: dict[str, float] = {}
+    for place in (place for shot in seen.shots for place in shot.places):
+        placed[place.name] = max(place.confidence, placed.get(place.name, 0))
+    likeliest = max(placed, key=lambda name: placed[name], default="")
+    if likeliest and placed[likeliest] >= .5:
+        return Told(likeliest, min(.9, placed[likeliest]), proven((), [(seen.start, seen.end)],
+            f"looks like {likeliest}"), query.family, "what the pictures look like")
     scored: dict[str, float] = {}
     for shot in seen.shots:
         for word, p in shot.words.items():
