@@ -34,18 +34,19 @@ def add_model_commands(app: typer.Typer) -> None:
     app.add_typer(toys, name="toybox", rich_help_panel=panel)
 
 
-def demo_clip() -> Path:
-    """Return the clip that ships with mmvideo.
+def demo_clip(name: str = "toybox") -> Path:
+    """Return a clip that ships with mmvideo: "toybox", or "nasa", which was filmed.
 
     Raises:
         MediaNotFound: this installation has none.
     """
     from mmvideo.weights import weights_root
 
-    clips = sorted((weights_root() / "demo").glob("*.mp4"))
-    if not clips:
-        raise MediaNotFound("This installation of mmvideo has no demo clip; make one with `mmvideo toybox make`.")
-    return clips[0]
+    clip = weights_root() / "demo" / f"{name}.mp4"
+    if not clip.is_file():
+        raise MediaNotFound(f"This installation of mmvideo has no demo clip {clip.name}; install it again, or name a "
+                            "clip of yours with --video.")
+    return clip
 
 
 DEMOS = {"voices": "separate_voices", "ask": "ask"}
@@ -61,28 +62,40 @@ def demo_command(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of a browser demo.")] = 7860,
     device: Device = None, json: Json = False, debug: Debug = False,
 ) -> None:
-    """Caption, classify and question the bundled clip; writes demo.png and demo.json. Or open a demo in the browser."""
+    """Caption, classify and question two bundled clips, a filmed one first; writes pictures and JSON.
+
+    Or open a demo in the browser.
+    """
     if what is not None:
         _serve_demo(what, host, port)
         return
     check_folder(out)
-    with understood([video or str(demo_clip())], images=False) as clips:
-        if len(clips) > 1:
-            raise InvalidInput(f"--video {str(video)!r} holds {plural(len(clips), 'clip')}; the demo takes one.")
-        each(clips, lambda clip, _: _demonstrated(clip, out, device, json), json=json, printed=True)
+    shown = [(video, "demo", None)] if video else [
+        (str(demo_clip("nasa")), "demo", None), (str(demo_clip()), "demo-toybox", "toybox-qa")]
+    for path, name, model in shown:
+        with understood([path], images=False) as clips:
+            if len(clips) > 1:
+                raise InvalidInput(f"--video {str(video)!r} holds {plural(len(clips), 'clip')}; the demo takes one.")
+            each(clips, lambda clip, _, name=name, model=model: _demonstrated(clip, out / name, model, device, json),
+                 json=json, printed=True)
 
 
-def _demonstrated(clip: Clip, out: Path, device: str | None, json: bool) -> list[Any]:
-    """Run the three pipelines on a clip, print what they say and write demo.png and demo.json."""
+def _demonstrated(clip: Clip, out: Path, model: str | None, device: str | None, json: bool) -> list[Any]:
+    """Run the three pipelines on a clip, print what they say, and write a picture and JSON.
+
+    Args:
+        out: path of both without its ending.
+        model: of captions and answers; None for the default.
+    """
     import json as json_format
 
     from mmvideo.hooks import Progress
     from mmvideo.pipeline import Pipeline
     from mmvideo.plots import contact_sheet
 
-    caption = Pipeline("video-captioning", device=device)(clip.path, hook=Progress())
+    caption = Pipeline("video-captioning", model, device=device)(clip.path, hook=Progress())
     motion = Pipeline("video-classification", device=device)(clip.path, hook=Progress())
-    answer = Pipeline("video-qa", device=device)(clip.path, NEXT, hook=Progress())
+    answer = Pipeline("video-qa", model, device=device)(clip.path, NEXT, hook=Progress())
     results = {title: clip.named(result) for title, result in
                (("caption", caption), ("camera", motion), (NEXT, answer))}
     if not json:
@@ -90,11 +103,11 @@ def _demonstrated(clip: Clip, out: Path, device: str | None, json: bool) -> list
         _warn(results, clip)
     for title, result in results.items():
         say(json_line(result) if json else f"\n{title}: {_seen(result)}")
-    out.mkdir(parents=True, exist_ok=True)
-    picture = contact_sheet(list(results.values()), out / "demo.png")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    picture = contact_sheet(list(results.values()), out.with_suffix(".png"))
     text = json_format.dumps([result.to_dict() for result in results.values()], indent=2, ensure_ascii=False)
-    (out / "demo.json").write_text(printable(text) + "\n", encoding="utf-8")
-    note(f"\nwrote {picture} and {out / 'demo.json'}")
+    out.with_suffix(".json").write_text(printable(text) + "\n", encoding="utf-8")
+    note(f"\nwrote {picture} and {out.with_suffix('.json')}")
     return list(results.values())
 
 

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from mmvideo.deadline import check
 from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
-from mmvideo.everyday.facts import Facts
+from mmvideo.everyday.facts import Facts, ShotFacts
 from mmvideo.everyday.questions import answer_from_facts, check_caption, describe, understand
-from mmvideo.everyday.questions.told import Told
+from mmvideo.everyday.questions.told import Told, cannot_tell
 from mmvideo.types import Features, GenerationOptions, Proof, Segment
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation, ends_of
@@ -33,8 +33,16 @@ ROWS = 4
 """Rows of the language model in one pass, where nobody says otherwise."""
 _UNSEEN, _SEEN = 1.0, 0.15
 """What an unconfirmed thing costs a caption, and a confirmed one is worth, in logarithms of likelihood."""
+COLOURS = ("black", "white", "red", "blue", "green", "yellow", "orange", "pink", "purple", "brown", "grey",
+           "black and white")
+SEEN_BY_THE_MODEL = frozenset((
+    "exist", "count", "what", "who", "doing", "colour", "wearing", "holding", "where", "relation", "scene", "indoors",
+    "weather", "daytime", "moves", "other"))
+"""Families of questions that a picture may answer; the others need time or sound, of which the language model knows
+nothing."""
 RULE_FACTS = "answered from what was found in the video"
 RULE_PICTURE = "answered by the language model from the shot of which it is surest"
+RULE_NEXT = "a guess: what is seen last goes on"
 RULE_CAPTION = "of the captions of each shot and its frames the one that detectors confirm best; then what was found"
 
 
@@ -71,10 +79,11 @@ class EverydayConversation(Conversation):
 
     @cached_property
     def pictures(self) -> EmbeddingConversation:
-        """The shots, one row each, as the language model reads them."""
+        """The shots, one row each, as the language model reads them, and last a picture of nothing."""
         found = self.observation
+        grids = torch.cat((found.grids, torch.zeros_like(found.grids[:1])))
         return EmbeddingConversation(self.model.language, self.model.prompt,
-                                     prefix_of(self.model, found.grids, found.lines),
+                                     prefix_of(self.model, grids, (*found.lines, "")),
                                      max_new_tokens=self.max_new_tokens, short=True)
 
     @cached_property
@@ -98,7 +107,7 @@ class EverydayConversation(Conversation):
     def choose(self, question: str, options: GenerationOptions) -> list[Generated]:
         """Score every choice: as the facts tell, else by its likelihood in the shot of which the model is surest."""
         ranked: list[Generated] = []
-        for row in range(self.pictures.num_rows):
+        for row in range(self.pictures.num_rows - 1):
             found = self.pictures.row(row).choose(question, options)
             if not ranked or found[0].confidence > ranked[0].confidence:
                 ranked = found
@@ -119,6 +128,8 @@ class EverydayConversation(Conversation):
         told = answer_from_facts(query, self.observation.facts) if self.with_facts else None
         if told is not None:
             return self._told(told)
+        if query.family not in SEEN_BY_THE_MODEL:
+            return self._unseen(query)
         return self._seen(question, query, options)
 
     def _told(self, told: Told) -> Generated:
@@ -131,13 +142,46 @@ class EverydayConversation(Conversation):
         span = query.span(self.observation.facts)
         rows = [row for row, shot in enumerate(shots)
                 if span is None or (shot.start_seconds < span[1] and shot.end_seconds > span[0])] or [0]
-        said = self.pictures.replies([question] * len(shots), replace(options, history=(), stop=(), stream=False))
+        choices = ("yes", "no") if query.yes_no else query.choices or (COLOURS if query.family == "colour" else ())
+        if choices:
+            said = self._chosen(question, choices, rows)
+        else:
+            told = self.pictures.replies([question] * self.pictures.num_rows,
+                                         replace(options, history=(), stop=(), stream=False))
+            said = {row: told[row] for row in rows}
         best = max(rows, key=lambda row: said[row].confidence)
         kept, shot = said[best], shots[best]
-        proof = Proof(((shot.start_seconds, shot.end_seconds),), (), "the pictures of this shot")
+        proof = Proof((_span(shot),), (), "the pictures of this shot")
         segments = tuple(Segment(shots[row].start_seconds, shots[row].end_seconds, said[row].text,
                                  said[row].confidence) for row in rows) if len(rows) > 1 else ()
         return replace(kept, proof=proof, segments=segments, domain=self.observation.domain, rule=RULE_PICTURE)
+
+    def _chosen(self, question: str, choices: Sequence[str], rows: Sequence[int]) -> dict[int, Generated]:
+        """Return the choice for each shot that its pictures make likelier than a picture of nothing does.
+
+        What a language model prefers whatever it sees is divided out (Zhao et al. 2021, "Calibrate before use").
+        """
+        options = GenerationOptions(choices=tuple(choices))
+        usual = {one.text: one.confidence for one in self.pictures.row(len(self.observation.grids)).choose(
+            question, options)}
+        found = {}
+        for row in rows:
+            ranked = self.pictures.row(row).choose(question, options)
+            weights = [one.confidence / max(usual[one.text], 1e-6) for one in ranked]
+            best = max(range(len(ranked)), key=lambda n: weights[n])
+            found[row] = replace(ranked[best], confidence=weights[best] / max(sum(weights), 1e-9))
+        return found
+
+    def _unseen(self, query: Any) -> Generated:
+        """Answer what neither facts nor pictures tell."""
+        if query.family == "next" and self.captions:
+            last = self.captions[-1]
+            return Generated(f"probably it goes on: {last.text}", min(0.4, last.confidence), num_read=self.num_read,
+                             num_written=last.num_written, domain=self.observation.domain,
+                             proof=Proof((_span(self.observation.facts.shots[-1]),), (), "the last shot"),
+                             rule=RULE_NEXT)
+        told = cannot_tell(query.family, "what was found in it does not answer this")
+        return self._told(told)
 
     def _described(self) -> Generated:
         facts, captions = self.observation.facts, self.captions
@@ -219,6 +263,10 @@ def _worth(reply: Generated, facts: Facts, span: tuple[float, float]) -> float:
         return -math.inf
     found = check_caption(reply.text, facts, span=span)
     return math.log(max(reply.confidence, 1e-9)) + _SEEN * len(found.supported) - _UNSEEN * len(found.unsupported)
+
+
+def _span(shot: ShotFacts) -> tuple[float, float]:
+    return shot.start_seconds, shot.end_seconds
 
 
 def sentence(text: str) -> str:
