@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,8 +77,12 @@ def demo_command(
         with understood([path], images=False) as clips:
             if len(clips) > 1:
                 raise InvalidInput(f"--video {str(video)!r} holds {plural(len(clips), 'clip')}; the demo takes one.")
-            each(clips, lambda clip, _, name=name, model=model: _demonstrated(clip, out / name, model, device, json),
-                 json=json, printed=True)
+            shown_clip = partial(_demonstrated, out=out / name, model=model, device=device, json=json)
+            each(clips, _without_number(shown_clip), json=json, printed=True)
+
+
+def _without_number(run: Callable[[Clip], list[Any]]) -> Callable[[Clip, Any], list[Any]]:
+    return lambda clip, _: run(clip)
 
 
 def _demonstrated(clip: Clip, out: Path, model: str | None, device: str | None, json: bool) -> list[Any]:
