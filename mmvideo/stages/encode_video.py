@@ -106,6 +106,7 @@ class EncodeVideo(CheckpointStage):
             encoder: Any = model.parts["encoder"]
             model.parts["encoder"] = encoder.fold() if hasattr(encoder, "fold") else encoder
             self.reader = ObservedReader(model, model.parts["observer"], self.view())
+            self.reader.modules()  # loads what has weights of its own
             return
         self.refuse_others(WindowReader.takes | {"domain"}, "a composed model")
         check_drop_below(find("encoders", config.parts["encoder"]), config.parts["encoder"], self.drop_below)
