@@ -16,6 +16,7 @@ from mmvideo.objects.classes import COCO
 HERE = Path(__file__).parent
 BOXES = json.loads((HERE / "boxes.json").read_text())["frames"]
 QUESTIONS = json.loads((HERE / "questions.json").read_text())["questions"]
+REPETITIONS = json.loads((HERE / "repetitions.json").read_text())
 
 
 def _last_second(path: Path) -> float:
@@ -70,3 +71,14 @@ def test_questions_ask_for_times_that_the_clips_have(shared: Path) -> None:
         if entry["kind"] == "time":
             last = _last_second(shared / entry["file"])
             assert all(0 <= start < end <= last + 0.2 for start, end in entry["spans"]), (entry, last)
+
+
+def test_repetitions_are_counted_in_halves_and_films_are_whole() -> None:
+    counted, played = REPETITIONS["counted"], REPETITIONS["played"]
+    assert sum("/test/" in entry["file"] for entry in counted) >= 40
+    assert all(2 * entry["count"] == int(2 * entry["count"]) for entry in counted)
+    assert all(0 <= entry["start_seconds"] <= entry["end_seconds"] for entry in counted)
+    for entry in played:
+        assert len(entry["speeds"]) == entry["count"]
+        assert len(entry["rests"]) == 2 * entry["count"]
+        assert entry["frames"] >= 8
