@@ -135,7 +135,15 @@ class LogMelLite(AudioEncoder):
 
     def encode(self, spectrogram: Tensor) -> Features:
         """Encode normalised log-mel spectrograms, float (B, num_frames, num_mels)."""
-        maps = self.blocks(F.relu6(self.stem(spectrogram.transpose(1, 2)[:, None])))
+        return self.late(self.early(spectrogram, 0), 0)
+
+    def early(self, spectrogram: Tensor, blocks: int) -> Tensor:
+        """Return what stem and the first blocks make of normalised spectrograms, (B, C, f, t)."""
+        return self.blocks[:blocks](F.relu6(self.stem(spectrogram.transpose(1, 2)[:, None])))
+
+    def late(self, maps: Tensor, blocks: int) -> Features:
+        """Return what the other blocks make of it."""
+        maps = self.blocks[blocks:](maps)
         over_time = maps.flatten(1, 2)
         return features_of_spectrum(maps, pooled=over_time.mean(2) + over_time.amax(2))
 

@@ -39,6 +39,7 @@ class SoundBatches:
 
     def __init__(self, recordings: Sequence[Recording], seed: int):
         self.seed = seed
+        self.names = sorted(r.name for r in recordings)
         self.by_event: dict[str, dict[str, list[Recording]]] = {"esc10": {}, "urban": {}}
         self.speech = [r for r in recordings if r.corpus == "speech"]
         self.noise = [r for r in recordings if r.corpus == "noise"]
@@ -51,13 +52,18 @@ class SoundBatches:
 
     def batch(self, number: int, size: int) -> tuple[Tensor, Tensor]:
         """Return log-mel energies (size, 128, 64) and what is heard in them, float (size, number of events)."""
-        rng = np.random.default_rng((self.seed, number))
-        rows, heard = zip(*(self._example(rng) for _ in range(size)), strict=True)
-        return masked(filtered(torch.stack(rows), rng), rng), torch.stack(heard)
+        energies, heard, _ = self.drawn(number, size)
+        return energies, heard
 
-    def _example(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        kind = _drawn(self.shares, rng)
-        energies, event = self._one(kind, rng)
+    def drawn(self, number: int, size: int) -> tuple[Tensor, Tensor, list[list[str]]]:
+        """Return what `batch` does, and the origins of the events that are mixed in each window."""
+        rng = np.random.default_rng((self.seed, number))
+        rows, heard, origins = zip(*(self._example(rng) for _ in range(size)), strict=True)
+        return masked(filtered(torch.stack(rows), rng), rng), torch.stack(heard), list(origins)
+
+    def _example(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, list[str]]:
+        energies, event, origin = self._one(_drawn(self.shares, rng), rng)
+        origins = [origin] if event else []
         heard = torch.zeros(len(EVENTS))
         if event:
             heard[EVENTS.index(event)] = 1.0
@@ -67,27 +73,31 @@ class SoundBatches:
         if backgrounds and rng.random() < 0.55:
             # Speech may drown an event a little; an event behind another counts while it is near in level.
             behind = _drawn(backgrounds, rng)
-            other, second = self._one(_drawn(_EVENT_SHARES, rng) if behind == "event" else behind, rng)
+            other, second, origin = self._one(_drawn(_EVENT_SHARES, rng) if behind == "event" else behind, rng)
             quieter = rng.uniform(0, 20) if second else rng.uniform(-4, 20)
             energies = torch.logaddexp(energies, other + peak_level(energies) - peak_level(other) - quieter * _DB)
+            if second:
+                origins.append(origin)
             if second and quieter < 12:
                 place = EVENTS.index(second)
                 heard[place] = max(float(heard[place]), 1.0 if quieter < 6 else 0.5)
-        return energies, heard
+        return energies, heard, origins
 
-    def _one(self, kind: str, rng: np.random.Generator) -> tuple[Tensor, str]:
-        """Return a window and its event, from a corpus or of many voices at once."""
+    def _one(self, kind: str, rng: np.random.Generator) -> tuple[Tensor, str, str]:
+        """Return a window, its event and where it comes from: a corpus, speech, many voices at once, or noise."""
         if kind in self.by_event:
             events = self.by_event[kind] or next(iter(e for e in self.by_event.values() if e))
             event = sorted(events)[rng.integers(len(events))]
-            recordings = events[event]
-            return window(recordings[rng.integers(len(recordings))].energies, rng), event
+            one = events[event][rng.integers(len(events[event]))]
+            return window(one.energies, rng), event, one.origin
         pool = self.noise if kind == "noise" else self.speech
         count = int(rng.integers(3, 8)) if kind == "babble" else 1
         parts = [window(pool[rng.integers(len(pool))].energies, rng) for _ in range(count)]
         if rng.random() < 0.4:  # a short clip: what it is cut from goes on at neither end
             parts = [short(part, rng) for part in parts]
-        return torch.stack([p - peak_level(p) for p in parts]).logsumexp(0) - 3.0 if count > 1 else parts[0], ""
+        if count == 1:
+            return parts[0], "", ""
+        return torch.stack([p - peak_level(p) for p in parts]).logsumexp(0) - 3.0, "", ""
 
 
 _EVENT_SHARES = {"esc10": 0.5, "urban": 0.5}

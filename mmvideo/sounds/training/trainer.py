@@ -20,6 +20,7 @@ from mmvideo.encoders.logmel_lite import LogMelLite
 from mmvideo.errors import InvalidInput, MediaNotFound, WeightsError
 from mmvideo.sounds.labels import EVENTS
 from mmvideo.sounds.training.batches import SoundBatches
+from mmvideo.sounds.training.kept_windows import KeptWindows
 from mmvideo.sounds.training.recordings import ESC_FOLDS, Recording, read_recordings
 from mmvideo.sounds.windows import clip_scores
 from mmvideo.training import checks
@@ -33,7 +34,8 @@ TEST_FOLD = 10
 
 def train_sounds(out: Path, *, schedule: Schedule, sounds: str, speech: str = "", cache: str = "runs/sounds-cache",
                  preset: str = "logmel-lite-s", photographs: str = "", init: str = "", held_out_fold: int = 0,
-                 frozen_blocks: int = 0, mixed: float = 0.3, evaluate_every: int = 200) -> None:
+                 frozen_blocks: int = 0, windows: int = 0, mixed: float = 0.3,
+                 evaluate_every: int = 200) -> None:
     """Train a tagger; save it under `out`/model.
 
     Args:
@@ -46,6 +48,8 @@ def train_sounds(out: Path, *, schedule: Schedule, sounds: str, speech: str = ""
         init: a tagger's folder to go on from, in place of `photographs`.
         held_out_fold: fold of ESC-10 that is not learned from, 1 to 5; 0 to learn from all.
         frozen_blocks: blocks that stay as they begin, counted from the stem, which then stays too; makes steps cheaper.
+        windows: with frozen blocks: how many windows are drawn, once for all runs from the same beginning, and kept as what
+            those blocks make of them; 0 draws new ones at every step.
         mixed: weight of the loss among events beside that of each event by itself.
         evaluate_every: steps between points of the curve.
 
@@ -67,18 +71,23 @@ def train_sounds(out: Path, *, schedule: Schedule, sounds: str, speech: str = ""
         part.requires_grad_(False)
     run = TrainingRun(out, nn.ModuleDict({"tagger": model}), schedule,
                       kept={"trainer": "sounds", "options": options, "data": digest(r.name for r in learned)})
-    batches = SoundBatches(learned, schedule.seed)
     device = run.accelerator.device
+    batches: SoundBatches | KeptWindows = SoundBatches(learned, schedule.seed)
+    if windows:
+        every = SoundBatches(divided(recordings, 0)[0], schedule.seed)
+        origins = {r.origin for rows in held.values() for r in rows}
+        batches = KeptWindows(model.eval(), frozen_blocks, every, windows, cache).without(origins, schedule.seed)
 
     def make(number: int) -> tuple[Tensor, Tensor]:
-        energies, heard = batches.batch(number, schedule.batch_size)
-        return energies.to(device), heard.to(device)
+        given, heard = batches.batch(number, schedule.batch_size)
+        return given.to(device), heard.to(device)
 
     def loss(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Any]]:
-        energies, heard = batch
+        given, heard = batch
         for part in frozen:  # their running means stay, too
             part.eval()
-        logits = model.classify(model.encode(model.normalised(energies))).float()
+        maps = given if windows else model.early(model.normalised(given), frozen_blocks)
+        logits = model.classify(model.late(maps, frozen_blocks)).float()
         alone = F.binary_cross_entropy_with_logits(logits, heard) * len(EVENTS)
         among = -(heard / heard.sum(1, keepdim=True).clamp_min(1e-6) * logits.log_softmax(1)).sum(1).mean()
         return alone + mixed * among, {"alone": alone.detach(), "among": among.detach()}
@@ -90,13 +99,15 @@ def train_sounds(out: Path, *, schedule: Schedule, sounds: str, speech: str = ""
     save_tagger(model, out / "model")
 
 
-def check_sounds(sounds: str, preset: str, held_out_fold: int, frozen_blocks: int, mixed: float,
+def check_sounds(sounds: str, preset: str, held_out_fold: int, frozen_blocks: int, windows: int, mixed: float,
                  evaluate_every: int) -> None:
     """Raise on options that cannot be, before any data is read; they are those of `train_sounds`."""
     if not sounds:
         raise InvalidInput("'sounds' must name the folder of esc10.zip and urban.zip; see docs/sounds.md.")
     checks.at_least(1, evaluate_every=evaluate_every)
-    checks.at_least(0, mixed=mixed, frozen_blocks=frozen_blocks)
+    checks.at_least(0, mixed=mixed, frozen_blocks=frozen_blocks, windows=windows)
+    if windows and not frozen_blocks:
+        raise InvalidInput("windows are kept as what frozen blocks make of them; set frozen_blocks, too.")
     checks.check_names("held_out_fold", [str(held_out_fold)], [str(fold) for fold in (0, *ESC_FOLDS)])
     checks.check_names("preset", [preset], LogMelLite.PRESETS)
     with checks.trial(f"encoder {preset}"):
