@@ -1,4 +1,4 @@
-"""Windows that are drawn once and kept as what frozen blocks make of them: runs that share these blocks share the work."""
+"""Windows that are drawn once and kept as what frozen blocks make of them, so that runs with these blocks share work."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def train_sounds(out: Path, *, schedule: Schedule, sounds: str, speech: str = ""
         init: a tagger's folder to go on from, in place of `photographs`.
         held_out_fold: fold of ESC-10 that is not learned from, 1 to 5; 0 to learn from all.
         frozen_blocks: blocks that stay as they begin, counted from the stem, which then stays too; makes steps cheaper.
-        windows: with frozen blocks: how many windows are drawn, once for all runs from the same beginning, and kept as what
-            those blocks make of them; 0 draws new ones at every step.
+        windows: with frozen blocks: how many windows are drawn, once for all runs that begin alike, and kept as what those
+            blocks make of them; 0 draws new ones at every step.
         mixed: weight of the loss among events beside that of each event by itself.
         evaluate_every: steps between points of the curve.
 
@@ -93,7 +93,8 @@ def train_sounds(out: Path, *, schedule: Schedule, sounds: str, speech: str = ""
         return alone + mixed * among, {"alone": alone.detach(), "among": among.detach()}
 
     def evaluate() -> dict[str, float]:
-        return {f"accuracy_{name}": share_right(model, rows) for name, rows in held.items()}
+        name = "esc10" if held_out_fold else "urban"
+        return {f"accuracy_{name}": share_right(model, held[name])} if name in held else {}
 
     run.train(make, loss, evaluate=evaluate if held else None, evaluate_every=evaluate_every)
     save_tagger(model, out / "model")
