@@ -48,8 +48,8 @@ def train_sounds(out: Path, *, schedule: Schedule, sounds: str, speech: str = ""
         init: a tagger's folder to go on from, in place of `photographs`.
         held_out_fold: fold of ESC-10 that is not learned from, 1 to 5; 0 to learn from all.
         frozen_blocks: blocks that stay as they begin, counted from the stem, which then stays too; makes steps cheaper.
-        windows: with frozen blocks: how many windows are drawn, once for all runs that begin alike, and kept as what those
-            blocks make of them; 0 draws new ones at every step.
+        windows: with frozen blocks: how many windows are drawn, once for all runs that begin alike, and kept as what
+            those blocks make of them; 0 draws new ones at every step.
         mixed: weight of the loss among events beside that of each event by itself.
         evaluate_every: steps between points of the curve.
 
