@@ -132,7 +132,7 @@ def guesses(tagger: Tagger, rows: Sequence[Recording], learned: Sequence[Recordi
     scores = clip_scores(tagger.network, [r.energies for r in rows])
     known = [r for r in learned if r.corpus == rows[0].corpus]
     places = torch.stack([_summary(r) for r in known])
-    mean, deviation = places.mean(0), places.std(0)
+    mean, deviation = places.mean(0), places.std(0).clamp_min(0.01)
     near = torch.cdist((torch.stack([_summary(r) for r in rows]) - mean) / deviation, (places - mean) / deviation)
     frequent = Counter(r.event for r in known).most_common(1)[0][0]
     return [Guess(EVENTS[event], EVENTS[among_all], known[neighbour].event, frequent) for event, among_all, neighbour in

@@ -1,4 +1,4 @@
-"""Windows that are drawn once and kept as what frozen blocks make of them, for all runs that begin with these blocks."""
+"""Windows drawn once and kept as what frozen blocks make of them, for all runs that begin with these blocks."""
 
 from __future__ import annotations
 

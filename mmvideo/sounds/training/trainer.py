@@ -69,8 +69,9 @@ def train_sounds(out: Path, *, schedule: Schedule, sounds: str, speech: str = ""
     frozen = [model.stem, *model.blocks[:frozen_blocks]] if frozen_blocks else []
     for part in frozen:
         part.requires_grad_(False)
+    known = {"recordings": digest(r.name for r in learned)}
     run = TrainingRun(out, nn.ModuleDict({"tagger": model}), schedule,
-                      kept={"trainer": "sounds", "options": options, "data": digest(r.name for r in learned)})
+                      kept={"trainer": "sounds", "options": options, "data": known})
     device = run.accelerator.device
     batches: SoundBatches | KeptWindows = SoundBatches(learned, schedule.seed)
     if windows:
