@@ -1,7 +1,7 @@
 """What is heard, and when: the audio tagger that ships, over sound of any length.
 
 A window of 2.56 s begins every 0.64 s. What is said of a stretch of 0.64 s is the mean over the windows that hold it;
-stretches in a row above an event's threshold are one span.
+stretches in a row are one span where an event's probability passes its threshold somewhere and is never far below it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from mmvideo.sounds.windows import HOP, HOP_SECONDS, ROWS, cut_windows, window_l
 from mmvideo.types import Audio, Segment
 
 MODEL = "sounds"
+GOES_ON = 0.65
+"""Share of its threshold down to which an event goes on that was above it."""
 _BLOCK = 512
 """Spectra of a block of sound, 50 a second."""
 _HEARD = 1.0
@@ -96,14 +98,15 @@ class Tagger:
         """
         found = []
         above = heard.shares >= self.thresholds
+        goes_on = heard.shares >= GOES_ON * self.thresholds
         for event in torch.nonzero(above.any(0)).flatten().tolist():
             first: int | None = None
-            for at, yes in enumerate([*above[:, event].tolist(), False]):
+            for at, yes in enumerate([*goes_on[:, event].tolist(), False]):
                 if yes and first is None:
                     first = at
                 elif not yes and first is not None:
                     start, end = heard.span(first, at)
-                    if end > start:
+                    if end > start and above[first:at, event].any():
                         found.append(Segment(start, end, self.labels[event],
                                              float(heard.shares[first:at, event].max())))
                     first = None
