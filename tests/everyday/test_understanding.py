@@ -10,6 +10,7 @@ import random
 from pathlib import Path
 
 import pytest
+from video_facts import empty, film
 
 from mmvideo.everyday.questions import FAMILIES, Query, understand
 from mmvideo.everyday.questions.normalise import near_word
@@ -52,6 +53,13 @@ def test_times(question: str, start: float, end: float) -> None:
     time = understand(question).time
     assert time is not None
     assert time.within(100.0, 120.0) == pytest.approx((100 + start, 100 + end))
+
+
+def test_a_shot_is_a_time() -> None:
+    query = understand("what is in the second shot?")
+    assert query.span(film()) == (3, 6)
+    assert query.span(empty()) == (0, 5)
+    assert understand("who is in the last scene?").span(film()) == (6, 9)
 
 
 def test_events_and_places_are_no_times() -> None:

@@ -143,6 +143,8 @@ def approach(query: Query, seen: SpanFacts) -> Told | None:
         confidence = .5 + .45 * sure * (strength if holds else max(.4, strength))
         return yes_no(query, confidence if holds else 1 - confidence, [track], why, seen)
     text = {"closer": "it comes closer", "away": "it goes away", "": "neither: it stays about as far"}[state]
+    if "bigger" in query.text.lower() or "smaller" in query.text.lower():
+        text = {"closer": "bigger, it comes closer", "away": "smaller, it goes away"}.get(state, "neither")
     return Told(text, .5 + .4 * sure * (strength if state else .3), proven([track], (), why, seen.window), query.family,
         why)
 
@@ -229,7 +231,7 @@ def _said(spans: Sequence[tuple[float, float]], seen: SpanFacts) -> str:
     """Say spans in words."""
     begin, end = seen.facts.start_seconds, seen.facts.end_seconds
     if len(spans) == 1 and spans[0][0] - begin < .6 and end - spans[0][1] < .8:
-        return "the whole time"
+        return f"the whole time, from 0.0 s to {clock(end - begin)}"
     parts = [f"from {clock(start - begin)} to {clock(stop - begin)}" for start, stop in spans[:4]]
     return listed(parts) + (f", {len(spans)} times in all" if len(spans) > 4 else "")
 
@@ -282,10 +284,11 @@ def when(query: Query, seen: SpanFacts) -> Told | None:
     finer = .7 if query.subject is not None and query.subject.finer and len(tracks) > 1 else 1.0
     proof = proven(tracks[:4], spans, _said(spans, seen), seen.window)
     if query.attribute == "appear":
-        text = "from the beginning" if spans[0][0] - begin < .6 else f"at {clock(spans[0][0] - begin)}"
+        text = "from the beginning, at 0.0 s" if spans[0][0] - begin < .6 else f"at {clock(spans[0][0] - begin)}"
         return Told(text, .9 * sure * finer, proof, query.family, "first time that it is seen")
     if query.attribute == "leave":
-        text = "it is there until the end" if end - spans[-1][1] < .8 else f"at {clock(spans[-1][1] - begin)}"
+        last = clock(spans[-1][1] - begin)
+        text = f"it is there until the end, {last}" if end - spans[-1][1] < .8 else f"at {last}"
         return Told(text, .85 * sure * finer, proof, query.family, "last time that it is seen")
     return Told(_said(spans, seen), .9 * sure * finer, proof, query.family, "spans in which it was found")
 

@@ -178,8 +178,9 @@ def colour(query: Query, seen: SpanFacts) -> Told | None:
     noun, owner = query.subject, query.other
     if noun is None:
         return None
-    clothes = noun.text in _UPPER_CLOTHES
-    whose = owner if clothes and owner is not None and owner.person else NOUNS["person"] if clothes else noun
+    clothes = noun.text in _UPPER_CLOTHES or (noun.person and query.verb == "wear")
+    wearer = owner if owner is not None and owner.person else NOUNS["person"]
+    whose = wearer if clothes and not noun.person else noun
     if not whose.labels or (whose.person and not clothes) or whose.kind or whose.labels & _SHINING:
         return None
     tracks = [track for track in seen.tracks(whose.with_(colour="")) if track.colours and seen.sureness(track) >= .35]
@@ -245,9 +246,10 @@ def where(query: Query, seen: SpanFacts) -> Told | None:
         text = f"first {placed(first)}, then {placed(last)}"
     if len(query.choices) > 1:
         near = min(query.choices, key=lambda side: _off(side, box))
-        return Told(f"{'in' if near == 'middle' else 'at' if near in {'top', 'bottom'} else 'on'} the {near}", min(.95,
-            sure * kind), proven(
-            [track], (), text, seen.window), query.family, text)
+        clear = sorted(_off(side, box) for side in query.choices)
+        sure = min(.95, sure * kind * min(1.0, .6 + 1.2 * (clear[1] - clear[0])))
+        said = f"{'in' if near == 'middle' else 'at' if near in {'top', 'bottom'} else 'on'} the {near}"
+        return Told(said, sure, proven([track], (), text, seen.window), query.family, text)
     return Told(text, sure * kind * .75, proven([track], (), text, seen.window), query.family,
         "position of its box in the picture")
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from mmvideo.everyday.questions.lists import word_set
-from mmvideo.everyday.questions.nouns import Noun
+from mmvideo.everyday.questions.nouns import Noun, noun_of
 from mmvideo.everyday.questions.phrases import NounAt
 from mmvideo.everyday.questions.query import Query
 from mmvideo.everyday.questions.verbs import base_form
@@ -51,6 +51,8 @@ class Parsed:
         inside = {k for phrase in self.phrases for k in range(phrase.start, phrase.end)}
         found = [base_form(word) for k, word in enumerate(self.tokens) if (k not in inside or word.endswith("ing"))
                  and not (word == "left" and self.tokens[k - 1] not in {"has", "have", "had", "who", "that"})]
+        found += [word[:-3] for word in self.tokens if not found and len(word) > 5 and word.endswith("ing")
+                  and not base_form(word) and noun_of(word) is None and word not in {"during", "according", "morning"}]
         found = [verb for verb in found if verb and verb not in {"be", "do", "have", "see", "show"}]
         return found[0] if found else ""
 

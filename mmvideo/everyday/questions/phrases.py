@@ -44,7 +44,7 @@ approximately
 """)
 
 
-NO_THINGS = word_set("video picture scene screen number amount count colour kind type sort part side way direction "
+NO_THINGS = word_set("video picture scene number amount count colour kind type sort part side way direction "
                      "position place location order beginning end moment time order total sum content gist plot "
                      "story activity action event second minute")
 """Nouns of questions that name no thing in the picture."""
@@ -118,6 +118,8 @@ def _guessed(tokens: list[str], at: int) -> tuple[Noun, int] | None:
     """Take a word that no list has for a noun, because of where it stands."""
     if at >= len(tokens) or tokens[at] in FUNCTION_WORDS or (not tokens[at].isalpha() and "-" not in tokens[at]):
         return None
+    if base_form(tokens[at]) and at and tokens[at - 1] in NUMBERS:
+        return None  # "does one kick the other"
     end = at + 1
     while end < len(tokens) and not (tokens[end] in FUNCTION_WORDS or base_form(tokens[end]) or tokens[end] == "'s"):
         found = _noun_at(tokens, end)

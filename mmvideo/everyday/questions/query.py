@@ -23,13 +23,22 @@ class TimeSpan:
     """A stretch of the video that a question names."""
 
     kind: str
-    """share (of the length), seconds (from the start; negative from the end), or event."""
+    """share (of the length), seconds (from the start; negative from the end), shot (by its number from 0), or event."""
     start: float = 0.0
     end: float = 1.0
     text: str = ""
     """As the question says it; for events the words after "when", "after", "before" or "while"."""
     relation: str = ""
     """after, before or when, for events."""
+
+    def of(self, facts: Facts) -> tuple[float, float]:
+        """Return start and end on the clock of a video; a shot that it does not have is the whole video."""
+        if self.kind != "shot":
+            return self.within(facts.start_seconds, facts.end_seconds)
+        number = int(self.start)
+        if number >= len(facts.shots):
+            return facts.start_seconds, facts.end_seconds
+        return facts.shots[number].start_seconds, facts.shots[number].end_seconds
 
     def within(self, start_seconds: float, end_seconds: float) -> tuple[float, float]:
         """Return start and end on the clock of a video that lasts from start to end; events are the whole video."""
@@ -80,7 +89,7 @@ class Query:
         """Return start and end of the time that is named, on the source's clock; None for none and for an event."""
         if self.time is None or self.time.kind == "event":
             return None
-        return self.time.within(facts.start_seconds, facts.end_seconds)
+        return self.time.of(facts)
 
     def with_(self, **changes: object) -> Query:
         """Return it with some fields changed."""

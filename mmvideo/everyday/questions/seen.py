@@ -61,8 +61,7 @@ class SpanFacts:
 
     def __init__(self, facts: Facts, span: TimeSpan | None):
         self.facts = facts
-        self.start, self.end = (facts.start_seconds, facts.end_seconds) if span is None else span.within(
-            facts.start_seconds, facts.end_seconds)
+        self.start, self.end = (facts.start_seconds, facts.end_seconds) if span is None else span.of(facts)
         self.whole = span is None or span.kind == "event"
         margin = 0.0 if self.whole else 0.26  # frames are looked at twice a second and more
         self._from, self._to = self.start - margin, self.end + margin

@@ -23,12 +23,14 @@ _SHARES: tuple[tuple[str, float, float], ...] = (
     (r"(?:in |during )?the (?:last|final|third) third" + _VIDEO, 2 / 3, 1),
     (r"(?:in |during )?the (?:first|1st) quarter" + _VIDEO, 0, .25),
     (r"(?:in |during )?the last quarter" + _VIDEO, .75, 1),
-    (r"(?:right |just )?(?:at|in|during|near|from|towards?) the (?:very )?(?:beginning|start|opening|outset|"
+    (r"(?:just |(?<!the )(?<!or )(?<!left )right )?(?:at|in|during|near|from|towards?) the (?:very )?(?:beginning|"
+        r"start|opening|outset|"
      r"first frame)" + _VIDEO,
      0, .2),
     (r"as the (?:video|clip) (?:starts|begins)|when (?:the|this) (?:video|clip) (?:starts|begins|opens)|"
-     r"in the (?:opening|first) (?:scene|shot|frame|moments?)|initially", 0, .2),
-    (r"(?:right |just )?(?:at|in|during|near|by|towards?) the (?:very )?(?:end|ending|close|finish|"
+     r"in the (?:opening|first) (?:frame|moments?)|initially", 0, .2),
+    (r"(?:just |(?<!the )(?<!or )(?<!left )right )?(?:at|in|during|near|by|towards?) the (?:very )?(?:end|ending|"
+        r"close|finish|"
      r"last frame)\b(?! of the (?!video|clip|film|footage|movie|scene|recording|gif))" + _VIDEO, .8, 1),
     (r"as the (?:video|clip) ends|when (?:the|this) (?:video|clip) (?:ends|finishes|stops)|in the (?:closing|last|"
      r"final) (?:scene|shot|frame|moments?)|in the end", .8, 1),
@@ -36,6 +38,9 @@ _SHARES: tuple[tuple[str, float, float], ...] = (
     (r"(?:in|at|around|during|near) the (?:middle|midpoint) of (?:the |this )?(?:video|clip|film|footage|movie|"
      r"recording|gif)", .35, .65),
 )
+_ORDINALS = {"first": 0, "opening": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "last": -1,
+             "final": -1, "closing": -1}
+_SHOT = re.compile(r"\b(?:in|during|within|of) the (" + "|".join(_ORDINALS) + r") (?:shot|scene|take)\b")
 _EVENT = re.compile(r"\b(?:right |just |shortly |immediately )?(after|before|when|while|as|once|until) ((?:the|a|an|"
                     r"he|she|it|they|his|her|someone|somebody|people|being|[a-z]+ing)\b.*?)(?= (?:what|who|where|how|"
                     r"is|are|does|do|did|which|was)\b(?! \w+ing\b)|$)")
@@ -97,6 +102,10 @@ def take_time(text: str) -> tuple[str, TimeSpan | None]:
     if numeric is not None:
         span, (start, end) = numeric
         return _without(text, start, end), span
+    found = _SHOT.search(text)
+    if found:
+        number = _ORDINALS.get(found[1], -1)
+        return _without(text, *found.span()), TimeSpan("shot", number, number, found[0])
     for pattern, low, high in _SHARES:
         found = re.search(rf"\b(?:{pattern})\b", text)
         if found:

@@ -27,7 +27,7 @@ director simultaneously backyard outskirts upstairs downstairs
 _UNANSWERABLE: tuple[tuple[str, str], ...] = (
     (r"why\b(?! do not| not)|for what reason|what is the (?:reason|purpose|point|intention|goal|aim)|how come|"
      r"what for$|what (?:makes|made|causes?|caused)\b|what is the cause", "reasons and intentions are not visible"),
-    (r"(?:what is|what are|tell me|know|what) (?:the |his |her |their |its )?(?:\w+ ){0,3}(?:names?|surname|"
+    (r"(?:what is|what are|tell me|know|what) (?:the |his |her |their |its )?(?:[\w']+ ){0,3}(?:names?|surname|"
      r"nickname)\b(?! of the (?:sport|game|instrument|animal|activity|object))|named\b|^what is (?:he|she|it|"
      r"the \w+) called|(?:who is|who are) (?:this|that|these|the) (?:actor|actress|celebrity|singer|famous|president|"
      r"politician)|celebrity|is (?:this|that|he|she) (?:really )?(?:obama|trump|biden|messi|ronaldo|putin|"
@@ -54,20 +54,24 @@ _UNANSWERABLE: tuple[tuple[str, str], ...] = (
      r"writing|printed|text|sign say|title|logo say|subtitle|subtitles|caption say|licence plate|license plate|"
      r"jersey number)\b|what does (?:the|it|that) (?:\w+ )?(?:sign|text|label|banner|board|poster|shirt|t-shirt|"
      r"screen|title|caption|book|paper|logo) (?:say|read)|read (?:the|what)|what number (?:is|are) (?:on|written)|"
-     r"what is the number on|what time is (?:it|on|shown|displayed)|spell", "text in the picture is not read"),
+     r"what is the number on|(?:what|which) (?:letters?|numbers?|words?|text|digits?) .*on|what time is (?:it|on|"
+     r"shown|displayed)|spell", "text in the picture is not read"),
     (r"(?:which|what) (?:country|city|state|town|continent|year|nation|nationality|date|month|day of the week|decade|"
      r"century|part of the world|stadium)\b|when was (?:this|it|the video) (?:filmed|recorded|made|shot|taken|"
      r"released)|who (?:filmed|made|recorded|directed|shot|produced|uploaded|took) (?:this|the|it)|"
      r"who is (?:the )?(?:director|author|owner)|nationality|ethnicity|\b(?:race|religion) (?:is|are|of)\b|"
-     r"where (?:is|are) (?:he|she|they|the \w+) from|(?:what|which) (?:race|religion)",
+     r"where (?:is|are) (?:he|she|they|the \w+) from|where (?:does|do) .* live\b|(?:what|which) (?:race|religion)",
      "places, dates and origins have no mark in the picture that is known"),
     (r"(?:what|who) (?:is|do you think) (?:the )?(?:best|worst|most (?:beautiful|interesting|important))|do you like|"
      r"your (?:opinion|favourite)|what do you think(?! (?:will|is|happens|comes|might))|is (?:it|this|"
      r"the \w+) (?:good|bad|funny|beautiful|boring|interesting|real|fake|dangerous|legal|safe|delicious|tasty|"
      r"ai generated)\b|how (?:good|bad|well|funny|beautiful|interesting)\b|(?:moral|lesson|message) of|"
      r"what can (?:we|i|you) learn|who (?:wins|won|will win|is winning)|what is the score|which team|"
-     r"how does it (?:smell|taste)|(?:smell|taste)s?(?: like)?$",
+     r"how does it (?:smell|taste)|(?:smell|taste)s?(?: like)?$|(?:old|young|rich|smart|clever|strong|nic)est\b",
      "opinions, tastes and results are not visible"),
+    (r"who owns\b|who does .* belong to|^whose\b", "to whom something belongs is not visible"),
+    (r"what is (?:the |this |that |his |her )(?!video|picture|scene|clip)\w+ about\b",
+        "speech is heard, not understood"),
     (r"(?:married|related|brothers?|sisters?|friends|siblings|a couple|dating|relationship)\b.*",
         "how people are related is not visible"),
     (r"(?:what|how|where) .*(?:tomorrow|next (?:week|day|year|month)|in the future|after the video)|"
@@ -209,7 +213,7 @@ def indoors(p: Parsed) -> Query | None:
     outside = p.has(r"outdoors?|outside(?! (?:the|a|an|of|his|her|it))|open air|in the open|exterior|in nature")
     if not inside and not outside:
         return None
-    if inside and outside:
+    if (inside and outside) or (len(p.choices) > 1 and (p.form == "yes_no" or not p.nouns)):
         return p.query("indoors", choices=("indoors", "outdoors"), yes_no=False)
     if p.form in {"yes_no", "bare"} and not (p.verb in {"go", "come", "run", "walk", "move"} and p.nouns):
         return p.query("indoors", attribute="indoors" if inside else "outdoors", yes_no=True)

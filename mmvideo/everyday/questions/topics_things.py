@@ -10,7 +10,7 @@ from mmvideo.everyday.questions.parsed import Parsed
 from mmvideo.everyday.questions.phrases import COLOURS, NUMBERS
 from mmvideo.everyday.questions.query import Query
 
-_MOVES = (r"(?:mov|go|walk|run|driv|rid|fly|swim|travel|head|fac|turn|skat|ski|roll|slid|cross|pass|cycl|sail|com|"
+_MOVES = (r"(?:mov|go|walk|run|driv|rid|fly|swim|travel|head|turn|skat|ski|roll|slid|cross|pass|cycl|sail|com|"
           r"trot|march|enter|leav|exit|jump)(?:e|es|s|ing|ning|ming|ed)?|goes|flies|heading|going|running|swimming")
 _CLOTHES = word_set("shirt jacket coat hat cap helmet dress skirt shorts pants jeans shoe boot sock glove scarf "
                     "uniform suit costume mask glasses sunglasses goggles tie clothes hair sweater hoodie vest top "
@@ -88,8 +88,10 @@ def relation(p: Parsed) -> Query | None:
                           (r"between", "between"), (r"to the left of|on the left of|left of", "left of"),
                           (r"to the right of|on the right of|right of", "right of"), (r"on top of", "above")):
         found = re.search(rf"\b(?:{pattern})\b", p.line)
-        if not found or (name == "above" and p.has(r"jump\\w*|fly\\w*|leap\\w*|climb\\w*")):
+        if not found or (name == "above" and p.has(r"jump\w*|fly\w*|leap\w*|climb\w*")):
             continue
+        if re.match(r" (?:of )?(?:him|her|them|it|me|us|himself|herself)\b", p.line[found.end():]):
+            return p.query("relation", other=None, attribute=name)
         at = len(p.line[:found.start()].split())
         before = [one.noun for one in p.phrases if one.start < at]
         after = [one.noun for one in p.phrases if one.start >= at]
@@ -110,18 +112,20 @@ def relation(p: Parsed) -> Query | None:
 
 def approach(p: Parsed) -> Query | None:
     """Does it come closer, or go away?"""
-    closer = p.has(r"com(?:e|es|ing) or (?:go|goes|going|leave|leaving)|closer|approach\w*|towards (?:the |this |us|"
+    closer = p.has(r"bigger|larger|com(?:e|es|ing) or (?:go|goes|going|leave|leaving)|closer|approach\w*|towards "
+        r"(?:the |this |us|"
                    r"me|you)?(?:camera|viewer|us|me|you|lens)|(?:come|comes|coming|move|moves|moving|walk\w*|run\w*|"
                    r"drive|drives|driving|get|gets|getting|ride|riding) (?:near|towards us|towards the camera|"
                    r"to the camera|towards you)|getting (?:bigger|larger)|come (?:near|to us)|into the camera")
     away = p.has(r"(?:go|goes|going|move|moves|moving|walk\w*|run\w*|drive|drives|driving|ride|riding|get|gets|"
                  r"getting|fly|flying|swim\w*|head\w*) (?:farther )?away|away from (?:the )?(?:camera|us|viewer|me|"
-                 r"you)|farther|getting smaller|into the distance|recede\w*|receding")
+                 r"you)|farther|smaller|into the distance|recede\w*|receding")
     if not (closer or away) or p.has("camera (?:move|zoom|go)"):
         return None
     both = closer and away
     if _time_form(p):
-        return p.query("when", attribute="closer" if closer else "away")
+        comes = p.verb in {"come", "go", "move", "walk", "run", "drive", "ride", "approach", "get"}
+        return p.query("when", attribute="closer" if closer else "away") if comes else None
     if p.form in {"who", "which", "what"} and not both and p.verb != "do":
         return p.query("approach", attribute="closer" if closer else "away", yes_no=False)
     return p.query("approach", attribute="" if both else "closer" if closer else "away",
@@ -139,8 +143,8 @@ def direction(p: Parsed) -> Query | None:
     if asks and not p.has("camera"):
         if p.form == "yes_no" and sides:
             return p.query("direction", attribute=_way(p, sides))
-        if p.has(r"look\\w*|fac(?:e|es|ing)|point\\w*"):
-            return p.query("other") if p.has(r"look\\w*|point\\w*") else p.query("direction", verb="face")
+        if p.has(r"look\w*|fac(?:e|es|ing)|point\w*"):
+            return p.query("other") if p.has(r"look\w*|point\w*") else p.query("direction", verb="face")
         return p.query("direction", yes_no=False, choices=tuple(sides) if len(p.choices) > 1 else ())
     if moves and sides and not turned and p.nouns and p.form in {"yes_no", "bare", "who", "what",
         "which"} and not p.has(
@@ -164,13 +168,15 @@ def where(p: Parsed) -> Query | None:
     """Where is the man? Is he on the left?"""
     if p.form == "where" or p.has(r"(?:on |at |in )?(?:which|what) (?:side|part|corner|half|position)|"
                                   r"what is the (?:position|location) of|position of"):
-        if p.subject is None:
+        someone = NOUNS["person"] if p.has("he|she|they|him|her") else None
+        subject = p.subject or someone
+        if subject is None:
             return None
         choices = tuple(side for side in ("left", "right", "middle", "top", "bottom")
             if p.has(side)) if len(p.choices) > 1 else ()
-        return p.query("where", choices=choices, yes_no=False)
-    if p.form == "yes_no" and p.nouns:
-        sides = [side for side, _ in p.sides]
+        return p.query("where", choices=choices, yes_no=False, subject=subject)
+    if p.form == "yes_no" and p.nouns and p.tokens[0] not in {"has", "have"}:
+        sides = [side for side, _ in p.sides if side not in {"background", "foreground"}]
         if len(p.choices) > 1 and all(choice in {"left", "right", "middle", "top", "bottom"} for choice in p.choices):
             return p.query("where", choices=p.choices, yes_no=False)
         if not sides:
@@ -202,7 +208,7 @@ def order(p: Parsed) -> Query | None:
         "move", "visible"} \
             and p.form in {"what", "who", "which", "yes_no",
                 "bare"} and not p.has("first (?:man|woman|person|dog|car|one) (?:do|wear)"):
-        verb = "leave" if p.has(r"leave|leaves|exit|exits|disappear\\w*") else p.verb
+        verb = "leave" if p.has(r"leave|leaves|exit|exits|disappear\w*") else p.verb
         return p.query("order", attribute="first" if first else "last", verb=verb)
     return None
 
@@ -217,7 +223,7 @@ def when(p: Parsed) -> Query | None:
         elif p.has(r"(?:appear\w*|enter\w*|arriv\w*|come|comes|first (?:seen|visible|shown)|show(?:s)? up|see|seen|"
                    r"visible|start\w*|begin\w*|walks? in)"):
             attribute = "appear"
-        elif p.has(r"stop\\w*"):
+        elif p.has(r"stop\w*"):
             attribute = "stop"
         if p.has(r"scene|shot|cut|change"):
             return p.query("when", attribute="cut", subject=None)
@@ -304,7 +310,7 @@ def wearing(p: Parsed) -> Query | None:
         if p.form == "how_many":
             return None
         people = [noun for noun in p.nouns if noun.person]
-        clothes = [noun for noun in p.nouns if not noun.person]
+        clothes = [noun for noun in p.nouns if noun.text in _CLOTHES] or [n for n in p.nouns if not n.person][-1:]
         return p.query("wearing", verb="wear", subject=people[0] if people else p.subject,
                        other=clothes[0] if clothes and people else p.other)
     return None
@@ -334,6 +340,11 @@ _THERE = re.compile(r"\b(?:is|are|was|were) (?:not )?there\b|\b(?:do|can|could|d
 def existence(p: Parsed) -> Query | None:
     """Is there a dog?"""
     if p.form not in {"yes_no", "bare", "command"} or not p.nouns:
+        return None
+    if p.yes_no and p.has("have|has|had|got") and (p.has("he|she|they|it") or (p.subject and p.subject.labels
+        and p.other)):
+        return p.query("doing", verb="have")  # what somebody has is no thing of its own: hair, a beard
+    if p.yes_no and p.has("he|she|they") and not p.has("there|see"):
         return None
     there = _THERE.search(p.line)
     this = re.match(r"(?:is|are|was) (?:it|this|that|these|they|he|she) (?:a|an|the|any|some)?\b", p.line)
@@ -371,7 +382,7 @@ def things(p: Parsed) -> Query | None:
             "list"}):
         kind = next((noun for noun in p.nouns if noun.kind), None)
         return p.query("what", subject=kind)
-    if p.form == "what" and _THERE.search(p.line) and (not p.nouns or p.sides) and not p.has(r"happen\\w*"):
+    if p.form == "what" and _THERE.search(p.line) and (not p.nouns or p.sides) and not p.has(r"happen\w*"):
         return p.query("what", subject=_pointed(p))
     if p.form in {"what"} and p.sides and not p.nouns:
         return p.query("what", subject=_pointed(p))

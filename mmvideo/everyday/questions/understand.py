@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from mmvideo.everyday.questions import normalise, topics
 from mmvideo.everyday.questions.lists import word_set
-from mmvideo.everyday.questions.nouns import NOUNS, PLURALS, noun_of
+from mmvideo.everyday.questions.nouns import NOUNS, PLURALS, Noun, noun_of
 from mmvideo.everyday.questions.parsed import Parsed
 from mmvideo.everyday.questions.phrases import (
     ADJECTIVES,
@@ -138,7 +138,7 @@ def understand(text: str) -> Query:
     refused = normalise.guard(text)
     if refused:
         return Query(refused, text, reason=normalise.REASONS[refused])
-    line, corrected = mended(normalise.normalised(text))
+    line, corrected = mended(normalise.plain_words(text))
     line = re.sub(r"^(?:if|whether) ", "whether ", line)
     line, span = take_time(line)
     whole = line
@@ -158,7 +158,7 @@ def understand(text: str) -> Query:
             if after == phrase.end or (after > phrase.end and all(p.start <= phrase.start or p.start >= after
                 for p in phrases)):
                 noun = noun if noun.side else noun.with_(side=side)
-        nouns.append(noun)
+        nouns.append(_dressed(noun, pointed.split()[phrase.end:phrase.end + 5]))
     form = _form(tokens)
     if form == "yes_no" and re.match(r"(?:is|are) (?:it|this|that|they) (?:what|who|where)\b", line):
         form = "what"
@@ -166,6 +166,21 @@ def understand(text: str) -> Query:
     found = topics.find(parsed)
     return found.with_(text=text, time=found.time or span, corrected=corrected, negated=found.negated or negated,
                        nouns=tuple(nouns), choices=found.choices or parsed.choices)
+
+
+_NOT_UPPER = word_set("hair beard hat cap helmet pants trousers jeans shorts skirt shoes boots glasses sunglasses tie "
+    "bag socks gloves")
+"""What is worn elsewhere than on the upper body, of which the colours of a track are."""
+
+
+def _dressed(noun: Noun, following: list[str]) -> Noun:
+    """Read "in the red shirt" after a person: the colour by which he or she is told from others."""
+    if not noun.person or noun.colour or following[:1] not in (["in"], ["with"], ["wearing"]):
+        return noun
+    colour = next((word for word in following[1:] if word in COLOURS), "")
+    between = following[1:following.index(colour)] if colour else []
+    plain = all(word in {"a", "an", "the"} or word in ADJECTIVES for word in between)
+    return noun.with_(colour=colour) if colour and plain and not _NOT_UPPER & set(following) else noun
 
 
 def _negated(line: str) -> bool:

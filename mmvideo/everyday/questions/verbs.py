@@ -22,12 +22,12 @@ _IRREGULAR = {
     "brought": "bring",
 }
 VERBS = word_set("""
-run go come walk stand sit lie lay speak talk say sing dance jump leap play ride drive swim climb hold carry look
-watch see smile laugh cry throw catch kick hit chase fight wrestle sleep eat drink read write draw paint cook cut
-wash clean brush open close pick put take give push pull lift drop turn rotate spin roll slide swing ski surf skate
-skateboard snowboard fly fall dive row paddle sail move stop start begin end leave enter exit appear disappear show
-hear listen bark meow shout scream yell whisper wave point touch hug kiss shake nod clap cheer use wear make do have
-get become approach arrive return cross pass follow lead race repeat happen occur change cut zoom pan tilt film
+smoke run go come walk stand sit lie lay speak talk say sing dance jump leap play ride drive swim climb hold carry
+look watch see smile laugh cry throw catch kick hit chase fight wrestle sleep eat drink read write draw paint cook
+cut wash clean brush open close pick put take give push pull lift drop turn rotate spin roll slide swing ski surf
+skate skateboard snowboard fly fall dive row paddle sail move stop start begin end leave enter exit appear disappear
+show hear listen bark meow shout scream yell whisper wave point touch hug kiss shake nod clap cheer use wear make do
+have get become approach arrive return cross pass follow lead race repeat happen occur change cut zoom pan tilt film
 record take perform exercise stretch bend squat kneel crawl work type press pour mix stir bake fry chop peel spread
 build fix repair dig plant water feed pet groom comb shave dress undress hide seek wait rest relax pose photograph
 gesture explain teach show demonstrate interview answer ask call phone text march hike jog sprint bounce juggle
