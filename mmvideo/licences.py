@@ -77,7 +77,7 @@ def _name(value: Any) -> str:
     return "-".join(value.lower().split()) if isinstance(value, str) and value.strip() else UNKNOWN
 
 
-def names_of(given: str | Iterable[str] | None) -> frozenset[str] | None:
+def licence_names(given: str | Iterable[str] | None) -> frozenset[str] | None:
     """Return a list of licences as a set of names; None for no limit.
 
     Args:
@@ -101,7 +101,7 @@ def allowed() -> frozenset[str] | None:
         InvalidInput: the environment variable holds no name.
     """
     inner = _ALLOWED.get()
-    return inner if inner is not None else names_of(os.environ.get(ENVIRONMENT) or None)
+    return inner if inner is not None else licence_names(os.environ.get(ENVIRONMENT) or None)
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def allowing(given: str | Iterable[str] | None) -> Iterator[None]:
     Raises:
         InvalidInput: a list without a name.
     """
-    names = names_of(given)
+    names = licence_names(given)
     token = _ALLOWED.set(names if names is not None else _ALLOWED.get())
     try:
         yield
@@ -119,7 +119,7 @@ def allowing(given: str | Iterable[str] | None) -> Iterator[None]:
         _ALLOWED.reset(token)
 
 
-def check(model: str, found: ModelLicences, *, data_stated: bool = True) -> None:
+def check_licences(model: str, found: ModelLicences, *, data_stated: bool = True) -> None:
     """Refuse a model of which a licence is not allowed.
 
     Args:
@@ -141,5 +141,5 @@ def check(model: str, found: ModelLicences, *, data_stated: bool = True) -> None
                              f"{', '.join(sorted(names))} (allow_licences=, --allow-licences or {ENVIRONMENT}).")
 
 
-__all__ = ["ENVIRONMENT", "UNKNOWN", "ModelLicences", "allowed", "allowing", "check", "front_matter", "licences_of",
-           "names_of"]
+__all__ = ["ENVIRONMENT", "UNKNOWN", "ModelLicences", "allowed", "allowing", "check_licences", "front_matter",
+           "licence_names", "licences_of"]

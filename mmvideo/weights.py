@@ -68,7 +68,7 @@ def folder(name_or_path: str | Path) -> Path:
 
 def _licensed(home: Path) -> Path:
     if licences.allowed() is not None:
-        licences.check(home.name, licences.licences_of(card(home)))
+        licences.check_licences(home.name, licences.licences_of(card(home)))
     return home
 
 

@@ -14,7 +14,7 @@ import typer
 
 from mmvideo.errors import InvalidInput, OutputError, shown
 from mmvideo.jobs.options import JobOptions
-from mmvideo.licences import ENVIRONMENT, names_of
+from mmvideo.licences import ENVIRONMENT, licence_names
 from mmvideo.recipes import parsed
 from mmvideo.wording import printable
 
@@ -36,7 +36,7 @@ def debugging() -> bool:
 def _allow(value: str | None) -> str | None:
     """Set the environment variable, so that every process of a job sees it too."""
     if value is not None:
-        names_of(value)
+        licence_names(value)
         os.environ[ENVIRONMENT] = value
     return value
 

@@ -71,7 +71,7 @@ def resolve(name: str | Path, *, revision: str | None = None, trust_remote_code:
     config = _config(name, revision)
     model_type = config.get("model_type") or ""
     if licences.allowed() is not None:
-        licences.check(str(name), licences.licences_of(_card(name, revision)), data_stated=False)
+        licences.check_licences(str(name), licences.licences_of(_card(name, revision)), data_stated=False)
     return Found(str(name), model_type, _kind(str(name), model_type, config, trust_remote_code), config)
 
 
