@@ -82,6 +82,8 @@ PARTS: dict[str, dict[str, str]] = {
         "linear": "mmvideo.heads.linear:LinearHead",
         "domain": "mmvideo.heads.domain:DomainHead",
         "words": "mmvideo.everyday.words:WordHead",
+        "everyday-domain": "mmvideo.everyday.domain:EverydayDomain",
+        "everyday-scenes": "mmvideo.everyday.scenes:EverydayScenes",
     },
     "separators": {
         "rtfs-net": "mmvideo.separation.rtfs_net:RTFSNet",

@@ -17,6 +17,7 @@ from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.checkpoint import CheckpointStage
 from mmvideo.stages.classifier import Classifier, check_average
 from mmvideo.stages.classify_hub import TEMPLATE, HubLabels
+from mmvideo.stages.classify_scene import SceneLabels
 from mmvideo.stages.classify_shots import ShotLabels
 from mmvideo.stages.classify_sounds import SoundLabels
 from mmvideo.stages.classify_views import ViewLabels
@@ -27,8 +28,9 @@ from mmvideo.types import Clips
 class Classify(CheckpointStage):
     """Score clips of the video; which ones, and how they are joined, is up to the kind of classifier.
 
-    An embedded classifier labels every shot, or what is heard. One of the zoo sees the clips and crops that its paper
-    averages. One of the hub sees clips over the whole video through its own preprocessing.
+    An embedded classifier labels every shot, what is heard, or what is seen (`scene-and-objects`). One of the zoo sees
+    the clips and crops that its paper averages. One of the hub sees clips over the whole video through its own
+    preprocessing.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("media",)
@@ -87,6 +89,8 @@ class Classify(CheckpointStage):
         home = weight_files.folder(self.weights)
         if weight_files.is_tagger(home):
             return SoundLabels
+        if (home / "config.json").is_file() and weight_files.config(home).get("kind") == SceneLabels.declares:
+            return SceneLabels
         return ViewLabels if weight_files.is_encoder(home) else ShotLabels
 
     def partition(self) -> tuple[Stage, Stage] | None:

@@ -141,6 +141,7 @@ def _main() -> None:
     judge = fit(kept["train"])
     if options.out:
         judge.save_pretrained(options.out, half=True)
+        weights.seal(options.out.parent)
     print(json.dumps(flagged(judge, kept["test"]), indent=1))  # noqa: T201
 
 

@@ -48,7 +48,7 @@ def flat_cartoon(rng: random.Random, photo: Picture) -> Picture:
         draw.rectangle((0, horizon, 448, 448), fill=_colour(rng))
     for _ in range(rng.randint(2, 9)):
         x, y, r = rng.randint(0, 448), rng.randint(0, 448), rng.randint(20, 130)
-        fill, line, width = _colour(rng), rng.choice(["black", _colour(rng, bright=False)]), rng.choice([0, 2, 4, 7])
+        fill, line, width = _colour(rng), rng.choice([(0, 0, 0), _colour(rng, bright=False)]), rng.choice([0, 2, 4, 7])
         shape = rng.random()
         if shape < 0.35:
             draw.ellipse((x - r, y - r * 0.9, x + r, y + r * 0.9), fill=fill, outline=line, width=width)
@@ -173,13 +173,13 @@ def chart(rng: random.Random, photo: Picture) -> Picture:
         colour = _colour(rng)
         points = [(60 + i * step, 400 - v * rng.uniform(0.5, 1)) for i, v in enumerate(values)]
         if kind == 0:
-            for x, y in points:
-                draw.rectangle((x + series * 6, y, x + step * 0.6 + series * 6, 400), fill=colour)
+            for left, top in points:
+                draw.rectangle((left + series * 6, top, left + step * 0.6 + series * 6, 400), fill=colour)
         elif kind == 1:
             draw.line(points, fill=colour, width=4)
         else:
-            for x, y in points:
-                draw.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour)
+            for left, top in points:
+                draw.ellipse((left - 5, top - 5, left + 5, top + 5), fill=colour)
     draw.text((120, 6), _line(rng, 4), fill="black", font=_font(rng, 18))
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
@@ -191,8 +191,8 @@ def code_editor(rng: random.Random, photo: Picture) -> Picture:
     colours = [_colour(rng) for _ in range(4)] + [(220, 220, 220)]
     for number, y in enumerate(range(6, 440, size + 5)):
         draw.text((4, y), str(number), fill=(120, 120, 120), font=_font(rng, size))
-        indent, x = max(0, indent + rng.choice([-1, 0, 0, 1])), 36.0
-        x += indent * 20
+        indent = max(0, indent + rng.choice([-1, 0, 0, 1]))
+        x = 36.0 + indent * 20
         for _ in range(rng.randint(0, 6)):
             word = rng.choice(WORDS) + rng.choice(["", "(", ")", ":", ",", " ="])
             draw.text((x, y), word, fill=rng.choice(colours), font=_font(rng, size))
@@ -239,12 +239,12 @@ def easy_toybox(rng: random.Random, photo: Picture) -> Picture:
 
 
 TRAINING: dict[str, Maker] = {"flat cartoon": flat_cartoon, "painted": painted, "page": page, "grain": grain,
-                              "empty": empty, "toybox": toybox, "sketch": sketch}
-TESTING: dict[str, Maker] = {"chart": chart, "code editor": code_editor, "line drawing": line_drawing,
+                              "empty": empty, "toybox": toybox}
+TESTING: dict[str, Maker] = {"chart": chart, "code editor": code_editor, "line drawing": line_drawing, "sketch": sketch,
                              "television": television, "fractal": fractal, "easy toybox": easy_toybox}
 
 REASONS = {"flat cartoon": "drawing", "painted": "drawing", "page": "screen", "grain": "noise", "empty": "empty",
-           "toybox": "rendering", "sketch": "drawing"}
+           "toybox": "rendering"}
 """Training kind -> class of the judge (`mmvideo.everyday.domain.KINDS`)."""
 
 
@@ -272,7 +272,9 @@ def worsened(rng: random.Random, photo: Picture) -> Picture:
             out[:, :bar], out[:, -bar:] = 0, 0
     if rng.random() < 0.4:
         _, data = cv2.imencode(".jpg", out[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, rng.randint(12, 60)])
-        out = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].copy()
+        coarse = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert coarse is not None, "it was encoded a line above"
+        out = coarse[..., ::-1].copy()
     return out
 
 
