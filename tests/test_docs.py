@@ -27,7 +27,7 @@ def test_commands_exist_with_their_options(page: str, command: str) -> None:
 
     words = shlex.split(command)
     found: click.Command = typer.main.get_command(app)
-    while hasattr(found, "commands"):
+    while words and hasattr(found, "commands"):
         found = found.commands[words.pop(0)]
     found.make_context(found.name, words)
 

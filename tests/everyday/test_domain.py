@@ -12,7 +12,7 @@ import torch
 from mmvideo import weights
 from mmvideo.everyday.domain import KINDS, REASONS, EverydayDomain
 from mmvideo.everyday.training import pictures
-from mmvideo.everyday.training.domain import Extractor, film_features, fit, flagged
+from mmvideo.everyday.training.domain import Extractor, film_features, fit_judge, flagged
 from mmvideo.registry import find
 
 NOT_FILMED = {"av1_video.mkv", "corrupted.mp4", "var_fps_video.mp4", "unordered.mov", "pigs_in_a_polka.gif"}
@@ -85,7 +85,7 @@ def test_the_fit_tells_clouds_apart() -> None:
     names = ["photo", "flat cartoon", "page", "grain", "empty", "toybox"]
     clouds = {name: (centre + 0.05 * torch.randn(30, 40)).clamp_min(0)
               for name, centre in zip(names, centres, strict=True)}
-    found = flagged(fit(clouds), clouds)
+    found = flagged(fit_judge(clouds), clouds)
     assert found.pop("photo") == [0, 30]
     assert all(share == 1 for share, _ in found.values())
 

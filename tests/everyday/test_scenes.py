@@ -11,7 +11,13 @@ import torch
 from mmvideo import weights
 from mmvideo.everyday.scenes import PLACES, EverydayScenes
 from mmvideo.everyday.training import labels as training_labels
-from mmvideo.everyday.training.scenes import agreement, average_precision, calibration_error, fit, truth
+from mmvideo.everyday.training.scenes import (
+    caption_agreement,
+    fit_places,
+    place_precision,
+    places_calibration_error,
+    truth,
+)
 from mmvideo.registry import find
 
 
@@ -29,17 +35,17 @@ def test_two_mentions_make_a_place_true_and_one_leaves_it_open() -> None:
 
 def test_measures_are_those_of_the_field() -> None:
     nan = float("nan")
-    assert average_precision(torch.tensor([0.9, 0.8, 0.7, 0.1]), torch.tensor([1.0, 0, 1, nan])) == pytest.approx(5 / 6)
-    assert math.isnan(average_precision(torch.tensor([0.5]), torch.tensor([0.0])))
+    assert place_precision(torch.tensor([0.9, 0.8, 0.7, 0.1]), torch.tensor([1.0, 0, 1, nan])) == pytest.approx(5 / 6)
+    assert math.isnan(place_precision(torch.tensor([0.5]), torch.tensor([0.0])))
     scores, wanted = torch.tensor([0.25, 0.25, 0.85, 0.85]), torch.tensor([0.0, 1, 1, nan])
-    assert calibration_error(scores, wanted) == pytest.approx((2 * 0.25 + 0.15) / 3)
+    assert places_calibration_error(scores, wanted) == pytest.approx((2 * 0.25 + 0.15) / 3)
 
 
 def test_the_fit_learns_what_is_in_the_features() -> None:
     torch.manual_seed(0)
     wanted = (torch.rand(300, 1 + len(PLACES)) < 0.4).float()
     pooled = (wanted @ torch.rand(1 + len(PLACES), 60)).square() / 20
-    found = agreement(fit(pooled, wanted, 1e-4), pooled, wanted)
+    found = caption_agreement(fit_places(pooled, wanted, 1e-4), pooled, wanted)
     assert found["indoors right"] > 0.97
     assert min(ap for ap, _ in found["average precision"].values()) > 0.97
 
@@ -68,7 +74,7 @@ def test_a_label_is_right_by_its_words_its_kind_or_a_synonym() -> None:
 
 
 def test_reliability_adds_up() -> None:
-    rows = training_labels.reliability(torch.tensor([0.05, 0.95, 0.95]), torch.tensor([False, True, False]))
+    rows = training_labels.label_reliability(torch.tensor([0.05, 0.95, 0.95]), torch.tensor([False, True, False]))
     assert rows == [(0.05, 0.0, 1), (0.95, 0.5, 2)]
     assert training_labels.expected_error(rows) == pytest.approx((0.05 + 2 * 0.45) / 3, abs=1e-4)
 
@@ -88,6 +94,6 @@ def test_places_agree_with_captions_of_photographs(shared: Path) -> None:
         for (name, pixels), _ in zip(photographs(folder, "test"), range(80), strict=False):
             names.append(name)
             rows.append(network(torch.from_numpy(pixels).permute(2, 0, 1)[None, None]).pooled[0])
-    found = agreement(head, torch.stack(rows), truths(names, read_caption_file(folder / "test.tsv")))
+    found = caption_agreement(head, torch.stack(rows), truths(names, read_caption_file(folder / "test.tsv")))
     assert found["indoors right"] >= 0.85
     assert found["one or more name it"] >= 0.7

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def testing_features(folder: Path, num: int, rng: random.Random) -> dict[str, Te
     return found
 
 
-def fit(features: Mapping[str, Tensor], *, decay: float = DECAY) -> EverydayDomain:
+def fit_judge(features: Mapping[str, Tensor], *, decay: float = DECAY) -> EverydayDomain:
     """Fit the judge: logistic regression, half of the weight on pictures of a camera, the rest even over other kinds.
 
     Args:
@@ -138,11 +139,11 @@ def _main() -> None:
                 "test": testing_features(options.folder, options.num // 4, random.Random("test"))}
         if options.features:
             torch.save(kept, options.features)
-    judge = fit(kept["train"])
+    judge = fit_judge(kept["train"])
     if options.out:
         judge.save_pretrained(options.out, half=True)
         weights.seal(options.out.parent)
-    print(json.dumps(flagged(judge, kept["test"]), indent=1))  # noqa: T201
+    sys.stdout.write(json.dumps(flagged(judge, kept["test"]), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ SYNONYMS = {
 _SMALL = {"of", "and", "the"}
 
 
-def words_of(index: int, label: str) -> frozenset[str]:
+def label_words(index: int, label: str) -> frozenset[str]:
     """Return the words of captions that make a label right."""
     own = {word for word in re.split(r"[^a-z]+", label) if len(word) > 2 and word not in _SMALL}
     own |= {f"{word}s" for word in own} | set(SYNONYMS.get(label, "").split())
@@ -70,7 +71,7 @@ def right(best: Tensor, labels: list[str], names: list[str], captions: dict[str,
     Args:
         best: int64 (M,), the class of each.
     """
-    wanted = [words_of(i, label) for i, label in enumerate(labels)]
+    wanted = [label_words(i, label) for i, label in enumerate(labels)]
     said = [set(re.findall(r"[a-z]+", " ".join(captions[name]).lower())) for name in names]
     return torch.tensor([not wanted[i].isdisjoint(words) for i, words in zip(best.tolist(), said, strict=True)])
 
@@ -80,7 +81,7 @@ def sureness(logits: Tensor) -> Tensor:
     return logits.softmax(1).amax(1)
 
 
-def reliability(sure: Tensor, is_right: Tensor, bins: int = 10) -> list[tuple[float, float, int]]:
+def label_reliability(sure: Tensor, is_right: Tensor, bins: int = 10) -> list[tuple[float, float, int]]:
     """Return mean confidence, share right and number of each tenth of confidence that holds any."""
     place = (sure * bins).long().clamp_max(bins - 1)
     return [(round(float(sure[place == b].mean()), 3), round(float(is_right[place == b].float().mean()), 3),
@@ -88,7 +89,7 @@ def reliability(sure: Tensor, is_right: Tensor, bins: int = 10) -> list[tuple[fl
 
 
 def expected_error(rows: list[tuple[float, float, int]]) -> float:
-    """Return the expected calibration error of `reliability`."""
+    """Return the expected calibration error of `label_reliability`."""
     total = sum(number for *_, number in rows)
     return round(sum(abs(sure - share) * number for sure, share, number in rows) / total, 4)
 
@@ -132,14 +133,14 @@ def _main() -> None:
         sure = sureness(logits)
         for name, values in (("uncalibrated", sure),
                              ("calibrated", torch.tensor([calibrated(value, line) for value in sure.tolist()]))):
-            rows = reliability(values, is_right)
+            rows = label_reliability(values, is_right)
             report[f"{split}, {name}"] = {"right": round(float(is_right.float().mean()), 3),
                                           "calibration error": expected_error(rows), "rows": rows}
             if split == "test":
                 curves[name] = rows
     if options.picture:
         draw(curves, options.picture)
-    print(json.dumps(report))  # noqa: T201
+    sys.stdout.write(json.dumps(report) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def truths(names: list[str], captions: dict[str, list[str]]) -> Tensor:
     return torch.tensor([truth(captions[name]) for name in names])
 
 
-def fit(pooled: Tensor, wanted: Tensor, decay: float) -> EverydayScenes:
+def fit_places(pooled: Tensor, wanted: Tensor, decay: float) -> EverydayScenes:
     """Fit all classifiers at once by logistic regression; indoors counts as much as outdoors, which is more frequent.
 
     Films are taken indoors more often than these photographs, so that for them even odds are the better guess.
@@ -70,7 +71,7 @@ def fit(pooled: Tensor, wanted: Tensor, decay: float) -> EverydayScenes:
     return head.eval()
 
 
-def agreement(head: EverydayScenes, pooled: Tensor, wanted: Tensor) -> dict[str, Any]:
+def caption_agreement(head: EverydayScenes, pooled: Tensor, wanted: Tensor) -> dict[str, Any]:
     """Measure a head against captions: accuracy of indoors, average precision of places, and of the named place."""
     with torch.inference_mode():
         indoors, places = head(pooled)
@@ -87,13 +88,13 @@ def agreement(head: EverydayScenes, pooled: Tensor, wanted: Tensor) -> dict[str,
         "named a place": round(float(named.float().mean()), 4),
         "two captions name it": round(float((told[named] == 1).float().mean()), 4),
         "one or more name it": round(float((told[named] != 0).float().mean()), 4),
-        "calibration error": round(calibration_error(places, wanted[:, 1:]), 4),
-        "average precision": {name: [round(average_precision(places[:, i], wanted[:, 1 + i]), 3),
+        "calibration error": round(places_calibration_error(places, wanted[:, 1:]), 4),
+        "average precision": {name: [round(place_precision(places[:, i], wanted[:, 1 + i]), 3),
                                      int((wanted[:, 1 + i] == 1).sum())] for i, name in enumerate(PLACES)},
     }
 
 
-def average_precision(scores: Tensor, wanted: Tensor) -> float:
+def place_precision(scores: Tensor, wanted: Tensor) -> float:
     """Return the mean precision over the places of what is wanted, without what is not known; NaN where none is."""
     known = ~wanted.isnan()
     order = scores[known].argsort(descending=True)
@@ -102,7 +103,7 @@ def average_precision(scores: Tensor, wanted: Tensor) -> float:
     return float((precision * hits).sum() / hits.sum()) if hits.sum() else float("nan")
 
 
-def calibration_error(scores: Tensor, wanted: Tensor, bins: int = 10) -> float:
+def places_calibration_error(scores: Tensor, wanted: Tensor, bins: int = 10) -> float:
     """Return the expected calibration error over all scores whose truth is known."""
     known = ~wanted.isnan()
     s, w = scores[known], wanted[known]
@@ -130,15 +131,15 @@ def _main() -> None:
         with torch.inference_mode():
             return float(F.binary_cross_entropy_with_logits(head.logits(pooled)[known], wanted[known]))
 
-    heads = {decay: fit(*data["train"], decay) for decay in DECAYS}
+    heads = {decay: fit_places(*data["train"], decay) for decay in DECAYS}
     losses = {decay: loss(head) for decay, head in heads.items()}
     best = min(losses, key=losses.__getitem__)
     report = {"losses on val": losses, "decay": best,
-              **{split: agreement(heads[best], *data[split]) for split in ("val", "test")}}
+              **{split: caption_agreement(heads[best], *data[split]) for split in ("val", "test")}}
     if options.out:
         heads[best].save_pretrained(options.out, half=True)
         weights.seal(options.out.parent)
-    print(json.dumps(report, indent=1))  # noqa: T201
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
