@@ -19,6 +19,10 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = CHECKOUT.parent / "shared"
 REQUIRED = {name.strip() for name in os.environ.get("MMVIDEO_REQUIRE", "").split(",") if name.strip()}
 
+# most tests of pipelines ask about rendered toys, of which all is known
+for pipeline in ("VIDEO_QA", "VIDEO_CAPTIONING"):
+    os.environ.setdefault(f"MMVIDEO_MODEL_{pipeline}", "toybox-qa")
+
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts background jobs so; children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

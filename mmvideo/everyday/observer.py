@@ -19,7 +19,7 @@ from mmvideo import weights
 from mmvideo.deadline import check
 from mmvideo.everyday.camera import CameraJudge
 from mmvideo.everyday.evidence_line import evidence_line
-from mmvideo.everyday.facts import Facts, ShotFacts
+from mmvideo.everyday.facts import Facts, RepeatedMovement, ShotFacts
 from mmvideo.everyday.look import SAMPLE_RATE, Looked, look
 from mmvideo.everyday.repetition import repeated_movement
 from mmvideo.everyday.words import WordHead
@@ -39,6 +39,8 @@ MOST_SHOTS = 24
 _ROWS = 4
 _SIDE = 224
 _MOST_THINGS = 5
+_FEWEST_SMALL = 12
+"""Small frames of a shot in which a repetition is looked for."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Observer(Pretrained):
             things = self._things(encoder, logits[number])
             grids = torch.stack([shot.mean(0) for shot in frames[number]])
             said = self.words.named(_features(grids))
-            repeated = repeated_movement(video.small.pictures, video.small.seconds) if not video.cuts else None
+            repeated = [one for span in _cut_spans(video) if (one := _repeated(video, span)) is not None]
             events = [segment for _ in sounds[number] for segment in next(heard)]
             speech = [segment for _ in sounds[number] for segment in next(spoken)]
             facts = Facts(
@@ -129,7 +131,7 @@ class Observer(Pretrained):
                 tuple(self._shot(video, span, *rest)
                       for span, *rest in zip(shots[number], things, said, frames[number], strict=True)),
                 tracks=tracks[number], camera=camera[number], sounds=tuple(events), speech=tuple(speech),
-                has_audio=video.has_audio, repeated=(repeated,) if repeated else (),
+                has_audio=video.has_audio, repeated=tuple(repeated),
                 seconds_looked_at=tuple(video.large.seconds.tolist()))
             lines = tuple(_line(tracks[number], start, end, labels)
                           for (start, end), labels in zip(shots[number], things, strict=True))
@@ -230,6 +232,14 @@ def _cut_spans(video: Looked) -> list[tuple[float, float]]:
     borders = [video.start_seconds, *video.cuts, video.end_seconds]
     return [(a, b) for a, b in pairwise(borders) if b > a] or [
         (video.start_seconds, video.end_seconds)]
+
+
+def _repeated(video: Looked, span: tuple[float, float]) -> RepeatedMovement | None:
+    """Return the movement that is repeated in a shot; a video that was looked at in places alone has none."""
+    frames = video.small.within(*span)
+    if video.notes or len(frames) < _FEWEST_SMALL:
+        return None
+    return repeated_movement(frames.pictures, frames.seconds)
 
 
 def _shots(video: Looked) -> list[tuple[float, float]]:
