@@ -142,7 +142,7 @@ def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any],
     clips, spans, domains = fields["clips"], fields["spans"], fields["domains"]
     kept, rule = pick(question, [s.confidence for s in said], [bool(d) for d in domains]) if spans else (0, RULE_WHOLE)
     reply = said[kept]
-    domain = domains[kept] if domains else reply.domain or NOT_JUDGED
+    domain = domains[kept] if domains else NOT_JUDGED if reply.domain is None else reply.domain
     if reply.unknown_words:
         domain = _outside(domain, question, reply.unknown_words)
     if domain.outside:
@@ -251,7 +251,7 @@ class DescribeVideo(ReplyStage):
 
 def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str) -> Caption:
     clips, spans, domains = fields["clips"], fields["spans"], fields["domains"]
-    domain = whole_domain(domains, spans) if domains else said[0].domain or NOT_JUDGED
+    domain = whole_domain(domains, spans) if domains else NOT_JUDGED if said[0].domain is None else said[0].domain
     if said[0].unknown_words:
         domain = _outside(domain, request, said[0].unknown_words)
     if domain.outside:

@@ -10,6 +10,7 @@ import torch
 
 from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput, NoVideoTrack
+from mmvideo.media.api import open_source
 from mmvideo.media.write import write_audio, write_video
 from mmvideo.types import Audio, GenerationOptions
 from mmvideo.weights import weights_root
@@ -110,8 +111,8 @@ def test_two_parts_and_one_give_the_same(qa):
     stages = dict(qa.stages)
     first, second = stages["encode_video"].partition()
     first.load(torch.device("cpu"))
-    read, answer = stages["read"], stages["answer"]
-    with read(video=CLIP)["media"] as media:
+    answer = stages["answer"]
+    with open_source(CLIP) as media:
         taken = first(media=media)
     other = {**taken}
     seen = second.batch([taken, other], size=4)
