@@ -11,7 +11,7 @@ import pytest
 from mmvideo.errors import InvalidInput
 from mmvideo.everyday.training.caption_negatives import absent
 from mmvideo.everyday.training.caption_parse import read_caption
-from mmvideo.everyday.training.caption_questions import pairs, read_caption_file
+from mmvideo.everyday.training.caption_questions import caption_pairs, read_caption_file
 from mmvideo.everyday.training.caption_questions import test_set as questions_of
 
 DOG = ["A brown dog runs through the snow .", "A brown dog is running in the snow .",
@@ -24,7 +24,7 @@ COUPLE = ["A man in a red shirt and a woman are riding bikes on a street .", "Tw
 def _many(captions: list[str], strict: bool = False) -> dict[str, set[tuple[str, str]]]:
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for seed in range(60):
-        for family, question, answer in pairs(captions, random.Random(seed), strict=strict):
+        for family, question, answer in caption_pairs(captions, random.Random(seed), strict=strict):
             found[family].add((question, answer))
     return found
 
@@ -73,9 +73,9 @@ def test_a_no_is_what_nobody_names_or_implies() -> None:
 
 
 def test_one_caption_is_enough_and_nonsense_gives_nothing() -> None:
-    assert pairs(["A dog runs ."], random.Random(0))
-    assert pairs(["", "zxqw !!", "12 34"], random.Random(0), strict=True) == []
-    assert pairs([], random.Random(0)) == []
+    assert caption_pairs(["A dog runs ."], random.Random(0))
+    assert caption_pairs(["", "zxqw !!", "12 34"], random.Random(0), strict=True) == []
+    assert caption_pairs([], random.Random(0)) == []
 
 
 def test_caption_file(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_yes_and_no_are_balanced_word_by_word(shared: Path) -> None:
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     dogs: Counter[str] = Counter()
     for captions in list(read_caption_file(shared / "data/flickr8k/train.tsv").values())[:1000]:
-        for family, question, answer in pairs(captions, rng):
+        for family, question, answer in caption_pairs(captions, rng):
             if answer in {"yes", "no"}:
                 answers[family][answer] += 1
                 dogs[answer] += family == "exist" and "dog" in question

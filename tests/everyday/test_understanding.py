@@ -14,7 +14,7 @@ from video_facts import empty, film
 
 from mmvideo.everyday.questions import FAMILIES, Query, understand
 from mmvideo.everyday.questions.normalise import near_word
-from mmvideo.everyday.questions.understand import vocabulary
+from mmvideo.everyday.questions.understand import question_vocabulary
 
 HERE = Path(__file__).parent
 
@@ -82,7 +82,7 @@ def test_typing_errors_are_mended(question: str, family: str, subject: str) -> N
 
 def test_real_words_are_left_alone() -> None:
     assert all(not understand(f"is there a {word}?").corrected for word in ("trail", "leash", "rail", "dock", "band"))
-    assert near_word("zzzzzz", vocabulary()) is None
+    assert near_word("zzzzzz", question_vocabulary()) is None
 
 
 def test_denials() -> None:

@@ -23,7 +23,8 @@ from mmvideo.everyday.evaluation.questions import (
     without_video,
 )
 from mmvideo.everyday.evaluation.views import VIEWS, Subject, films
-from mmvideo.everyday.training.caption_questions import pairs, test_set
+from mmvideo.everyday.training.caption_questions import caption_pairs as pairs
+from mmvideo.everyday.training.caption_questions import test_set
 from mmvideo.everyday.training.photographs import Photographs, read_captions
 from mmvideo.recipes import options_from
 from mmvideo.training import checks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mmvideo.everyday.questions.answer_things import yes_no
 from mmvideo.everyday.questions.nouns import Noun, noun_of
 from mmvideo.everyday.questions.query import Query
-from mmvideo.everyday.questions.seen import SURE, SpanFacts, area, centre, listed
+from mmvideo.everyday.questions.seen import SURE, SpanFacts, area, centre, in_words
 from mmvideo.everyday.questions.told import Told, cannot_tell, proven
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _sure(shift: float) -> float:
     return .5 + .45 * min(1.0, abs(shift) / (3 * MOVED))
 
 
-def direction(query: Query, seen: SpanFacts) -> Told | None:
+def answer_direction(query: Query, seen: SpanFacts) -> Told | None:
     """Which way does the car move? Does it move left?"""
     if query.verb == "face":
         return None
@@ -92,7 +92,7 @@ def direction(query: Query, seen: SpanFacts) -> Told | None:
         if not fit:
             return Told("nothing", .5, proven((), [(seen.start, seen.end)], "no movement that way"), query.family,
                 "no movement that way")
-        return Told(listed([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
+        return Told(in_words([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
             .8 * seen.sureness(fit[0]),
                     proven(fit, (), f"moves {query.attribute}", seen.window), query.family, "movement of its box")
     text = {"left": "to the left", "right": "to the right", "up": "up", "down": "down"}.get(way, "")
@@ -117,7 +117,7 @@ def _not_there(query: Query, seen: SpanFacts) -> Told | None:
         found.why)
 
 
-def approach(query: Query, seen: SpanFacts) -> Told | None:
+def answer_approach(query: Query, seen: SpanFacts) -> Told | None:
     """Does it come closer, or go away?"""
     tracks = _main(query, seen)
     if not tracks:
@@ -129,7 +129,7 @@ def approach(query: Query, seen: SpanFacts) -> Told | None:
             and not 1 / _GREW < _growth(one, seen) < _GREW]
         if not fit:
             return None
-        return Told(listed([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
+        return Told(in_words([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
             .6 * seen.sureness(fit[0]), proven(
             fit, (), "its box changes its size", seen.window), query.family, "its box changes its size")
     track = max(tracks[:4], key=lambda one: abs(math.log(_growth(one, seen)) if _growth(one, seen) > 0 else 0))
@@ -168,7 +168,7 @@ def _same_shot(seen: SpanFacts, seconds: float) -> bool:
     return not any(abs(shot.start_seconds - seconds) < .6 for shot in seen.facts.shots[1:])
 
 
-def moves(query: Query, seen: SpanFacts) -> Told | None:
+def answer_moves(query: Query, seen: SpanFacts) -> Told | None:
     """Does it move or stand still? Does anyone come in, leave, stop?"""
     tracks = _main(query, seen)
     if not tracks:
@@ -179,7 +179,7 @@ def moves(query: Query, seen: SpanFacts) -> Told | None:
         why = f"its track {ends if fit else 'neither begins nor ends'} at the edge of the picture"
         if query.yes_no:
             return yes_no(query, .75 if fit else .25, fit or tracks[:1], why, seen)
-        return Told(listed([f"the {track.label}" for track in fit]) or "nobody", .55, proven(fit or (), [(seen.start,
+        return Told(in_words([f"the {track.label}" for track in fit]) or "nobody", .55, proven(fit or (), [(seen.start,
             seen.end)] if not fit else (),
                                                                                              why, seen.window),
                                                                                                  query.family, why)
@@ -201,7 +201,8 @@ def moves(query: Query, seen: SpanFacts) -> Told | None:
     fit = [one for one in tracks if (max(map(abs, _shift(one, seen))) > MOVED) == (query.attribute != "still")]
     if not fit:
         return None
-    return Told(listed([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]), .6, proven(fit, (), why,
+    return Told(in_words([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]), .6, proven(fit, (),
+        why,
         seen.window), query.family, why)
 
 
@@ -209,7 +210,7 @@ def _overlap(part: Segment, seen: SpanFacts) -> float:
     return max(0.0, min(part.end_seconds, seen.end) - max(part.start_seconds, seen.start))
 
 
-def joined(spans: Sequence[tuple[float, float]], gap: float = _GAP) -> list[tuple[float, float]]:
+def join_spans(spans: Sequence[tuple[float, float]], gap: float = _GAP) -> list[tuple[float, float]]:
     """Join spans that overlap or nearly meet."""
     found: list[tuple[float, float]] = []
     for start, end in sorted(spans):
@@ -233,7 +234,7 @@ def _said(spans: Sequence[tuple[float, float]], seen: SpanFacts) -> str:
     if len(spans) == 1 and spans[0][0] - begin < .6 and end - spans[0][1] < .8:
         return f"the whole time, from 0.0 s to {clock(end - begin)}"
     parts = [f"from {clock(start - begin)} to {clock(stop - begin)}" for start, stop in spans[:4]]
-    return listed(parts) + (f", {len(spans)} times in all" if len(spans) > 4 else "")
+    return in_words(parts) + (f", {len(spans)} times in all" if len(spans) > 4 else "")
 
 
 def _spans_of(query: Query, seen: SpanFacts) -> tuple[list[tuple[float, float]], list[ObjectTrack], float] | None:
@@ -251,20 +252,20 @@ def _spans_of(query: Query, seen: SpanFacts) -> tuple[list[tuple[float, float]],
     if about == "speech" or about.startswith(("sound", "camera")):
         inside = [part for part in parts if _overlap(part, seen) > 0]
         sure = max((part.confidence or .7 for part in inside), default=.7)
-        return joined([(part.start_seconds, part.end_seconds) for part in inside]), [], sure
+        return join_spans([(part.start_seconds, part.end_seconds) for part in inside]), [], sure
     if query.subject is None or not query.subject.labels:
         return None
     tracks = seen.tracks(query.subject, .35)
-    spans = joined([(track.start_seconds, track.end_seconds) for track in tracks])
+    spans = join_spans([(track.start_seconds, track.end_seconds) for track in tracks])
     return spans, tracks, max((seen.sureness(track) for track in tracks), default=.7)
 
 
-def when(query: Query, seen: SpanFacts) -> Told | None:
+def answer_when(query: Query, seen: SpanFacts) -> Told | None:
     """When does the man appear? When does someone speak?"""
     begin, end = seen.facts.start_seconds, seen.facts.end_seconds
     if query.attribute == "cut":
         cuts = [shot.start_seconds for shot in seen.facts.shots[1:]]
-        text = f"at {listed([clock(at - begin) for at in cuts[:8]])}" if cuts else "never: it is one shot"
+        text = f"at {in_words([clock(at - begin) for at in cuts[:8]])}" if cuts else "never: it is one shot"
         return Told(text, .8, proven((), [(at, at) for at in cuts[:8]] or [(begin, end)], "cuts"), query.family,
             "cuts between shots")
     if query.verb not in {"", "appear", "see", "leave", "enter", "come", "show", "arrive", "exit", "disappear", "speak",
@@ -293,7 +294,7 @@ def when(query: Query, seen: SpanFacts) -> Told | None:
     return Told(_said(spans, seen), .9 * sure * finer, proof, query.family, "spans in which it was found")
 
 
-def order(query: Query, seen: SpanFacts) -> Told | None:
+def answer_order(query: Query, seen: SpanFacts) -> Told | None:
     """Which appears first? Does the dog come before the man?"""
     last, leaving = query.attribute == "last", query.verb == "leave"
     nouns = [noun for noun in (query.subject, query.other) if noun is not None and noun.labels]
@@ -320,7 +321,7 @@ def order(query: Query, seen: SpanFacts) -> Told | None:
     chosen = (max if last else min)(candidates, key=lambda track: at[track])
     ties = [track for track in candidates if abs(at[track] - at[chosen]) < .3 and track.label != chosen.label]
     if ties:
-        text = listed([f"the {track.label}" for track in (chosen, *ties[:2])]) + " at the same time"
+        text = in_words([f"the {track.label}" for track in (chosen, *ties[:2])]) + " at the same time"
         return Told(text, .5, proven([chosen, *ties[:2]], (), text), query.family, "when they are seen")
     return Told(f"the {chosen.label}", .8 * seen.sureness(chosen), proven([chosen], (), f"seen at {clock(at[chosen])}"),
         query.family,
@@ -335,7 +336,7 @@ def _first(noun: Noun, seen: SpanFacts, leaving: bool) -> tuple[float, float, Ob
     return track.end_seconds if leaving else track.start_seconds, seen.sureness(track), track
 
 
-def duration(query: Query, seen: SpanFacts) -> Told | None:
+def answer_duration(query: Query, seen: SpanFacts) -> Told | None:
     """How long is the video? How long does someone speak?"""
     facts = seen.facts
     if query.subject is None and query.attribute not in {"speech"} and not query.yes_no:
@@ -374,7 +375,7 @@ def length_in_words(seconds: float) -> str:
     return f"{start} and {rest} second{'s' if rest != 1 else ''}" if rest else start
 
 
-def repeats(query: Query, seen: SpanFacts) -> Told | None:
+def answer_repeats(query: Query, seen: SpanFacts) -> Told | None:
     """How many times is the movement repeated?"""
     found = [one for one in seen.facts.repeated if one.end_seconds > seen.start and one.start_seconds < seen.end]
     if not found:
@@ -395,7 +396,7 @@ def repeats(query: Query, seen: SpanFacts) -> Told | None:
         f"every {best.period_seconds:.1f} s")
 
 
-def future(query: Query, seen: SpanFacts) -> Told | None:
+def answer_future(query: Query, seen: SpanFacts) -> Told | None:
     """What happens next? Tracks, rhythms, sounds and the camera go on; else the picture goes on, said as a guess."""
     facts = seen.facts
     end = facts.end_seconds
@@ -426,7 +427,7 @@ def future(query: Query, seen: SpanFacts) -> Told | None:
         lines.append((.65, "someone goes on speaking", []))
     if not lines:
         return None
-    text = listed([line[1] for line in lines[:3]])
+    text = in_words([line[1] for line in lines[:3]])
     tracks = [track for line in lines for track in line[2]]
     return Told(f"probably {text}", .8 * max(line[0] for line in lines), proven(tracks, (),
         "it goes on as before") if tracks else proven(
@@ -483,7 +484,19 @@ def is_leaving(track: ObjectTrack, seen: SpanFacts) -> bool:
     return _leaves(track, seen)
 
 
-__all__ = ["approach", "clock", "direction", "duration", "extrapolated_way", "future", "is_leaving", "joined",
-    "length_in_words", "moves", "order",
-    "repeats", "size_change",
-           "when"]
+__all__ = [
+    "answer_approach",
+    "answer_direction",
+    "answer_duration",
+    "answer_future",
+    "answer_moves",
+    "answer_order",
+    "answer_repeats",
+    "answer_when",
+    "clock",
+    "extrapolated_way",
+    "is_leaving",
+    "join_spans",
+    "length_in_words",
+    "size_change",
+]

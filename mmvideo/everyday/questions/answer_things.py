@@ -17,7 +17,7 @@ from mmvideo.everyday.questions.seen import (
     basic_colour,
     centre,
     counted,
-    listed,
+    in_words,
     noun_for,
     side_of,
 )
@@ -43,7 +43,7 @@ def yes_no(query: Query, probability: float, tracks: list[ObjectTrack] | tuple[O
     return Told("yes" if holds != query.negated else "no", confidence, proof, query.family, why)
 
 
-def exist(query: Query, seen: SpanFacts) -> Told | None:
+def answer_exist(query: Query, seen: SpanFacts) -> Told | None:
     """Is there a dog? Is it a dog or a cat?"""
     if len(query.choices) > 1 and not query.yes_no:
         return _choose(query, seen)
@@ -61,7 +61,7 @@ def exist(query: Query, seen: SpanFacts) -> Told | None:
         probability = max((seen.sureness(track) for track in fitting), default=0.15) * (.85 if noun.colour else 1)
         tracks = fitting
     if noun.number is not None and noun.number > 1:
-        return count(query.with_(number=noun.number, comparison="exactly"), seen)
+        return answer_count(query.with_(number=noun.number, comparison="exactly"), seen)
     if _UNSURE[0] < probability < _UNSURE[1] and not noun.labels:
         return None
     return yes_no(query, probability, tracks, found.why, seen)
@@ -86,7 +86,7 @@ def _choose(query: Query, seen: SpanFacts) -> Told | None:
         found.why)
 
 
-def count(query: Query, seen: SpanFacts) -> Told | None:
+def answer_count(query: Query, seen: SpanFacts) -> Told | None:
     """How many people are there? Are there more than two?"""
     noun = query.subject
     if query.attribute == "compare" and noun is not None and query.other is not None:
@@ -144,7 +144,7 @@ def _compare(query: Query, one: Noun, two: Noun, seen: SpanFacts) -> Told | None
 _ANYTHING = frozenset({"thing", "object", "item"})
 
 
-def what(query: Query, seen: SpanFacts) -> Told | None:
+def answer_what(query: Query, seen: SpanFacts) -> Told | None:
     """What is there? Which animals?"""
     noun = query.subject if query.subject is not None and query.subject.labels else None
     if noun is not None and noun.text in _ANYTHING:
@@ -157,8 +157,8 @@ def what(query: Query, seen: SpanFacts) -> Told | None:
         number, *_ = seen.persons_at_once(noun_for(label).with_(side=noun.side if noun else ""))
         names.append(counted(label, max(1, number)))
     sure = sum(seen.sureness(track) for track in tracks) / len(tracks)
-    proof = proven(tracks[:8], (), listed(names), seen.window)
-    return Told(listed(names), .9 * sure, proof, query.family, "objects seen")
+    proof = proven(tracks[:8], (), in_words(names), seen.window)
+    return Told(in_words(names), .9 * sure, proof, query.family, "objects seen")
 
 
 def _none_of(query: Query, noun: Noun | None, seen: SpanFacts) -> Told | None:
@@ -173,7 +173,7 @@ def _none_of(query: Query, noun: Noun | None, seen: SpanFacts) -> Told | None:
     return Told(text, 1 - found.probability, proof, query.family, found.why)
 
 
-def colour(query: Query, seen: SpanFacts) -> Told | None:
+def answer_colour(query: Query, seen: SpanFacts) -> Told | None:
     """What colour is the car? Is it red?"""
     noun, owner = query.subject, query.other
     if noun is None:
@@ -188,7 +188,7 @@ def colour(query: Query, seen: SpanFacts) -> Told | None:
         return None
     track = tracks[0]
     sure = seen.sureness(track) * (.55 if clothes else .7) * (1 if len(tracks) == 1 else .8)
-    proof = proven([track], (), f"{listed(track.colours[:2])} {noun.text}", seen.window)
+    proof = proven([track], (), f"{in_words(track.colours[:2])} {noun.text}", seen.window)
     if query.yes_no and query.attribute:
         asked = basic_colour(query.attribute)
         colours = {name for one in tracks for name in one.colours[:2]}
@@ -196,18 +196,19 @@ def colour(query: Query, seen: SpanFacts) -> Told | None:
         main = asked == track.colours[0]
         confidence = (max(sure, .55) if main else .52) if holds else max(.55, .9 * seen.sureness(track) * .85)
         return Told("yes" if holds != query.negated else "no", confidence, proof, query.family,
-            f"looks {listed(track.colours[:2])}")
+            f"looks {in_words(track.colours[:2])}")
     if len(query.choices) > 1:
         for name in track.colours:
             for choice in query.choices:
                 if basic_colour(choice) == name:
-                    return Told(choice, min(.95, sure + .2), proof, query.family, f"looks {listed(track.colours[:2])}")
+                    return Told(choice, min(.95, sure + .2), proof, query.family,
+                        f"looks {in_words(track.colours[:2])}")
         return None
-    text = listed(track.colours[:2]) if len(track.colours) > 1 and not clothes else track.colours[0]
+    text = in_words(track.colours[:2]) if len(track.colours) > 1 and not clothes else track.colours[0]
     return Told(text, sure, proof, query.family, "colour of most of its pixels")
 
 
-def placed(box: tuple[float, float, float, float]) -> str:
+def place_in_words(box: tuple[float, float, float, float]) -> str:
     """Return "on the left", "in the middle" or "on the right", with top and bottom where it is clearly there."""
     side, y = side_of(box), centre(box)[1]
     height = box[3] - box[1]
@@ -219,7 +220,7 @@ def placed(box: tuple[float, float, float, float]) -> str:
     return across
 
 
-def where(query: Query, seen: SpanFacts) -> Told | None:
+def answer_where(query: Query, seen: SpanFacts) -> Told | None:
     """Where is the man? Is he on the left?"""
     noun = query.subject
     if noun is None or not noun.labels:
@@ -241,9 +242,9 @@ def where(query: Query, seen: SpanFacts) -> Told | None:
         return _at_side(query, seen, tracks, kind)
     inside = seen.clip(track)
     first, last = track.boxes[inside[0]], track.boxes[inside[-1]]
-    text = placed(box)
+    text = place_in_words(box)
     if side_of(first) != side_of(last) and abs(centre(first)[0] - centre(last)[0]) > .25:
-        text = f"first {placed(first)}, then {placed(last)}"
+        text = f"first {place_in_words(first)}, then {place_in_words(last)}"
     if len(query.choices) > 1:
         near = min(query.choices, key=lambda side: _off(side, box))
         clear = sorted(_off(side, box) for side in query.choices)
@@ -269,7 +270,7 @@ def _at_side(query: Query, seen: SpanFacts, tracks: list[ObjectTrack], kind: flo
     off = abs(_off(side, seen.box(best)) - limit)
     sure = seen.sureness(best) * min(1.0, .6 + 2 * off) * kind
     confidence = max(.5, min(.97, sure if (holding and len(tracks) == len(holding)) or not holding else .75 * sure))
-    text = placed(seen.box(best))
+    text = place_in_words(seen.box(best))
     return yes_no(query, confidence if holding else 1 - confidence, [best], text, seen)
 
 
@@ -297,7 +298,7 @@ def _holds(one: ObjectTrack, two: ObjectTrack, name: str, seen: SpanFacts) -> fl
     return sum(scores) / len(scores) if scores else 0.0
 
 
-def relation(query: Query, seen: SpanFacts) -> Told | None:
+def answer_relation(query: Query, seen: SpanFacts) -> Told | None:
     """Is the dog in front of the car? What is next to the man?"""
     anchor, name = query.other, query.attribute
     if anchor is None or not anchor.labels:
@@ -326,14 +327,14 @@ def relation(query: Query, seen: SpanFacts) -> Told | None:
     if not near:
         return None
     names = [counted(label, number) for label, number in Counter(track.label for _, track in near).items()]
-    return Told(listed(names), .55 * near[0][0] * seen.sureness(near[0][1]), proven([track for _,
+    return Told(in_words(names), .55 * near[0][0] * seen.sureness(near[0][1]), proven([track for _,
         track in near] + anchors[:1], (),
                                                                                     f"{name} by their boxes",
                                                                                         seen.window), query.family,
                                                                                             f"{name} by their boxes")
 
 
-def holding(query: Query, seen: SpanFacts) -> Told | None:
+def answer_holding(query: Query, seen: SpanFacts) -> Told | None:
     """Is he holding a phone? What he holds only the picture shows."""
     thing = query.other
     if not query.yes_no or thing is None or not thing.labels or query.subject is None or not query.subject.person:
@@ -372,7 +373,7 @@ def _nobody(query: Query, seen: SpanFacts) -> Told | None:
     return Told(f"I see {missing}", .6, proven((), [(seen.start, seen.end)], found.why), query.family, found.why)
 
 
-def wearing(query: Query, seen: SpanFacts) -> Told | None:
+def answer_wearing(query: Query, seen: SpanFacts) -> Told | None:
     """Is she wearing a hat? What she wears only the picture shows."""
     thing = query.other if query.other is not None else None
     if query.yes_no and thing is not None and not thing.colour:
@@ -387,7 +388,7 @@ def seen_chance(said: float) -> float:
     return min(.95, 1 - (1 - said) ** 1.5)
 
 
-def who(query: Query, seen: SpanFacts) -> Told | None:
+def answer_who(query: Query, seen: SpanFacts) -> Told | None:
     """Who is there? That only the picture shows; facts say that nobody is, and whether a speaker can be told."""
     if query.attribute == "speech":
         people, tracks, _ = seen.persons_at_once(NOUNS["person"])
@@ -407,7 +408,7 @@ def who(query: Query, seen: SpanFacts) -> Told | None:
     return None
 
 
-def doing(query: Query, seen: SpanFacts) -> Told | None:
+def answer_doing(query: Query, seen: SpanFacts) -> Told | None:
     """Is she running? What somebody does only the picture shows."""
     missing = _nobody(query, seen)
     if missing is not None:
@@ -426,5 +427,17 @@ def doing(query: Query, seen: SpanFacts) -> Told | None:
 
 _RIVALS = word_set("run jump swim sit stand lie sleep climb walk ride surf ski dance eat read play")
 
-__all__ = ["colour", "count", "doing", "exist", "holding", "placed", "relation", "wearing", "what", "where", "who",
-    "yes_no"]
+__all__ = [
+    "answer_colour",
+    "answer_count",
+    "answer_doing",
+    "answer_exist",
+    "answer_holding",
+    "answer_relation",
+    "answer_wearing",
+    "answer_what",
+    "answer_where",
+    "answer_who",
+    "place_in_words",
+    "yes_no",
+]

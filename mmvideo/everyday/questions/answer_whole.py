@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from mmvideo.everyday.questions.answer_moves import joined
+from mmvideo.everyday.questions.answer_moves import join_spans
 from mmvideo.everyday.questions.answer_things import yes_no
 from mmvideo.everyday.questions.nouns import NOUNS, a_noun
 from mmvideo.everyday.questions.query import Query
-from mmvideo.everyday.questions.seen import SpanFacts, listed
+from mmvideo.everyday.questions.seen import SpanFacts, in_words
 from mmvideo.everyday.questions.told import Told, cannot_tell, proven
 
 CAMERA_SAID = {"static": "it stays still", "pan left": "it pans left", "pan right": "it pans right",
@@ -55,7 +55,7 @@ _PLACES = {"beach": "a beach", "snow": "a snowy place", "street": "a street", "p
            "court": "a sports court", "track": "a track"}
 
 
-def camera(query: Query, seen: SpanFacts) -> Told | None:
+def answer_camera(query: Query, seen: SpanFacts) -> Told | None:
     """Does the camera move, and how?"""
     parts = [part for part in seen.facts.camera if min(part.end_seconds, seen.end) - max(part.start_seconds,
         seen.start) > .2]
@@ -74,7 +74,7 @@ def camera(query: Query, seen: SpanFacts) -> Told | None:
             best = max((part.confidence or .7 for part in fit), default=0.0)
             others = max((part.confidence or .7 for part in parts if part not in fit), default=.5)
             probability = best if fit else 1 - max(.55, others)
-        told = yes_no(query, probability, (), listed([CAMERA_SAID.get(part.text, part.text) for part in parts[:3]]),
+        told = yes_no(query, probability, (), in_words([CAMERA_SAID.get(part.text, part.text) for part in parts[:3]]),
             seen)
         spans = [(part.start_seconds, part.end_seconds) for part in fit] or [(seen.start, seen.end)]
         return Told(told.text, told.confidence, proven((), spans, told.reason), query.family, told.reason)
@@ -88,7 +88,7 @@ def camera(query: Query, seen: SpanFacts) -> Told | None:
         "movement between frames")
 
 
-def cuts(query: Query, seen: SpanFacts) -> Told | None:
+def answer_cuts(query: Query, seen: SpanFacts) -> Told | None:
     """How many shots are there? Is it one shot?"""
     shots = [shot for shot in seen.facts.shots if shot.start_seconds < seen.end - .05
         and shot.end_seconds > seen.start + .05]
@@ -106,7 +106,7 @@ def cuts(query: Query, seen: SpanFacts) -> Told | None:
     return Told(text, .8, proven((), spans, why), query.family, why)
 
 
-def sound(query: Query, seen: SpanFacts) -> Told | None:
+def answer_sound(query: Query, seen: SpanFacts) -> Told | None:
     """What is heard? Is there music?"""
     facts = seen.facts
     if not facts.has_audio:
@@ -118,9 +118,9 @@ def sound(query: Query, seen: SpanFacts) -> Told | None:
     heard = [part for part in (*facts.sounds, *facts.speech) if part.end_seconds > seen.start
         and part.start_seconds < seen.end]
     sure = [part for part in heard if (part.confidence or .6) >= _LEAST_SOUND]
-    spans = joined([(part.start_seconds, part.end_seconds) for part in sure])
+    spans = join_spans([(part.start_seconds, part.end_seconds) for part in sure])
     names = list(dict.fromkeys(part.text for part in sorted(sure, key=lambda one: -(one.confidence or .6))))
-    what = listed([SOUNDS_SAID.get(name, name) for name in names[:4]])
+    what = in_words([SOUNDS_SAID.get(name, name) for name in names[:4]])
     if query.yes_no:
         if query.attribute == "silence":
             probability = .1 if sure else .4
@@ -139,7 +139,7 @@ def sound(query: Query, seen: SpanFacts) -> Told | None:
     return Told(what, .9 * best, proven((), spans, what), query.family, "sounds that were recognised")
 
 
-def speech(query: Query, seen: SpanFacts) -> Told | None:
+def answer_speech(query: Query, seen: SpanFacts) -> Told | None:
     """Does anyone speak?"""
     facts = seen.facts
     parts = [part for part in facts.speech if part.end_seconds > seen.start and part.start_seconds < seen.end]
@@ -179,7 +179,7 @@ def _outdoors(seen: SpanFacts) -> float | None:
     return 1 / (1 + math.exp(-1.2 * (out - inside)))
 
 
-def indoors(query: Query, seen: SpanFacts) -> Told | None:
+def answer_indoors(query: Query, seen: SpanFacts) -> Told | None:
     """Is it indoors or outdoors?"""
     outdoors = _outdoors(seen)
     if outdoors is None:
@@ -192,7 +192,7 @@ def indoors(query: Query, seen: SpanFacts) -> Told | None:
         why)
 
 
-def scene(query: Query, seen: SpanFacts) -> Told | None:
+def answer_scene(query: Query, seen: SpanFacts) -> Told | None:
     """Where does it take place?"""
     placed: dict[str, float] = {}
     for place in (place for shot in seen.shots for place in shot.places):
@@ -216,7 +216,7 @@ def scene(query: Query, seen: SpanFacts) -> Told | None:
                 "what the picture looks like")
 
 
-def daytime(query: Query, seen: SpanFacts) -> Told | None:
+def answer_daytime(query: Query, seen: SpanFacts) -> Told | None:
     """Is it day or night?"""
     night = seen.word(("night", "dark", "nighttime"))
     levels = [shot.brightness for shot in seen.shots if shot.brightness is not None]
@@ -240,7 +240,7 @@ def daytime(query: Query, seen: SpanFacts) -> Told | None:
                 query.family, why)
 
 
-def weather(query: Query, seen: SpanFacts) -> Told | None:
+def answer_weather(query: Query, seen: SpanFacts) -> Told | None:
     """Is it raining?"""
     if query.attribute == "rain":
         heard = max((part.confidence or .6 for part in seen.facts.sounds if part.text == "rain"), default=0.0)
@@ -251,4 +251,5 @@ def weather(query: Query, seen: SpanFacts) -> Told | None:
     return None
 
 
-__all__ = ["CAMERA_SAID", "SOUNDS_SAID", "camera", "cuts", "daytime", "indoors", "scene", "sound", "speech", "weather"]
+__all__ = ["CAMERA_SAID", "SOUNDS_SAID", "answer_camera", "answer_cuts", "answer_daytime", "answer_indoors",
+    "answer_scene", "answer_sound", "answer_speech", "answer_weather"]

@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from mmvideo.everyday.facts import Facts
 
 _ANSWERS: dict[str, Callable[[Query, SpanFacts], Told | None]] = {
-    "exist": answer_things.exist, "count": answer_things.count, "what": answer_things.what,
-    "colour": answer_things.colour,
-    "where": answer_things.where, "relation": answer_things.relation, "holding": answer_things.holding,
-    "wearing": answer_things.wearing, "who": answer_things.who, "doing": answer_things.doing,
-    "direction": answer_moves.direction, "approach": answer_moves.approach, "moves": answer_moves.moves,
-    "when": answer_moves.when, "order": answer_moves.order, "duration": answer_moves.duration,
-    "repeats": answer_moves.repeats, "next": answer_moves.future,
-    "camera": answer_whole.camera, "cuts": answer_whole.cuts, "sound": answer_whole.sound,
-    "speech": answer_whole.speech,
-    "indoors": answer_whole.indoors, "scene": answer_whole.scene, "daytime": answer_whole.daytime,
-    "weather": answer_whole.weather,
+    "exist": answer_things.answer_exist, "count": answer_things.answer_count, "what": answer_things.answer_what,
+    "colour": answer_things.answer_colour,
+    "where": answer_things.answer_where, "relation": answer_things.answer_relation,
+    "holding": answer_things.answer_holding,
+    "wearing": answer_things.answer_wearing, "who": answer_things.answer_who, "doing": answer_things.answer_doing,
+    "direction": answer_moves.answer_direction, "approach": answer_moves.answer_approach,
+    "moves": answer_moves.answer_moves,
+    "when": answer_moves.answer_when, "order": answer_moves.answer_order, "duration": answer_moves.answer_duration,
+    "repeats": answer_moves.answer_repeats, "next": answer_moves.answer_future,
+    "camera": answer_whole.answer_camera, "cuts": answer_whole.answer_cuts, "sound": answer_whole.answer_sound,
+    "speech": answer_whole.answer_speech,
+    "indoors": answer_whole.answer_indoors, "scene": answer_whole.answer_scene, "daytime": answer_whole.answer_daytime,
+    "weather": answer_whole.answer_weather,
 }
 _REFUSALS = {
     "empty": "Please ask a question about the video.", "language": "I understand questions in English only.",

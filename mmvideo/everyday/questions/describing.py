@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mmvideo.everyday.questions.answer_moves import clock, extrapolated_way, is_leaving, joined, size_change
-from mmvideo.everyday.questions.answer_things import placed
+from mmvideo.everyday.questions.answer_moves import clock, extrapolated_way, is_leaving, join_spans, size_change
+from mmvideo.everyday.questions.answer_things import place_in_words
 from mmvideo.everyday.questions.answer_whole import CAMERA_SAID, SOUNDS_SAID
 from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.questions.nouns import NOUNS, Noun, plural_of
 from mmvideo.everyday.questions.phrases import noun_phrases
-from mmvideo.everyday.questions.query import TimeSpan
-from mmvideo.everyday.questions.seen import SpanFacts, area, counted, listed, noun_for
+from mmvideo.everyday.questions.query import NamedTime
+from mmvideo.everyday.questions.seen import SpanFacts, area, counted, in_words, noun_for
 
 if TYPE_CHECKING:
     from mmvideo.everyday.facts import Facts
@@ -53,7 +53,7 @@ def check_caption(caption: str, facts: Facts, *, span: tuple[float, float] | Non
         Nouns by what the facts say: a COCO class or a person without evidence is unsupported, other nouns are so only
         where people would use the word and are not likely to.
     """
-    seen = SpanFacts(facts, None) if span is None else SpanFacts(facts, TimeSpan(
+    seen = SpanFacts(facts, None) if span is None else SpanFacts(facts, NamedTime(
         "seconds", span[0] - facts.start_seconds, span[1] - facts.start_seconds))
     found: dict[str, list[str]] = {"yes": [], "no": [], "open": []}
     for phrase in noun_phrases(_words(caption)):
@@ -105,7 +105,7 @@ def _things(seen: SpanFacts, mentioned: set[str], said: str) -> list[str]:
     if new:
         names = [counted(label, max(1, seen.persons_at_once(noun_for(label))[0])) for label in new]
         several = len(names) > 1 or not names[0].startswith(("a ", "an "))
-        sentences.append(f"there {'are' if several else 'is'} {'also ' if said else ''}{listed(names)}")
+        sentences.append(f"there {'are' if several else 'is'} {'also ' if said else ''}{in_words(names)}")
     many = Counter(track.label for track in tracks)
     notes: list[tuple[bool, ObjectTrack, str]] = []
     for track in tracks[:2 * _MOST_THINGS]:
@@ -116,7 +116,7 @@ def _things(seen: SpanFacts, mentioned: set[str], said: str) -> list[str]:
     if len(new) == len(chosen) == 1 and chosen[0][0] and many[new[0]] == 1:
         return [f"{sentences[0]} {chosen[0][2].removeprefix('is ')}"]
     told = [f"{_named(track, many, k > 0)} {note}" for k, (_, track, note) in enumerate(chosen)]
-    return [*sentences, listed(told)]
+    return [*sentences, in_words(told)]
 
 
 def _named(track: ObjectTrack, many: Counter[str], further: bool) -> str:
@@ -139,7 +139,7 @@ def _note(track: ObjectTrack, seen: SpanFacts, said: str) -> str:
         return f"appears after {clock(track.start_seconds - seen.facts.start_seconds)}"
     if re.search(r"\b(?:left|right|middle)\b", said) or area(seen.box(track)) > .5:
         return ""
-    return f"is {placed(seen.box(track))}"
+    return f"is {place_in_words(seen.box(track))}"
 
 
 def _repeated(facts: Facts, said: str) -> str:
@@ -165,18 +165,19 @@ def _sounds(facts: Facts, said: str) -> str:
     names = [name for name in dict.fromkeys(part.text for part in facts.sounds if (part.confidence or 1) >= _TOLD)
              if name != "speech" and name.split()[0] not in said][:2]
     heard = [SOUNDS_SAID.get(name, name) for name in names]
-    spans = joined([(part.start_seconds, part.end_seconds) for part in facts.speech if (part.confidence or 1) >= _TOLD])
+    spans = join_spans([(part.start_seconds, part.end_seconds) for part in facts.speech if (part.confidence
+        or 1) >= _TOLD])
     spoken = sum(end - start for start, end in spans) if not re.search(r"speak|talk", said) else 0
     parts = []
     if heard:
         several = len(heard) > 1 or heard[0].endswith("waves") or heard[0].startswith("children")
-        parts.append(f"{listed(heard)} {'are' if several else 'is'} heard")
+        parts.append(f"{in_words(heard)} {'are' if several else 'is'} heard")
     if spoken > .5:
         whole = spoken > .8 * facts.duration_seconds
         parts.append("someone speaks throughout" if whole else f"someone speaks from "
             f"{clock(spans[0][0] - facts.start_seconds)} to "
                      f"{clock(spans[-1][1] - facts.start_seconds)}")
-    return listed(parts)
+    return in_words(parts)
 
 
 def supported_name(noun: Noun, facts: Facts) -> str:

@@ -19,7 +19,7 @@ FAMILIES = ("exist", "count", "repeats", "what", "who", "doing", "colour", "wear
 
 
 @dataclass(frozen=True)
-class TimeSpan:
+class NamedTime:
     """A stretch of the video that a question names."""
 
     kind: str
@@ -73,7 +73,7 @@ class Query:
     yes_no: bool = False
     negated: bool = False
     """Whether yes and no are turned round: "is there no dog?"."""
-    time: TimeSpan | None = None
+    time: NamedTime | None = None
     """The stretch of the video that is named."""
     number: int | None = None
     comparison: str = ""
@@ -96,4 +96,4 @@ class Query:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-__all__ = ["FAMILIES", "Query", "TimeSpan"]
+__all__ = ["FAMILIES", "NamedTime", "Query"]

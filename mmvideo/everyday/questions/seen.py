@@ -12,7 +12,7 @@ from mmvideo.everyday.questions.nouns import NOUNS, Noun, a_noun, plural_of
 
 if TYPE_CHECKING:
     from mmvideo.everyday.facts import Facts, ShotFacts
-    from mmvideo.everyday.questions.query import TimeSpan
+    from mmvideo.everyday.questions.query import NamedTime
     from mmvideo.objects.tracks import ObjectTrack
 
 SURE = 0.5
@@ -59,7 +59,7 @@ class SpanFacts:
         span: what the question names; the whole video if None.
     """
 
-    def __init__(self, facts: Facts, span: TimeSpan | None):
+    def __init__(self, facts: Facts, span: NamedTime | None):
         self.facts = facts
         self.start, self.end = (facts.start_seconds, facts.end_seconds) if span is None else span.of(facts)
         self.whole = span is None or span.kind == "event"
@@ -204,7 +204,7 @@ def _far(box: tuple[float, float, float, float], side: str) -> bool:
             "foreground": box[3] > .75, "background": box[3] < .75}.get(side, True)
 
 
-def listed(names: Sequence[str]) -> str:
+def in_words(names: Sequence[str]) -> str:
     """Return "a, b and c"."""
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
 
@@ -227,4 +227,4 @@ def noun_for(label: str) -> Noun:
 
 __all__ = ["ALIKE", "COMMON_WORDS", "HAZY", "NUMBER_NAMES", "SURE", "Chance", "SpanFacts", "area", "basic_colour",
     "centre", "counted",
-           "listed", "noun_for", "present", "side_of"]
+           "in_words", "noun_for", "present", "side_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mmvideo.everyday.questions.lists import word_set
-from mmvideo.everyday.questions.query import TimeSpan
+from mmvideo.everyday.questions.query import NamedTime
 from mmvideo.everyday.questions.verbs import base_form
 
 _NUMBER_WORDS: dict[str, float] = {
@@ -56,19 +56,19 @@ def _seconds(number: str, unit: str) -> float:
     return value * (60 if unit.startswith("m") else 1)
 
 
-def _numeric(text: str) -> tuple[TimeSpan, tuple[int, int]] | None:
+def _numeric(text: str) -> tuple[NamedTime, tuple[int, int]] | None:
     """Find a phrase with a number of seconds; return it and where it stands."""
     unit = r"(?:" + _UNIT + r")?"
     found = re.search(rf"\b(?:between|from) (?:second |minute )?{_N}{unit} (?:and|to|until|till) (?:second "
         rf")?{_N}{unit}", text)
     if found and (found[2] or found[4] or ":" in found[0] or "second " in found[0]):
         last = found[4] or found[2] or "s"
-        span = TimeSpan("seconds", _seconds(found[1], found[2] or last), _seconds(found[3], last), found[0])
+        span = NamedTime("seconds", _seconds(found[1], found[2] or last), _seconds(found[3], last), found[0])
         return span, found.span()
     found = re.search(rf"\b(?:in|during|within|for|over) (?:the )?(?:very )?(first|last|final) (?:{_N})?{_UNIT}", text)
     if found:
         length = _seconds(found[2] or "one", found[3])
-        span = TimeSpan("seconds", 0, length, found[0]) if found[1] == "first" else TimeSpan("seconds", -length, 1e9,
+        span = NamedTime("seconds", 0, length, found[0]) if found[1] == "first" else NamedTime("seconds", -length, 1e9,
             found[0])
         return span, found.span()
     found = re.search(rf"\b(after|before|past|until|since) (?:the )?(?:first |second )?{_N}{unit}(?: mark)?(?= |$)",
@@ -76,20 +76,20 @@ def _numeric(text: str) -> tuple[TimeSpan, tuple[int, int]] | None:
     if found and (found[3] or ":" in found[2] or " second " in found[0]):
         at = _seconds(found[2], found[3] or "s")
         early = found[1] in {"before", "until"}
-        return TimeSpan("seconds", 0 if early else at, at if early else 1e9, found[0]), found.span()
+        return NamedTime("seconds", 0 if early else at, at if early else 1e9, found[0]), found.span()
     found = re.search(rf"\b(?:at|around|about) (?:the )?(?:time |second |minute )?{_N}{unit}(?: mark| into the video| "
         rf"in)?(?= |$)", text)
     if found and (found[2] or ":" in found[1] or "second " in found[0] or "minute " in found[0]):
         at = _seconds(found[1], found[2] or ("m" if "minute " in found[0] else "s"))
-        return TimeSpan("seconds", max(0, at - .5), at + .5, found[0]), found.span()
+        return NamedTime("seconds", max(0, at - .5), at + .5, found[0]), found.span()
     found = re.search(rf"\b{_N}{_UNIT} (?:into|in to|from the (?:start|beginning) of)(?: the)?(?: video| clip)?", text)
     if found:
         at = _seconds(found[1], found[2])
-        return TimeSpan("seconds", max(0, at - .5), at + .5, found[0]), found.span()
+        return NamedTime("seconds", max(0, at - .5), at + .5, found[0]), found.span()
     return None
 
 
-def take_time(text: str) -> tuple[str, TimeSpan | None]:
+def take_time(text: str) -> tuple[str, NamedTime | None]:
     """Take the time phrase out of a question.
 
     Args:
@@ -105,15 +105,15 @@ def take_time(text: str) -> tuple[str, TimeSpan | None]:
     found = _SHOT.search(text)
     if found:
         number = _ORDINALS.get(found[1], -1)
-        return _without(text, *found.span()), TimeSpan("shot", number, number, found[0])
+        return _without(text, *found.span()), NamedTime("shot", number, number, found[0])
     for pattern, low, high in _SHARES:
         found = re.search(rf"\b(?:{pattern})\b", text)
         if found:
-            return _without(text, *found.span()), TimeSpan("share", low, high, found[0])
+            return _without(text, *found.span()), NamedTime("share", low, high, found[0])
     return text, None
 
 
-def take_event(text: str) -> tuple[str, TimeSpan | None]:
+def take_event(text: str) -> tuple[str, NamedTime | None]:
     """Take a clause with "after", "before", "when" or "while" out of a question that asks about something else."""
     for found in _EVENT.finditer(text):
         rest = _without(text, *found.span())
@@ -127,7 +127,7 @@ def take_event(text: str) -> tuple[str, TimeSpan | None]:
             continue
         if len(said) >= 3 and len(words) >= 2 and set(said) & _HELPERS and words[0] not in _HELPERS:
             relation = {"as": "when", "while": "when", "once": "after", "until": "before"}.get(found[1], found[1])
-            return rest, TimeSpan("event", text=found[2], relation=relation)
+            return rest, NamedTime("event", text=found[2], relation=relation)
     return text, None
 
 

@@ -80,7 +80,7 @@ _UNANSWERABLE: tuple[tuple[str, str], ...] = (
 )
 
 
-def unanswerable(p: Parsed) -> Query | None:
+def _unanswerable(p: Parsed) -> Query | None:
     """What cannot be told: reasons, names, words that are said, feelings, ages, prices, text, origins."""
     for pattern, reason in _UNANSWERABLE:
         if re.search(rf"(?:^|\b)(?:{pattern})", p.line) and not (p.has("how many") and "not measured" in reason):
@@ -90,7 +90,7 @@ def unanswerable(p: Parsed) -> Query | None:
     return None
 
 
-def next_event(p: Parsed) -> Query | None:
+def _next_event(p: Parsed) -> Query | None:
     """What happens next?"""
     if (p.has(r"next(?! to)") and not p.has("next to|next one|first|second one")) or p.has(
             r"going to happen|will happen|happens? (?:after (?:this|that|the video|the end)|afterwards|then)|"
@@ -102,7 +102,7 @@ def next_event(p: Parsed) -> Query | None:
     return None
 
 
-def camera(p: Parsed) -> Query | None:
+def _camera(p: Parsed) -> Query | None:
     """Does the camera move, and how?"""
     spoken = p.has(r"camera|cameraman|cinematographer|view|picture|videographer") and not p.has(
         r"(?:look|looking|looks|stare|staring|smile|smiling|wave|waving|face|facing|at|to|towards|from|hold|holding|"
@@ -133,7 +133,7 @@ def camera(p: Parsed) -> Query | None:
     return p.query("camera", attribute=asked, subject=None)
 
 
-def cuts(p: Parsed) -> Query | None:
+def _cuts(p: Parsed) -> Query | None:
     """How many shots are there? Is it one shot?"""
     if p.has(r"(?:shots?|takes?)\b(?! (?:a|the|his|her|put|at)\b)(?! of)|cuts?(?= |$)(?! (?:the|a|"
              r"into|up|off|his|her|some|an)\b)|scene (?:changes?|cuts?)|scenes\b|cutting between|"
@@ -150,7 +150,7 @@ def cuts(p: Parsed) -> Query | None:
     return None
 
 
-def sound(p: Parsed) -> Query | None:
+def _sound(p: Parsed) -> Query | None:
     """What is heard? Is there music?"""
     heard = p.has(r"hears?|heard|hearing|sounds?|noises?|audio|audible|listen|soundtrack|silent|silence|quiet|loud|"
                   r"noisy|music|song|musical|mute|muted|beeps?|barking|barks?|siren|gunshots?|sneez\w+|rain sound|"
@@ -178,12 +178,12 @@ def sound(p: Parsed) -> Query | None:
     if asked == "dog bark" and not p.has(r"bark\w*") and not p.has("hear|heard|sound"):
         return None
     if asked == "speech":
-        return speech_query(p)
+        return _speech_query(p)
     family = "when" if p.form == "when" or p.has("what time|which moment|which second") else "sound"
     return p.query(family, attribute=f"sound {asked}".strip() if family == "when" else asked, subject=None)
 
 
-def speech_query(p: Parsed) -> Query:
+def _speech_query(p: Parsed) -> Query:
     """Return the query about speech with the form that the question has."""
     if p.form == "when" or p.has("what time|which moment|which second") or p.form == "how_long":
         return p.query("when" if p.form != "how_long" else "duration", attribute="speech")
@@ -196,18 +196,18 @@ def speech_query(p: Parsed) -> Query:
     return p.query("speech", verb="speak")
 
 
-def speech(p: Parsed) -> Query | None:
+def _speech(p: Parsed) -> Query | None:
     """Does anyone speak?"""
     if p.has(r"speak\w*|spoke|talk\w*|speech|voices?|narrat\w+|conversation|dialogue|commentary|voiceover|voice-over|"
              r"say (?:something|anything)|chat(?:s|ting)?|words") and not p.has(
                  r"talk(?:s|ing)? (?:on|into|over) (?:the |a |his |her )?(?:phone|cell|mobile|telephone)|talk show"):
         if p.form == "what" and not p.has("is there|what time|heard"):
             return None
-        return speech_query(p)
+        return _speech_query(p)
     return None
 
 
-def indoors(p: Parsed) -> Query | None:
+def _indoors(p: Parsed) -> Query | None:
     """Is it indoors or outdoors?"""
     inside = p.has(r"indoors?|inside(?! (?:the|a|an|of|his|her|it))|interior")
     outside = p.has(r"outdoors?|outside(?! (?:the|a|an|of|his|her|it))|open air|in the open|exterior|in nature")
@@ -222,7 +222,7 @@ def indoors(p: Parsed) -> Query | None:
     return None
 
 
-def daytime(p: Parsed) -> Query | None:
+def _daytime(p: Parsed) -> Query | None:
     """Is it day or night?"""
     if p.has(r"day ?time|night ?time|at night|by night|by day|night|nighttime|time of (?:the )?day|daylight|"
              r"(?:during|in) the (?:day|evening|morning|afternoon)|day or|dusk|dawn|sunset|sunrise|part of the day|"
@@ -242,7 +242,7 @@ _WEATHER = (("rain", "rain|raining|rainy|wet weather"), ("snow", "snowing|snowy|
             ("wind", "windy|wind"), ("cloud", "cloudy|overcast|clouds"), ("fog", "foggy|misty|fog"))
 
 
-def weather(p: Parsed) -> Query | None:
+def _weather(p: Parsed) -> Query | None:
     """How is the weather?"""
     if p.has(r"(?:how|what) is the weather|weather|what season|which season"):
         return p.query("weather", subject=None)
@@ -254,7 +254,7 @@ def weather(p: Parsed) -> Query | None:
     return None
 
 
-def duration(p: Parsed) -> Query | None:
+def _duration(p: Parsed) -> Query | None:
     """How long is the video?"""
     if p.form == "how_long" or p.has(r"how many (?:seconds|minutes)|duration|(?:video|clip) length"):
         if p.nouns and p.nouns[0].text not in {"video"} and p.verb not in {"last"} and (p.subject and p.subject.known):
@@ -271,7 +271,7 @@ def duration(p: Parsed) -> Query | None:
     return None
 
 
-def scene(p: Parsed) -> Query | None:
+def _scene(p: Parsed) -> Query | None:
     """Where does it take place? What kind of scene is it?"""
     if p.has(r"(?:where|in what|in which|at what|at which|what|which|what kind of|what sort of|"
              r"what type of) .*(?:take(?:s|n)? place|happen(?:s|ed|ing)?|filmed|recorded|shot|set|located|made|"
@@ -294,7 +294,7 @@ def scene(p: Parsed) -> Query | None:
     return None
 
 
-def describe(p: Parsed) -> Query | None:
+def _describe(p: Parsed) -> Query | None:
     """What happens in the video?"""
     about = p.has(r"what (?:is|was) (?:this|the|that|it)? ?(?:video|picture|scene|it|this)? ?(?:all )?about|"
                   r"what does (?:this|the|it) ?(?:video|picture|scene)? ?(?:show|depict|contain|display|present|"
@@ -325,12 +325,13 @@ def describe(p: Parsed) -> Query | None:
     return None
 
 
-_ORDER = (unanswerable, cuts, camera, topics_things.repeats, next_event, weather, daytime, indoors, speech, sound,
-    duration, describe,
-          scene, *topics_things.TOPICS)
+_ORDER = (_unanswerable, _cuts, _camera, topics_things.about_repeats, _next_event, _weather, _daytime, _indoors,
+    _speech, _sound,
+    _duration, _describe,
+          _scene, *topics_things.TOPICS)
 
 
-def find(p: Parsed) -> Query:
+def find_topic(p: Parsed) -> Query:
     """Return what a question is about; family "other" where no topic knows it."""
     for topic in _ORDER:
         found = topic(p)
@@ -339,4 +340,4 @@ def find(p: Parsed) -> Query:
     return p.query("other")
 
 
-__all__ = ["WORDS", "find"]
+__all__ = ["WORDS", "find_topic"]

@@ -22,7 +22,7 @@ def _time_form(p: Parsed) -> bool:
     return p.form == "when" or part or p.has(r"(?:at )?(?:what|which) (?:time|second|moment|point|timestamp|minute)")
 
 
-def repeats(p: Parsed) -> Query | None:
+def about_repeats(p: Parsed) -> Query | None:
     """How many times is the movement repeated?"""
     if p.form == "how_often":
         if p.has("zoom|camera|cut|scene"):
@@ -38,7 +38,7 @@ def repeats(p: Parsed) -> Query | None:
     return None
 
 
-def colour(p: Parsed) -> Query | None:
+def _colour(p: Parsed) -> Query | None:
     """What colour is the car? Is it red?"""
     asked = p.has(r"colours?") and not p.has("coloured|colour the|colouring")
     named = [word for word in p.tokens if word in COLOURS]
@@ -79,7 +79,7 @@ def _owner(p: Parsed) -> tuple[Noun, Noun] | None:
     return None
 
 
-def relation(p: Parsed) -> Query | None:
+def _relation(p: Parsed) -> Query | None:
     """Is the dog in front of the car? What is next to the man?"""
     for pattern, name in ((r"in front of", "in front of"), (r"behind", "behind"),
         (r"(?:right )?next to|by the side of|adjacent to|alongside", "next to"),
@@ -110,7 +110,7 @@ def relation(p: Parsed) -> Query | None:
     return None
 
 
-def approach(p: Parsed) -> Query | None:
+def _approach(p: Parsed) -> Query | None:
     """Does it come closer, or go away?"""
     closer = p.has(r"bigger|larger|com(?:e|es|ing) or (?:go|goes|going|leave|leaving)|closer|approach\w*|towards "
         r"(?:the |this |us|"
@@ -132,7 +132,7 @@ def approach(p: Parsed) -> Query | None:
                    choices=("closer", "away") if both else (), yes_no=p.form in {"yes_no", "bare"} and not both)
 
 
-def direction(p: Parsed) -> Query | None:
+def _direction(p: Parsed) -> Query | None:
     """Which way does it move?"""
     sides = [side for side in ("left", "right", "up", "down") if p.has(rf"(?:(?:to|towards) (?:the |its |his |her "
         rf"|their )?)?{side}")]
@@ -164,7 +164,7 @@ def _way(p: Parsed, sides: list[str]) -> str:
     return found[1] if found else sides[-1]
 
 
-def where(p: Parsed) -> Query | None:
+def _where(p: Parsed) -> Query | None:
     """Where is the man? Is he on the left?"""
     if p.form == "where" or p.has(r"(?:on |at |in )?(?:which|what) (?:side|part|corner|half|position)|"
                                   r"what is the (?:position|location) of|position of"):
@@ -194,7 +194,7 @@ def where(p: Parsed) -> Query | None:
     return None
 
 
-def order(p: Parsed) -> Query | None:
+def _order(p: Parsed) -> Query | None:
     """Which comes first?"""
     first = p.has(r"first(?! (?:half|person|frame|time|floor))") or p.has("earlier|earliest|starts? the")
     last = p.has(r"last(?! (?:half|frame|long))|latest|later")
@@ -213,7 +213,7 @@ def order(p: Parsed) -> Query | None:
     return None
 
 
-def when(p: Parsed) -> Query | None:
+def _when(p: Parsed) -> Query | None:
     """When does the man appear?"""
     if _time_form(p) and not p.has("what time (?:is it|of)"):
         attribute = ""
@@ -231,7 +231,7 @@ def when(p: Parsed) -> Query | None:
     return None
 
 
-def moves(p: Parsed) -> Query | None:
+def _moves(p: Parsed) -> Query | None:
     """Does it move or stand still? Does anyone come in or go out?"""
     if p.form not in {"yes_no", "bare", "what", "which", "who"}:
         return None
@@ -261,7 +261,7 @@ _AMOUNT = re.compile(
     r"(?: or equal to)? ?(?:a )?(" + "|".join(NUMBERS) + r"|\d+)(?: (or more|or fewer|or less))?\b")
 
 
-def count(p: Parsed) -> Query | None:
+def _count(p: Parsed) -> Query | None:
     """How many? Are there more than two?"""
     amount = _AMOUNT.search(p.line)
     if p.form == "how_many":
@@ -301,7 +301,7 @@ def _deed(p: Parsed) -> str:
         "include"} else p.verb
 
 
-def wearing(p: Parsed) -> Query | None:
+def _wearing(p: Parsed) -> Query | None:
     """What is she wearing?"""
     put_on = p.tokens[-1] == "on" and p.has("have|has|got")
     if put_on or p.has(r"wear\w*|worn|dressed|(?:have|has|got) on|clothes|clothing|outfit"):
@@ -316,7 +316,7 @@ def wearing(p: Parsed) -> Query | None:
     return None
 
 
-def holding(p: Parsed) -> Query | None:
+def _holding(p: Parsed) -> Query | None:
     """What is he holding?"""
     if p.has(r"hold(?:s|ing)?|carr(?:y|ies|ying)|held|in (?:his|her|their|its|the \w+ 's) (?:hands?|mouth|arms)|"
              r"grasp\w*") and p.form in {"what", "which", "yes_no", "bare"}:
@@ -324,7 +324,7 @@ def holding(p: Parsed) -> Query | None:
     return None
 
 
-def who(p: Parsed) -> Query | None:
+def _who(p: Parsed) -> Query | None:
     """Who is there? Who rides the bike?"""
     if p.form in {"who", "whose"} or p.has(r"which (?:person|man|woman|boy|girl)"):
         return p.query("who", verb=_deed(p) if p.verb not in {"appear"} else "")
@@ -337,7 +337,7 @@ _THERE = re.compile(r"\b(?:is|are|was|were) (?:not )?there\b|\b(?:do|can|could|d
                     r"depicted|displayed|exist|exists|have|has|got|detected|presence of|spotted|in sight)\b")
 
 
-def existence(p: Parsed) -> Query | None:
+def _existence(p: Parsed) -> Query | None:
     """Is there a dog?"""
     if p.form not in {"yes_no", "bare", "command"} or not p.nouns:
         return None
@@ -372,7 +372,7 @@ def _deedless(p: Parsed) -> bool:
         p.verb in {"stand", "sit", "play", "park", "look"} and not p.has(rf"{p.verb}\w*ing|{p.verb}s?$"))
 
 
-def things(p: Parsed) -> Query | None:
+def _things(p: Parsed) -> Query | None:
     """What is there? Which animals?"""
     if p.form in {"what", "which", "command"} and p.has(
             r"(?:what|which)(?: (?:other|kind of|kinds of|type of|types of|sort of|sorts of|else))* (?:objects?|"
@@ -396,7 +396,7 @@ def _pointed(p: Parsed) -> Noun | None:
     return NOUNS["thing"].with_(side=p.sides[0][0])
 
 
-def doing(p: Parsed) -> Query | None:
+def _doing(p: Parsed) -> Query | None:
     """What is he doing? Is she running?"""
     if p.form in {"what", "which", "how", "command"} and (p.nouns or p.has("he|she|it|they|them")) and (
             p.has(r"do|does|doing|did|done|up to|activity|action|sport|game|exercise|perform\w*|happening|busy|"
@@ -409,7 +409,7 @@ def doing(p: Parsed) -> Query | None:
     return None
 
 
-def rest(p: Parsed) -> Query | None:
+def _rest(p: Parsed) -> Query | None:
     """What is left: a yes or no about a thing, or a what with nothing known in it."""
     if p.form == "yes_no" and p.nouns and p.has("there"):
         return p.query("exist", yes_no=True)
@@ -418,7 +418,8 @@ def rest(p: Parsed) -> Query | None:
     return None
 
 
-TOPICS = (colour, approach, direction, order, when, relation, where, count, wearing, moves, things, existence, holding,
-    who, doing, rest)
+TOPICS = (_colour, _approach, _direction, _order, _when, _relation, _where, _count, _wearing, _moves, _things,
+    _existence, _holding,
+    _who, _doing, _rest)
 
-__all__ = ["TOPICS", "repeats"]
+__all__ = ["TOPICS", "about_repeats"]

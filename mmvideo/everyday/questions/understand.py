@@ -42,7 +42,7 @@ everybody nobody something anything cloudy number
 
 
 @lru_cache(maxsize=1)
-def vocabulary() -> frozenset[str]:
+def question_vocabulary() -> frozenset[str]:
     """Return every word that a typing error may be mended to."""
     single = {word for noun in NOUNS for word in noun.split()} | set(PLURALS) | {noun + "s" for noun in NOUNS
         if " " not in noun}
@@ -50,7 +50,7 @@ def vocabulary() -> frozenset[str]:
 
 
 def _known(word: str) -> bool:
-    return bool(word in vocabulary() or base_form(word) or noun_of(word) or word in _COMMANDS or len(word) < 4
+    return bool(word in question_vocabulary() or base_form(word) or noun_of(word) or word in _COMMANDS or len(word) < 4
                 or word in topics.WORDS or word in REAL_WORDS or word.endswith("ly") or "-" in word)
 
 
@@ -58,7 +58,7 @@ def mended(line: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Mend typing errors; return the line and what was changed."""
     words, changed = [], []
     for word in line.split():
-        better = None if _known(word) else normalise.near_word(word, vocabulary())
+        better = None if _known(word) else normalise.near_word(word, question_vocabulary())
         words.append(better or word)
         if better:
             changed.append((word, better))
@@ -163,7 +163,7 @@ def understand(text: str) -> Query:
     if form == "yes_no" and re.match(r"(?:is|are) (?:it|this|that|they) (?:what|who|where)\b", line):
         form = "what"
     parsed = Parsed(line, whole, tuple(tokens), form, tuple(nouns), tuple(phrases), tuple(sides), _choices(line))
-    found = topics.find(parsed)
+    found = topics.find_topic(parsed)
     return found.with_(text=text, time=found.time or span, corrected=corrected, negated=found.negated or negated,
                        nouns=tuple(nouns), choices=found.choices or parsed.choices)
 
@@ -191,4 +191,4 @@ def _negated(line: str) -> bool:
         r"\bor not\b|\b(?:yes or no|or no)\b", line)
 
 
-__all__ = ["mended", "understand", "vocabulary"]
+__all__ = ["mended", "question_vocabulary", "understand"]

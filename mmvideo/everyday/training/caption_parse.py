@@ -12,12 +12,12 @@ _TOKEN = re.compile(r"[a-z0-9][a-z0-9'-]*|[,.;]")
 _NOUNS = {**words.PEOPLE, **words.ANIMALS, **words.CLOTHES, **words.THINGS, **words.PLACES,
           **dict.fromkeys(words.PARTS | words.PEOPLE_GROUPS, "")}
 _MODIFIERS = word_set("""
-soccer football basketball tennis baseball hockey volleyball softball golf rugby cricket life tank bathing water snow
-beach skate skateboard surf ski bike dirt swimming rock ice race police polo picnic park city street mountain tree fire
-safety wedding sports swim toy cowboy santa ball birthday baby teddy camera shopping grocery train bus living climbing
-hiking bull diving fishing flower wood track stuffed kiddie wading lacrosse field dance jean denim tennis roller
-inline chain handicap cell dog puppy hula soap flag obstacle balance swing monkey family boxing wrestling motocross
-christmas mountain-bike running winter summer rope oak palm pine sand parking football-player
+soccer football basketball tennis baseball hockey volleyball softball golf rugby cricket life tank bathing water
+snow beach skate skateboard surf ski bike dirt swimming rock ice race police polo picnic park city street mountain
+tree fire safety wedding sports swim toy cowboy santa ball birthday baby teddy camera shopping grocery train bus
+living climbing hiking bull diving fishing flower wood track stuffed kiddie wading lacrosse field dance jean denim
+tennis roller inline chain handicap cell dog puppy hula soap flag obstacle balance swing monkey family boxing
+wrestling motocross christmas mountain-bike running winter summer rope oak palm pine sand parking football-player
 """)
 """Nouns that stand before another noun, as in "tennis ball"."""
 _BREAKS = word_set("while whilst as who which that when where because but so then and or")
@@ -50,7 +50,7 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class Place:
+class NamedPlace:
     """A prepositional phrase with a place, and whose it is."""
 
     preposition: str
@@ -59,7 +59,7 @@ class Place:
 
 
 @dataclass
-class Clause:
+class CaptionClause:
     """Who does what in a caption."""
 
     subjects: tuple[Phrase, ...]
@@ -71,7 +71,7 @@ class Clause:
     """What stands between the verb and its object, as "on" in "sitting on a bench"."""
     target: Phrase | None = None
     """What the verb is done to, as the bike of "riding a bike"."""
-    places: list[Place] = field(default_factory=list)
+    places: list[NamedPlace] = field(default_factory=list)
     worn: list[Phrase] = field(default_factory=list)
 
 
@@ -81,7 +81,7 @@ class ReadCaption:
 
     tokens: tuple[str, ...]
     phrases: tuple[Phrase, ...]
-    clause: Clause | None
+    clause: CaptionClause | None
 
 
 def noun_singular(noun: str) -> tuple[str, bool]:
@@ -227,7 +227,7 @@ def _verb_at(tokens: tuple[str, ...], at: int, plural: bool) -> tuple[str, int] 
     return None
 
 
-def _read_tail(clause: Clause, tokens: tuple[str, ...], at: int) -> None:
+def _read_tail(clause: CaptionClause, tokens: tuple[str, ...], at: int) -> None:
     """Read what follows the verb: particles, an object, prepositional phrases."""
     pieces = [words.gerund(clause.verb)]
     particles: list[str] = []
@@ -246,7 +246,7 @@ def _read_tail(clause: Clause, tokens: tuple[str, ...], at: int) -> None:
                 clause.target, clause.particle = phrase, " ".join(particles)
             if prepositions and prepositions[-1] in words.PLACE_PREPOSITIONS and phrase.head in words.PLACES \
                     and phrase.head not in words.NOT_A_PLACE_ANSWER:
-                clause.places.append(Place(prepositions[-1], phrase, text))
+                clause.places.append(NamedPlace(prepositions[-1], phrase, text))
             pieces.append(text)
             particles, at = [], phrase.end
         elif word == "front" and particles[-1:] == ["in"] and tokens[at + 1:at + 2] == ("of",):
@@ -262,7 +262,7 @@ def _read_tail(clause: Clause, tokens: tuple[str, ...], at: int) -> None:
     clause.deed = " ".join(pieces)
 
 
-def _clause(tokens: tuple[str, ...]) -> Clause | None:
+def _clause(tokens: tuple[str, ...]) -> CaptionClause | None:
     at = 0
     if tokens[:2] in {("there", "is"), ("there", "are")}:
         at = 2
@@ -276,7 +276,7 @@ def _clause(tokens: tuple[str, ...]) -> Clause | None:
             break
         subjects.append(other)
         at = other.end
-    clause = Clause(tuple(subjects))
+    clause = CaptionClause(tuple(subjects))
     plural = len(subjects) > 1 or subject.plural or subject.head in words.PEOPLE_GROUPS
     for _ in range(4):  # what stands between subject and verb: "in a red shirt", "with a stick", "on the beach"
         verb = _verb_at(tokens, at, plural)
@@ -297,7 +297,7 @@ def _clause(tokens: tuple[str, ...]) -> Clause | None:
                 clause.worn.append(phrase)
             elif word in words.PLACE_PREPOSITIONS and phrase.head in words.PLACES \
                     and phrase.head not in words.NOT_A_PLACE_ANSWER:
-                clause.places.append(Place(word, phrase, f"{word} {' '.join(tokens[phrase.start:phrase.end])}"))
+                clause.places.append(NamedPlace(word, phrase, f"{word} {' '.join(tokens[phrase.start:phrase.end])}"))
             at = phrase.end
             phrase = _and_phrase(tokens, at) if at < len(tokens) and tokens[at] in {"and", ","} else None
         if at < len(tokens) and tokens[at] == ",":
@@ -312,4 +312,13 @@ def read_caption(caption: str) -> ReadCaption:
     return ReadCaption(tokens, _phrases(tokens), _clause(tokens))
 
 
-__all__ = ["Clause", "Phrase", "Place", "ReadCaption", "noun_singular", "phrase_at", "read_caption", "with_article"]
+__all__ = [
+    "CaptionClause",
+    "NamedPlace",
+    "Phrase",
+    "ReadCaption",
+    "noun_singular",
+    "phrase_at",
+    "read_caption",
+    "with_article",
+]

@@ -16,7 +16,7 @@ from mmvideo.errors import InvalidInput
 from mmvideo.everyday.training import caption_negatives as negatives
 from mmvideo.everyday.training import caption_words as words
 from mmvideo.everyday.training.caption_parse import (
-    Clause,
+    CaptionClause,
     Phrase,
     ReadCaption,
     noun_singular,
@@ -70,9 +70,9 @@ class _Photograph:
             phrase.person and (phrase.plural or phrase.head in words.PEOPLE_GROUPS)
             for read in self.read for phrase in read.phrases)
 
-    def subjects(self) -> dict[tuple[str, bool], list[Clause]]:
+    def subjects(self) -> dict[tuple[str, bool], list[CaptionClause]]:
         """Return clauses by kind of their subject and whether it is a plural; one person is one, whatever the word."""
-        found: dict[tuple[str, bool], list[Clause]] = {}
+        found: dict[tuple[str, bool], list[CaptionClause]] = {}
         alone = self._only_person()
         for read in self.read:
             clause = read.clause
@@ -235,11 +235,11 @@ def _deeds(photo: _Photograph, rng: random.Random) -> Iterable[Pair]:
         yield from _targets(photo, clauses, kind, about, rng)
 
 
-def _told(clause: Clause) -> bool:
+def _told(clause: CaptionClause) -> bool:
     return bool(clause.deed) and not (clause.verb in words.NEEDS_OBJECT and clause.target is None)
 
 
-def _short(clause: Clause, rng: random.Random, strict: bool) -> str:
+def _short(clause: CaptionClause, rng: random.Random, strict: bool) -> str:
     """Return what is done in at most six words."""
     pieces = clause.deed.split()
     if (strict and clause.target is None) or len(pieces) > 7:
@@ -247,7 +247,7 @@ def _short(clause: Clause, rng: random.Random, strict: bool) -> str:
     return clause.deed
 
 
-def _worn(photo: _Photograph, clauses: list[Clause], kind: str, about: dict[str, str],
+def _worn(photo: _Photograph, clauses: list[CaptionClause], kind: str, about: dict[str, str],
           rng: random.Random) -> Iterable[Pair]:
     """What is he wearing?"""
     worn = [(words.CLOTHES[c.worn[0].head], " and ".join(p.text for p in c.worn[:2])) for c in clauses if c.worn]
@@ -273,7 +273,7 @@ def _worn(photo: _Photograph, clauses: list[Clause], kind: str, about: dict[str,
                 yield "wearing_check", worded("wearing_check", rng, a=a, **about), reply
 
 
-def _targets(photo: _Photograph, clauses: list[Clause], kind: str, about: dict[str, str],
+def _targets(photo: _Photograph, clauses: list[CaptionClause], kind: str, about: dict[str, str],
              rng: random.Random) -> Iterable[Pair]:
     """What is she holding, riding, throwing? Who is it that does?"""
     done = [(c, f"{c.verb} {c.particle}".strip(), c.target) for c in clauses
@@ -299,7 +299,7 @@ def _targets(photo: _Photograph, clauses: list[Clause], kind: str, about: dict[s
         yield "who", worded("who", rng, v=deed), with_article(kind) if photo.strict else subject
 
 
-def _doing_what(clause: Clause) -> str:
+def _doing_what(clause: CaptionClause) -> str:
     assert clause.target is not None
     return " ".join(part for part in (words.gerund(clause.verb), clause.particle, clause.target.text) if part)
 
@@ -352,7 +352,7 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
 
 
-def pairs(captions: list[str], rng: random.Random, *, strict: bool = False) -> list[Pair]:
+def caption_pairs(captions: list[str], rng: random.Random, *, strict: bool = False) -> list[Pair]:
     """Make questions with answers from the captions of one photograph.
 
     Args:
@@ -390,7 +390,7 @@ def test_set(path: Path) -> list[tuple[str, str, str, str]]:
     The same every time: each photograph draws from a seed that its name gives.
     """
     return [(stem, *pair) for stem, captions in read_caption_file(path).items()
-            for pair in pairs(captions, random.Random(zlib.crc32(stem.encode())), strict=True)]
+            for pair in caption_pairs(captions, random.Random(zlib.crc32(stem.encode())), strict=True)]
 
 
-__all__ = ["Pair", "many", "pairs", "read_caption_file", "test_set"]
+__all__ = ["Pair", "caption_pairs", "many", "read_caption_file", "test_set"]

@@ -29,14 +29,14 @@ snowy rocky grassy icy dusty wooded wooden metal plastic rubber brick stone conc
 shaggy fat skinny thin thick wide narrow huge giant tiny medium striped spotted plaid colorful colourful colored
 multicolored multi-colored checkered patterned floral flowered painted decorated inflatable stuffed electric open
 closed empty crowded busy shallow deep calm rough choppy muzzled bald bearded shirtless topless naked barefoot
-blond-haired dark-haired haired long-haired red-haired brown-haired curly hooded asian african american indian chinese
-japanese african-american adult male female teenage elder beautiful pretty happy funny sunny cloudy foggy outdoor
-indoor urban rural public steep fallen frozen fenced tattooed costumed well-dressed uniformed professional lone single
-similar different matching bright-colored brightly outstretched hind clear clean broken pale fancy formal traditional
-soaked new modern folded huge tropical lush green-eyed round square tight loose sleeveless snow-covered tree-lined
-elaborate athletic helmeted numbered dead hardwood cobblestone gravel dirt leafy distant nearby flat smooth smaller
-larger middle-aged younger overweight heavyset asleep denim khaki knit fuzzy fur wool straw camouflage neon reflective
-protective safety bicycle-shaped orange-clad leashed lit dimly
+blond-haired dark-haired haired long-haired red-haired brown-haired curly hooded asian african american indian
+chinese japanese african-american adult male female teenage elder beautiful pretty happy funny sunny cloudy foggy
+outdoor indoor urban rural public steep fallen frozen fenced tattooed costumed well-dressed uniformed professional
+lone single similar different matching bright-colored brightly outstretched hind clear clean broken pale fancy
+formal traditional soaked new modern folded huge tropical lush green-eyed round square tight loose sleeveless
+snow-covered tree-lined elaborate athletic helmeted numbered dead hardwood cobblestone gravel dirt leafy distant
+nearby flat smooth smaller larger middle-aged younger overweight heavyset asleep denim khaki knit fuzzy fur wool
+straw camouflage neon reflective protective safety bicycle-shaped orange-clad leashed lit dimly
 """)
 
 PEOPLE = {
@@ -177,15 +177,15 @@ IRREGULAR = {"men": "man", "women": "woman", "people": "person", "children": "ch
              "sandwiches": "sandwich", "bodies": "body", "buddies": "friend", "parties": "party"}
 
 VERBS = word_set("""
-run walk stand sit jump leap play ride swim climb hold carry look watch smile pose catch throw kick chase fight wrestle
-lie lay sleep rest eat drink read talk sing dance slide ski surf snowboard skateboard skate sled dive fly fall race
-hike pedal paddle row kayak fish dig chew bite lick sniff shake splash wade float bark kiss hug hang lean kneel crouch
-squat point wave push pull drag drive push perform cross roll spin flip juggle balance tackle dribble shoot hit bowl
-swing cook cut paint draw write work clean wash shop wait march pet feed blow smoke laugh cry yell scream crawl bend
-stretch exercise jog sprint bike bicycle cycle rollerblade rappel descend ascend grind bounce toss fetch retrieve
-splash sail raft windsurf wakeboard waterski parasail skydive scale stare gaze listen type touch reach grab lift
-embrace compete practice celebrate clap cheer gather huddle pitch bat follow lead pick hop trot gallop graze wrestle
-sunbathe relax photograph operate enter emerge pour brush speak chat argue
+run walk stand sit jump leap play ride swim climb hold carry look watch smile pose catch throw kick chase fight
+wrestle lie lay sleep rest eat drink read talk sing dance slide ski surf snowboard skateboard skate sled dive fly
+fall race hike pedal paddle row kayak fish dig chew bite lick sniff shake splash wade float bark kiss hug hang lean
+kneel crouch squat point wave push pull drag drive push perform cross roll spin flip juggle balance tackle dribble
+shoot hit bowl swing cook cut paint draw write work clean wash shop wait march pet feed blow smoke laugh cry yell
+scream crawl bend stretch exercise jog sprint bike bicycle cycle rollerblade rappel descend ascend grind bounce toss
+fetch retrieve splash sail raft windsurf wakeboard waterski parasail skydive scale stare gaze listen type touch
+reach grab lift embrace compete practice celebrate clap cheer gather huddle pitch bat follow lead pick hop trot
+gallop graze wrestle sunbathe relax photograph operate enter emerge pour brush speak chat argue
 """)
 _DOUBLED = word_set("run sit swim sled dig hug spin flip cut shop pet jog hit grab hop trot clap chat bat hop skip "
                      "drag")

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from mmvideo.errors import InvalidInput
 from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
-from mmvideo.everyday.training.caption_questions import pairs
+from mmvideo.everyday.training.caption_questions import caption_pairs as pairs
 from mmvideo.everyday.training.photographs import MIRRORED, Photographs, mirrored, swapped_object
 from mmvideo.everyday.training.vocabulary import train_vocabulary
 from mmvideo.training import checks

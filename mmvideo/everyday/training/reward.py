@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from mmvideo.evaluation.caption_metrics import Cider, bleu, ngrams, words_of
 from mmvideo.everyday.evidence_line import evidence_ids
-from mmvideo.everyday.training.caption_questions import pairs
+from mmvideo.everyday.training.caption_questions import caption_pairs as pairs
 from mmvideo.everyday.training.language import Reader, load_parts
 from mmvideo.everyday.training.photographs import MIRRORED, Photographs, mirrored
 from mmvideo.everyday.words import STOP, singular
