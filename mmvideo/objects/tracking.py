@@ -150,7 +150,8 @@ class ObjectTracker:
         free, unseen = list(range(len(found))), list(self._live)
         for sure in (True, False):
             some = [k for k in free if (found[k].confidence >= self.sure) == sure]
-            for path, k in _assigned(unseen, some, found, looks, seconds, by_look=sure):
+            for path, k in _assigned(unseen, some, found, looks, seconds, by_look=sure,
+                                     aspect=self.aspect):
                 path.see(seconds, found[k], looks[k], colours.colour_shares(inner[k]))
                 free.remove(k)
                 unseen.remove(path)
@@ -229,7 +230,7 @@ def overlaps(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -
 
 
 def _assigned(paths: Sequence[_Path], some: Sequence[int], found: Sequence[Detection], looks: Sequence[np.ndarray],
-              seconds: float, *, by_look: bool) -> list[tuple[_Path, int]]:
+              seconds: float, *, by_look: bool, aspect: float) -> list[tuple[_Path, int]]:
     """Match paths to the detections `some`; a pair must overlap or, `by_look`, lie near and look alike."""
     if not paths or not some:
         return []
@@ -238,13 +239,15 @@ def _assigned(paths: Sequence[_Path], some: Sequence[int], found: Sequence[Detec
     boxes = np.array([found[k].box for k in some])
     there = np.stack([state_of(box) for box in boxes])
     overlap, _ = overlaps(corners.tolist(), boxes.tolist())
-    sides = (states[:, None, 2:] + there[None, :, 2:]) / 2
-    far = np.sqrt((((states[:, None, :2] - there[None, :, :2]) / np.maximum(sides, 0.03)) ** 2).sum(2))
-    alike = np.stack([path.look for path in paths]) @ np.stack([looks[k] for k in some]).T / 2
+    # distances in units of the longer side, so that a narrow box may move its own width and more
+    shape = np.array([aspect, 1.0])
+    longer = ((states[:, None, 2:] + there[None, :, 2:]) / 2 * shape).max(2)
+    far = np.sqrt((((states[:, None, :2] - there[None, :, :2]) * shape) ** 2).sum(2)) / np.maximum(longer, 0.03)
+    alike = np.stack([path.look for path in paths]) @ np.stack([looks[k] for k in some]).T
     ratio = np.maximum(states[:, None, 2:] / there[None, :, 2:], there[None, :, 2:] / states[:, None, 2:]).max(2)
     waited = np.array([min(seconds - path.seconds[-1], KEEP_SECONDS) for path in paths])[:, None]
-    cost = (1 - overlap) + 0.5 * np.minimum(far, 2) + (0.8 * (1 - alike) if by_look else 0)
-    near = (far <= 0.8 + 0.4 * waited) & (alike > 0.5) & (ratio < 2)
+    cost = (1 - overlap) + np.minimum(far, 2) + (0.8 * (1 - alike) if by_look else 0)
+    near = (far <= 0.4 + 0.6 * waited) & (alike > 0.5) & (ratio < 2)
     allowed = overlap > 0.25
     if by_look:
         allowed = (allowed & (alike > 0.15)) | near
