@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mmvideo.everyday.questions.answer_things import yes_no
 from mmvideo.everyday.questions.nouns import Noun, noun_of
 from mmvideo.everyday.questions.query import Query
-from mmvideo.everyday.questions.seen import SURE, SpanFacts, area, centre, in_words
+from mmvideo.everyday.questions.seen import SURE, SpanFacts, area, centre, join_with_and
 from mmvideo.everyday.questions.told import Told, cannot_tell, proven
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def answer_direction(query: Query, seen: SpanFacts) -> Told | None:
         if not fit:
             return Told("nothing", .5, proven((), [(seen.start, seen.end)], "no movement that way"), query.family,
                 "no movement that way")
-        return Told(in_words([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
+        return Told(join_with_and([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
             .8 * seen.sureness(fit[0]),
                     proven(fit, (), f"moves {query.attribute}", seen.window), query.family, "movement of its box")
     text = {"left": "to the left", "right": "to the right", "up": "up", "down": "down"}.get(way, "")
@@ -129,7 +129,7 @@ def answer_approach(query: Query, seen: SpanFacts) -> Told | None:
             and not 1 / _GREW < _growth(one, seen) < _GREW]
         if not fit:
             return None
-        return Told(in_words([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
+        return Told(join_with_and([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
             .6 * seen.sureness(fit[0]), proven(
             fit, (), "its box changes its size", seen.window), query.family, "its box changes its size")
     track = max(tracks[:4], key=lambda one: abs(math.log(_growth(one, seen)) if _growth(one, seen) > 0 else 0))
@@ -179,7 +179,8 @@ def answer_moves(query: Query, seen: SpanFacts) -> Told | None:
         why = f"its track {ends if fit else 'neither begins nor ends'} at the edge of the picture"
         if query.yes_no:
             return yes_no(query, .75 if fit else .25, fit or tracks[:1], why, seen)
-        return Told(in_words([f"the {track.label}" for track in fit]) or "nobody", .55, proven(fit or (), [(seen.start,
+        return Told(join_with_and([f"the {track.label}" for track in fit]) or "nobody", .55, proven(fit or (),
+            [(seen.start,
             seen.end)] if not fit else (),
                                                                                              why, seen.window),
                                                                                                  query.family, why)
@@ -201,7 +202,8 @@ def answer_moves(query: Query, seen: SpanFacts) -> Told | None:
     fit = [one for one in tracks if (max(map(abs, _shift(one, seen))) > MOVED) == (query.attribute != "still")]
     if not fit:
         return None
-    return Told(in_words([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]), .6, proven(fit, (),
+    return Told(join_with_and([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]), .6, proven(fit,
+        (),
         why,
         seen.window), query.family, why)
 
@@ -234,7 +236,7 @@ def _said(spans: Sequence[tuple[float, float]], seen: SpanFacts) -> str:
     if len(spans) == 1 and spans[0][0] - begin < .6 and end - spans[0][1] < .8:
         return f"the whole time, from 0.0 s to {clock(end - begin)}"
     parts = [f"from {clock(start - begin)} to {clock(stop - begin)}" for start, stop in spans[:4]]
-    return in_words(parts) + (f", {len(spans)} times in all" if len(spans) > 4 else "")
+    return join_with_and(parts) + (f", {len(spans)} times in all" if len(spans) > 4 else "")
 
 
 def _spans_of(query: Query, seen: SpanFacts) -> tuple[list[tuple[float, float]], list[ObjectTrack], float] | None:
@@ -265,7 +267,7 @@ def answer_when(query: Query, seen: SpanFacts) -> Told | None:
     begin, end = seen.facts.start_seconds, seen.facts.end_seconds
     if query.attribute == "cut":
         cuts = [shot.start_seconds for shot in seen.facts.shots[1:]]
-        text = f"at {in_words([clock(at - begin) for at in cuts[:8]])}" if cuts else "never: it is one shot"
+        text = f"at {join_with_and([clock(at - begin) for at in cuts[:8]])}" if cuts else "never: it is one shot"
         return Told(text, .8, proven((), [(at, at) for at in cuts[:8]] or [(begin, end)], "cuts"), query.family,
             "cuts between shots")
     if query.verb not in {"", "appear", "see", "leave", "enter", "come", "show", "arrive", "exit", "disappear", "speak",
@@ -321,7 +323,7 @@ def answer_order(query: Query, seen: SpanFacts) -> Told | None:
     chosen = (max if last else min)(candidates, key=lambda track: at[track])
     ties = [track for track in candidates if abs(at[track] - at[chosen]) < .3 and track.label != chosen.label]
     if ties:
-        text = in_words([f"the {track.label}" for track in (chosen, *ties[:2])]) + " at the same time"
+        text = join_with_and([f"the {track.label}" for track in (chosen, *ties[:2])]) + " at the same time"
         return Told(text, .5, proven([chosen, *ties[:2]], (), text), query.family, "when they are seen")
     return Told(f"the {chosen.label}", .8 * seen.sureness(chosen), proven([chosen], (), f"seen at {clock(at[chosen])}"),
         query.family,
@@ -427,7 +429,7 @@ def answer_future(query: Query, seen: SpanFacts) -> Told | None:
         lines.append((.65, "someone goes on speaking", []))
     if not lines:
         return None
-    text = in_words([line[1] for line in lines[:3]])
+    text = join_with_and([line[1] for line in lines[:3]])
     tracks = [track for line in lines for track in line[2]]
     return Told(f"probably {text}", .8 * max(line[0] for line in lines), proven(tracks, (),
         "it goes on as before") if tracks else proven(

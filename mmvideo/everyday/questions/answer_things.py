@@ -17,7 +17,7 @@ from mmvideo.everyday.questions.seen import (
     basic_colour,
     centre,
     counted,
-    in_words,
+    join_with_and,
     noun_for,
     side_of,
 )
@@ -157,8 +157,8 @@ def answer_what(query: Query, seen: SpanFacts) -> Told | None:
         number, *_ = seen.persons_at_once(noun_for(label).with_(side=noun.side if noun else ""))
         names.append(counted(label, max(1, number)))
     sure = sum(seen.sureness(track) for track in tracks) / len(tracks)
-    proof = proven(tracks[:8], (), in_words(names), seen.window)
-    return Told(in_words(names), .9 * sure, proof, query.family, "objects seen")
+    proof = proven(tracks[:8], (), join_with_and(names), seen.window)
+    return Told(join_with_and(names), .9 * sure, proof, query.family, "objects seen")
 
 
 def _none_of(query: Query, noun: Noun | None, seen: SpanFacts) -> Told | None:
@@ -188,7 +188,7 @@ def answer_colour(query: Query, seen: SpanFacts) -> Told | None:
         return None
     track = tracks[0]
     sure = seen.sureness(track) * (.55 if clothes else .7) * (1 if len(tracks) == 1 else .8)
-    proof = proven([track], (), f"{in_words(track.colours[:2])} {noun.text}", seen.window)
+    proof = proven([track], (), f"{join_with_and(track.colours[:2])} {noun.text}", seen.window)
     if query.yes_no and query.attribute:
         asked = basic_colour(query.attribute)
         colours = {name for one in tracks for name in one.colours[:2]}
@@ -196,15 +196,15 @@ def answer_colour(query: Query, seen: SpanFacts) -> Told | None:
         main = asked == track.colours[0]
         confidence = (max(sure, .55) if main else .52) if holds else max(.55, .9 * seen.sureness(track) * .85)
         return Told("yes" if holds != query.negated else "no", confidence, proof, query.family,
-            f"looks {in_words(track.colours[:2])}")
+            f"looks {join_with_and(track.colours[:2])}")
     if len(query.choices) > 1:
         for name in track.colours:
             for choice in query.choices:
                 if basic_colour(choice) == name:
                     return Told(choice, min(.95, sure + .2), proof, query.family,
-                        f"looks {in_words(track.colours[:2])}")
+                        f"looks {join_with_and(track.colours[:2])}")
         return None
-    text = in_words(track.colours[:2]) if len(track.colours) > 1 and not clothes else track.colours[0]
+    text = join_with_and(track.colours[:2]) if len(track.colours) > 1 and not clothes else track.colours[0]
     return Told(text, sure, proof, query.family, "colour of most of its pixels")
 
 
@@ -327,7 +327,7 @@ def answer_relation(query: Query, seen: SpanFacts) -> Told | None:
     if not near:
         return None
     names = [counted(label, number) for label, number in Counter(track.label for _, track in near).items()]
-    return Told(in_words(names), .55 * near[0][0] * seen.sureness(near[0][1]), proven([track for _,
+    return Told(join_with_and(names), .55 * near[0][0] * seen.sureness(near[0][1]), proven([track for _,
         track in near] + anchors[:1], (),
                                                                                     f"{name} by their boxes",
                                                                                         seen.window), query.family,

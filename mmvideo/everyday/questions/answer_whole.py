@@ -8,7 +8,7 @@ from mmvideo.everyday.questions.answer_moves import join_spans
 from mmvideo.everyday.questions.answer_things import yes_no
 from mmvideo.everyday.questions.nouns import NOUNS, a_noun
 from mmvideo.everyday.questions.query import Query
-from mmvideo.everyday.questions.seen import SpanFacts, in_words
+from mmvideo.everyday.questions.seen import SpanFacts, join_with_and
 from mmvideo.everyday.questions.told import Told, cannot_tell, proven
 
 CAMERA_SAID = {"static": "it stays still", "pan left": "it pans left", "pan right": "it pans right",
@@ -74,7 +74,8 @@ def answer_camera(query: Query, seen: SpanFacts) -> Told | None:
             best = max((part.confidence or .7 for part in fit), default=0.0)
             others = max((part.confidence or .7 for part in parts if part not in fit), default=.5)
             probability = best if fit else 1 - max(.55, others)
-        told = yes_no(query, probability, (), in_words([CAMERA_SAID.get(part.text, part.text) for part in parts[:3]]),
+        told = yes_no(query, probability, (), join_with_and([CAMERA_SAID.get(part.text, part.text)
+            for part in parts[:3]]),
             seen)
         spans = [(part.start_seconds, part.end_seconds) for part in fit] or [(seen.start, seen.end)]
         return Told(told.text, told.confidence, proven((), spans, told.reason), query.family, told.reason)
@@ -120,7 +121,7 @@ def answer_sound(query: Query, seen: SpanFacts) -> Told | None:
     sure = [part for part in heard if (part.confidence or .6) >= _LEAST_SOUND]
     spans = join_spans([(part.start_seconds, part.end_seconds) for part in sure])
     names = list(dict.fromkeys(part.text for part in sorted(sure, key=lambda one: -(one.confidence or .6))))
-    what = in_words([SOUNDS_SAID.get(name, name) for name in names[:4]])
+    what = join_with_and([SOUNDS_SAID.get(name, name) for name in names[:4]])
     if query.yes_no:
         if query.attribute == "silence":
             probability = .1 if sure else .4

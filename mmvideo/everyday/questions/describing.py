@@ -14,7 +14,7 @@ from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.questions.nouns import NOUNS, Noun, plural_of
 from mmvideo.everyday.questions.phrases import noun_phrases
 from mmvideo.everyday.questions.query import NamedTime
-from mmvideo.everyday.questions.seen import SpanFacts, area, counted, in_words, noun_for
+from mmvideo.everyday.questions.seen import SpanFacts, area, counted, join_with_and, noun_for
 
 if TYPE_CHECKING:
     from mmvideo.everyday.facts import Facts
@@ -105,7 +105,7 @@ def _things(seen: SpanFacts, mentioned: set[str], said: str) -> list[str]:
     if new:
         names = [counted(label, max(1, seen.persons_at_once(noun_for(label))[0])) for label in new]
         several = len(names) > 1 or not names[0].startswith(("a ", "an "))
-        sentences.append(f"there {'are' if several else 'is'} {'also ' if said else ''}{in_words(names)}")
+        sentences.append(f"there {'are' if several else 'is'} {'also ' if said else ''}{join_with_and(names)}")
     many = Counter(track.label for track in tracks)
     notes: list[tuple[bool, ObjectTrack, str]] = []
     for track in tracks[:2 * _MOST_THINGS]:
@@ -116,7 +116,7 @@ def _things(seen: SpanFacts, mentioned: set[str], said: str) -> list[str]:
     if len(new) == len(chosen) == 1 and chosen[0][0] and many[new[0]] == 1:
         return [f"{sentences[0]} {chosen[0][2].removeprefix('is ')}"]
     told = [f"{_named(track, many, k > 0)} {note}" for k, (_, track, note) in enumerate(chosen)]
-    return [*sentences, in_words(told)]
+    return [*sentences, join_with_and(told)]
 
 
 def _named(track: ObjectTrack, many: Counter[str], further: bool) -> str:
@@ -171,13 +171,13 @@ def _sounds(facts: Facts, said: str) -> str:
     parts = []
     if heard:
         several = len(heard) > 1 or heard[0].endswith("waves") or heard[0].startswith("children")
-        parts.append(f"{in_words(heard)} {'are' if several else 'is'} heard")
+        parts.append(f"{join_with_and(heard)} {'are' if several else 'is'} heard")
     if spoken > .5:
         whole = spoken > .8 * facts.duration_seconds
         parts.append("someone speaks throughout" if whole else f"someone speaks from "
             f"{clock(spans[0][0] - facts.start_seconds)} to "
                      f"{clock(spans[-1][1] - facts.start_seconds)}")
-    return in_words(parts)
+    return join_with_and(parts)
 
 
 def supported_name(noun: Noun, facts: Facts) -> str:

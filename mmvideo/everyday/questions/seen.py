@@ -204,7 +204,7 @@ def _far(box: tuple[float, float, float, float], side: str) -> bool:
             "foreground": box[3] > .75, "background": box[3] < .75}.get(side, True)
 
 
-def in_words(names: Sequence[str]) -> str:
+def join_with_and(names: Sequence[str]) -> str:
     """Return "a, b and c"."""
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
 
@@ -227,4 +227,4 @@ def noun_for(label: str) -> Noun:
 
 __all__ = ["ALIKE", "COMMON_WORDS", "HAZY", "NUMBER_NAMES", "SURE", "Chance", "SpanFacts", "area", "basic_colour",
     "centre", "counted",
-           "in_words", "noun_for", "present", "side_of"]
+           "join_with_and", "noun_for", "present", "side_of"]
