@@ -88,6 +88,7 @@ def test_the_future_is_extrapolated() -> None:
 def test_what_is_not_known_is_not_denied() -> None:
     """Nothing was found in the picture: that a fountain is there can only be seen."""
     assert _told("empty", "is there a fountain?") is None
+    assert _told("empty", "what is the man doing?") is None
 
 
 @pytest.mark.parametrize(("question", "family"), [

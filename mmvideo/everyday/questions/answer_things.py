@@ -369,8 +369,9 @@ def _nobody(query: Query, seen: SpanFacts) -> Told | None:
         return None
     if query.yes_no:
         return yes_no(query, .12, (), found.why, seen)
-    missing = "nobody" if noun.person and noun.text == "person" else f"no {noun.text}"
-    return Told(f"I see {missing}", .6, proven((), [(seen.start, seen.end)], found.why), query.family, found.why)
+    if noun.person:
+        return None  # who asks what a man does has seen one, and the detector misses people who are far or seen from above
+    return Told(f"I see no {noun.text}", .6, proven((), [(seen.start, seen.end)], found.why), query.family, found.why)
 
 
 def answer_wearing(query: Query, seen: SpanFacts) -> Told | None:

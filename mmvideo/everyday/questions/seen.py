@@ -131,7 +131,7 @@ class SpanFacts:
         looks = 0.0 if noun.person else self.thing(words)
         if noun.person and noun.text != "person":
             if best < HAZY and mentioned < .05:
-                return Chance(0.05, why=f"no {noun.text} is seen")
+                return Chance(max(0.05, present(mentioned)), why=f"no {noun.text} is seen")
             if mentioned < .3:
                 return None
             return Chance(present(mentioned), tuple(tracks), f"the picture suggests {a_noun(noun.text)}")
@@ -154,7 +154,7 @@ class SpanFacts:
         said = self.word({*ALIKE[noun.finer], *noun.words})
         people = max(best, self.word(PERSON_WORDS))
         if people < HAZY:
-            return Chance(0.05, why="nobody is seen")
+            return Chance(max(0.05, present(people)), why="nobody is seen")
         if said >= .3 or (best >= SURE and said >= .2 and said == self.word(PERSON_WORDS)):
             return Chance(min(present(said), .97), tuple(tracks), f"the picture suggests {a_noun(noun.text)}")
         if not self.has_words() or said >= .04:
