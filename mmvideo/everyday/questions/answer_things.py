@@ -370,7 +370,7 @@ def _nobody(query: Query, seen: SpanFacts) -> Told | None:
     if query.yes_no:
         return yes_no(query, .12, (), found.why, seen)
     if noun.person:
-        return None  # who asks what a man does has seen one, and the detector misses people who are far or seen from above
+        return None  # who asks what a man does has seen one, and the detector misses people who are far away
     return Told(f"I see no {noun.text}", .6, proven((), [(seen.start, seen.end)], found.why), query.family, found.why)
 
 
