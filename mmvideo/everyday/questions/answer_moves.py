@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOVED = 0.07
 """Share of the picture that a thing must cross before it is said to move."""
-_GREW = 1.25
+GREW = 1.25
 _EDGE = 0.06
 _GAP = 0.8
 """Seconds: shorter gaps between spans are closed."""
@@ -46,7 +46,7 @@ def _shift(track: ObjectTrack, seen: SpanFacts) -> tuple[float, float]:
     return part[0] - (whole[0] - track.shift[0]) * share, part[1] - (whole[1] - track.shift[1]) * share
 
 
-def _growth(track: ObjectTrack, seen: SpanFacts) -> float:
+def box_growth(track: ObjectTrack, seen: SpanFacts) -> float:
     """Return by how much a track's box grows in height and width from its first third to its last."""
     inside = seen.clip(track)
     third = max(1, len(inside) // 3)
@@ -81,7 +81,7 @@ def answer_direction(query: Query, seen: SpanFacts) -> Told | None:
     track = moving[0]
     shift = _shift(track, seen)
     way, sure = _way(shift), seen.sureness(track)
-    growth = _growth(track, seen)
+    growth = box_growth(track, seen)
     if query.yes_no and query.attribute:
         along = {"left": -shift[0], "right": shift[0], "up": -shift[1], "down": shift[1]}.get(query.attribute, 0.0)
         probability = _sure(along) if along > MOVED else 1 - _sure(max(map(abs, shift))) if way else .2
@@ -97,7 +97,7 @@ def answer_direction(query: Query, seen: SpanFacts) -> Told | None:
                     proven(fit, (), f"moves {query.attribute}", seen.window), query.family, "movement of its box")
     text = {"left": "to the left", "right": "to the right", "up": "up", "down": "down"}.get(way, "")
     if not text:
-        text = ("towards the camera" if growth > _GREW else "away from the camera" if growth < 1 / _GREW
+        text = ("towards the camera" if growth > GREW else "away from the camera" if growth < 1 / GREW
                 else "it hardly moves")
     confidence = sure * (_sure(max(map(abs, shift))) if way else .6)
     return Told(text, confidence, proven([track], (), text, seen.window), query.family,
@@ -125,18 +125,18 @@ def answer_approach(query: Query, seen: SpanFacts) -> Told | None:
     zooms = [part for part in seen.facts.camera if part.text.startswith("zoom") and _overlap(part,
         seen) > .3 * (seen.end - seen.start)]
     if not query.yes_no and query.attribute and not query.choices:
-        fit = [one for one in tracks if (_growth(one, seen) > _GREW) == (query.attribute == "closer")
-            and not 1 / _GREW < _growth(one, seen) < _GREW]
+        fit = [one for one in tracks if (box_growth(one, seen) > GREW) == (query.attribute == "closer")
+            and not 1 / GREW < box_growth(one, seen) < GREW]
         if not fit:
             return None
         return Told(join_with_and([f"the {label}" for label in dict.fromkeys(one.label for one in fit)]),
             .6 * seen.sureness(fit[0]), proven(
             fit, (), "its box changes its size", seen.window), query.family, "its box changes its size")
-    track = max(tracks[:4], key=lambda one: abs(math.log(_growth(one, seen)) if _growth(one, seen) > 0 else 0))
-    growth = _growth(track, seen)
+    track = max(tracks[:4], key=lambda one: abs(math.log(box_growth(one, seen)) if box_growth(one, seen) > 0 else 0))
+    growth = box_growth(track, seen)
     sure = seen.sureness(track) * (.6 if zooms else 1)
     strength = min(1.0, abs(math.log(growth)) / math.log(1.8)) if growth > 0 else 0
-    state = "closer" if growth > _GREW else "away" if growth < 1 / _GREW else ""
+    state = "closer" if growth > GREW else "away" if growth < 1 / GREW else ""
     why = "its box grows" if state == "closer" else "its box shrinks" if state == "away" else "its box keeps its size"
     if query.yes_no:
         holds = state == query.attribute
@@ -187,8 +187,8 @@ def answer_moves(query: Query, seen: SpanFacts) -> Told | None:
     if query.attribute == "stop":
         return None
     track = max(tracks[:4], key=lambda one: math.hypot(*_shift(one, seen)))
-    far, growth = max(map(abs, _shift(track, seen))), _growth(track, seen)
-    moving = far > MOVED or not 1 / _GREW < growth < _GREW
+    far, growth = max(map(abs, _shift(track, seen))), box_growth(track, seen)
+    moving = far > MOVED or not 1 / GREW < growth < GREW
     sure = seen.sureness(track) * (_sure(far) if moving else .5 + .4 * (1 - min(1, far / MOVED)))
     why = "it changes its place" if moving else "it keeps its place"
     if query.choices:
@@ -398,75 +398,6 @@ def answer_repeats(query: Query, seen: SpanFacts) -> Told | None:
         f"every {best.period_seconds:.1f} s")
 
 
-def answer_future(query: Query, seen: SpanFacts) -> Told | None:
-    """What happens next? Tracks, rhythms, sounds and the camera go on; else the picture goes on, said as a guess."""
-    facts = seen.facts
-    end = facts.end_seconds
-    wanted = query.subject if query.subject is not None and query.subject.labels else None
-    said: list[tuple[float, str, list[ObjectTrack]]] = []
-    for track in seen.tracks(wanted, SURE)[:5]:
-        if track.end_seconds < end - 1.0 or len(track.seconds) < 3:
-            continue
-        told = _goes_on(track, seen)
-        if told is not None:
-            said.append((told[0], told[1], [track]))
-    said.sort(key=lambda one: -one[0])
-    lines = said[:2]
-    if query.yes_no:
-        if query.verb in {"leave", "exit", "disappear", "go"} and wanted is not None:
-            leaves = [line for line in said if "leaves" in line[1]]
-            return yes_no(query, .7 if leaves else .3, leaves[0][2] if leaves else (),
-                leaves[0][1] if leaves else "no track leads out", seen)
-        return cannot_tell(query.family, "it lies after the end of the video")
-    for one in facts.repeated:
-        if one.end_seconds > end - 1.5 * max(.5, one.period_seconds) and one.confidence >= .5:
-            lines.insert(0, (.75, f"the movement is repeated again, every {one.period_seconds:.1f} s", []))
-    for part in facts.camera:
-        if part.end_seconds > end - .6 and part.text not in {"static",
-            "shake"} and wanted is None and (part.confidence or .7) >= .5:
-            lines.append((.6, f"the camera goes on {_CAMERA_ING.get(part.text, part.text)}", []))
-    if wanted is None and any(part.end_seconds > end - .6 for part in facts.speech):
-        lines.append((.65, "someone goes on speaking", []))
-    if not lines:
-        return None
-    text = join_with_and([line[1] for line in lines[:3]])
-    tracks = [track for line in lines for track in line[2]]
-    return Told(f"probably {text}", .8 * max(line[0] for line in lines), proven(tracks, (),
-        "it goes on as before") if tracks else proven(
-        (), [(max(facts.start_seconds, end - 1), end)], "it goes on as before"), query.family, "what moves goes on")
-
-
-_CAMERA_ING = {"pan left": "panning left", "pan right": "panning right", "tilt up": "tilting up",
-    "tilt down": "tilting down", "zoom in": "zooming in",
-               "zoom out": "zooming out", "roll left": "rolling left", "roll right": "rolling right"}
-
-
-def _goes_on(track: ObjectTrack, seen: SpanFacts) -> tuple[float, str] | None:
-    """Say how a track goes on after its end, and how sure that is; None where it rests."""
-    start = max(0, len(track.seconds) - max(3, len(track.seconds) // 3))
-    elapsed = track.seconds[-1] - track.seconds[start]
-    if elapsed <= 0:
-        return None
-    (x, _), (u, _) = centre(track.boxes[start]), centre(track.boxes[-1])
-    speed = (u - x) / elapsed
-    sure = seen.sureness(track)
-    box = track.boxes[-1]
-    name = f"the {track.label}"
-    if abs(speed) > .04:
-        side = "right" if speed > 0 else "left"
-        inside = (1 - (box[0] + box[2]) / 2) if speed > 0 else (box[0] + box[2]) / 2
-        seconds = inside / abs(speed)
-        if seconds < 4:
-            return sure * .75, f"{name} leaves on the {side} within about {max(1, round(seconds))} s"
-        return sure * .7, f"{name} keeps moving {side}"
-    growth = _growth(track, seen)
-    if growth > _GREW:
-        return sure * .6, f"{name} comes closer"
-    if growth < 1 / _GREW:
-        return sure * .6, f"{name} goes farther away"
-    return None
-
-
 def extrapolated_way(track: ObjectTrack, seen: SpanFacts) -> str:
     """Return left, right, up or down for a track that clearly moves; "" for others."""
     shift = _shift(track, seen)
@@ -475,10 +406,10 @@ def extrapolated_way(track: ObjectTrack, seen: SpanFacts) -> str:
 
 def size_change(track: ObjectTrack, seen: SpanFacts) -> str:
     """Return closer or away for a track whose box changes its size while the camera does not zoom; "" for others."""
-    growth = _growth(track, seen)
+    growth = box_growth(track, seen)
     if any(part.text.startswith("zoom") for part in seen.facts.camera):
         return ""
-    return "closer" if growth > 1.1 * _GREW else "away" if growth < 1 / (1.1 * _GREW) else ""
+    return "closer" if growth > 1.1 * GREW else "away" if growth < 1 / (1.1 * GREW) else ""
 
 
 def is_leaving(track: ObjectTrack, seen: SpanFacts) -> bool:
@@ -486,19 +417,6 @@ def is_leaving(track: ObjectTrack, seen: SpanFacts) -> bool:
     return _leaves(track, seen)
 
 
-__all__ = [
-    "answer_approach",
-    "answer_direction",
-    "answer_duration",
-    "answer_future",
-    "answer_moves",
-    "answer_order",
-    "answer_repeats",
-    "answer_when",
-    "clock",
-    "extrapolated_way",
-    "is_leaving",
-    "join_spans",
-    "length_in_words",
-    "size_change",
-]
+__all__ = ["GREW", "answer_approach", "answer_direction", "answer_duration", "answer_moves", "answer_order",
+           "answer_repeats", "answer_when", "box_growth", "clock", "extrapolated_way", "is_leaving",
+           "join_spans", "length_in_words", "size_change"]

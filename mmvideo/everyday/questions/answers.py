@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mmvideo.everyday.questions import answer_moves, answer_things, answer_whole
+from mmvideo.everyday.questions import answer_moves, answer_next, answer_things, answer_whole
 from mmvideo.everyday.questions.normalise import REASONS
 from mmvideo.everyday.questions.query import Query
 from mmvideo.everyday.questions.seen import SpanFacts
@@ -23,7 +23,7 @@ _ANSWERS: dict[str, Callable[[Query, SpanFacts], Told | None]] = {
     "direction": answer_moves.answer_direction, "approach": answer_moves.answer_approach,
     "moves": answer_moves.answer_moves,
     "when": answer_moves.answer_when, "order": answer_moves.answer_order, "duration": answer_moves.answer_duration,
-    "repeats": answer_moves.answer_repeats, "next": answer_moves.answer_future,
+    "repeats": answer_moves.answer_repeats, "next": answer_next.answer_future,
     "camera": answer_whole.answer_camera, "cuts": answer_whole.answer_cuts, "sound": answer_whole.answer_sound,
     "speech": answer_whole.answer_speech,
     "indoors": answer_whole.answer_indoors, "scene": answer_whole.answer_scene, "daytime": answer_whole.answer_daytime,
