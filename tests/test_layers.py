@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "objects": TOOLS | {"media", "sampling"}, "objects.result": BASE | {"objects", "results"},
     "sounds": TOOLS | {"media", "sampling", "encoders", "heads"},
     "everyday": TOOLS | MODELS | {"media", "sampling", "objects", "sounds"},
-    "everyday.training": TRAINERS | {"everyday", "objects", "sounds", "toybox"},
+    "everyday.training": TRAINERS | {"evaluation", "everyday", "objects", "sounds", "toybox"},
     "everyday.evaluation": TRAINERS | {"everyday", "objects", "sounds", "evaluation", "pipeline", "everyday.training"},
     "sounds.training": TRAINERS | {"sounds"},
     "sounds.evaluation": TRAINERS | {"sounds", "sounds.training", "evaluation"},

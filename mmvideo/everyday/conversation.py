@@ -24,7 +24,7 @@ from mmvideo.vlm.generate import Generated
 from mmvideo.vlm.prompt import CAPTION_REQUEST
 
 if TYPE_CHECKING:
-    from mmvideo.everyday.observer import Observation
+    from mmvideo.everyday.observation import Observation
     from mmvideo.vlm.composed import Composed
 
 CANDIDATES = 4

@@ -54,7 +54,7 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Sound:
+class HeardSpan:
     """One stretch of sound."""
 
     samples: Tensor
@@ -74,7 +74,7 @@ class Looked:
     """64x64 from the middle of the picture, every eighth of a second; of a long video in places."""
     cuts: tuple[float, ...]
     """When a new shot begins."""
-    sounds: tuple[Sound, ...]
+    sounds: tuple[HeardSpan, ...]
     has_audio: bool
     rule: str
     """How it was looked at, in words."""
@@ -88,7 +88,7 @@ class Looked:
                      has_audio=self.has_audio, rule=self.rule, notes=self.notes)
 
 
-def look(media: Any, *, start_seconds: float | None = None, end_seconds: float | None = None,
+def look_over(media: Any, *, start_seconds: float | None = None, end_seconds: float | None = None,
          halvings: int = 0) -> Looked:
     """Look at a span of an opened source.
 
@@ -186,11 +186,11 @@ def _whole(media: Any, span: TimeSpan, size: tuple[int, int], halvings: int) -> 
             picker.seconds.append(at)
     kept = large.frames()
     rule = f"{plural(len(kept), 'frame')}, one every {step:.3g} s of {span}"
-    sounds: tuple[Sound, ...] = ()
+    sounds: tuple[HeardSpan, ...] = ()
     if media.has_audio:
         heard: Audio = media.audio(sample_rate=SAMPLE_RATE, mono=True, start_seconds=span.start_seconds,
                                    end_seconds=span.end_seconds)
-        sounds = (Sound(heard.samples[0], heard.start_seconds),)
+        sounds = (HeardSpan(heard.samples[0], heard.start_seconds),)
     return Looked(span.start_seconds, span.end_seconds, kept, small.frames(), tuple(cuts), sounds,
                   media.has_audio, rule)
 
@@ -211,7 +211,7 @@ def _in_places(media: Any, span: TimeSpan, size: tuple[int, int], halvings: int)
         check()
         heard = media.audio(sample_rate=SAMPLE_RATE, mono=True, start_seconds=start,
                             end_seconds=min(start + _SOUND_SECONDS, span.end_seconds))
-        sounds.append(Sound(heard.samples[0], heard.start_seconds))
+        sounds.append(HeardSpan(heard.samples[0], heard.start_seconds))
     note = (f"looked at {plural(_PLACES, 'place')} of {_PLACE_SECONDS:g} s, spread evenly over {span.seconds:.0f} s; "
             "what lies between them was not seen, and cuts were not looked for")
     times, at = _ascending(large.pts_seconds), _ascending(small.pts_seconds)
@@ -230,4 +230,4 @@ def _ascending(seconds: Tensor) -> list[int]:
     return kept
 
 
-__all__ = ["LARGE_SIDE", "SAMPLE_RATE", "SMALL_SIDE", "Frames", "Looked", "Sound", "look"]
+__all__ = ["LARGE_SIDE", "SAMPLE_RATE", "SMALL_SIDE", "Frames", "HeardSpan", "Looked", "look_over"]

@@ -7,7 +7,6 @@ does not depend on its neighbours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,9 +17,11 @@ from torch import Tensor, nn
 from mmvideo import weights
 from mmvideo.deadline import check
 from mmvideo.everyday.camera import CameraJudge
+from mmvideo.everyday.conversation import CaptionGroup, EverydayConversation
 from mmvideo.everyday.evidence_line import evidence_line
 from mmvideo.everyday.facts import Facts, RepeatedMovement, ShotFacts
-from mmvideo.everyday.look import SAMPLE_RATE, Looked, look
+from mmvideo.everyday.look import SAMPLE_RATE, Looked, look_over
+from mmvideo.everyday.observation import Observation
 from mmvideo.everyday.repetition import repeated_movement
 from mmvideo.everyday.words import WordHead
 from mmvideo.nn.pretrained import Pretrained
@@ -29,7 +30,7 @@ from mmvideo.objects.tracks import ObjectTrack
 from mmvideo.registry import find
 from mmvideo.sounds.speech import speech_spans_of
 from mmvideo.sounds.tagger import events_of
-from mmvideo.types import Audio, Domain, Features, Label
+from mmvideo.types import Audio, Features, Label
 
 FRAMES_A_SHOT = 4
 """Frames of a shot that the encoder sees, spread evenly."""
@@ -41,21 +42,6 @@ _SIDE = 224
 _MOST_THINGS = 5
 _FEWEST_SMALL = 12
 """Small frames of a shot in which a repetition is looked for."""
-
-
-@dataclass(frozen=True)
-class Observation:
-    """All that was found in one video."""
-
-    looked: Looked
-    facts: Facts
-    grids: Tensor
-    """float (B, 49, 1280): the encoder's features of each shot, the mean over its frames."""
-    frames: tuple[Tensor, ...]
-    """Of each shot, float (T, 49, 1280): those of its frames."""
-    lines: tuple[str, ...]
-    """What detectors found in each shot, see `mmvideo.everyday.evidence_line`."""
-    domain: Domain
 
 
 class Observer(Pretrained):
@@ -95,7 +81,7 @@ class Observer(Pretrained):
                                        "domain": self.other("domain"), "scenes": self.other("scenes")}
         return {**found, **self.other("detector").modules()}
 
-    look = staticmethod(look)
+    look = staticmethod(look_over)
 
     @torch.inference_mode()
     def observe(self, encoder: Any, videos: Sequence[Looked]) -> list[Observation]:
@@ -147,8 +133,6 @@ class Observer(Pretrained):
             videos: what was kept of each.
             size: rows of the language model in every pass.
         """
-        from mmvideo.everyday.conversation import CaptionGroup, EverydayConversation
-
         found = self.observe(model.parts["encoder"], videos)
         group = CaptionGroup(model, found, size)
         return [EverydayConversation(model, one, group=group) for one in found]
@@ -281,4 +265,4 @@ def _line(tracks: Sequence[ObjectTrack], start: float, end: float, things: Seque
                          [(thing.name, thing.confidence) for thing in things])
 
 
-__all__ = ["Observation", "Observer", "thing_names"]
+__all__ = ["Observer", "thing_names"]

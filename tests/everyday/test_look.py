@@ -8,7 +8,7 @@ import torch
 
 from mmvideo.everyday import look as looking
 from mmvideo.everyday.camera import CameraJudge
-from mmvideo.everyday.look import MOST_LARGE, look
+from mmvideo.everyday.look import MOST_LARGE, look_over
 from mmvideo.media.api import open_source
 from mmvideo.media.write import write_video
 from mmvideo.types import Audio
@@ -26,7 +26,7 @@ def test_frames_are_kept_at_a_steady_pace_with_cuts_and_sound(tmp_path):
     path = tmp_path / "two.mp4"
     write_video(path, np.concatenate([first, second]), fps=10, audio=sound)
     with open_source(path) as media:
-        seen = look(media)
+        seen = look_over(media)
     assert seen.large.pictures.shape[1:] == (3, 48, 80)  # no larger than the video itself
     assert seen.small.pictures.shape[1:] == (3, 64, 64)
     assert seen.large.seconds.diff().max() < 0.75
@@ -42,7 +42,7 @@ def test_the_shortest_videos_have_a_frame(tmp_path, count):
     path = tmp_path / "short.mp4"
     write_video(path, _frames(count), fps=25)
     with open_source(path) as media:
-        seen = look(media)
+        seen = look_over(media)
     assert len(seen.large) >= 1
     assert len(seen.small) >= 1
 
@@ -53,7 +53,7 @@ def test_a_long_video_is_looked_at_in_places(tmp_path, monkeypatch):
     path = tmp_path / "long.mp4"
     write_video(path, _frames(300), fps=5)
     with open_source(path) as media:
-        seen = look(media)
+        seen = look_over(media)
     assert len(seen.large) <= MOST_LARGE
     assert seen.large.seconds.diff().min() > 0
     assert "10 places" in seen.notes[0]
@@ -64,7 +64,7 @@ def test_a_part_of_a_video_is_looked_at_alone(tmp_path):
     path = tmp_path / "whole.mp4"
     write_video(path, _frames(100), fps=10)
     with open_source(path) as media:
-        seen = look(media, start_seconds=2, end_seconds=5)
+        seen = look_over(media, start_seconds=2, end_seconds=5)
     assert 2 <= float(seen.large.seconds[0]) < float(seen.large.seconds[-1]) < 5
     assert float(seen.small.seconds[-1]) < 5
 
@@ -74,7 +74,7 @@ def test_the_camera_is_judged_in_windows_of_every_shot(tmp_path):
     still = np.repeat(_frames(1), 40, 0)
     write_video(path, np.concatenate([_frames(40), still]), fps=10)
     with open_source(path) as media:
-        seen = look(media)
+        seen = look_over(media)
     judge = CameraJudge()
     windows, spans = judge.windows(seen.small, [(0.0, 4.0), (4.0, 8.0)])
     assert windows.shape[1:] == (16, 3, 64, 64)

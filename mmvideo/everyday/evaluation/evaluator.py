@@ -15,16 +15,15 @@ from mmvideo.evaluation.evaluator import Evaluator
 from mmvideo.everyday.conversation import EverydayConversation
 from mmvideo.everyday.evaluation.captions import baselines, scores
 from mmvideo.everyday.evaluation.questions import (
-    Asked,
-    accuracy,
+    PutQuestion,
+    accuracy_of_answers,
     calibration_error,
     commonest,
-    is_right,
+    is_right_answer,
     without_video,
 )
 from mmvideo.everyday.evaluation.views import VIEWS, Subject, films
-from mmvideo.everyday.training.caption_questions import caption_pairs as pairs
-from mmvideo.everyday.training.caption_questions import test_set
+from mmvideo.everyday.training.caption_questions import caption_pairs, test_set
 from mmvideo.everyday.training.photographs import Photographs, read_captions
 from mmvideo.recipes import options_from
 from mmvideo.training import checks
@@ -80,11 +79,11 @@ def evaluate_everyday(raw: dict[str, Any], *, out: Path, where: str) -> Iterator
         questions.setdefault(name, []).append((family, question, truth))
     out.mkdir(parents=True, exist_ok=True)
     reports: list[dict[str, Any]] = []
-    answers: list[Asked] = []
+    answers: list[PutQuestion] = []
     pooled: dict[str, torch.Tensor] = {}
     for film in asked.films:
         captions: dict[str, dict[str, str]] = {view: {} for view in asked.views}
-        said: dict[str, list[Asked]] = {view: [] for view in asked.views}
+        said: dict[str, list[PutQuestion]] = {view: [] for view in asked.views}
         seen: dict[str, set[str]] = {}
         for name, path in films(photographs, out / "films", still=film == "still", most=asked.most):
             for view, talk in subject.views(subject.look(path), asked.views):
@@ -95,7 +94,8 @@ def evaluate_everyday(raw: dict[str, Any], *, out: Path, where: str) -> Iterator
                     pooled[name] = talk.observation.grids.mean((0, 1))
         for view in asked.views:
             report = {"film": film, "view": view, "captions": scores(captions[view], told, seen),
-                      "questions": accuracy(said[view]), "calibration_error": round(calibration_error(said[view]), 4)}
+                      "questions": accuracy_of_answers(said[view]),
+                      "calibration_error": round(calibration_error(said[view]), 4)}
             reports.append(report)
             yield report
         answers = said[asked.views[0]]
@@ -108,16 +108,16 @@ def evaluate_everyday(raw: dict[str, Any], *, out: Path, where: str) -> Iterator
     (out / "everyday.json").write_text(json.dumps(reports, indent=1), encoding="utf-8")
 
 
-def asked_of(talk: EverydayConversation, name: str, questions: Sequence[tuple[str, str, str]]) -> list[Asked]:
+def asked_of(talk: EverydayConversation, name: str, questions: Sequence[tuple[str, str, str]]) -> list[PutQuestion]:
     """Put questions with known answers to a conversation."""
     replies = talk.replies([question for _, question, _ in questions], GenerationOptions())
-    return [Asked(name, family, question, truth, reply.text, reply.confidence,
-                  reply.domain.inside if reply.domain else None, is_right(family, truth, reply.text))
+    return [PutQuestion(name, family, question, truth, reply.text, reply.confidence,
+                  reply.domain.inside if reply.domain else None, is_right_answer(family, truth, reply.text))
             for (family, question, truth), reply in zip(questions, replies, strict=True)]
 
 
 def _baselines(asked: EverydaySettings, photographs: Path, told: dict[str, list[str]],
-               pooled: dict[str, torch.Tensor], answers: Sequence[Asked]) -> Iterator[dict[str, Any]]:
+               pooled: dict[str, torch.Tensor], answers: Sequence[PutQuestion]) -> Iterator[dict[str, Any]]:
     if asked.cache:
         train = Photographs.read(photographs, Path(asked.cache), "train")
         learned = {name: torch.from_numpy(train.grids[n, 0].copy()).float().mean(0)
@@ -126,9 +126,9 @@ def _baselines(asked: EverydaySettings, photographs: Path, told: dict[str, list[
             yield {"baseline": kind, "captions": scores(captions, told)}
     rng, learned_pairs = random.Random(0), []
     for known in list(read_captions(photographs / "train.tsv").values())[:2000]:
-        learned_pairs += pairs(known, rng, strict=False)
+        learned_pairs += caption_pairs(known, rng, strict=False)
     guessed = without_video(answers, commonest([(family, q, a) for family, q, a in learned_pairs]))
-    yield {"baseline": "most frequent answer of the family", "questions": accuracy(guessed)}
+    yield {"baseline": "most frequent answer of the family", "questions": accuracy_of_answers(guessed)}
 
 
 EVALUATOR = Evaluator(evaluate_everyday, check_everyday)

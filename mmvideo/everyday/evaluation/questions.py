@@ -21,7 +21,7 @@ _COLOURS = {"black", "white", "red", "brown", "blue", "green", "yellow", "orange
 
 
 @dataclass(frozen=True)
-class Asked:
+class PutQuestion:
     """A question with what is right and what was said."""
 
     name: str
@@ -34,7 +34,7 @@ class Asked:
     right: bool
 
 
-def is_right(family: str, truth: str, said: str) -> bool:
+def is_right_answer(family: str, truth: str, said: str) -> bool:
     """Say whether an answer is right: yes and no as the first word, numbers as numbers, else the word that counts.
 
     That word is the verb of what someone is doing, the colours of a thing, and else the last noun of the truth.
@@ -71,9 +71,9 @@ def _stem(word: str) -> str:
     return base[:-1] if len(base) > 2 and base[-1] == base[-2] else base.removesuffix("e")
 
 
-def accuracy(asked: Sequence[Asked]) -> dict[str, Any]:
+def accuracy_of_answers(asked: Sequence[PutQuestion]) -> dict[str, Any]:
     """Return the shares right by family, of yes/no (balanced) and of open questions, with 95 % intervals."""
-    def share(some: Sequence[Asked]) -> dict[str, Any]:
+    def share(some: Sequence[PutQuestion]) -> dict[str, Any]:
         hits = sum(one.right for one in some)
         low, high = wilson((hits, len(some)))
         return {"right": round(hits / max(1, len(some)), 4), "of": len(some),
@@ -88,7 +88,7 @@ def accuracy(asked: Sequence[Asked]) -> dict[str, Any]:
             "families": {family: share([one for one in asked if one.family == family]) for family in families}}
 
 
-def calibration_error(asked: Sequence[Asked], bins: int = 10) -> float:
+def calibration_error(asked: Sequence[PutQuestion], bins: int = 10) -> float:
     """Return the expected calibration error of the confidences (Guo et al. 2017)."""
     total = 0.0
     for place in range(bins):
@@ -99,13 +99,13 @@ def calibration_error(asked: Sequence[Asked], bins: int = 10) -> float:
     return total / max(1, len(asked))
 
 
-def without_video(asked: Sequence[Asked], guess: Callable[[str, str], str]) -> list[Asked]:
+def without_video(asked: Sequence[PutQuestion], guess: Callable[[str, str], str]) -> list[PutQuestion]:
     """Return the same questions with the answers of a guess from family and question alone."""
     found = []
     for one in asked:
         said = guess(one.family, one.question)
-        found.append(Asked(one.name, one.family, one.question, one.truth, said, 1.0, None,
-                           is_right(one.family, one.truth, said)))
+        found.append(PutQuestion(one.name, one.family, one.question, one.truth, said, 1.0, None,
+                           is_right_answer(one.family, one.truth, said)))
     return found
 
 
@@ -123,4 +123,4 @@ def commonest(told: Sequence[tuple[str, str, str]]) -> Callable[[str, str], str]
     return lambda family, question: best.get(family, "yes")
 
 
-__all__ = ["Asked", "accuracy", "calibration_error", "commonest", "is_right", "without_video"]
+__all__ = ["PutQuestion", "accuracy_of_answers", "calibration_error", "commonest", "is_right_answer", "without_video"]

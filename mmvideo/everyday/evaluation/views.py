@@ -14,7 +14,7 @@ from mmvideo.everyday.conversation import EverydayConversation
 from mmvideo.everyday.evaluation.films import photographs_of, write_film
 from mmvideo.everyday.facts import Facts, ShotFacts
 from mmvideo.everyday.look import Frames, Looked
-from mmvideo.everyday.observer import Observation
+from mmvideo.everyday.observation import Observation
 from mmvideo.media.api import open_source
 from mmvideo.vlm.composed import Composed
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from mmvideo.errors import InvalidInput
 from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
-from mmvideo.everyday.training.caption_questions import caption_pairs as pairs
+from mmvideo.everyday.training.caption_questions import caption_pairs
 from mmvideo.everyday.training.photographs import MIRRORED, Photographs, mirrored, swapped_object
 from mmvideo.everyday.training.vocabulary import train_vocabulary
 from mmvideo.training import checks
@@ -75,13 +75,13 @@ def train_everyday_language(out: Path, *, schedule: Schedule, photographs: str, 
     torch.manual_seed(schedule.seed)
     train = Photographs.read(Path(photographs), Path(cache), "train")
     held_out = Photographs.read(Path(photographs), Path(cache), "val")
-    projector, language = load_parts(Path(init)) if init else new_parts(sizes, train)
+    projector, language = load_everyday_parts(Path(init)) if init else new_parts(sizes, train)
     kept = {"trainer": "everyday-language", "options": options,
             "data": {"photographs": digest(train.names),
                      "vocabulary": digest(sorted(language.tokenizer.get_vocab().items()))}}
     run = TrainingRun(out, nn.ModuleDict({"projector": projector, "language": language.model}), schedule, kept=kept)
     add_residual_dropout(language.model, residual_dropout)
-    reader = Reader(projector, language)
+    reader = GridReader(projector, language)
 
     def make(step: int) -> tuple[Tensor, Tensor, list[Rows]]:
         rng = random.Random(schedule.seed * 1_000_003 + step)
@@ -105,7 +105,7 @@ def train_everyday_language(out: Path, *, schedule: Schedule, photographs: str, 
     language.save_pretrained(out / "language")
 
 
-class Reader:
+class GridReader:
     """Turns grids and lines into the prefix that the language model reads."""
 
     def __init__(self, projector: MLP, language: LanguageModel):
@@ -138,7 +138,7 @@ def new_parts(sizes: LanguageSizes, train: Photographs) -> tuple[MLP, LanguageMo
     return MLP(dim_in=DIM_SEEN, dim_out=sizes.dim), LanguageModel(model, tokenizer)
 
 
-def load_parts(folder: Path) -> tuple[MLP, LanguageModel]:
+def load_everyday_parts(folder: Path) -> tuple[MLP, LanguageModel]:
     """Load what an earlier run has saved."""
     language = LanguageModel.from_pretrained(folder / "language")
     language.model.set_attn_implementation("eager")
@@ -150,7 +150,7 @@ def vocabulary_texts(train: Photographs) -> list[str]:
     rng, texts = random.Random(0), [CAPTION_REQUEST, *LABELS]
     for number in range(len(train)):
         texts += [*train.captions[number], train.line(number)]
-        texts += [part for _, *said in pairs(train.captions[number], rng, strict=False) for part in said]
+        texts += [part for _, *said in caption_pairs(train.captions[number], rng, strict=False) for part in said]
     return texts
 
 
@@ -175,7 +175,7 @@ def collated(photographs: Photographs, chosen: Sequence[int], rng: random.Random
         elif rng.random() < swapped:
             line, captions = swapped_object(rng, line, captions, LABELS)
         lines.append(evidence_ids(tokenizer, line))
-        told = pairs(captions, rng, strict=False)
+        told = caption_pairs(captions, rng, strict=False)
         asked.append([Asked(CAPTION_REQUEST, one) for one in rng.sample(captions, min(num_captions, len(captions)))]
                      + [Asked(question.lower(), answer) for _, question, answer in
                         rng.sample(told, min(num_questions, len(told)))])
@@ -183,7 +183,7 @@ def collated(photographs: Photographs, chosen: Sequence[int], rng: random.Random
 
 
 @torch.no_grad()
-def held_out_figures(reader: Reader, photographs: Photographs, most: int = 256) -> dict[str, float]:
+def held_out_figures(reader: GridReader, photographs: Photographs, most: int = 256) -> dict[str, float]:
     """Return the loss on captions, and the share of questions by family that are answered exactly."""
     rng, losses = random.Random(1), []
     counts: dict[str, list[int]] = {}
@@ -196,7 +196,7 @@ def held_out_figures(reader: Reader, photographs: Photographs, most: int = 256) 
         captions = lay_out([[Asked(CAPTION_REQUEST, one) for one in photographs.captions[n]] for n in chosen], prompt)
         losses.append(float(packed_loss(reader.language.model, prefix, (), captions)[0]))
         rows = lay_out([[Asked(q.lower(), a, kind=family) for family, q, a in
-                         pairs(photographs.captions[n], rng, strict=True)] for n in chosen], prompt)
+                         caption_pairs(photographs.captions[n], rng, strict=True)] for n in chosen], prompt)
         _, right = packed_loss(reader.language.model, prefix, (), rows)
         for row, flags in zip(rows, right, strict=True):
             for one, flag in zip(row.asked, flags.tolist(), strict=True):
@@ -230,5 +230,15 @@ def check_everyday_language(sizes: LanguageSizes | None, num_captions: int, num_
 
 TRAINER = Trainer(train_everyday_language, check_everyday_language, begin_with=("init", "."))
 
-__all__ = ["DIM_SEEN", "GRID", "NUM_SLOTS", "TRAINER", "LanguageSizes", "Reader", "add_residual_dropout",
-           "load_parts", "new_parts", "train_everyday_language"]
+__all__ = [
+    "DIM_SEEN",
+    "GRID",
+    "NUM_SLOTS",
+    "TRAINER",
+    "GridReader",
+    "LanguageSizes",
+    "add_residual_dropout",
+    "load_everyday_parts",
+    "new_parts",
+    "train_everyday_language",
+]
