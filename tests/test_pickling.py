@@ -21,7 +21,19 @@ from mmvideo.objects.result import Tracks
 from mmvideo.objects.tracks import ObjectTrack
 from mmvideo.results import Answer, Caption, Classification, Evidence
 from mmvideo.separation.voices import SeparatedVoices, Voice, result, tracks
-from mmvideo.types import Clips, Cues, Domain, Features, GenerationOptions, Label, Segment, Size, Timings
+from mmvideo.types import (
+    Clips,
+    Cues,
+    Domain,
+    Features,
+    GenerationOptions,
+    Label,
+    Proof,
+    SeenBox,
+    Segment,
+    Size,
+    Timings,
+)
 from mmvideo.weights import weights_root
 
 CLIP = weights_root() / "demo" / "toybox.mp4"
@@ -63,6 +75,7 @@ def _examples() -> dict[str, Any]:
     about = {"confidence": 0.5, "seconds_looked_at": (0.0, 1.0), "in_domain": Domain(True), "warnings": ("one",),
              "segments": (Segment(0.0, 1.0, "static", 0.5),), "timings": Timings((("read", 0.1),))}
     kept = Evidence(clips=clips)
+    proof = Proof(((0.0, 1.0),), (SeenBox(0.5, (0.1, 0.2, 0.3, 0.4), "ball", 0.9),), "a ball")
     sound = tracks.Sound(_spool(), 0, 4000, 0.0)
     face, unseen = ({"confidence": 0.5, "spans": ((0.0, 1.0),), "first_box_seconds": 0.0, "sound": sound,
                      "boxes": np.full((4, 4), np.nan, np.float32), "thumbnail": picture}
@@ -70,7 +83,7 @@ def _examples() -> dict[str, Any]:
     track = FaceTrack(1, 0, np.zeros((3, 4), np.float32), np.ones(3, bool), _spool(3, (96, 96), np.uint8),
                       np.zeros((224, 224, 3), np.uint8), 30.0, np.zeros(3, np.float32), np.zeros(3, np.float32))
     return {
-        "Answer": Answer(text="a ball", question="what?", evidence=Evidence(source=b"bytes"), **about),
+        "Answer": Answer(text="a ball", question="what?", evidence=Evidence(source=b"bytes", proof=proof), **about),
         "Caption": Caption(text="a ball rolls", evidence=Evidence(source=CLIP, options={"strict": True}), **about),
         "Classification": Classification(label="static", labels=(Label("static", 0.5),), evidence=kept, **about),
         "SeparatedVoices": SeparatedVoices(tracks=(Voice(number=1, **face), Voice(number=2, **unseen)), by="faces",

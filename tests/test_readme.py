@@ -33,7 +33,7 @@ def test_every_command_exists_with_its_options(command: str) -> None:
 
     words = shlex.split(command)
     found: click.Command = typer.main.get_command(app)
-    while hasattr(found, "commands"):
+    while hasattr(found, "commands") and words:
         found = found.commands[words.pop(0)]
     found.make_context(found.name, words)
 

@@ -62,8 +62,8 @@ def test_a_recipe_object_a_path_and_a_name_are_the_same(tmp_path: Path) -> None:
 def test_overrides_replace_options_of_one_stage() -> None:
     recipe = recipes.load_recipe("video-qa").with_options({"encode_video": {"num_frames": 8}})
     options = {spec.name: spec.options for spec in recipe.stages}
-    assert options["encode_video"] == {"weights": "toybox-qa", "num_frames": 8}
-    assert recipes.load_recipe("video-qa").stages[1].options == {"weights": "toybox-qa"}
+    assert options["encode_video"] == {"weights": "everyday", "num_frames": 8}
+    assert recipes.load_recipe("video-qa").stages[1].options == {"weights": "everyday"}
 
 
 def test_an_override_of_no_stage_guesses() -> None:

@@ -48,7 +48,7 @@ def test_nothing_but_mmvideo_lands_in_site_packages(wheel: Path) -> None:
 
 
 def test_the_wheel_is_small_enough_for_the_index(wheel: Path) -> None:
-    assert wheel.stat().st_size < 60e6
+    assert wheel.stat().st_size < 100e6
 
 
 def test_recipes_and_models_resolve_from_the_wheel(wheel: Path, tmp_path: Path) -> None:

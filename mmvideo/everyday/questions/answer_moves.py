@@ -11,6 +11,7 @@ from mmvideo.everyday.questions.nouns import Noun, noun_of
 from mmvideo.everyday.questions.query import Query
 from mmvideo.everyday.questions.seen import SURE, SpanFacts, area, centre, join_with_and
 from mmvideo.everyday.questions.told import Told, cannot_tell, proven
+from mmvideo.wording import plural
 
 if TYPE_CHECKING:
     from mmvideo.objects.tracks import ObjectTrack
@@ -373,8 +374,8 @@ def length_in_words(seconds: float) -> str:
     if whole < 60:
         return f"{seconds:.1f} seconds" if seconds < 3 else f"{whole} seconds"
     minutes, rest = divmod(whole, 60)
-    start = f"{minutes} minute{'s' if minutes > 1 else ''}"
-    return f"{start} and {rest} second{'s' if rest != 1 else ''}" if rest else start
+    start = plural(minutes, "minute")
+    return f"{start} and {plural(rest, 'second')}" if rest else start
 
 
 def answer_repeats(query: Query, seen: SpanFacts) -> Told | None:

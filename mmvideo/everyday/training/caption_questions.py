@@ -24,6 +24,7 @@ from mmvideo.everyday.training.caption_parse import (
     with_article,
 )
 from mmvideo.everyday.training.caption_wordings import worded
+from mmvideo.wording import plural
 
 Pair = tuple[str, str, str]
 """Family, question, answer."""
@@ -38,8 +39,7 @@ _SCENE_ANSWERS = {"beach": "a beach", "ocean": "the ocean", "street": "a street"
 
 def many(noun: str) -> str:
     """Return a noun's plural."""
-    return _MANY.get(noun) or (noun if noun in words.PAIRS else noun + ("es" if noun.endswith(("s", "x",
-        "ch")) else "s"))
+    return _MANY.get(noun) or (noun if noun in words.PAIRS else plural(2, noun).partition(" ")[2])
 
 
 class _Photograph:
