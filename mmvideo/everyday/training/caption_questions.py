@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mmvideo import wording
 from mmvideo.errors import InvalidInput
 from mmvideo.everyday.training import caption_negatives as negatives
 from mmvideo.everyday.training import caption_words as words
@@ -24,7 +25,6 @@ from mmvideo.everyday.training.caption_parse import (
     with_article,
 )
 from mmvideo.everyday.training.caption_wordings import worded
-from mmvideo.wording import plural
 
 Pair = tuple[str, str, str]
 """Family, question, answer."""
@@ -39,7 +39,7 @@ _SCENE_ANSWERS = {"beach": "a beach", "ocean": "the ocean", "street": "a street"
 
 def many(noun: str) -> str:
     """Return a noun's plural."""
-    return _MANY.get(noun) or (noun if noun in words.PAIRS else plural(2, noun).partition(" ")[2])
+    return _MANY.get(noun) or (noun if noun in words.PAIRS else wording.plural(2, noun).partition(" ")[2])
 
 
 class _Photograph:
