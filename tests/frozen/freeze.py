@@ -71,7 +71,7 @@ def everything() -> dict[str, Any]:
     for name, clip, text in (("video-qa", "toybox.mp4", list(QUESTIONS)), ("video-captioning", "toybox.mp4", None),
                              ("video-classification", "toybox.mp4", None), ("video-qa", "voices.mp4", list(QUESTIONS)),
                              ("video-classification", "voices.mp4", None)):
-        pipe = Pipeline(name, device="cpu")
+        pipe = Pipeline(name, "camera-motion" if name == "video-classification" else "toybox-qa", device="cpu")
         watching = Watching(pipe)
         results = pipe(CLIPS / clip, text, hook=watching)
         found[f"{name} {clip}"] = {"results": [plain(one) for one in (results if text else [results])],
