@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,8 @@ from mmvideo.deadline import check
 from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
 from mmvideo.everyday.facts import Facts, ShotFacts
 from mmvideo.everyday.questions import answer_from_facts, check_caption, describe, understand
+from mmvideo.everyday.questions.checks import UNKNOWN, judged, named_probability
+from mmvideo.everyday.questions.rewording import reworded
 from mmvideo.everyday.questions.told import Told, cannot_tell
 from mmvideo.types import Features, GenerationOptions, Proof, Segment
 from mmvideo.vlm.conversation import Conversation
@@ -40,8 +43,13 @@ SEEN_BY_THE_MODEL = frozenset((
     "weather", "daytime", "moves", "other"))
 """Families of questions that a picture may answer; the others need time or sound, of which the language model knows
 nothing."""
+_WHETHER = re.compile(r"\s*(?:is|are|does|do|did|was|has)\s+(?:any|some)(?:body|one)\b", re.IGNORECASE)
+"""Begins questions that want yes or no, whatever they offer."""
+_ON_FILM = 0.6
+"""How much of the language model's confidence, which photographs taught it, holds for open questions about films."""
 RULE_FACTS = "answered from what was found in the video"
 RULE_PICTURE = "answered by the language model from the shot of which it is surest"
+RULE_WORDS = "judged by the words that people would use of the picture, and a little by the language model"
 RULE_NEXT = "a guess: what is seen last goes on"
 RULE_CAPTION = "of the captions of each shot and its frames the one that detectors confirm best; then what was found"
 
@@ -142,19 +150,41 @@ class EverydayConversation(Conversation):
         span = query.span(self.observation.facts)
         rows = [row for row, shot in enumerate(shots)
                 if span is None or (shot.start_seconds < span[1] and shot.end_seconds > span[0])] or [0]
-        choices = ("yes", "no") if query.yes_no else query.choices or (COLOURS if query.family == "colour" else ())
+        if query.yes_no or _WHETHER.match(question):
+            return self._checked(question, query, rows)
+        choices = query.choices or (COLOURS if query.family == "colour" else ())
         if choices:
             said = self._chosen(question, choices, rows)
         else:
-            told = self.pictures.replies([question] * self.pictures.num_rows,
+            told = self.pictures.replies([reworded(question, query)] * self.pictures.num_rows,
                                          replace(options, history=(), stop=(), stream=False))
-            said = {row: told[row] for row in rows}
+            said = {row: replace(told[row], confidence=_ON_FILM * told[row].confidence) for row in rows}
         best = max(rows, key=lambda row: said[row].confidence)
         kept, shot = said[best], shots[best]
         proof = Proof((_span(shot),), (), "the pictures of this shot")
         segments = tuple(Segment(shots[row].start_seconds, shots[row].end_seconds, said[row].text,
                                  said[row].confidence) for row in rows) if len(rows) > 1 else ()
         return replace(kept, proof=proof, segments=segments, domain=self.observation.domain, rule=RULE_PICTURE)
+
+    def _checked(self, question: str, query: Any, rows: Sequence[int]) -> Generated:
+        """Answer yes or no: by the words that people would use of the picture, and a little by the language model."""
+        options = GenerationOptions(choices=("yes", "no"))
+        ranked = {row: self.pictures.row(row).choose(question, options) for row in rows}
+        said = {row: next(one.confidence for one in some if one.text == "yes") / sum(one.confidence for one in some)
+                for row, some in ranked.items()}
+        row = max(rows, key=lambda row: said[row])
+        by_words = self.with_facts and query.family != "count"
+        named = named_probability(query, self.observation.facts) if by_words else None
+        chance = said[row] if named is None else judged(named, said[row])
+        if query.negated:
+            chance = 1 - chance if named is not None else chance
+        confidence = max(chance, 1 - chance)
+        if named is None and query.family != "count":
+            confidence = min(confidence, UNKNOWN)
+        shot = self.observation.facts.shots[row]
+        return replace(ranked[row][0], text="yes" if chance >= 0.5 else "no", confidence=confidence,
+                       proof=Proof((_span(shot),), (), "the pictures of this shot"), domain=self.observation.domain,
+                       rule=RULE_PICTURE if named is None else RULE_WORDS)
 
     def _chosen(self, question: str, choices: Sequence[str], rows: Sequence[int]) -> dict[int, Generated]:
         """Return the choice for each shot that its pictures make likelier than a picture of nothing does.

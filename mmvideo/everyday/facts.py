@@ -67,6 +67,13 @@ class Facts:
     """Whether there is a sound track at all."""
     repeated: tuple[RepeatedMovement, ...] = ()
     seconds_looked_at: tuple[float, ...] = ()
+    part_colours: Mapping[tuple[int, str], Mapping[str, float]] = field(default_factory=dict)
+    """Shares of the colours, most first, in the "hair", "upper", "lower" (clothes) or "tie" of the person whose track
+    has a number; those of (0, "background") are of what is outside every box."""
+    colourfulness: float | None = None
+    """Mean distance of the pixels from grey, 0 to 1; None where it was not measured."""
+    stirs: tuple[tuple[float, float, float], ...] = ()
+    """Start, end and strength of the spans in which most moves before the camera, the strongest first."""
 
     @property
     def duration_seconds(self) -> float:

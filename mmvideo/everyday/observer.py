@@ -22,7 +22,9 @@ from mmvideo.everyday.evidence_line import evidence_line
 from mmvideo.everyday.facts import Facts, RepeatedMovement, ShotFacts
 from mmvideo.everyday.look import SAMPLE_RATE, Looked, look_over
 from mmvideo.everyday.observation import Observation
+from mmvideo.everyday.part_colours import colourfulness, dressed, part_colours
 from mmvideo.everyday.repetition import repeated_movement
+from mmvideo.everyday.stirs import stir_spans
 from mmvideo.everyday.words import WordHead
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.objects.follow import follow_many, prepared
@@ -108,17 +110,20 @@ class Observer(Pretrained):
             check()
             things = self._things(encoder, logits[number])
             grids = torch.stack([shot.mean(0) for shot in frames[number]])
-            said = self.words.named(_features(grids))
+            said = self.words.named(_features(grids), least=0.0)
             repeated = [one for span in _cut_spans(video) if (one := _repeated(video, span)) is not None]
             events = [segment for _ in sounds[number] for segment in next(heard)]
             speech = [segment for _ in sounds[number] for segment in next(spoken)]
+            parts = part_colours(video.large, tracks[number])
             facts = Facts(
                 video.start_seconds, video.end_seconds,
-                tuple(self._shot(video, span, *rest)
-                      for span, *rest in zip(shots[number], things, said, frames[number], strict=True)),
-                tracks=tracks[number], camera=camera[number], sounds=tuple(events), speech=tuple(speech),
+                tuple(self._shot(video, *rest)
+                      for rest in zip(shots[number], things, said, frames[number], strict=True)),
+                tracks=tuple(dressed(track, parts) for track in tracks[number]),
+                camera=camera[number], sounds=tuple(events), speech=tuple(speech),
                 has_audio=video.has_audio, repeated=tuple(repeated),
-                seconds_looked_at=tuple(video.large.seconds.tolist()))
+                seconds_looked_at=tuple(video.large.seconds.tolist()), part_colours=parts,
+                colourfulness=colourfulness(video.large), stirs=_stirs(video))
             lines = tuple(_line(tracks[number], start, end, labels)
                           for (start, end), labels in zip(shots[number], things, strict=True))
             domain = self.other("domain").judge(pooled[number])
@@ -224,6 +229,11 @@ def _repeated(video: Looked, span: tuple[float, float]) -> RepeatedMovement | No
     if video.notes or len(frames) < _FEWEST_SMALL:
         return None
     return repeated_movement(frames.pictures, frames.seconds)
+
+
+def _stirs(video: Looked) -> tuple[tuple[float, float, float], ...]:
+    """Return when most moves; unknown where a video was looked at in places alone."""
+    return () if video.notes else stir_spans(video.small, _cut_spans(video))
 
 
 def _shots(video: Looked) -> list[tuple[float, float]]:

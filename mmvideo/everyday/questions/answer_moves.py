@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mmvideo.everyday.questions.answer_things import yes_no
-from mmvideo.everyday.questions.nouns import Noun, noun_of
-from mmvideo.everyday.questions.query import Query
+from mmvideo.everyday.questions.nouns import NOUNS, Noun, noun_of
+from mmvideo.everyday.questions.query import NamedTime, Query
 from mmvideo.everyday.questions.seen import SURE, SpanFacts, area, centre, join_with_and
 from mmvideo.everyday.questions.told import Told, cannot_tell, proven
 from mmvideo.wording import plural
@@ -75,6 +77,8 @@ def answer_direction(query: Query, seen: SpanFacts) -> Told | None:
     """Which way does the car move? Does it move left?"""
     if query.verb == "face":
         return None
+    if query.time is None and re.search(r"\bfirst\b|at the start\b", query.text.lower()):
+        seen = SpanFacts(seen.facts, NamedTime("share", 0.0, 0.4))
     tracks = _main(query, seen)
     if not tracks:
         return _not_there(query, seen)
@@ -275,10 +279,11 @@ def answer_when(query: Query, seen: SpanFacts) -> Told | None:
         "talk", "hear", "start",
                           "begin", "play", "go", "walk", "move", "zoom", "pan", "tilt", "shake", "end", "stop",
                           "bark"} and not query.attribute:
-        return cannot_tell(query.family, f"when somebody is to {query.verb} is not followed")
+        return _event(query, seen) or cannot_tell(query.family, f"when somebody is to {query.verb} is not followed")
     found = _spans_of(query, seen)
-    if found is None:
-        return None
+    if found is None or (query.verb in _DEEDS and not query.attribute):
+        told = _event(query, seen)
+        return told if told is not None or found is None else cannot_tell(query.family, "no moment stands out")
     spans, tracks, sure = found
     if not spans:
         missing = _not_there(query, seen)
@@ -295,6 +300,51 @@ def answer_when(query: Query, seen: SpanFacts) -> Told | None:
         text = f"it is there until the end, {last}" if end - spans[-1][1] < .8 else f"at {last}"
         return Told(text, .85 * sure * finer, proof, query.family, "last time that it is seen")
     return Told(_said(spans, seen), .9 * sure * finer, proof, query.family, "spans in which it was found")
+
+
+_DEEDS = frozenset({"go", "walk", "move", "bark", "play"})
+"""Verbs whose time is not that of the presence of who does it."""
+_TOGETHER = re.compile(r"\b(?:hug|embrac|kiss|touch|meet|shak\w* (?:\w+ )?hands?|greet|fight|hit|punch|kick|push|hold|"
+                       r"contact|close to|reach|pat|high.?five|handshake|each other|one another)")
+_NEAR = 0.1
+"""Gap between two people, as a share of the picture's width, up to which they are together."""
+
+
+def _event(query: Query, seen: SpanFacts) -> Told | None:
+    """Guess when something is done that is not followed: while two people are together, else when most moves."""
+    if _TOGETHER.search(query.text.lower()):
+        spans = together_spans(seen)
+        if spans:
+            why = "two people are close to one another"
+            return Told(f"probably {_said(spans[:1], seen)}", .45, proven((), spans[:1], why), query.family, why)
+    stirs = [one for one in seen.facts.stirs if one[1] > seen.start and one[0] < seen.end]
+    if not stirs:
+        return None
+    start, end, _ = stirs[0]
+    why = "most moves then"
+    return Told(f"probably {_said([(start, end)], seen)}", .4, proven((), [(start, end)], why), query.family, why)
+
+
+def together_spans(seen: SpanFacts) -> list[tuple[float, float]]:
+    """Return the spans in which two people are close to one another, the longest first; none where they always are."""
+    people = seen.tracks(NOUNS["person"], .5)[:4]
+    times = sorted({track.seconds[k] for track in people for k in seen.clip(track)})
+    near = []
+    for at in times:
+        boxes = sorted(track.boxes[track.seconds.index(at)] for track in people if at in track.seconds)
+        near.append(any(two[0] - one[2] < _NEAR for one, two in pairwise(boxes)))
+    if not any(near) or all(near):
+        return []
+    spans: list[tuple[float, float]] = []
+    step = (times[-1] - times[0]) / max(1, len(times) - 1)
+    for k, at in enumerate(times):
+        if near[k]:
+            if spans and k and near[k - 1]:
+                spans[-1] = (spans[-1][0], at)
+            else:
+                spans.append((at, at))
+    spans = [(start - step / 4, end + step / 4) for start, end in spans]
+    return sorted(spans, key=lambda one: one[0] - one[1])
 
 
 def answer_order(query: Query, seen: SpanFacts) -> Told | None:
@@ -392,7 +442,7 @@ def answer_repeats(query: Query, seen: SpanFacts) -> Told | None:
         number = len([at for at in best.times if seen.start <= at <= seen.end]) or round(
             (min(best.end_seconds, seen.end) - max(best.start_seconds, seen.start)) / max(.1, best.period_seconds))
     proof = proven((), [(best.start_seconds, best.end_seconds)], f"{best.count} times, every "
-        "{best.period_seconds:.1f} s")
+        f"{best.period_seconds:.1f} s")
     if query.yes_no:
         return yes_no(query, best.confidence, (), f"repeated {best.count} times", seen)
     return Told(f"{number} times" if number != 1 else "once", best.confidence, proof, query.family,
@@ -420,4 +470,4 @@ def is_leaving(track: ObjectTrack, seen: SpanFacts) -> bool:
 
 __all__ = ["GREW", "answer_approach", "answer_direction", "answer_duration", "answer_moves", "answer_order",
            "answer_repeats", "answer_when", "box_growth", "clock", "extrapolated_way", "is_leaving",
-           "join_spans", "length_in_words", "size_change"]
+           "join_spans", "length_in_words", "size_change", "together_spans"]

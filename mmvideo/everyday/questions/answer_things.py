@@ -9,12 +9,12 @@ from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.questions.nouns import NOUNS, Noun, a_noun, noun_of, plural_of
 from mmvideo.everyday.questions.query import Query
 from mmvideo.everyday.questions.seen import (
+    ALIKE,
     HAZY,
     NUMBER_NAMES,
     SURE,
     SpanFacts,
     area,
-    basic_colour,
     centre,
     counted,
     join_with_and,
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 _UNSURE = (0.38, 0.55)
 """Between these probabilities neither yes nor no is said from facts alone."""
-_SHINING = frozenset({"traffic light", "tv", "laptop", "cell phone"})
-"""Classes whose colour is not that of most of their pixels."""
-_UPPER_CLOTHES = word_set("shirt jacket coat top sweater hoodie clothes t-shirt uniform suit dress jersey vest blouse")
-
 
 def yes_no(query: Query, probability: float, tracks: list[ObjectTrack] | tuple[ObjectTrack, ...], why: str,
     seen: SpanFacts,
@@ -89,13 +85,16 @@ def _choose(query: Query, seen: SpanFacts) -> Told | None:
 def answer_count(query: Query, seen: SpanFacts) -> Told | None:
     """How many people are there? Are there more than two?"""
     noun = query.subject
+    if noun is not None and noun.text in {"face", "head"}:
+        noun = NOUNS["person"].with_(side=noun.side)
+        query = query.with_(subject=noun)
     if query.attribute == "compare" and noun is not None and query.other is not None:
         return _compare(query, noun, query.other, seen)
     if noun is None or not noun.labels or query.verb not in {"", "stand", "appear", "see", "show", "be", "count"}:
         return _absent_count(query, seen)
-    if noun.finer:
+    if noun.finer and not _all_of_a_kind(noun, seen):
         return _absent_count(query, seen)
-    if noun.person and noun.text != "person":
+    if noun.person and not noun.finer and noun.text != "person":
         return _absent_count(query, seen)
     number, tracks, sure = seen.persons_at_once(noun)
     if number == 0:
@@ -104,6 +103,7 @@ def answer_count(query: Query, seen: SpanFacts) -> Told | None:
             return None  # something suggests that there is one, which was not followed
         sure = min(sure, 1 - found.probability if found else .7)
     why = f"{_how_many(number, noun)} seen at the same time"
+    sure *= .75 if noun.finer else 1
     if query.number is None and not query.yes_no:
         text = "none" if number == 0 else str(number) if number < 12 else f"about {number}"
         proof = proven(tracks, [] if tracks else [(seen.start, seen.end)], why, seen.window)
@@ -113,6 +113,14 @@ def answer_count(query: Query, seen: SpanFacts) -> Told | None:
              "at most": number <= wanted}.get(query.comparison, number == wanted)
     confidence = max(.5, sure if abs(number - wanted) <= 1 else .5 + sure / 2)
     return yes_no(query, confidence if holds else 1 - confidence, tracks, why, seen)
+
+
+def _all_of_a_kind(noun: Noun, seen: SpanFacts) -> bool:
+    """Whether the people who are seen are likely all men, or whatever a word for people says."""
+    said = seen.word({*ALIKE[noun.finer], *noun.words})
+    rivals = seen.word({word for kind, words in ALIKE.items() if kind != noun.finer for word in words}
+                       - {*ALIKE[noun.finer], *noun.words})
+    return said >= .15 and said > 1.5 * rivals
 
 
 def _how_many(number: int, noun: Noun) -> str:
@@ -173,41 +181,6 @@ def _none_of(query: Query, noun: Noun | None, seen: SpanFacts) -> Told | None:
     return Told(text, 1 - found.probability, proof, query.family, found.why)
 
 
-def answer_colour(query: Query, seen: SpanFacts) -> Told | None:
-    """What colour is the car? Is it red?"""
-    noun, owner = query.subject, query.other
-    if noun is None:
-        return None
-    clothes = noun.text in _UPPER_CLOTHES or (noun.person and query.verb == "wear")
-    wearer = owner if owner is not None and owner.person else NOUNS["person"]
-    whose = wearer if clothes and not noun.person else noun
-    if not whose.labels or (whose.person and not clothes) or whose.kind or whose.labels & _SHINING:
-        return None
-    tracks = [track for track in seen.tracks(whose.with_(colour="")) if track.colours and seen.sureness(track) >= .35]
-    if not tracks or (clothes and len(tracks) > 1 and not (owner is not None and owner.side)):
-        return None
-    track = tracks[0]
-    sure = seen.sureness(track) * (.55 if clothes else .7) * (1 if len(tracks) == 1 else .8)
-    proof = proven([track], (), f"{join_with_and(track.colours[:2])} {noun.text}", seen.window)
-    if query.yes_no and query.attribute:
-        asked = basic_colour(query.attribute)
-        colours = {name for one in tracks for name in one.colours[:2]}
-        holds = asked in colours
-        main = asked == track.colours[0]
-        confidence = (max(sure, .55) if main else .52) if holds else max(.55, .9 * seen.sureness(track) * .85)
-        return Told("yes" if holds != query.negated else "no", confidence, proof, query.family,
-            f"looks {join_with_and(track.colours[:2])}")
-    if len(query.choices) > 1:
-        for name in track.colours:
-            for choice in query.choices:
-                if basic_colour(choice) == name:
-                    return Told(choice, min(.95, sure + .2), proof, query.family,
-                        f"looks {join_with_and(track.colours[:2])}")
-        return None
-    text = join_with_and(track.colours[:2]) if len(track.colours) > 1 and not clothes else track.colours[0]
-    return Told(text, sure, proof, query.family, "colour of most of its pixels")
-
-
 def place_in_words(box: tuple[float, float, float, float]) -> str:
     """Return "on the left", "in the middle" or "on the right", with top and bottom where it is clearly there."""
     side, y = side_of(box), centre(box)[1]
@@ -251,8 +224,18 @@ def answer_where(query: Query, seen: SpanFacts) -> Told | None:
         sure = min(.95, sure * kind * min(1.0, .6 + 1.2 * (clear[1] - clear[0])))
         said = f"{'in' if near == 'middle' else 'at' if near in {'top', 'bottom'} else 'on'} the {near}"
         return Told(said, sure, proven([track], (), text, seen.window), query.family, text)
-    return Told(text, sure * kind * .75, proven([track], (), text, seen.window), query.family,
-        "position of its box in the picture")
+    place = place_of(seen)
+    return Told(f"{text}{f', in {place}' if place else ''}", sure * kind * .75,
+                proven([track], (), text, seen.window), query.family, "position of its box in the picture")
+
+
+def place_of(seen: SpanFacts) -> str:
+    """Return the kind of place that all pictures likely show, as "a street"; "" where none is likely."""
+    placed: dict[str, float] = {}
+    for place in (place for shot in seen.shots for place in shot.places):
+        placed[place.name] = max(place.confidence, placed.get(place.name, 0))
+    best = max(placed, key=lambda name: placed[name], default="")
+    return best if best and placed[best] >= .5 else ""
 
 
 def _off(side: str, box: tuple[float, float, float, float]) -> float:
@@ -377,6 +360,8 @@ def _nobody(query: Query, seen: SpanFacts) -> Told | None:
 def answer_wearing(query: Query, seen: SpanFacts) -> Told | None:
     """Is she wearing a hat? What she wears only the picture shows."""
     thing = query.other if query.other is not None else None
+    if query.yes_no and thing is not None and thing.labels and not thing.person and (worn := seen.tracks(thing, .35)):
+        return yes_no(query, .5 + .4 * seen.sureness(worn[0]), worn, f"{a_noun(thing.text)} is seen", seen)
     if query.yes_no and thing is not None and not thing.colour:
         said = seen.word(thing.words)
         if said >= .45:
@@ -414,6 +399,8 @@ def answer_doing(query: Query, seen: SpanFacts) -> Told | None:
     missing = _nobody(query, seen)
     if missing is not None:
         return missing
+    if not query.yes_no and not query.verb and not query.attribute and not query.choices:
+        return _talks(query, seen)
     if query.yes_no and query.verb:
         said = seen.word({query.verb})
         rival = max((p for shot in seen.shots for word, p in shot.words.items()
@@ -426,10 +413,24 @@ def answer_doing(query: Query, seen: SpanFacts) -> Told | None:
     return None
 
 
+_CLOSE = 0.5
+"""Share of the picture that the box of a person has from whom speech is taken to come."""
+
+
+def _talks(query: Query, seen: SpanFacts) -> Told | None:
+    """Say that the one person who is seen close by talks while speech is heard most of the time."""
+    people = [track for track in seen.tracks(NOUNS["person"], SURE) if len(seen.clip(track)) > 1]
+    spoken = sum(max(0.0, min(part.end_seconds, seen.end) - max(part.start_seconds, seen.start))
+                 for part in seen.facts.speech)
+    if len(people) != 1 or area(seen.box(people[0])) < _CLOSE or spoken < .5 * (seen.end - seen.start):
+        return None
+    why = "speech is heard while one person is seen close by"
+    return Told("talking", .6, proven(people, (), why, seen.window), query.family, why)
+
+
 _RIVALS = word_set("run jump swim sit stand lie sleep climb walk ride surf ski dance eat read play")
 
 __all__ = [
-    "answer_colour",
     "answer_count",
     "answer_doing",
     "answer_exist",
@@ -440,5 +441,6 @@ __all__ = [
     "answer_where",
     "answer_who",
     "place_in_words",
+    "place_of",
     "yes_no",
 ]

@@ -207,14 +207,35 @@ def answer_scene(query: Query, seen: SpanFacts) -> Told | None:
         for word, p in shot.words.items():
             if word in _PLACES:
                 scored[word] = max(p, scored.get(word, 0))
-    if not scored:
-        return None
+    if not scored or max(scored.values()) < .45:
+        return _inside(query, seen)
     best = max(scored, key=lambda word: scored[word])
-    if scored[best] < .45:
-        return None
     return Told(_PLACES[best], min(.9, scored[best] * .95), proven((), [(seen.start, seen.end)],
         f"looks like {a_noun(best)}"), query.family,
                 "what the picture looks like")
+
+
+_ROOMS = {"barbell": "a gym", "dumbbell": "a gym", "stove": "a kitchen", "frying pan": "a kitchen", "wok": "a kitchen",
+          "refrigerator": "a kitchen", "microwave": "a kitchen", "dishwasher": "a kitchen", "bookcase": "a library",
+          "library": "a library", "bookshop": "a shop", "grocery store": "a shop", "barbershop": "a barber's shop",
+          "restaurant": "a restaurant", "church": "a church", "cinema": "a cinema", "desk": "an office",
+          "desktop computer": "an office", "four-poster": "a bedroom", "studio couch": "a living room",
+          "home theater": "a living room", "shower curtain": "a bathroom", "bathtub": "a bathroom", "stage": "a stage"}
+"""Classes of the whole picture, and in what kind of room they are found."""
+
+
+def _inside(query: Query, seen: SpanFacts) -> Told | None:
+    """Say that it is indoors where the kind of place is not known, with the room that things suggest."""
+    outdoors = _outdoors(seen)
+    if outdoors is None or outdoors > .2:
+        return None
+    rooms: dict[str, float] = {}
+    for thing in (thing for shot in seen.shots for thing in shot.things if thing.name in _ROOMS):
+        rooms[_ROOMS[thing.name]] = rooms.get(_ROOMS[thing.name], 0) + thing.confidence / len(seen.shots)
+    room = max(rooms, key=lambda name: rooms[name], default="")
+    text = f"indoors, in {room if room and rooms[room] >= .08 else 'a room'}"
+    return Told(text, .5 * (1 - outdoors), proven((), [(seen.start, seen.end)], text), query.family,
+                "what is seen is found indoors")
 
 
 def answer_daytime(query: Query, seen: SpanFacts) -> Told | None:

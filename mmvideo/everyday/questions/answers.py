@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mmvideo.everyday.questions import answer_moves, answer_next, answer_things, answer_whole
+from mmvideo.everyday.questions import answer_colours, answer_moves, answer_next, answer_things, answer_whole
 from mmvideo.everyday.questions.normalise import REASONS
 from mmvideo.everyday.questions.query import Query
 from mmvideo.everyday.questions.seen import SpanFacts
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ANSWERS: dict[str, Callable[[Query, SpanFacts], Told | None]] = {
     "exist": answer_things.answer_exist, "count": answer_things.answer_count, "what": answer_things.answer_what,
-    "colour": answer_things.answer_colour,
+    "colour": answer_colours.answer_colour,
     "where": answer_things.answer_where, "relation": answer_things.answer_relation,
     "holding": answer_things.answer_holding,
     "wearing": answer_things.answer_wearing, "who": answer_things.answer_who, "doing": answer_things.answer_doing,

@@ -103,7 +103,17 @@ class SpanFacts:
             if noun is not None and noun.colour and track.colours and basic_colour(noun.colour) not in track.colours:
                 continue
             found.append(track)
+        if not found and noun is not None and noun.colour and noun.person:
+            return self._nearest_in_colour(noun, least)
         return sorted(found, key=lambda one: -self.sureness(one) * (0.3 + math.sqrt(area(self.box(one)))))
+
+    def _nearest_in_colour(self, noun: Noun, least: float) -> list[ObjectTrack]:
+        """Return the person whose clothes have most of a colour that nobody mainly wears; none where nobody has it."""
+        colour, parts = basic_colour(noun.colour), self.facts.part_colours
+        share = {track: max(parts.get((track.number, part), {}).get(colour, 0.0) for part in ("upper", "lower"))
+                 for track in self.tracks(noun.with_(colour=""), least)}
+        best = max(share, key=lambda track: share[track], default=None)
+        return [best] if best is not None and share[best] >= .1 else []
 
     def word(self, words: Iterable[str]) -> float:
         """Return the highest probability in any shot of any of some words."""

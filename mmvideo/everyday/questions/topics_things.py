@@ -71,6 +71,8 @@ def _owner(p: Parsed) -> tuple[Noun, Noun] | None:
     if "'s" in p.tokens:
         at = p.tokens.index("'s")
         owner = noun_of(p.tokens[at - 1]) if at else None
+        if owner and at > 1 and p.tokens[at - 2] in {"left", "right"}:
+            owner = owner.with_(side=p.tokens[at - 2])
         thing = next((noun for noun in map(noun_of, p.tokens[at + 1:]) if noun is not None), None)
         if owner and thing:
             return thing, owner
@@ -384,7 +386,7 @@ def _things(p: Parsed) -> Query | None:
         return p.query("what", subject=kind)
     if p.form == "what" and _THERE.search(p.line) and (not p.nouns or p.sides) and not p.has(r"happen\w*"):
         return p.query("what", subject=_pointed(p))
-    if p.form in {"what"} and p.sides and not p.nouns:
+    if p.form in {"what"} and p.sides and not p.nouns and not p.has("he|she|they|it"):
         return p.query("what", subject=_pointed(p))
     return None
 

@@ -1,0 +1,127 @@
+"""Answers from colours of parts, from moments of movement and from the words of a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmvideo.everyday.facts import Facts, ShotFacts
+from mmvideo.everyday.look import Frames
+from mmvideo.everyday.part_colours import colourfulness, part_colours
+from mmvideo.everyday.questions import answer_from_facts, understand
+from mmvideo.everyday.questions.checks import judged, named_probability
+from mmvideo.everyday.questions.rewording import reworded
+from mmvideo.everyday.stirs import stir_spans
+from mmvideo.types import Segment
+from tests.everyday.video_facts import followed
+
+
+def _film(*, grey: bool = False) -> tuple[Frames, tuple]:
+    """Return four frames with a person in a dim orange shirt and blue trousers before grey, and the person's track."""
+    picture = np.full((100, 160, 3), 120, np.uint8)
+    picture[:5] = 150
+    picture[10:45, 60:90] = (150, 85, 12)
+    picture[45:95, 60:90] = (20, 40, 110)
+    if grey:
+        picture[:] = picture.mean(-1, keepdims=True).astype(np.uint8)
+    pictures = torch.from_numpy(picture).permute(2, 0, 1)[None].repeat(4, 1, 1, 1)
+    box = (60 / 160, .02, 90 / 160, .98)
+    return (Frames(pictures, torch.tensor([0., .25, .5, .75], dtype=torch.float64)),
+            (followed(1, "person", 0, .75, box, box),))
+
+
+def _facts(**more: object) -> Facts:
+    return Facts(0., 5., (ShotFacts(0., 5., words={"man": .5, "woman": .05, "stand": .3, "guitar": .001}),), **more)
+
+
+def test_clothes_have_the_colours_of_their_part_of_the_box() -> None:
+    frames, tracks = _film()
+    facts = _facts(tracks=tracks, part_colours=part_colours(frames, tracks), colourfulness=colourfulness(frames))
+    said = {question: answer_from_facts(understand(question), facts).text for question in (
+        "What colour is the man's shirt?", "What colour are his trousers?", "What colour is the background?",
+        "Is his shirt blue?", "Is the film in colour or in black and white?")}
+    assert said == {"What colour is the man's shirt?": "orange", "What colour are his trousers?": "blue",
+                    "What colour is the background?": "grey", "Is his shirt blue?": "no",
+                    "Is the film in colour or in black and white?": "in colour"}
+
+
+def test_a_film_without_colours_is_black_and_white() -> None:
+    frames, tracks = _film(grey=True)
+    facts = _facts(tracks=tracks, colourfulness=colourfulness(frames))
+    told = answer_from_facts(understand("Is the film in colour or in black and white?"), facts)
+    assert told.text == "black and white"
+
+
+def test_the_right_mans_shirt_is_that_of_the_man_on_the_right() -> None:
+    tracks = (followed(1, "person", 0, 5, (.1, .2, .3, .9), (.1, .2, .3, .9), sure=.95),
+              followed(2, "person", 0, 5, (.7, .2, .9, .9), (.7, .2, .9, .9), sure=.8))
+    facts = _facts(tracks=tracks, part_colours={(1, "upper"): {"black": 1.}, (2, "upper"): {"white": 1.}})
+    assert answer_from_facts(understand("What is the colour of the right man's shirt?"), facts).text == "white"
+
+
+def test_the_man_in_red_is_the_one_who_has_most_of_it() -> None:
+    tracks = (followed(1, "person", 0, 5, (.1, .2, .3, .9), (.1, .2, .3, .9), colours=("white",)),
+              followed(2, "person", 0, 5, (.7, .2, .9, .9), (.7, .2, .9, .9), colours=("brown",)))
+    facts = _facts(tracks=tracks, part_colours={(1, "upper"): {"white": 1.}, (2, "upper"): {"brown": .7, "red": .3}})
+    assert answer_from_facts(understand("Where is the man in the red shirt?"), facts).text == "on the right"
+
+
+def test_a_deed_is_guessed_while_two_people_are_together_else_when_most_moves() -> None:
+    tracks = (followed(1, "person", 0, 5, (.1, .2, .2, .9), (.1, .2, .2, .9)),
+              followed(2, "person", 0, 2, (.8, .2, .9, .9), (.2, .2, .3, .9)),
+              followed(3, "person", 3, 5, (.25, .2, .35, .9), (.8, .2, .9, .9)))
+    facts = _facts(tracks=tracks, stirs=((4., 4.5, 2.),))
+    hug = answer_from_facts(understand("When do they hug?"), facts)
+    kick = answer_from_facts(understand("When does he raise his arm?"), facts)
+    assert 1.5 < hug.proof.intervals[0][0] < hug.proof.intervals[0][1] < 3.5
+    assert kick.text == "probably from 4.0 s to 4.5 s"
+    assert max(hug.confidence, kick.confidence) < .5
+    assert not answer_from_facts(understand("When does he raise his arm?"), _facts(tracks=tracks)).knows
+
+
+def test_most_moves_when_pictures_change_most() -> None:
+    rng = torch.Generator().manual_seed(1)
+    pictures = torch.full((40, 3, 64, 64), 100, dtype=torch.uint8)
+    for k in range(20, 26):
+        pictures[k, :, :32] = torch.randint(0, 255, (3, 1, 1), generator=rng, dtype=torch.uint8)
+    frames = Frames(pictures, torch.arange(40, dtype=torch.float64) / 8)
+    (start, end, _), = stir_spans(frames, [(0., 5.)])
+    assert 2.2 < start < 2.7
+    assert 3. < end < 3.6
+    assert stir_spans(Frames(pictures[:20], frames.seconds[:20]), [(0., 2.5)]) == ()
+
+
+def test_one_person_close_by_while_speech_is_heard_talks() -> None:
+    near = (followed(1, "person", 0, 5, (.1, .05, .9, 1.), (.1, .05, .9, 1.)),)
+    speech = (Segment(0., 4., "speech", .9),)
+    facts = _facts(tracks=near, speech=speech, has_audio=True)
+    assert answer_from_facts(understand("What is he doing?"), facts).text == "talking"
+    far = (followed(1, "person", 0, 5, (.4, .4, .5, .8), (.4, .4, .5, .8)),)
+    assert answer_from_facts(understand("What is he doing?"), _facts(tracks=far, speech=speech, has_audio=True)) is None
+
+
+def test_faces_and_men_are_counted_as_people_where_words_agree() -> None:
+    tracks = (followed(1, "person", 0, 5, (.1, .2, .3, .9), (.1, .2, .3, .9)),
+              followed(2, "person", 0, 5, (.7, .2, .9, .9), (.7, .2, .9, .9)))
+    assert answer_from_facts(understand("How many faces are there?"), _facts(tracks=tracks)).text == "2"
+    assert answer_from_facts(understand("How many men are there?"), _facts(tracks=tracks)).text == "2"
+    assert answer_from_facts(understand("How many women are there?"), _facts(tracks=tracks)) is None
+
+
+@pytest.mark.parametrize(("question", "named"), [
+    ("Is he standing?", .3), ("Is the man holding a guitar?", .001), ("Does he raise his hand?", None)])
+def test_words_judge_what_a_question_names(question: str, named: float | None) -> None:
+    assert named_probability(understand(question), _facts()) == named
+
+
+def test_a_likely_word_is_a_yes_whatever_the_language_model_says() -> None:
+    assert judged(.3, .45) > .5 > judged(.001, .6)
+
+
+@pytest.mark.parametrize(("question", "wording"), [
+    ("What does he do?", "what is the man doing?"), ("What are the two men up to?", "what are the men doing?"),
+    ("What happens between the two women?", "what are the women doing?"),
+    ("Is she running?", "Is she running?"), ("What is the man lifting?", "What is the man lifting?")])
+def test_open_questions_are_put_in_the_words_of_training(question: str, wording: str) -> None:
+    assert reworded(question, understand(question)) == wording
