@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mmvideo.objects import colours
+from mmvideo.objects.assignment import least_cost_pairs
 from mmvideo.objects.base import Detection
 from mmvideo.objects.camera import BackgroundMotion, CameraStep
 from mmvideo.objects.tracks import ObjectTrack
@@ -254,8 +254,7 @@ def _assigned(paths: Sequence[_Path], some: Sequence[int], found: Sequence[Detec
     kinds = [confused_kind(path.label) for path in paths]
     allowed &= np.array([[kind == confused_kind(found[k].label) for k in some] for kind in kinds])
     cost = np.where(allowed, cost, _NEVER)
-    return [(paths[row], some[column]) for row, column in zip(*linear_sum_assignment(cost), strict=True)
-            if cost[row, column] < _NEVER]
+    return [(paths[row], some[column]) for row, column in least_cost_pairs(cost) if cost[row, column] < _NEVER]
 
 
 __all__ = [

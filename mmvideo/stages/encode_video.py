@@ -102,7 +102,7 @@ class EncodeVideo(CheckpointStage):
         config = read_config(home)
         if config.observed:
             self.refuse_others(ObservedReader.takes, "a model that answers from facts")
-            model = interruptible(Composed.from_pretrained(home, device=device))
+            model = interruptible(Composed.from_pretrained(home, device=device, only_ask=True))
             encoder: Any = model.parts["encoder"]
             model.parts["encoder"] = encoder.fold() if hasattr(encoder, "fold") else encoder
             self.reader = ObservedReader(model, model.parts["observer"], self.view())

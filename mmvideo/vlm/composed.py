@@ -37,6 +37,7 @@ from mmvideo.types import Clips, Domain, Expected, Features
 from mmvideo.vlm.context import MOST_FOR_A_QUESTION, check_room, longest_context
 from mmvideo.vlm.encode import call_batched, check_sample_rate, encode, encode_batched
 from mmvideo.vlm.prompt import VIDEO, Prompt
+from mmvideo.vlm.small_llama import load_small
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -267,13 +268,14 @@ class Composed(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, device: str | torch.device = "cpu",
-                        parts: Mapping[str, str] | None = None) -> Composed:
+                        parts: Mapping[str, str] | None = None, only_ask: bool = False) -> Composed:
         """Load what `save_pretrained` wrote, in evaluation mode.
 
         Args:
             folder: of the model.
             device: where the parts go.
             parts: registered names that take the place of those in config.json, as {"domain": "mine"}.
+            only_ask: it will be neither trained nor saved, so a small language model needs no transformers.
 
         Raises:
             WeightsError: not such a folder, or a part that is missing or does not fit.
@@ -283,7 +285,8 @@ class Composed(nn.Module):
         parts = {**config.parts, **(parts or {})}
         modules = {part: find(_KINDS[part], name).from_pretrained(weights.part(config.shared.get(part, folder), part))
                    for part, name in parts.items()}
-        modules["language"], tokenizer = load_language(folder / "language")
+        small = load_small(folder / "language") if only_ask else None
+        modules["language"], tokenizer = small or load_language(folder / "language")
         made = cls(parts, modules, tokenizer, config.look, config.form, config.windows, config.max_new_tokens,
                    config.shared)
         made.name = folder.name

@@ -30,6 +30,8 @@ def with_cache(model: PreTrainedModel, cache: Any) -> dict[str, Any]:
 
 def copied(cache: Any) -> Any:
     """Return a cache that can be added to without changing the one given, sharing what is never changed in place."""
+    if hasattr(cache, "shared_copy"):  # of our own models, for which transformers is not imported
+        return cache.shared_copy()
     from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
     layers = getattr(cache, "layers", None)
