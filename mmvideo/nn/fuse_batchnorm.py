@@ -19,12 +19,13 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 def fuse(network: nn.Module, *inputs: torch.Tensor) -> int:
     """Fold every batch normalisation into the convolution that alone feeds it, in place; in evaluation mode.
 
-    What feeds what is not guessed from names: a copy runs once on shapes alone, and a normalisation is folded only if
-    what it reads is what a plain convolution has just given and no other module reads that.
+    What feeds what is not guessed from names: the network runs once, and a normalisation is folded only if what it
+    reads is what a plain convolution has just given and no other module reads that.
 
     Args:
-        network: any network that runs on the meta device; a normalisation without such a convolution stays.
-        inputs: of a run of it; only their shapes are used.
+        network: any network; a normalisation without such a convolution stays.
+        inputs: of a run of it. Those on the meta device are for a copy that runs on shapes alone: right for a network
+            whose run is long, while for others it costs more, as torch then imports its compiler.
 
     Returns:
         How many were folded.
@@ -34,7 +35,8 @@ def fuse(network: nn.Module, *inputs: torch.Tensor) -> int:
     """
     if network.training:
         raise InvalidInput("fuse needs evaluation mode; call eval() of the network first.")
-    pairs = _pairs(copy.deepcopy(network).to("meta"), [x.to("meta") for x in inputs])
+    shapes_alone = any(x.device.type == "meta" for x in inputs)
+    pairs = _pairs(copy.deepcopy(network).to("meta") if shapes_alone else network, list(inputs))
     for conv_name, norm_name in pairs:
         conv = fuse_conv_bn_eval(network.get_submodule(conv_name), network.get_submodule(norm_name))
         network.set_submodule(conv_name, conv)
