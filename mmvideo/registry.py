@@ -199,7 +199,8 @@ def find(kind: str, name: str) -> Any:
         UnknownName: no such kind or name.
         PluginError: the part cannot be imported, whatever its module raises; or it is not what its kind must be.
     """
-    table = _table(kind)
+    own = PARTS.get(kind, {})
+    table = own if isinstance(name, str) and name in own else _table(kind)  # which looks through all packages
     if not isinstance(name, str) or name not in table:
         raise UnknownName(kind.removesuffix("s"), name, table)
     try:

@@ -16,7 +16,7 @@ from mmvideo.registry import find
 from mmvideo.types import Segment
 
 NUM_FRAMES = 16
-_ROWS = 8
+_ROWS = 4
 _SHORTEST_SECONDS = 0.9
 """Of a shot that is judged at all."""
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mmvideo import weights
 from mmvideo.deadline import check
 from mmvideo.everyday.camera import CameraJudge
-from mmvideo.everyday.conversation import CaptionGroup, EverydayConversation
+from mmvideo.everyday.conversation import CANDIDATES, CaptionGroup, EverydayConversation
 from mmvideo.everyday.evidence_line import evidence_line
 from mmvideo.everyday.facts import Facts, RepeatedMovement, ShotFacts
 from mmvideo.everyday.look import SAMPLE_RATE, Looked, look_over
@@ -40,6 +40,7 @@ LONGEST_SHOT_SECONDS = 12.0
 """A longer shot is described in parts."""
 MOST_SHOTS = 24
 _ROWS = 4
+"""Frames in one pass of the encoder and of the detector: hardly slower a frame than more, and few are filled up."""
 _SIDE = 224
 _MOST_THINGS = 5
 _FEWEST_SMALL = 12
@@ -97,7 +98,7 @@ class Observer(Pretrained):
         frames, pooled, logits = self._pictures(encoder, videos, shots)
         detector = self.other("detector")
         tracks = follow_many([prepared(video.large.pictures, video.large.seconds, detector, video.cuts)
-                              for video in videos], detector)
+                              for video in videos], detector, rows=_ROWS)
         camera = self._camera(videos)
         sounds = [tuple(Audio(one.samples[None], SAMPLE_RATE, one.start_seconds) for one in video.sounds
                         if len(one.samples)) for video in videos]
@@ -136,10 +137,10 @@ class Observer(Pretrained):
         Args:
             model: the composed model.
             videos: what was kept of each.
-            size: rows of the language model in every pass.
+            size: shots of which captions are written in every pass of the language model.
         """
         found = self.observe(model.parts["encoder"], videos)
-        group = CaptionGroup(model, found, size)
+        group = CaptionGroup(model, found, size * CANDIDATES)
         return [EverydayConversation(model, one, group=group) for one in found]
 
     def _pictures(self, encoder: Any, videos: Sequence[Looked], shots: Sequence[Sequence[tuple[float, float]]]

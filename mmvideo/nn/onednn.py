@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.flop_counter import register_flop_formula
 
 from mmvideo.nn import autotune
 
@@ -109,6 +108,7 @@ def _fastest(weight: Tensor) -> str:
 @cache
 def _count_operations() -> None:
     """Let torch's counter of operations know these products."""
+    from torch.utils.flop_counter import register_flop_formula  # it imports triton
 
     @register_flop_formula(torch.ops.mkldnn._linear_pointwise)
     def count(x: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:

@@ -348,7 +348,7 @@ class ObservedReader(Reader):
 
     def read(self, taken: Taken) -> Reading:
         """Find the facts."""
-        return self.read_later([taken], 4)[0]  # as many captions are written of a shot
+        return self.read_later([taken], 1)[0]
 
     def read_later(self, taken: Sequence[Taken], size: int) -> list[Reading]:
         """Find the facts of several videos, to be captioned together."""
