@@ -224,12 +224,15 @@ def answer_where(query: Query, seen: SpanFacts) -> Told | None:
         sure = min(.95, sure * kind * min(1.0, .6 + 1.2 * (clear[1] - clear[0])))
         said = f"{'in' if near == 'middle' else 'at' if near in {'top', 'bottom'} else 'on'} the {near}"
         return Told(said, sure, proven([track], (), text, seen.window), query.family, text)
-    place = place_of(seen)
-    return Told(f"{text}{f', in {place}' if place else ''}", sure * kind * .75,
+    place = kind_of_place(seen)
+    return Told(f"{text}{f', in {place if place in _MASSES else a_noun(place)}' if place else ''}", sure * kind * .75,
                 proven([track], (), text, seen.window), query.family, "position of its box in the picture")
 
 
-def place_of(seen: SpanFacts) -> str:
+_MASSES = frozenset({"snow", "grass", "mountains or rocks", "sand or dirt"})
+
+
+def kind_of_place(seen: SpanFacts) -> str:
     """Return the kind of place that all pictures likely show, as "a street"; "" where none is likely."""
     placed: dict[str, float] = {}
     for place in (place for shot in seen.shots for place in shot.places):
@@ -441,6 +444,6 @@ __all__ = [
     "answer_where",
     "answer_who",
     "place_in_words",
-    "place_of",
+    "kind_of_place",
     "yes_no",
 ]
