@@ -443,7 +443,7 @@ __all__ = [
     "answer_what",
     "answer_where",
     "answer_who",
-    "place_in_words",
     "kind_of_place",
+    "place_in_words",
     "yes_no",
 ]
