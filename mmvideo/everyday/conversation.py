@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -19,6 +19,7 @@ from mmvideo.everyday.facts import Facts, ShotFacts
 from mmvideo.everyday.questions import answer_from_facts, check_caption, describe, understand
 from mmvideo.everyday.questions.checks import UNKNOWN, judged, named_probability
 from mmvideo.everyday.questions.rewording import reworded
+from mmvideo.everyday.questions.seen import basic_colour
 from mmvideo.everyday.questions.told import Told, cannot_tell
 from mmvideo.types import Features, GenerationOptions, Proof, Segment
 from mmvideo.vlm.conversation import Conversation
@@ -45,6 +46,7 @@ SEEN_BY_THE_MODEL = frozenset((
 nothing."""
 _WHETHER = re.compile(r"\s*(?:is|are|does|do|did|was|has)\s+(?:any|some)(?:body|one)\b", re.IGNORECASE)
 """Begins questions that want yes or no, whatever they offer."""
+_LEAST_COLOUR = 0.01
 _ON_FILM = 0.6
 """How much of the language model's confidence, which photographs taught it, holds for open questions about films."""
 RULE_FACTS = "answered from what was found in the video"
@@ -154,17 +156,27 @@ class EverydayConversation(Conversation):
             return self._checked(question, query, rows)
         choices = query.choices or (COLOURS if query.family == "colour" else ())
         if choices:
-            said = self._chosen(question, choices, rows)
+            shares = self.observation.facts.part_colours.get((0, "all"), {}) if query.family == "colour" else {}
+            said = self._chosen(question, choices, rows, shares)
         else:
             told = self.pictures.replies([reworded(question, query)] * self.pictures.num_rows,
                                          replace(options, history=(), stop=(), stream=False))
             said = {row: replace(told[row], confidence=_ON_FILM * told[row].confidence) for row in rows}
+        if query.family == "doing" and not query.verb and self._exercised(span):
+            said = {row: replace(one, text=f"{one.text}, again and again, as an exercise") for row, one in said.items()}
         best = max(rows, key=lambda row: said[row].confidence)
         kept, shot = said[best], shots[best]
         proof = Proof((_span(shot),), (), "the pictures of this shot")
         segments = tuple(Segment(shots[row].start_seconds, shots[row].end_seconds, said[row].text,
                                  said[row].confidence) for row in rows) if len(rows) > 1 else ()
         return replace(kept, proof=proof, segments=segments, domain=self.observation.domain, rule=RULE_PICTURE)
+
+    def _exercised(self, span: tuple[float, float] | None) -> bool:
+        """Whether a movement of someone is repeated in the span."""
+        facts = self.observation.facts
+        start, end = span or (facts.start_seconds, facts.end_seconds)
+        return any(track.label == "person" for track in facts.tracks) and any(
+            one.confidence >= 0.5 and one.end_seconds > start and one.start_seconds < end for one in facts.repeated)
 
     def _checked(self, question: str, query: Any, rows: Sequence[int]) -> Generated:
         """Answer yes or no: by the words that people would use of the picture, and a little by the language model."""
@@ -175,7 +187,7 @@ class EverydayConversation(Conversation):
         row = max(rows, key=lambda row: said[row])
         by_words = self.with_facts and query.family != "count"
         named = named_probability(query, self.observation.facts) if by_words else None
-        chance = said[row] if named is None else judged(named, said[row])
+        chance = said[row] if named is None else judged(named, said[row], worn=query.family == "wearing")
         if query.negated:
             chance = 1 - chance if named is not None else chance
         confidence = max(chance, 1 - chance)
@@ -186,10 +198,12 @@ class EverydayConversation(Conversation):
                        proof=Proof((_span(shot),), (), "the pictures of this shot"), domain=self.observation.domain,
                        rule=RULE_PICTURE if named is None else RULE_WORDS)
 
-    def _chosen(self, question: str, choices: Sequence[str], rows: Sequence[int]) -> dict[int, Generated]:
+    def _chosen(self, question: str, choices: Sequence[str], rows: Sequence[int],
+                shares: Mapping[str, float]) -> dict[int, Generated]:
         """Return the choice for each shot that its pictures make likelier than a picture of nothing does.
 
-        What a language model prefers whatever it sees is divided out (Zhao et al. 2021, "Calibrate before use").
+        What a language model prefers whatever it sees is divided out (Zhao et al. 2021, "Calibrate before use"). Of
+        colours, those that the picture hardly has are less likely.
         """
         options = GenerationOptions(choices=tuple(choices))
         usual = {one.text: one.confidence for one in self.pictures.row(len(self.observation.grids)).choose(
@@ -197,7 +211,7 @@ class EverydayConversation(Conversation):
         found = {}
         for row in rows:
             ranked = self.pictures.row(row).choose(question, options)
-            weights = [one.confidence / max(usual[one.text], 1e-6) for one in ranked]
+            weights = [one.confidence / max(usual[one.text], 1e-6) * _presence(one.text, shares) for one in ranked]
             best = max(range(len(ranked)), key=lambda n: weights[n])
             found[row] = replace(ranked[best], confidence=weights[best] / max(sum(weights), 1e-9))
         return found
@@ -302,6 +316,13 @@ def _span(shot: ShotFacts) -> tuple[float, float]:
 def sentence(text: str) -> str:
     """Return a caption as a sentence."""
     return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _presence(colour: str, shares: Mapping[str, float]) -> float:
+    """Return how much a colour is weighted up for its share of the picture; 1 where that was not measured."""
+    if not shares:
+        return 1.0
+    return (min(shares.get(basic_colour(name), 0.0) for name in colour.split(" and ")) + _LEAST_COLOUR) ** 0.3
 
 
 def _same(choice: str, told: str) -> bool:

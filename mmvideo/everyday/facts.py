@@ -69,7 +69,8 @@ class Facts:
     seconds_looked_at: tuple[float, ...] = ()
     part_colours: Mapping[tuple[int, str], Mapping[str, float]] = field(default_factory=dict)
     """Shares of the colours, most first, in the "hair", "upper", "lower" (clothes) or "tie" of the person whose track
-    has a number; those of (0, "background") are of what is outside every box."""
+    has a number; those of (0, "all") are of the picture in the middle, of (0, "background"), (0, "top") and
+    (0, "bottom") of what of it is outside every box, anywhere, above or below."""
     colourfulness: float | None = None
     """Mean distance of the pixels from grey, 0 to 1; None where it was not measured."""
     stirs: tuple[tuple[float, float, float], ...] = ()

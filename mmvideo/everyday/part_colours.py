@@ -21,7 +21,7 @@ BACKGROUND = 0
 """Stands for the number of a track: all that is outside the boxes."""
 _LIGHTEST, _MOST_GAIN = 240.0, 2.0
 _MOST_TIMES, _MOST_PEOPLE = 4, 12
-_LEAST_OF_BEHIND = 0.1
+_LEAST_OF_BEHIND, _LEAST_PIXELS = 0.1, 200
 _SIDE = 160
 """Longer side in pixels from which colours are read."""
 _FIGURE = ((2.0, {"hair": (.01, .08, .42, .58), "upper": (.2, .42, .38, .62), "lower": (.52, .8, .36, .64)}),
@@ -38,14 +38,14 @@ def part_colours(frames: Frames, tracks: Sequence[ObjectTrack]) -> dict[tuple[in
         tracks: of any label.
 
     Returns:
-        (number of the track, "hair", "upper", "lower" or "tie") or (BACKGROUND, "background") -> colour -> share.
+        (number of the track, "hair", "upper", "lower" or "tie"), or (BACKGROUND, "all", "background", "top" or
+        "bottom") -> colour -> share.
     """
     people = [track for track in tracks if track.label == "person"][:_MOST_PEOPLE]
     pictures = _Lit(frames)
     found: dict[tuple[int, str], Mapping[str, float]] = {}
     behind = _behind(pictures, frames, tracks)
-    if behind is not None:
-        found[BACKGROUND, "background"] = behind
+    found.update({(BACKGROUND, part): shares for part, shares in behind.items()})
     at = {round(float(seconds), 3): number for number, seconds in enumerate(frames.seconds.tolist())}
     for track in people:
         best = sorted(range(len(track.seconds)), key=lambda k: -track.confidences[k])[:_MOST_TIMES]
@@ -57,7 +57,8 @@ def part_colours(frames: Frames, tracks: Sequence[ObjectTrack]) -> dict[tuple[in
             for part, shares in _figure(pictures[number], track.boxes[k]).items():
                 sums[part] = sums.get(part, np.zeros(len(COLOURS))) + shares
         for part, shares in sums.items():
-            found[track.number, part] = _ranked(shares, (behind or {}) if part in ("upper", "lower") else {})
+            clothes = part in ("upper", "lower")
+            found[track.number, part] = _ranked(shares, behind.get("background", {}) if clothes else {})
     return found
 
 
@@ -113,10 +114,11 @@ def _figure(picture: np.ndarray, box: tuple[float, float, float, float]) -> dict
     return found
 
 
-def _behind(pictures: _Lit, frames: Frames, tracks: Sequence[ObjectTrack]) -> dict[str, float] | None:
-    """Return the colours outside the boxes of the frame in the middle."""
+def _behind(pictures: _Lit, frames: Frames, tracks: Sequence[ObjectTrack]
+            ) -> dict[str, Mapping[str, float]]:
+    """Return the colours of the frame in the middle: all of it; outside the boxes as a whole, at the top, below."""
     if not len(pictures):
-        return None
+        return {}
     middle = len(pictures) // 2
     seconds, picture = float(frames.seconds[middle]), pictures[middle]
     height, width = picture.shape[:2]
@@ -129,9 +131,12 @@ def _behind(pictures: _Lit, frames: Frames, tracks: Sequence[ObjectTrack]) -> di
         rows, columns = (slice(max(0, int(low * size)), int(high * size) + 1)
                          for low, high, size in ((top, bottom, height), (left, right, width)))
         outside[rows, columns] = False
-    if outside.mean() < 0.05:
-        return None
-    return _ranked(colour_shares(picture[outside][:, None]))
+    parts = {"background": outside, "top": outside & (np.arange(height) < height / 4)[:, None],
+             "bottom": outside & (np.arange(height) >= height * 5 / 6)[:, None]}
+    found: dict[str, Mapping[str, float]] = {"all": _ranked(colour_shares(picture))}
+    found.update({part: _ranked(colour_shares(picture[kept][:, None])) for part, kept in parts.items()
+                  if kept.sum() >= _LEAST_PIXELS})
+    return found
 
 
 def _ranked(shares: np.ndarray, behind: Mapping[str, float] | None = None) -> dict[str, float]:

@@ -13,7 +13,7 @@ from mmvideo.everyday.questions import answer_from_facts, understand
 from mmvideo.everyday.questions.checks import judged, named_probability
 from mmvideo.everyday.questions.rewording import reworded
 from mmvideo.everyday.stirs import stir_spans
-from mmvideo.types import Segment
+from mmvideo.types import Label, Segment
 from tests.everyday.video_facts import followed
 
 
@@ -109,6 +109,21 @@ def test_faces_and_men_are_counted_as_people_where_words_agree() -> None:
     assert answer_from_facts(understand("How many women are there?"), _facts(tracks=tracks)) is None
 
 
+def test_after_they_were_together_two_people_go_apart() -> None:
+    tracks = (followed(1, "person", 0, 5, (.1, .2, .2, .9), (.1, .2, .2, .9)),
+              followed(2, "person", 0, 2, (.8, .2, .9, .9), (.2, .2, .3, .9)),
+              followed(3, "person", 3, 5, (.25, .2, .35, .9), (.8, .2, .9, .9)))
+    question = understand("What do they do after the greeting?")
+    assert "apart" in answer_from_facts(question, _facts(tracks=tracks)).text
+    assert answer_from_facts(question, _facts(tracks=tracks[:1])) is None
+
+
+def test_what_is_worn_is_what_the_picture_looks_like() -> None:
+    things = (Label("suit", .4), Label("Windsor tie", .2), Label("jean", .01))
+    facts = Facts(0., 5., (ShotFacts(0., 5., things=things),))
+    assert answer_from_facts(understand("What is the man wearing?"), facts).text == "a suit and a tie"
+
+
 @pytest.mark.parametrize(("question", "named"), [
     ("Is he standing?", .3), ("Is the man holding a guitar?", .001), ("Does he raise his hand?", None)])
 def test_words_judge_what_a_question_names(question: str, named: float | None) -> None:
@@ -117,6 +132,7 @@ def test_words_judge_what_a_question_names(question: str, named: float | None) -
 
 def test_a_likely_word_is_a_yes_whatever_the_language_model_says() -> None:
     assert judged(.3, .45) > .5 > judged(.001, .6)
+    assert judged(.01, .5, worn=True) > .5 > judged(.01, .5)
 
 
 @pytest.mark.parametrize(("question", "wording"), [

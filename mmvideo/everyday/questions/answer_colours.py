@@ -25,7 +25,10 @@ _PARTS = {
 _HAIR = {"yellow": "blond", "orange": "blond", "white": "grey", "grey": "grey", "black": "black", "brown": "brown",
          "red": "red"}
 """What a colour is called in hair; others are none of it."""
-_BEHIND = word_set("background wall backdrop")
+_BEHIND = {**dict.fromkeys(("background", "wall", "backdrop"), "background"),
+           **dict.fromkeys(("sky", "ceiling"), "top"),
+           **dict.fromkeys(("floor", "ground", "carpet", "road", "street", "pavement", "grass", "court"), "bottom")}
+"""What is behind everything, and in which part of the picture."""
 _GREYEST = 0.006
 """Colourfulness up to which a film counts as black and white."""
 _CLEAR = 0.3
@@ -42,10 +45,14 @@ def answer_colour(query: Query, seen: SpanFacts) -> Told | None:
         top = re.search(r"\b(?:his|her|their) top\b", query.text.lower())
         return _part(query, seen, "upper", NOUNS["person"]) if top else None
     part = next((name for name, words in _PARTS.items() if noun.text in words), "")
+    if noun.person and not part:  # "the woman's leggings", whose last word may be no noun that is known
+        named = re.findall(r"[a-z-]+", query.text.lower())[-1:]
+        part = next((name for name, words in _PARTS.items() if named and named[0] in words), "")
     if noun.person and (query.verb == "wear" or noun.text == "person"):
         part = "upper"
-    if noun.text in _BEHIND or "background" in query.text.lower():
-        return _coloured(query, seen, seen.facts.part_colours.get((0, "background"), {}), None, .5)
+    region = "background" if "background" in query.text.lower() else _BEHIND.get(noun.text, "")
+    if region:
+        return _coloured(query, seen, seen.facts.part_colours.get((0, region), {}), None, .5)
     if part:
         wearer = owner if owner is not None and owner.person else noun if noun.person else NOUNS["person"]
         return _part(query, seen, part, wearer)

@@ -347,6 +347,18 @@ def together_spans(seen: SpanFacts) -> list[tuple[float, float]]:
     return sorted(spans, key=lambda one: one[0] - one[1])
 
 
+def answer_afterwards(query: Query, seen: SpanFacts) -> Told | None:
+    """What do they do after the hug? Where two people were together and are no longer, they went apart."""
+    if query.yes_no or query.time is None or query.time.kind != "event" or query.time.relation != "after":
+        return None
+    spans = together_spans(seen)
+    if not spans or spans[0][1] > seen.end - .4:
+        return None
+    why = "two people were close to one another before"
+    return Told("they move apart, away from one another", .5, proven((), [(spans[0][1], seen.end)], why), query.family,
+                why)
+
+
 def answer_order(query: Query, seen: SpanFacts) -> Told | None:
     """Which appears first? Does the dog come before the man?"""
     last, leaving = query.attribute == "last", query.verb == "leave"
@@ -468,6 +480,6 @@ def is_leaving(track: ObjectTrack, seen: SpanFacts) -> bool:
     return _leaves(track, seen)
 
 
-__all__ = ["GREW", "answer_approach", "answer_direction", "answer_duration", "answer_moves", "answer_order",
-           "answer_repeats", "answer_when", "box_growth", "clock", "extrapolated_way", "is_leaving",
+__all__ = ["GREW", "answer_afterwards", "answer_approach", "answer_direction", "answer_duration", "answer_moves",
+           "answer_order", "answer_repeats", "answer_when", "box_growth", "clock", "extrapolated_way", "is_leaving",
            "join_spans", "length_in_words", "size_change", "together_spans"]

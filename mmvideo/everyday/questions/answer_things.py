@@ -369,7 +369,31 @@ def answer_wearing(query: Query, seen: SpanFacts) -> Told | None:
         said = seen.word(thing.words)
         if said >= .45:
             return yes_no(query, seen_chance(said), (), f"the picture suggests {thing.text}", seen)
+    if not query.yes_no and not query.choices and (clothes := _clothes(seen)):
+        why = f"the picture looks like {join_with_and(clothes)}"
+        return Told(join_with_and(clothes), .55, proven((), [(seen.start, seen.end)], why), query.family, why)
     return _nobody(query, seen)
+
+
+_CLOTHING = {"suit": "a suit", "windsor tie": "a tie", "bow tie": "a bow tie", "jersey": "a T-shirt",
+             "sweatshirt": "a sweatshirt", "cardigan": "a cardigan", "lab coat": "a lab coat", "bikini": "a bikini",
+             "jean": "jeans", "gown": "a dress", "sunglasses": "sunglasses", "cowboy hat": "a cowboy hat",
+             "crash helmet": "a helmet", "football helmet": "a helmet", "swimming trunks": "swimming trunks",
+             "kimono": "a kimono", "military uniform": "a uniform", "academic gown": "a gown", "trench coat": "a coat",
+             "fur coat": "a fur coat", "poncho": "a poncho", "apron": "an apron", "sombrero": "a sombrero"}
+"""Classes of the whole picture that are worn, and what they are called."""
+
+
+def _clothes(seen: SpanFacts) -> list[str]:
+    """Return the clothes that the picture as a whole looks like, and a tie that is seen."""
+    shares: dict[str, float] = {}
+    for thing in (thing for shot in seen.shots for thing in shot.things if thing.name.lower() in _CLOTHING):
+        name = _CLOTHING[thing.name.lower()]
+        shares[name] = shares.get(name, 0.0) + thing.confidence / len(seen.shots)
+    found = [name for name in sorted(shares, key=lambda name: -shares[name]) if shares[name] >= .1]
+    if seen.tracks(NOUNS["tie"], SURE) and "a tie" not in found:
+        found.append("a tie")
+    return found
 
 
 def seen_chance(said: float) -> float:

@@ -57,7 +57,9 @@ def answer_from_facts(query: Query, facts: Facts) -> Told | None:
     answer = _ANSWERS.get(query.family)
     if answer is None:
         return None
-    told = answer(query, SpanFacts(facts, query.time))
+    seen = SpanFacts(facts, query.time)
+    told = answer_moves.answer_afterwards(query, seen) if query.family in {"doing", "next", "other"} else None
+    told = told or answer(query, seen)
     if told is not None and query.time is not None and query.time.kind == "event" and query.family in _EVENT_FAMILIES:
         return Told(told.text, min(told.confidence, .5), told.proof, told.family,
             f"{told.reason}; the moment is not found, "

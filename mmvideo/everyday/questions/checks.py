@@ -20,8 +20,11 @@ _SAY_NOTHING = frozenset(("show", "see", "appear", "visible", "wear", "hold", "h
 _BODY = frozenset(("hand", "arm", "foot", "leg", "head", "face", "eye", "mouth", "nose", "ear", "finger", "body",
                    "knee", "shoulder", "back", "chest", "other"))
 """What everybody has, so that naming it tells nothing."""
-_WORDS, _MODEL, _BIAS = 0.88, 1.0, 2.8
-"""Weights of the logits of the words and of the language model."""
+_WORDS, _BIAS = 0.7, 2.85
+_WORN, _BIAS_WORN = 1.17, 6.3
+"""Weight of the logit of the words, and what is added: clothes are named far less often than worn."""
+_MODEL = 1.0
+"""Weight of the logit of the language model."""
 UNKNOWN = 0.49
 """The most that is claimed where no word is known: the language model alone is right in half of such questions."""
 
@@ -48,18 +51,20 @@ def _gerunds(verb: str) -> tuple[str, ...]:
     return f"{verb}ing", f"{verb[:-1]}ing", f"{verb}{verb[-1]}ing"
 
 
-def judged(named: float, said: float) -> float:
+def judged(named: float, said: float, *, worn: bool = False) -> float:
     """Return the probability of yes.
 
     Args:
         named: of the words, as `named_probability` gives it.
         said: of the language model.
+        worn: whether it is about clothes.
     """
-    return 1 / (1 + math.exp(-(_WORDS * _logit(named) + _MODEL * _logit(said) + _BIAS)))
+    weight, bias = (_WORN, _BIAS_WORN) if worn else (_WORDS, _BIAS)
+    return 1 / (1 + math.exp(-(weight * _logit(named) + _MODEL * _logit(said) + bias)))
 
 
 def _logit(share: float) -> float:
-    share = min(max(share, 0.01), 0.99)
+    share = min(max(share, 0.001), 0.99)
     return math.log(share / (1 - share))
 
 
