@@ -109,6 +109,22 @@ def test_faces_and_men_are_counted_as_people_where_words_agree() -> None:
     assert answer_from_facts(understand("How many women are there?"), _facts(tracks=tracks)) is None
 
 
+def test_before_a_camera_that_stays_still_boxes_tell_the_way() -> None:
+    track = followed(1, "person", 0, 5, (.4, .2, .6, .8), (.4, .5, .6, .9), shift=(.0, -.1))
+    still, moved = (Segment(0., 5., name, .9) for name in ("static", "tilt up"))
+    question = understand("Which way does the person move?")
+    assert answer_from_facts(question, _facts(tracks=(track,), camera=(still,))).text.startswith("down")
+    assert answer_from_facts(question, _facts(tracks=(track,), camera=(moved,))).text.startswith("up")
+
+
+def test_where_somebody_is_says_the_place_too() -> None:
+    track = followed(1, "person", 0, 5, (.1, .2, .3, .9), (.1, .2, .3, .9))
+    for shot, place in ((ShotFacts(0., 5., places=(Label("street", .8),)), "in a street"),
+                        (ShotFacts(0., 5., indoors=.95), "indoors")):
+        told = answer_from_facts(understand("Where is the person?"), Facts(0., 5., (shot,), tracks=(track,)))
+        assert told.text == f"on the left, {place}"
+
+
 def test_after_they_were_together_two_people_go_apart() -> None:
     tracks = (followed(1, "person", 0, 5, (.1, .2, .2, .9), (.1, .2, .2, .9)),
               followed(2, "person", 0, 2, (.8, .2, .9, .9), (.2, .2, .3, .9)),

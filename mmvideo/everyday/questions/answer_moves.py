@@ -41,6 +41,9 @@ def _shift(track: ObjectTrack, seen: SpanFacts) -> tuple[float, float]:
     inside = seen.clip(track)
     if len(inside) < 2:
         return 0.0, 0.0
+    if seen.facts.camera and all(part.text == "static" for part in seen.facts.camera):
+        first, last = centre(track.boxes[inside[0]]), centre(track.boxes[inside[-1]])
+        return last[0] - first[0], last[1] - first[1]  # before a plain wall a mover is taken for the camera's movement
     if len(inside) == len(track.seconds):
         return track.shift
     whole = tuple(b - a for a, b in zip(centre(track.boxes[0]), centre(track.boxes[-1]), strict=True))
@@ -104,6 +107,8 @@ def answer_direction(query: Query, seen: SpanFacts) -> Told | None:
     if not text:
         text = ("towards the camera" if growth > GREW else "away from the camera" if growth < 1 / GREW
                 else "it hardly moves")
+    elif not GREW > growth > 1 / GREW:
+        text += ", towards the camera" if growth > GREW else ", away from the camera"
     confidence = sure * (_sure(max(map(abs, shift))) if way else .6)
     return Told(text, confidence, proven([track], (), text, seen.window), query.family,
         "movement of its box, less the camera's")

@@ -225,7 +225,7 @@ def answer_where(query: Query, seen: SpanFacts) -> Told | None:
         said = f"{'in' if near == 'middle' else 'at' if near in {'top', 'bottom'} else 'on'} the {near}"
         return Told(said, sure, proven([track], (), text, seen.window), query.family, text)
     place = kind_of_place(seen)
-    return Told(f"{text}{f', in {place if place in _MASSES else a_noun(place)}' if place else ''}", sure * kind * .75,
+    return Told(f"{text}{f', {place}' if place else ''}", sure * kind * .75,
                 proven([track], (), text, seen.window), query.family, "position of its box in the picture")
 
 
@@ -233,12 +233,16 @@ _MASSES = frozenset({"snow", "grass", "mountains or rocks", "sand or dirt"})
 
 
 def kind_of_place(seen: SpanFacts) -> str:
-    """Return the kind of place that all pictures likely show, as "a street"; "" where none is likely."""
+    """Return where all pictures likely are: "in a street", else "indoors" or "outdoors"; "" where that is not clear."""
     placed: dict[str, float] = {}
     for place in (place for shot in seen.shots for place in shot.places):
         placed[place.name] = max(place.confidence, placed.get(place.name, 0))
     best = max(placed, key=lambda name: placed[name], default="")
-    return best if best and placed[best] >= .5 else ""
+    if best and placed[best] >= .5:
+        return f"in {best if best in _MASSES else a_noun(best)}"
+    judged = [shot.indoors for shot in seen.shots if shot.indoors is not None]
+    inside = sum(judged) / len(judged) if judged else .5
+    return "indoors" if inside >= .85 else "outdoors" if inside <= .15 else ""
 
 
 def _off(side: str, box: tuple[float, float, float, float]) -> float:
