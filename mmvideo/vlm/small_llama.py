@@ -68,6 +68,8 @@ class SmallLlama(nn.Module):
         WeightsError: another architecture than a plain Llama with tied embeddings.
     """
 
+    turns: Tensor
+
     def __init__(self, config: dict[str, Any]):
         super().__init__()
         if not is_plain_llama(config):
