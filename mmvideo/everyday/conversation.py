@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
 from mmvideo.deadline import check
 from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
-from mmvideo.everyday.facts import Facts, ShotFacts
-from mmvideo.everyday.questions import answer_from_facts, check_caption, describe, understand
+from mmvideo.everyday.facts import ShotFacts
+from mmvideo.everyday.questions import answer_from_facts, describe, understand
 from mmvideo.everyday.questions.checks import UNKNOWN, judged, named_probability
 from mmvideo.everyday.questions.rewording import reworded
 from mmvideo.everyday.questions.seen import basic_colour
 from mmvideo.everyday.questions.told import Told, cannot_tell
+from mmvideo.everyday.shot_captions import ShotCaption, best_caption
 from mmvideo.types import Features, GenerationOptions, Proof, Segment
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation, ends_of
@@ -35,8 +36,6 @@ CANDIDATES = 4
 """Captions of a shot, of which one is kept."""
 ROWS = 4
 """Rows of the language model in one pass, where nobody says otherwise."""
-_UNSEEN, _SEEN = 1.0, 0.15
-"""What an unconfirmed thing costs a caption, and a confirmed one is worth, in logarithms of likelihood."""
 COLOURS = ("black", "white", "red", "blue", "green", "yellow", "orange", "pink", "purple", "brown", "grey",
            "black and white")
 SEEN_BY_THE_MODEL = frozenset((
@@ -53,16 +52,7 @@ RULE_FACTS = "answered from what was found in the video"
 RULE_PICTURE = "answered by the language model from the shot of which it is surest"
 RULE_WORDS = "judged by the words that people would use of the picture, and a little by the language model"
 RULE_NEXT = "a guess: what is seen last goes on"
-RULE_CAPTION = "of the captions of each shot and its frames the one that detectors confirm best; then what was found"
-
-
-@dataclass(frozen=True)
-class ShotCaption:
-    """A caption of one shot."""
-
-    text: str
-    confidence: float
-    num_written: int
+RULE_CAPTION = "of the captions of each shot and its frames the one that facts confirm best; then what was found"
 
 
 class EverydayConversation(Conversation):
@@ -270,8 +260,9 @@ class CaptionGroup:
                                          max_new_tokens=self.model.max_new_tokens, short=True)
             said += rows.replies([CAPTION_REQUEST] * self.size)[:len(some)]
         replies = iter(said)
-        return [[_best(list(islice(replies, CANDIDATES)), one.facts, (shot.start_seconds, shot.end_seconds))
-                 for shot in one.facts.shots] for one in self.observations]
+        words = frozenset(cast("Any", self.model.parts["observer"]).words.words)
+        return [[best_caption(list(islice(replies, CANDIDATES)), one.facts, shot, words) for shot in one.facts.shots]
+                for one in self.observations]
 
 
 def _views(observation: Observation, shot: int) -> list[tuple[Tensor, str]]:
@@ -295,20 +286,6 @@ def prefix_of(model: Composed, grids: Tensor, lines: Sequence[str]) -> Tensor:
         return torch.cat((seen, model.language.get_input_embeddings()(ids)), 1)
 
 
-def _best(candidates: Sequence[Generated], facts: Facts, span: tuple[float, float]) -> ShotCaption:
-    """Return the caption that is likeliest and best confirmed."""
-    best = max(candidates, key=lambda one: _worth(one, facts, span))
-    return ShotCaption(best.text, best.confidence, best.num_written)
-
-
-def _worth(reply: Generated, facts: Facts, span: tuple[float, float]) -> float:
-    """Return how likely a caption is and how well it is confirmed."""
-    if not reply.text or not reply.finished:
-        return -math.inf
-    found = check_caption(reply.text, facts, span=span)
-    return math.log(max(reply.confidence, 1e-9)) + _SEEN * len(found.supported) - _UNSEEN * len(found.unsupported)
-
-
 def _span(shot: ShotFacts) -> tuple[float, float]:
     return shot.start_seconds, shot.end_seconds
 
@@ -330,4 +307,4 @@ def _same(choice: str, told: str) -> bool:
     return first == second or second.startswith((f"{first},", f"{first}.", f"{first}:"))
 
 
-__all__ = ["CaptionGroup", "EverydayConversation", "ShotCaption", "prefix_of", "sentence"]
+__all__ = ["CaptionGroup", "EverydayConversation", "prefix_of", "sentence"]

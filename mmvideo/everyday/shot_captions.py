@@ -1,0 +1,122 @@
+"""Which of several captions of a shot is kept: the likeliest that facts do not deny, else what was found, plainly."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from mmvideo.everyday.facts import Facts, ShotFacts
+from mmvideo.everyday.questions import check_caption
+from mmvideo.everyday.questions.nouns import a_noun, noun_of
+from mmvideo.everyday.questions.seen import counted, join_with_and
+from mmvideo.everyday.words import singular
+from mmvideo.vlm.generate import Generated
+
+FIRST = 0.1
+"""What the caption of all frames is worth more than those of single ones."""
+UNSEEN, SEEN, DOUBTED = 1.0, 0.15, 0.3
+"""What an unconfirmed thing costs a caption, a confirmed one is worth, and a word costs that the picture makes next to
+impossible; in logarithms of likelihood."""
+_SURE = 0.5
+_MOST_NAMED = 4
+_NOT_JUDGED = frozenset({"person", "sports ball", "frisbee"})
+"""Classes that say nothing against a caption where they were not found: people are named in many ways, and small
+things in the air are mostly missed."""
+_BEFORE = "on|in|at|with|near|by|over|through|under|behind|beside|along|next to|in front of|on top of"
+_BETWEEN = {"grass": "on grass", "snow": "in the snow", "street": "on a street", "beach": "on a beach",
+            "room": "in a room",
+            "stage": "on a stage", "forest": "in a forest", "swimming pool": "in a swimming pool",
+            "lake or river": "at a lake or river", "sports field": "on a sports field"}
+
+
+@dataclass(frozen=True)
+class ShotCaption:
+    """A caption of one shot."""
+
+    text: str
+    confidence: float
+    num_written: int
+
+
+def best_caption(candidates: Sequence[Generated], facts: Facts, shot: ShotFacts, vocabulary: Collection[str]
+                 ) -> ShotCaption:
+    """Return the caption that is likeliest and best confirmed; where each names what is not there, what was found.
+
+    Args:
+        candidates: captions of the shot.
+        facts: of the video.
+        shot: that is captioned.
+        vocabulary: words of which `shot.words` would tell the probability, had it been above its least.
+    """
+    best = max(candidates, key=lambda one: _worth(one, facts, shot, vocabulary) + FIRST * (one is candidates[0]))
+    wrong = denied(best.text, facts, shot)
+    if wrong:
+        shorter = without_tail(best.text, wrong)
+        if shorter and not denied(shorter, facts, shot):
+            return ShotCaption(shorter, best.confidence, best.num_written)
+        plain = plain_caption(facts, shot)
+        if plain is not None:
+            return ShotCaption(plain.text, plain.confidence, best.num_written)
+        return ShotCaption(best.text, best.confidence / 2, best.num_written)
+    return ShotCaption(best.text, best.confidence, best.num_written)
+
+
+def denied(caption: str, facts: Facts, shot: ShotFacts) -> tuple[str, ...]:
+    """Return the objects that a caption names, the detector knows, and neither detector nor picture confirms."""
+    nouns = [(word, noun_of(word)) for word in check_caption(caption, facts, span=_span(shot)).unsupported]
+    return tuple(word for word, noun in nouns if noun is not None and noun.labels - _NOT_JUDGED and not noun.kind)
+
+
+def without_tail(caption: str, nouns: Sequence[str]) -> str:
+    """Cut a caption before the place or thing at its end that one of these nouns names; empty where it is elsewhere."""
+    for noun in nouns:
+        tail = rf"(?:{_BEFORE}) (?:an?|the|his|her|their|its) (?:\w+ )?{re.escape(noun)}"
+        found = re.search(rf"^(.*\w(?:ing|ed|s)) {tail}$", caption)
+        if found:
+            return found[1]
+    return ""
+
+
+def plain_caption(facts: Facts, shot: ShotFacts) -> ShotCaption | None:
+    """Say which objects are surely in a shot, as many as were seen at once, and what place it looks like.
+
+    Returns:
+        None where no object is sure.
+    """
+    most: dict[str, int] = {}
+    confidence = 1.0
+    tracks = [track for track in facts.tracks if track.confidence >= _SURE]
+    for at in sorted({at for track in tracks for at in track.seconds if shot.start_seconds <= at < shot.end_seconds}):
+        labels = [track.label for track in tracks if at in track.seconds]
+        for label in set(labels):
+            most[label] = max(most.get(label, 0), labels.count(label))
+    if not most:
+        return None
+    named = sorted(most, key=lambda label: (-most[label], label))[:_MOST_NAMED]
+    for label in named:
+        confidence = min(confidence, max(track.confidence for track in tracks if track.label == label))
+    text = join_with_and([counted(label, most[label]) for label in named])
+    place = next((place.name for place in shot.places if place.confidence >= _SURE), "")
+    if place:
+        text += f" {_BETWEEN[place]}" if place in _BETWEEN else f", in what looks like {a_noun(place)}"
+    return ShotCaption(text, confidence, 0)
+
+
+def _worth(reply: Generated, facts: Facts, shot: ShotFacts, vocabulary: Collection[str]) -> float:
+    """Return how likely a caption is and how well it is confirmed."""
+    if not reply.text or not reply.finished:
+        return -math.inf
+    found = check_caption(reply.text, facts, span=_span(shot))
+    words = {singular(word) for word in re.findall(r"[a-z]+", reply.text.lower())}
+    doubted = sum(word in vocabulary and word not in shot.words for word in words) if shot.words else 0
+    return (math.log(max(reply.confidence, 1e-9)) + SEEN * len(found.supported) - UNSEEN * len(found.unsupported)
+            - DOUBTED * doubted)
+
+
+def _span(shot: ShotFacts) -> tuple[float, float]:
+    return shot.start_seconds, shot.end_seconds
+
+
+__all__ = ["ShotCaption", "best_caption", "denied", "plain_caption", "without_tail"]
