@@ -203,10 +203,14 @@ class Caption(Generation):
 
     @property
     def headline(self) -> str:
-        """All captions; with their times where there is more than one."""
+        """All captions; with their times where there is more than one, and then what is said of the whole."""
         if len(self.segments) < 2:
             return self.text
-        return "\n".join(f"{s.start_seconds:6.2f}-{s.end_seconds:.2f} s  {s.text}" for s in self.segments)
+        lines = [f"{s.start_seconds:6.2f}-{s.end_seconds:.2f} s  {s.text}" for s in self.segments]
+        rest = self.text
+        for segment in self.segments:
+            rest = rest.replace(segment.text, "", 1)
+        return "\n".join([*lines, *([" ".join(rest.split())] if rest.strip(" .") else [])])
 
 
 @dataclass(frozen=True, kw_only=True)

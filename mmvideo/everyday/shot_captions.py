@@ -19,6 +19,10 @@ FIRST = 0.1
 UNSEEN, SEEN, DOUBTED = 1.0, 0.15, 0.3
 """What an unconfirmed thing costs a caption, a confirmed one is worth, and a word costs that the picture makes next to
 impossible; in logarithms of likelihood."""
+ON_FILM = 0.6
+"""How much of the language model's confidence, which photographs taught it, holds for films."""
+IMPOSSIBLE = 0.005
+"""Probability of a word below which it is doubted."""
 _SURE = 0.5
 _MOST_NAMED = 4
 _NOT_JUDGED = frozenset({"person", "sports ball", "frisbee"})
@@ -55,12 +59,22 @@ def best_caption(candidates: Sequence[Generated], facts: Facts, shot: ShotFacts,
     if wrong:
         shorter = without_tail(best.text, wrong)
         if shorter and not denied(shorter, facts, shot):
-            return ShotCaption(shorter, best.confidence, best.num_written)
+            return ShotCaption(shorter, best.confidence * ON_FILM, best.num_written)
         plain = plain_caption(facts, shot)
         if plain is not None:
             return ShotCaption(plain.text, plain.confidence, best.num_written)
         return ShotCaption(best.text, best.confidence / 2, best.num_written)
-    return ShotCaption(best.text, best.confidence, best.num_written)
+    plain = plain_caption(facts, shot) if doubted(best.text, shot, vocabulary) else None
+    if plain is not None:
+        return ShotCaption(plain.text, plain.confidence, best.num_written)
+    return ShotCaption(best.text, best.confidence * ON_FILM, best.num_written)
+
+
+def doubted(caption: str, shot: ShotFacts, vocabulary: Collection[str]) -> set[str]:
+    """Return the words of a caption that the picture makes next to impossible."""
+    words = {singular(word) for word in re.findall(r"[a-z]+", caption.lower())}
+    return {word for word in words if word in vocabulary and shot.words.get(word, 0.0) < IMPOSSIBLE} if (
+        shot.words) else set()
 
 
 def denied(caption: str, facts: Facts, shot: ShotFacts) -> tuple[str, ...]:
@@ -109,14 +123,12 @@ def _worth(reply: Generated, facts: Facts, shot: ShotFacts, vocabulary: Collecti
     if not reply.text or not reply.finished:
         return -math.inf
     found = check_caption(reply.text, facts, span=_span(shot))
-    words = {singular(word) for word in re.findall(r"[a-z]+", reply.text.lower())}
-    doubted = sum(word in vocabulary and word not in shot.words for word in words) if shot.words else 0
     return (math.log(max(reply.confidence, 1e-9)) + SEEN * len(found.supported) - UNSEEN * len(found.unsupported)
-            - DOUBTED * doubted)
+            - DOUBTED * len(doubted(reply.text, shot, vocabulary)))
 
 
 def _span(shot: ShotFacts) -> tuple[float, float]:
     return shot.start_seconds, shot.end_seconds
 
 
-__all__ = ["ShotCaption", "best_caption", "denied", "plain_caption", "without_tail"]
+__all__ = ["ShotCaption", "best_caption", "denied", "doubted", "plain_caption", "without_tail"]
