@@ -94,7 +94,7 @@ def test_every_spoiled_config_ends_in_a_typed_error_or_is_fine(name: str, tmp_pa
             raise AssertionError(f"{said}: {type(error).__name__}: {error}") from error
         else:
             assert not must, f"{said}: not refused"
-    assert refused > 50
+    assert refused > (50 if len(raw) > 5 else 30), "a short config has fewer ways to be wrong"
     assert list(tmp_path.iterdir()) == [path], "a check writes nothing"
 
 
