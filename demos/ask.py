@@ -11,7 +11,7 @@ import mmvideo
 from mmvideo.hooks import Hook
 from mmvideo.serving.page import CHECK_SECONDS, KEEP_SECONDS, MAX_SIZE, new_folder, preview, serve_page
 
-SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "toybox.mp4"
+SAMPLE = Path(mmvideo.__file__).parent / "embedded" / "demo" / "nasa.mp4"
 MAX_CHARACTERS = 200
 QUESTIONS = ("what happens next?", "which way does the camera move?", "what is in the video?")
 
