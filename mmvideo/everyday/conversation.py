@@ -18,10 +18,11 @@ from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
 from mmvideo.everyday.facts import ShotFacts
 from mmvideo.everyday.questions import answer_from_facts, describe, understand
 from mmvideo.everyday.questions.checks import UNKNOWN, judged, named_probability
+from mmvideo.everyday.questions.nouns import HYPERNYMS, a_noun, noun_of
 from mmvideo.everyday.questions.rewording import reworded
-from mmvideo.everyday.questions.seen import basic_colour
+from mmvideo.everyday.questions.seen import basic_colour, join_with_and
 from mmvideo.everyday.questions.told import Told, cannot_tell
-from mmvideo.everyday.shot_captions import ShotCaption, best_caption
+from mmvideo.everyday.shot_captions import ShotCaption, best_caption, denied, doubted
 from mmvideo.types import Features, GenerationOptions, Proof, Segment
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation, ends_of
@@ -127,10 +128,29 @@ class EverydayConversation(Conversation):
             return self._described()
         told = answer_from_facts(query, self.observation.facts) if self.with_facts else None
         if told is not None:
-            return self._told(told)
+            return self._named(question, query, told, options) if query.family == "what" else self._told(told)
         if query.family not in SEEN_BY_THE_MODEL:
             return self._unseen(query)
         return self._seen(question, query, options)
+
+    def _named(self, question: str, query: Any, told: Told, options: GenerationOptions) -> Generated:
+        """Say what is there in the model's finer words, a man for a person, where facts do not deny them."""
+        seen, facts = self._seen(question, query, options), self.observation.facts
+        if not told.knows or query.yes_no or query.choices or not told.proof:
+            return self._told(told)
+        shot = next((one for one in facts.shots if seen.proof and _span(one) in seen.proof.intervals), facts.shots[0])
+        if seen.text in ("yes", "no", "") or denied(seen.text, facts, shot) or doubted(seen.text, shot, self._words):
+            return self._told(told)
+        named = {label for noun in map(noun_of, seen.text.split()) if noun is not None for label in noun.labels}
+        beasts = HYPERNYMS["animal"]
+        others = [label for label in dict.fromkeys(box.label for box in told.proof.boxes)
+                  if label != "person" and label not in named and not (label in beasts and named & set(beasts))]
+        text = join_with_and([seen.text, *map(a_noun, others)]) if query.subject is None and others else seen.text
+        return replace(seen, text=text, confidence=max(seen.confidence, told.confidence / 2), proof=told.proof)
+
+    @property
+    def _words(self) -> frozenset[str]:
+        return frozenset(cast("Any", self.model.parts["observer"]).words.words)
 
     def _told(self, told: Told) -> Generated:
         return Generated(told.text, told.confidence, num_read=self.num_read, proof=told.proof,

@@ -193,6 +193,10 @@ def answer_indoors(query: Query, seen: SpanFacts) -> Told | None:
         why)
 
 
+_SAID = {"grass": "on grass, as a field or lawn", "street": "a street or road", "snow": "in the snow"}
+"""How a kind of place is said where its name alone would say little."""
+
+
 def answer_scene(query: Query, seen: SpanFacts) -> Told | None:
     """Where does it take place?"""
     placed: dict[str, float] = {}
@@ -200,7 +204,7 @@ def answer_scene(query: Query, seen: SpanFacts) -> Told | None:
         placed[place.name] = max(place.confidence, placed.get(place.name, 0))
     likeliest = max(placed, key=lambda name: placed[name], default="")
     if likeliest and placed[likeliest] >= .5:
-        return Told(likeliest, min(.9, placed[likeliest]), proven((), [(seen.start, seen.end)],
+        return Told(_SAID.get(likeliest, likeliest), min(.9, placed[likeliest]), proven((), [(seen.start, seen.end)],
             f"looks like {likeliest}"), query.family, "what the pictures look like")
     scored: dict[str, float] = {}
     for shot in seen.shots:
