@@ -162,9 +162,10 @@ class Session(Generic[ResultT_co]):
         domain = result.in_domain
         if domain.suggestion and isinstance(self._given.source, str | os.PathLike):
             domain = dataclasses.replace(domain, suggestion=with_clip(domain.suggestion, clean(self._given.source)))
+        proof = result.evidence.proof if result.evidence else None
         extra: dict[str, Any] = {
             "in_domain": domain, "timings": Timings(tuple(seconds)), "model": self._model or result.model,
-            "evidence": dataclasses.replace(self._evidence(fields), proof=result.evidence and result.evidence.proof),
+            "evidence": dataclasses.replace(self._evidence(fields), proof=proof),
         }
         if media is not None:
             extra |= {"source": _source_name(self._given.source), "duration_seconds": media.info.duration_seconds,

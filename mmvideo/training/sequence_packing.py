@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -114,7 +115,7 @@ def packed_likelihoods(language: nn.Module, embeddings: Tensor, before: Sequence
 
 def _read(language: nn.Module, embeddings: Tensor, before: Sequence[int]) -> tuple[Tensor, list]:
     """Let the model read the prefix of every clip; return it, and keys and values of every layer."""
-    words, device = language.get_input_embeddings(), embeddings.device
+    words, device = cast("Any", language).get_input_embeddings(), embeddings.device
     lead = words(torch.tensor(list(before), dtype=torch.long, device=device))[None].expand(len(embeddings), -1, -1)
     prefix = torch.cat((lead, embeddings.to(lead.dtype)), 1)
     read = cache_of(language(inputs_embeds=prefix, use_cache=True, logits_to_keep=1))
