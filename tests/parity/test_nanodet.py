@@ -51,7 +51,7 @@ def test_real_pictures_and_noise_through_the_interpreter(shared: Path, monkeypat
     monkeypatch.syspath_prepend(str(shared / "weights"))
     from tfjs_torch import TFJS  # type: ignore[import-not-found]
 
-    graph, detector = TFJS(str(shared / "weights" / "nanodet.json")), NanoDetDetector(fit="squash")
+    graph, detector = TFJS(str(shared / "weights" / "nanodet.json")), NanoDetDetector(size=416, fit="squash")
     pictures = [standardised(detector.prepared(_frame(shared / "media" / name)))
                 for name in ("faces/interview.mp4", "actions/demo.mp4")]
     for x in [*pictures, torch.randn(1, 3, 416, 416, generator=torch.Generator().manual_seed(0))]:
