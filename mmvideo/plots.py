@@ -100,7 +100,11 @@ def _material(results: Sequence[Result]) -> _Material:
     if evidence is None or not seen:
         raise InvalidInput("This result keeps no video to draw (it was made without a pipeline).")
     if len(seen) > MAX_FRAMES:
-        seen = [seen[round(i * (len(seen) - 1) / (MAX_FRAMES - 1))] for i in range(MAX_FRAMES)]
+        proven = {at for result in results if result.evidence for at in result.evidence.frames}
+        shown = [at for at in seen if at in proven][:MAX_FRAMES]
+        others, left = [at for at in seen if at not in shown], MAX_FRAMES - len(shown)
+        shown += [others[round(i * (len(others) - 1) / max(left - 1, 1))] for i in range(left)]
+        seen = sorted(shown)
     spans = [segment for result in results for segment in result.segments]
     start = min([seen[0], *(s.start_seconds for s in spans)])
     end = max([seen[-1] + 0.05, *(s.end_seconds for s in spans)])
@@ -183,8 +187,10 @@ def _boxes(axes: Axes, boxes: Sequence[SeenBox], seconds: float, size: tuple[int
         colour = colours.setdefault(box.label, BOXES[len(colours) % len(BOXES)])
         left, top, right, bottom = (side * size for side, size in zip(box.box, (width, height) * 2, strict=True))
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.2))
-        axes.text(left, max(top - 1, 0), printable(box.label), size=6.5, color=PAPER, va="bottom", parse_math=False,
-                  clip_on=True, bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8})
+        above = top > height * 0.12  # else the name would lie outside the picture
+        axes.text(left, top - 1 if above else max(top, 0) + 1, printable(box.label), size=6.5, color=PAPER,
+                  va="bottom" if above else "top", parse_math=False, clip_on=True,
+                  bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8})
 
 
 def _lane_name(result: Result) -> str:

@@ -113,3 +113,16 @@ def test_facts_without_anything_never_fail() -> None:
     for question in ("is there a dog?", "how many people?", "when does he leave?", "what next?", "which way?",
         "what first?"):
         answer_from_facts(understand(question), bare)
+
+
+def test_boxes_of_a_count_are_of_times_at_which_all_are_seen():
+    from mmvideo.everyday.questions.told import proven
+    from mmvideo.objects.tracks import ObjectTrack
+
+    times = tuple(n / 2 for n in range(30))
+    box = (0.1, 0.1, 0.4, 0.9)
+    alone = ObjectTrack(1, "person", times, (box,) * 30, (0.99,) * 30)
+    late = ObjectTrack(2, "person", times[20:23], (box,) * 3, (0.6,) * 3)
+    shown = [one.seconds for one in proven([alone, late]).boxes]
+    for seconds in late.seconds:
+        assert shown.count(seconds) == 2

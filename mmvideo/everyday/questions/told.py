@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def cannot_tell(family: str, reason: str) -> Told:
 
 def proven(tracks: Iterable[ObjectTrack] = (), intervals: Iterable[tuple[float, float]] = (), about: str = "",
            within: tuple[float, float] = (float("-inf"), float("inf"))) -> Proof:
-    """Return what an answer rests on: a box of each track at its surest time, then more along it; and spans of time.
+    """Return what an answer rests on: boxes of each track, where most tracks are seen at once and surest; and spans.
 
     Args:
         tracks: what was seen.
@@ -54,10 +55,15 @@ def proven(tracks: Iterable[ObjectTrack] = (), intervals: Iterable[tuple[float, 
 
     tracks = list(tracks)
     boxes: list[SeenBox] = []
+    at_once = Counter(seconds for track in tracks for seconds in track.seconds)
+    sureness = Counter[float]()
     for track in tracks:
-        seen = [(confidence, seconds, box) for seconds, box, confidence in
+        for seconds, confidence in zip(track.seconds, track.confidences, strict=True):
+            sureness[seconds] += confidence
+    for track in tracks:
+        seen = [(at_once[seconds], sureness[seconds], seconds, box, confidence) for seconds, box, confidence in
                 zip(track.seconds, track.boxes, track.confidences, strict=True) if within[0] <= seconds <= within[1]]
-        for confidence, seconds, box in sorted(seen, reverse=True)[:max(1, _MOST_BOXES // len(tracks))]:
+        for _, _, seconds, box, confidence in sorted(seen, reverse=True)[:max(1, _MOST_BOXES // len(tracks))]:
             boxes.append(SeenBox(seconds, box, track.label, confidence))
     spans = list(intervals) or [(max(track.start_seconds, within[0]), min(track.end_seconds, within[1]))
                                 for track in tracks]
