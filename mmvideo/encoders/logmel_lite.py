@@ -59,7 +59,8 @@ class TensorflowConv(nn.Module):
 
 
 class LiteBlock(nn.Module):
-    """Widen, filter each channel by itself, narrow again (an inverted residual, Sandler et al. 2018)."""
+    """Inverted residual block: a pointwise convolution widens, a depthwise one filters, another narrows (MobileNetV2,
+    Sandler et al. 2018)."""
 
     def __init__(self, width_in: int, width: int, kernel: int, stride: int, expansion: int):
         super().__init__()

@@ -164,7 +164,7 @@ def draw_confusion(rows: Sequence[tuple[Recording, Guess]], path: Path, title: s
     figure = Figure(figsize=(7.2, 6.4), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set(title=title, xlabel="said", ylabel="heard")
+    axes.set(title=title, xlabel="predicted event", ylabel="true event")
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
     for y, x in np.argwhere(counts > 0):

@@ -141,7 +141,7 @@ class SceneLabels(Classifier):
                      about=", ".join(sorted({box.label for box in surest})))
 
     def classify_batch(self, items: Sequence[Mapping[str, Any]], size: int) -> list[Classification]:
-        """Return the labels of several videos; every frame goes through by itself, so none depends on another."""
+        """Return the labels of several videos; each frame is encoded alone, so that none depends on another."""
         return [self.classify(fields["clips"], fields["spans"], "<memory>") for fields in items]
 
 
