@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ def proven(tracks: Iterable[ObjectTrack] = (), intervals: Iterable[tuple[float, 
     tracks = list(tracks)
     boxes: list[SeenBox] = []
     at_once = Counter(seconds for track in tracks for seconds in track.seconds)
-    sureness = Counter[float]()
+    sureness: dict[float, float] = defaultdict(float)
     for track in tracks:
         for seconds, confidence in zip(track.seconds, track.confidences, strict=True):
             sureness[seconds] += confidence
