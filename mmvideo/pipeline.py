@@ -14,6 +14,7 @@ from mmvideo import deadline, licences, recipes, settings, weights
 from mmvideo.errors import InvalidInput, MmvideoError, UnknownName, WeightsError
 from mmvideo.hooks import Hook, show_count
 from mmvideo.hub.resolve import is_hub_name
+from mmvideo.notebook import Results
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
 from mmvideo.results import Answer, Caption, Classification, ResultT_co
@@ -21,6 +22,7 @@ from mmvideo.session import Session, Stream, check_text, checked_generation, sev
 from mmvideo.settings import DefaultModel
 from mmvideo.stages.build import build, routed
 from mmvideo.types import GenerationOptions
+from mmvideo.wording import plural
 
 if TYPE_CHECKING:
     from mmvideo.jobs.plan import JobPlan
@@ -118,7 +120,7 @@ class Pipeline(Generic[ResultT_co]):
 
     @overload
     def __call__(self, video: Any, text: list[str] | tuple[str, ...], *, hook: Hook | None = None,
-                 timeout_seconds: float | None = None, **options: Any) -> list[ResultT_co]: ...
+                 timeout_seconds: float | None = None, **options: Any) -> Results[ResultT_co]: ...
 
     @overload
     def __call__(self, video: Any, text: str | Sequence[str] | None = None, *, hook: Hook | None = None,
@@ -176,9 +178,19 @@ class Pipeline(Generic[ResultT_co]):
             return Session(self.recipe, self.stages, self.model, video, hook or Hook(), media_options)
 
     @overload
-    def map(self, videos: Iterable[Any], text: str | Sequence[str] | None = None, *, progress: bool = False,
-            hook: Hook | None = None, out: None = None, timeout_seconds: float | None = None,
-            **media_options: Any) -> list[ResultT_co | MmvideoError]: ...
+    def map(self, videos: Iterable[Any], text: str | None = None, *, progress: bool = False,
+            hook: Hook | None = None, out: None = None, per_video: bool = False, timeout_seconds: float | None = None,
+            **media_options: Any) -> Results[ResultT_co | MmvideoError]: ...
+
+    @overload
+    def map(self, videos: Iterable[Any], text: list[str] | tuple[str, ...], *, per_video: Literal[True],
+            progress: bool = False, hook: Hook | None = None, out: None = None, timeout_seconds: float | None = None,
+            **media_options: Any) -> Results[ResultT_co | MmvideoError]: ...
+
+    @overload
+    def map(self, videos: Iterable[Any], text: list[str] | tuple[str, ...], *, per_video: Literal[False] = False,
+            progress: bool = False, hook: Hook | None = None, out: None = None, timeout_seconds: float | None = None,
+            **media_options: Any) -> Results[Results[ResultT_co] | MmvideoError]: ...
 
     @overload
     def map(self, videos: Any, text: str | Sequence[str] | None = None, *, out: str | Path, dry_run: Literal[True],
@@ -191,48 +203,51 @@ class Pipeline(Generic[ResultT_co]):
 
     @overload
     def map(self, videos: Any, text: str | Sequence[str] | None = None, *, progress: bool = False,
-            hook: Hook | None = None, out: str | Path | None = None, timeout_seconds: float | None = None,
-            **media_options: Any) -> Any: ...
+            hook: Hook | None = None, out: str | Path | None = None, per_video: bool = False,
+            timeout_seconds: float | None = None, **media_options: Any) -> Any: ...
 
-    def map(self, videos: Iterable[Any], text: str | Sequence[str] | None = None, *, progress: bool = False,
-            hook: Hook | None = None, out: str | Path | None = None, timeout_seconds: float | None = None,
-            **media_options: Any) -> Any:
+    def map(self, videos: Any, text: str | Sequence[str] | None = None, *, progress: bool = False,
+            hook: Hook | None = None, out: str | Path | None = None, per_video: bool = False,
+            timeout_seconds: float | None = None, **media_options: Any) -> Any:
         """Run on many videos; one that cannot be read does not stop the rest.
 
         Args:
-            videos: anything that a call takes, or a folder of clips; with `out`, also a glob, list or manifest.
+            videos: anything that a call takes, in a list, a generator or the like, or a folder of clips; with `out`,
+                also a glob or manifest.
             out: the folder of a batch job (`mmvideo.jobs`): rows are written to it as they come, and what is there
                 already is not done again. Further options are those of `mmvideo.jobs.JobOptions`.
-            text: one question for all of the videos, or one question a video; with `out` all are asked of every video.
+            text: as in a call: one question, or a list of questions that are all asked of every video.
+            per_video: `text` holds one question a video, in their order.
             progress: show a counter on stderr.
             timeout_seconds: longest time for one video, as in a call; None sets no limit, and with `out` that of
                 `JobOptions`.
 
         Returns:
-            For each video, in order, its result or the `MmvideoError` that it caused; with `out` a
-            `mmvideo.jobs.JobSummary`.
+            For each video, in order, what a call gives (a result, or with a list of questions a list of results) or
+            the `MmvideoError` that it caused; with `out` a `mmvideo.jobs.JobSummary`.
 
         Raises:
-            InvalidInput: the question is missing, there are more or fewer questions than videos, or an option or input
-                that only a job understands.
+            InvalidInput: the question is missing, `per_video` with more or fewer questions than videos, or an option
+                or input that only a job understands.
         """
         if out is not None:
             if hook is not None:
                 raise InvalidInput("hook= watches single videos; a job (out=) works in other processes, and shows how "
                                    "far it is with progress=True.")
+            if per_video:
+                raise InvalidInput("per_video= is for calls without out=; a job takes a question a video from a "
+                                   "manifest with the column 'question'.")
             given = {} if timeout_seconds is None else {"timeout_seconds": timeout_seconds}
             return _batch_job(self, videos, text, out, progress, media_options | given)
         deadline.checked(timeout_seconds)
         clips: list[Any] = find("runners", "job").videos(videos, media_options)
         check_text(self.recipe, text)
-        texts = [text] * len(clips) if text is None or isinstance(text, str) else list(text)
-        if len(texts) != len(clips):
-            raise InvalidInput(f"{len(clips)} videos but {len(texts)} questions; give one question, or one a video.")
+        texts = _questions(text, len(clips), per_video)
         generation = {name: value for name, value in media_options.items() if name in GENERATION_OPTIONS}
         if generation.get("stream"):
             raise InvalidInput("stream=True gives the reply to one question about one video; call the pipeline itself.")
         checked_generation(self.recipe, self.stages, (), generation)
-        results: list[Any] = []
+        results: Results[Any] = Results()
         for video, question in zip(clips, texts, strict=True):
             try:
                 results.append(self(video, question, hook=hook, timeout_seconds=timeout_seconds, **media_options))
@@ -250,6 +265,20 @@ class Pipeline(Generic[ResultT_co]):
 
     def __repr__(self) -> str:
         return f"Pipeline({self.recipe.name!r}, model={self.model!r}, device={str(self.device)!r})"
+
+
+def _questions(text: str | Sequence[str] | None, videos: int, per_video: bool) -> list[Any]:
+    """Return what each video is asked.
+
+    Raises:
+        InvalidInput: `per_video` without as many questions as there are videos.
+    """
+    if not per_video:
+        return [text] * videos
+    if text is None or isinstance(text, str) or len(text) != videos:
+        given = "no list of questions" if text is None or isinstance(text, str) else plural(len(text), "question")
+        raise InvalidInput(f"per_video=True takes one question a video: {plural(videos, 'video')} but {given}.")
+    return list(text)
 
 
 def _batch_job(pipeline: Pipeline, videos: Any, text: Any, out: str | Path, progress: bool,

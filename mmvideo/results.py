@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmvideo.errors import InvalidInput
+from mmvideo.notebook import Segments, data_frame, png_of, result_html, result_row
 from mmvideo.registry import find
 from mmvideo.types import Clips, Domain, Label, Proof, SeenBox, Segment, Timings
 from mmvideo.wording import plural, printable
@@ -59,7 +60,7 @@ class Result:
     """True in a condition only where the model judged that it was trained for this clip and question; `.outside` where
     it judged that it was not, `.judged` where it judged at all."""
     segments: tuple[Segment, ...] = ()
-    """What was said about each span of time."""
+    """What was said about each span of time; kept as `mmvideo.notebook.Segments`, a tuple with `to_pandas()`."""
     source: str = "<memory>"
     duration_seconds: float | None = None
     model: str = ""
@@ -68,6 +69,9 @@ class Result:
     timings: Timings = field(default_factory=Timings)
     warnings: tuple[str, ...] = ()
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "segments", Segments(self.segments))
 
     if TYPE_CHECKING:  # at run time a dataclass would take an inherited property for the default of a field
         @property
@@ -128,6 +132,28 @@ class Result:
         """
         return find("drawings", "contact-sheet")([self], path)
 
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame` of one row; `segments.to_pandas()` has a row a span.
+
+        Raises:
+            MissingExtra: pandas is absent.
+        """
+        return data_frame([result_row(self)])
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture of `plot`, drawn once; None where the source cannot be opened again."""
+        if "_png" not in vars(self):
+            object.__setattr__(self, "_png", png_of(self.plot))
+        return vars(self)["_png"]
+
+    def _repr_html_(self) -> str:
+        """Return the answer, what it rests on, the segments and the picture, as a notebook shows them."""
+        said = self.text if len(self.segments) > 1 else self.headline
+        return result_html(said, [self._about(), *self.warnings], self.caveat, self.segments, self._repr_png_())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_png"}
+
     def __str__(self) -> str:
         lines = [self.caveat] if self.caveat else []
         if self.in_domain.suggestion:
@@ -179,6 +205,7 @@ class Generation(Result):
     """"stop" where the model ended the text, "length" where it was cut at `max_new_tokens`; follows from `finished`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "finish_reason", "stop" if self.finished else "length")
 
     def _about(self) -> str:

@@ -15,6 +15,7 @@ import torch
 from mmvideo import deadline
 from mmvideo.errors import ContextExceeded, InvalidInput, shown
 from mmvideo.hooks import Hook
+from mmvideo.notebook import Results
 from mmvideo.recipes import Recipe
 from mmvideo.redaction import clean
 from mmvideo.results import Answer, Evidence, Result, ResultT_co
@@ -64,7 +65,7 @@ class Session(Generic[ResultT_co]):
 
     @overload
     def ask(self, text: list[str] | tuple[str, ...], *, timeout_seconds: float | None = None, **generation: Any
-            ) -> list[ResultT_co]: ...
+            ) -> Results[ResultT_co]: ...
 
     @overload
     def ask(self, text: str | Sequence[str], *, timeout_seconds: float | None = None, **generation: Any) -> Any: ...
@@ -110,7 +111,7 @@ class Session(Generic[ResultT_co]):
         if not isinstance(given, tuple):
             return self._dress(given, fields, seconds)
         results = [self._kept(self._dress(item, fields, seconds)) for item in given]
-        return results[0] if isinstance(text, str) else results
+        return results[0] if isinstance(text, str) else Results(results)
 
     def _look_again(self, texts: Sequence[str], generation: GenerationOptions) -> bool:
         """Read the video with room for a question that did not fit; return False where that was tried, or nobody can.

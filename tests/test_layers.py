@@ -16,7 +16,7 @@ PACKAGE = CHECKOUT / "mmvideo"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"version", "types", "errors", "registry", "redaction", "wording", "checks", "deadline", "generation",
-        "licences", "settings"}
+        "licences", "settings", "notebook"}
 TOOLS = BASE | {"weights", "nn", "recipes"}
 VLM = {"vlm", "hub"}
 MODELS = {"encoders", "heads", "separation", *VLM}
@@ -25,7 +25,7 @@ TRAINERS = TOOLS | MODELS | {"media", "sampling", "faces", "training"}
 MAY_IMPORT = {
     "version": set(), "types": BASE, "errors": BASE, "registry": BASE, "redaction": set(), "wording": BASE,
     "checks": BASE,
-    "deadline": BASE, "generation": BASE, "licences": BASE, "settings": BASE,
+    "deadline": BASE, "generation": BASE, "licences": BASE, "settings": BASE, "notebook": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"},
     "flow": TOOLS, "faces": TOOLS | {"media", "sampling"},

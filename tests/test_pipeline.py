@@ -98,11 +98,23 @@ def test_map_goes_on_after_a_bad_file(qa: Pipeline, clip: Path, tmp_path: Path, 
     assert captured.out == ""
 
 
-def test_map_takes_a_question_a_video(qa: Pipeline, clip: Path) -> None:
-    answers = qa.map([clip, clip], [NEXT, "what color is the ball?"])
+def test_map_asks_all_questions_of_every_video_as_a_call_does(qa: Pipeline, clip: Path) -> None:
+    asked = [NEXT, "what color is the ball?"]
+    answers = qa.map((path for path in (clip, "nowhere.mp4")), asked)
+    assert [answer.question for answer in answers[0]] == asked
+    assert [answer.text for answer in answers[0]] == [answer.text for answer in qa(clip, asked)]
+    assert isinstance(answers[1], MediaNotFound)
+    assert [one.question for (one,) in qa.map([clip], [NEXT])] == [NEXT]
+
+
+def test_map_takes_a_question_a_video_where_told(qa: Pipeline, clip: Path, tmp_path: Path) -> None:
+    answers = qa.map([clip, clip], [NEXT, "what color is the ball?"], per_video=True)
     assert [answer.question for answer in answers] == [NEXT, "what color is the ball?"]
-    with pytest.raises(InvalidInput, match="2 videos but 1 questions"):
-        qa.map([clip, clip], [NEXT])
+    for wrong, words in (([NEXT], "2 videos but 1 question"), (NEXT, "no list of questions")):
+        with pytest.raises(InvalidInput, match=words):
+            qa.map([clip, clip], wrong, per_video=True)
+    with pytest.raises(InvalidInput, match="column 'question'"):
+        qa.map([clip, clip], [NEXT, NEXT], per_video=True, out=tmp_path / "job")
 
 
 @pytest.mark.parametrize("text", [None, "", "  ", [], [NEXT, ""], 7])

@@ -91,7 +91,8 @@ def test_every_way_of_asking_gives_every_field_alike(family: str, checkpoint: Ca
             assert (answer.finish_reason, answer.usage.completion_tokens) == ("stop", 1)
             assert_same(found, answer)
             assert row["finish_reason"] == row["answers"][0]["finish_reason"] == "stop"
-    for answer, mapped, (found, row) in zip(cut, pipe.map(clips, QUESTIONS), in_batches(pipe, clips, QUESTIONS),
+    for answer, mapped, (found, row) in zip(cut, pipe.map(clips, QUESTIONS, per_video=True),
+                                            in_batches(pipe, clips, QUESTIONS),
                                             strict=True):
         assert (answer.finish_reason, answer.usage.completion_tokens) == ("length", 4)
         assert answer.usage.prompt_tokens > 4

@@ -31,6 +31,7 @@ from mmvideo import (
     Voice,
 )
 from mmvideo.media import Source, open_source
+from mmvideo.notebook import Results
 from mmvideo.sampling import segments, uniform, windows
 
 
@@ -53,8 +54,8 @@ def recipes_of_ones_own(recipe: Recipe, name: str) -> None:
 def questions() -> None:
     pipe = Pipeline("video-qa")
     assert_type(pipe("a.mp4", "what happens?"), Answer)
-    assert_type(pipe("a.mp4", ["what happens?", "who?"], max_new_tokens=8), list[Answer])
-    assert_type(pipe("a.mp4", ("what happens?", "who?")), list[Answer])
+    assert_type(pipe("a.mp4", ["what happens?", "who?"], max_new_tokens=8), Results[Answer])
+    assert_type(pipe("a.mp4", ("what happens?", "who?")), Results[Answer])
     assert_type(pipe("a.mp4", "what happens?", stream=False, temperature=0.5), Answer)
     stream = pipe("a.mp4", "what happens?", stream=True)
     assert_type(stream, Stream[Answer])
@@ -90,14 +91,18 @@ def sessions() -> None:
     with Pipeline("video-qa").open("a.mp4") as session:
         assert_type(session, Session[Answer])
         assert_type(session.ask("what happens?"), Answer)
-        assert_type(session.ask(["what happens?"], history=True), list[Answer])
+        assert_type(session.ask(["what happens?"], history=True), Results[Answer])
         assert_type(session.ask("what happens?", stream=True), Stream[Answer])
 
 
 def many_videos() -> None:
     pipe = Pipeline("video-captioning")
     rows = pipe.map(["a.mp4", "b.mp4"])
-    assert_type(rows, list[Caption | MmvideoError])
+    assert_type(rows, Results[Caption | MmvideoError])
+    assert_type(rows.to_pandas(), Any)
+    qa = Pipeline("video-qa")
+    assert_type(qa.map(["a.mp4"], ["what?", "who?"]), Results[Results[Answer] | MmvideoError])
+    assert_type(qa.map(["a.mp4", "b.mp4"], ["what?", "who?"], per_video=True), Results[Answer | MmvideoError])
     for row in rows:
         if not isinstance(row, MmvideoError):
             assert_type(row, Caption)
