@@ -38,6 +38,8 @@ _PUBLIC = {
     "Voice": "mmvideo.separation.voices",
     "ObjectTrack": "mmvideo.objects.tracks",
     "Tracks": "mmvideo.objects.result",
+    "Localization": "mmvideo.localization.result",
+    "LocatedSpan": "mmvideo.localization.spans",
     "Domain": "mmvideo.types",
     "Label": "mmvideo.types",
     "Segment": "mmvideo.types",
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
     from mmvideo.errors import MmvideoError
     from mmvideo.hooks import Hook
     from mmvideo.jobs import JobOptions, JobPlan, JobSummary
+    from mmvideo.localization.result import Localization
+    from mmvideo.localization.spans import LocatedSpan
     from mmvideo.media import MediaInfo, probe, read_audio, read_video, write_audio, write_video
     from mmvideo.objects.result import Tracks
     from mmvideo.objects.tracks import ObjectTrack
@@ -70,9 +74,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence", "Features", "GenerationOptions",
-    "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "MediaInfo", "MmvideoError", "ObjectTrack", "Pipeline",
-    "Recipe", "Result", "Segment", "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Usage",
-    "Video", "Voice", "probe", "read_audio", "read_video", "write_audio", "write_video",
+    "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "Localization", "LocatedSpan", "MediaInfo",
+    "MmvideoError", "ObjectTrack", "Pipeline", "Recipe", "Result", "Segment", "SeparatedVoices", "Session", "Stage",
+    "Stream", "Timings", "Tracks", "Usage", "Video", "Voice", "probe", "read_audio", "read_video", "write_audio",
+    "write_video",
 ]
 
 

@@ -27,6 +27,7 @@ from mmvideo.wording import plural
 if TYPE_CHECKING:
     from mmvideo.jobs.plan import JobPlan
     from mmvideo.jobs.summary import JobSummary
+    from mmvideo.localization.result import Localization
     from mmvideo.objects.result import Tracks
     from mmvideo.separation.voices import SeparatedVoices
 
@@ -39,6 +40,7 @@ Captioning = Literal["video-captioning", "hub-captioning", "composed-captioning"
 Classifying = Literal["video-classification", "audio-tagging", "hub-classification", "action-classification"]
 Separating = Literal["source-separation"]
 Tracking = Literal["object-tracking"]
+Locating = Literal["temporal-localization"]
 
 
 class Pipeline(Generic[ResultT_co]):
@@ -89,6 +91,10 @@ class Pipeline(Generic[ResultT_co]):
 
     @overload
     def __init__(self: Pipeline[Tracks], recipe: Tracking, model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[Localization], recipe: Locating, model: str | Path | None = None,
                  device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
 
     @overload

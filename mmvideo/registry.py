@@ -145,6 +145,7 @@ PARTS: dict[str, dict[str, str]] = {
         "hear": "mmvideo.stages.separate:Hear",
         "faces": "mmvideo.stages.separate:FindFaces",
         "separate": "mmvideo.stages.separate:Separate",
+        "locate": "mmvideo.stages.locate:Locate",
         "track_objects": "mmvideo.stages.track_objects:TrackObjects",
     },
 }

@@ -17,6 +17,8 @@ from mmvideo import Pipeline, probe, read_audio, read_video, recipes, results, t
 from mmvideo.faces import Faces, FaceTrack, TrackGiven
 from mmvideo.faces.spool import Spool
 from mmvideo.jobs import JobSummary
+from mmvideo.localization.result import Localization
+from mmvideo.localization.spans import LocatedSpan
 from mmvideo.objects.result import Tracks
 from mmvideo.objects.tracks import ObjectTrack
 from mmvideo.results import Answer, Caption, Classification, Evidence
@@ -89,6 +91,7 @@ def _examples() -> dict[str, Any]:
         "SeparatedVoices": SeparatedVoices(tracks=(Voice(number=1, **face), Voice(number=2, **unseen)), by="faces",
                                            off_screen=sound, mixture=sound, **about),
         "Tracks": Tracks(tracks=(ObjectTrack(1, "dog", (0.0,), ((0.0, 0.1, 0.5, 0.6),), (0.9,), ("brown",)),), **about),
+        "Localization": Localization(located=(LocatedSpan(0.0, 1.0, "speech", 0.5, "speech"),), **about),
         "Mix": tracks.Mix((sound, sound), (1.0, 0.5)), "Faces": Faces([track], 0.0, 3, [track]),
         "TrackGiven": TrackGiven([[0, 0, 20, 20]]), "Clips": clips,
         "Features": Features(torch.zeros(1, 8, 4), (2, 2, 2), torch.zeros(1, 4)),

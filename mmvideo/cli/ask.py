@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,22 +42,22 @@ Fps = Annotated[float | None, typer.Option("--fps", help="Frames a second, for a
 def add_ask_commands(app: typer.Typer) -> None:
     """Register the commands."""
     panel = "Ask things of video"
-    app.command("ask", epilog=_examples("mmvideo ask clip.mp4 'what happens next?'",
+    app.command("ask", epilog=examples("mmvideo ask clip.mp4 'what happens next?'",
                                  "mmvideo ask clip.mp4 'what color is the ball?' 'does it bounce?' --json",
                                  "mmvideo ask a.mp4 b.mp4 'which toy made the sound?' --save answer.png"),
                 rich_help_panel=panel)(ask_command)
-    app.command("caption", epilog=_examples("mmvideo caption clip.mp4", "mmvideo caption *.mp4 --json > captions.jsonl",
+    app.command("caption", epilog=examples("mmvideo caption clip.mp4", "mmvideo caption *.mp4 --json > captions.jsonl",
                                  "mmvideo caption clips/ --out captions"),
                 rich_help_panel=panel)(caption_command)
-    app.command("classify", epilog=_examples("mmvideo classify clip.mp4", "mmvideo classify shot1.mp4 shot2.mp4",
+    app.command("classify", epilog=examples("mmvideo classify clip.mp4", "mmvideo classify shot1.mp4 shot2.mp4",
                                  "mmvideo classify film.mp4 --save shots.png", "mmvideo classify - < film.mp4"),
                 rich_help_panel=panel)(classify_command)
-    app.command("track", epilog=_examples("mmvideo track clip.mp4", "mmvideo track clip.mp4 --save tracks.png",
+    app.command("track", epilog=examples("mmvideo track clip.mp4", "mmvideo track clip.mp4 --save tracks.png",
                                  "mmvideo track clips/ --json > tracks.jsonl"),
                 rich_help_panel=panel)(track_command)
 
 
-def _examples(*lines: str) -> str:
+def examples(*lines: str) -> str:
     return "Examples:\n\n" + "\n\n".join(f"[bold]{line}[/bold]" for line in lines)
 
 
@@ -115,7 +115,7 @@ def caption_command(
                    **values_of({**options, "timeout_seconds": timeout}))
         return
     jobs.refuse_without_out(context)
-    _describe("caption", recipe or "video-captioning", videos, model, device, set_, fps, timeout, save, json)
+    describe_clips("caption", recipe or "video-captioning", videos, model, device, set_, fps, timeout, save, json)
 
 
 def classify_command(
@@ -124,7 +124,7 @@ def classify_command(
     allow_licences: AllowLicences = None, debug: Debug = False,
 ) -> None:
     """Say how the camera moves in every shot of each video."""
-    _describe("classify", recipe or "video-classification", videos, model, device, set_, fps, timeout, save, json)
+    describe_clips("classify", recipe or "video-classification", videos, model, device, set_, fps, timeout, save, json)
 
 
 def track_command(
@@ -133,15 +133,23 @@ def track_command(
     allow_licences: AllowLicences = None, debug: Debug = False,
 ) -> None:
     """Say which things and people are seen in each video, from when to when, and how they move."""
-    _describe("track", recipe or "object-tracking", videos, model, device, set_, fps, timeout, save, json)
+    describe_clips("track", recipe or "object-tracking", videos, model, device, set_, fps, timeout, save, json)
 
 
-def _describe(verb: str, recipe: str, videos: list[str], model: str | None, device: str | None,
-              set_: list[str] | None, fps: float | None, timeout: float | None, save: Path | None,
-              json: bool) -> None:
-    """Run a pipeline that takes no question on every video."""
-    _check(recipe, model, save, None, {}, timeout)
+def describe_clips(verb: str, recipe: str, videos: list[str], model: str | None, device: str | None,
+                   set_: list[str] | None, fps: float | None, timeout: float | None, save: Path | None,
+                   json: bool, *, options: Mapping[str, Mapping[str, Any]] | None = None,
+                   texts: Sequence[str] = ()) -> None:
+    """Run a pipeline that takes no question on every video.
+
+    Args:
+        options: of stages, beside those that `--set` gives.
+        texts: suffixes of `--save` beside JSON and pictures.
+    """
+    _check(recipe, model, save, None, {}, timeout, texts)
     changes = overrides(set_)
+    for stage, given in (options or {}).items():
+        changes[stage] = {**given, **changes.get(stage, {})}
     with understood(videos, fps, job=f"run {recipe}") as clips:
         run = _Runner(clips, recipe, model, device, changes, timeout)
         each(clips, lambda clip, place: [run(clip, place)], json=json, save=save,
@@ -180,7 +188,7 @@ class _Runner:
 
 
 def _check(recipe: str, model: str | None, save: Path | None, questions: list[str] | None,
-           generation: dict[str, Any], timeout: float | None) -> None:
+           generation: dict[str, Any], timeout: float | None, texts: Sequence[str] = ()) -> None:
     """Refuse what can be known to fail before a model is loaded.
 
     Raises:
@@ -192,7 +200,7 @@ def _check(recipe: str, model: str | None, save: Path | None, questions: list[st
     from mmvideo.results import PICTURES
     from mmvideo.session import check_generation, check_text
 
-    check_file(save, (".json", *PICTURES))
+    check_file(save, (".json", *texts, *PICTURES))
     checked(timeout)
     found = recipe_for(recipe, model)
     check_text(found, questions)
@@ -225,3 +233,6 @@ def _command(verb: str, clip: Clip, fps: float | None, questions: list[str]) -> 
     from mmvideo.stages.suggestion import shell_line
 
     return shell_line(verb, [clip.argument, *questions, *(["--fps", f"{fps:g}"] if fps is not None else [])])
+
+
+__all__ = ["Fps", "Videos", "add_ask_commands", "describe_clips", "examples"]

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from mmvideo.jobs import subtitles
+from mmvideo import subtitles
 from mmvideo.jobs.files import refuse, write_whole
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Ledger

@@ -16,6 +16,8 @@ from mmvideo import (
     Evidence,
     JobPlan,
     JobSummary,
+    Localization,
+    LocatedSpan,
     MediaInfo,
     MmvideoError,
     ObjectTrack,
@@ -42,6 +44,7 @@ def results_follow_from_the_recipe() -> None:
     assert_type(Pipeline("video-classification", model="x"), Pipeline[Classification])
     assert_type(Pipeline("source-separation"), Pipeline[SeparatedVoices])
     assert_type(Pipeline("object-tracking"), Pipeline[Tracks])
+    assert_type(Pipeline("temporal-localization"), Pipeline[Localization])
     assert_type(Pipeline("my.yaml"), Pipeline[Any])
     assert_type(Pipeline(Path("my.yaml")), Pipeline[Any])
 
@@ -70,6 +73,7 @@ def other_results() -> None:
     assert_type(found.label, str)
     assert_type(found.segments, tuple[Segment, ...])
     assert_type(Pipeline("object-tracking")("a.mp4").tracks, tuple[ObjectTrack, ...])
+    assert_type(Pipeline("temporal-localization")("a.mp4").located, tuple[LocatedSpan, ...])
     voices = Pipeline("source-separation")("a.mp4")
     assert_type(voices.tracks, tuple[Voice, ...])
     assert_type(voices.tracks[0].audio, Audio)

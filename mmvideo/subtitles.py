@@ -48,7 +48,7 @@ def chapters(row: Mapping[str, Any]) -> str:
 
 def cue_spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the spans of a row; where it has none, the one that its text is about."""
-    if row["spans"] or row.get("files"):  # separated voices: nobody spoke
+    if row["spans"] or row.get("files") or "located" in row:  # voices, and nobody spoke; or nothing was found
         return row["spans"]
     times = row.get("frame_times") or [0.0]
     start = row.get("start_seconds")
