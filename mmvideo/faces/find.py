@@ -16,6 +16,7 @@ import torch
 
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
+from mmvideo.faces.align import EVERY, Aligner, region_of
 from mmvideo.faces.blazeface_detector import BlazeFace
 from mmvideo.faces.detect import Detector
 from mmvideo.faces.follow import Follower, Path, centred, overlap
@@ -27,6 +28,8 @@ from mmvideo.sampling.shots import FRAME_SIZE, LAGS, NEIGHBOURS, changes, cut_fr
 DELAY = 1.2
 """Seconds of detections that must follow a frame before its boxes are final."""
 _LOOK_AHEAD = LAGS + NEIGHBOURS
+_ASTRAY = 0.5
+"""Points that are further from the latest box than this share of its side are not followed."""
 MAX_SIDE = 1920
 """Larger pictures are scaled down to this."""
 
@@ -48,6 +51,7 @@ class FaceFinder:
             self.detector: Detector = BlazeFace()
         else:
             self.detector = find("face-detectors", detector)() if isinstance(detector, str) else detector
+        self.aligner = Aligner()
         self.interval, self.min_mouth = interval, min_mouth
 
     def __call__(self, source: Any, *, given: Sequence[TrackGiven] = (),
@@ -93,7 +97,7 @@ class _Work:
         self._looked: deque[tuple[float, np.ndarray]] = deque()  # after it: grey
         self._described = torch.zeros(0, 0)
         self._described_at: deque[float] = deque()
-        self._last_search = -1e9
+        self._last_search = self._last_points = -1e9
         self._newest = start
         self._border = start
         self._row = 0
@@ -133,6 +137,9 @@ class _Work:
                 self.records += [Record(path) for path in self.follower.paths[known:]]
                 self._last_search = seconds
                 self.follower.paths = self.follower.live[:]
+            if cut or seconds - self._last_points >= EVERY - 1e-3:
+                self._points(seconds, picture)
+                self._last_points = seconds
             for record in self.records:
                 record.consider(seconds, picture, grey)
             self._looked.append((seconds, grey))
@@ -142,12 +149,37 @@ class _Work:
             self._described = self._described[extra:]
         self._cut_out(until=self._newest - DELAY)
 
+    def _points(self, seconds: float, picture: np.ndarray) -> None:
+        """Look for the points of the faces that were just found, or where their last points were."""
+        asked, regions = [], []
+        for record in self.records:
+            path, known = record.path, record.poses
+            if not path.ends > seconds or not path.times:
+                continue
+            if path.fixed:
+                if path.seen_at(seconds):
+                    asked.append(record)
+                    regions.append(region_of(path.at(seconds)))
+                continue
+            if seconds - path.times[-1] > self.finder.interval:
+                continue
+            region = region_of(path.boxes[-1])
+            if known.region is not None and known.times and seconds - known.times[-1] <= 2 * EVERY:
+                far = np.abs(known.region[:2] - region[:2]).max()
+                region = known.region if far < _ASTRAY * region[2] else region
+            asked.append(record)
+            regions.append(region)
+        for record, found in zip(asked, self.finder.aligner(picture, regions), strict=True):
+            if found is not None:
+                record.poses.add(seconds, *found)
+
     def _cut_out(self, until: float) -> None:
         """Cut out the mouths of all rows before a time; forget the frames that are over."""
         while len(self._looked) > 1 and self._looked[1][0] <= until:
             self._rows(*self._looked.popleft(), self._looked[0][0])
         for record in self.records:
             record.path.forget(until)
+            record.poses.forget(until)
 
     def _rows(self, shown: float, grey: np.ndarray, end: float) -> None:
         """Fill the rows at which a frame is shown: from its own time to `end`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
@@ -63,18 +64,10 @@ class Path:
 
     def at(self, seconds: float) -> np.ndarray:
         """Return the smoothed box, float32 (3,)."""
-        near = self._mean(seconds, SMOOTH)
-        near[2] = self._mean(seconds, STEADY)[2]
+        near = running_mean(self.times, self.boxes, seconds, SMOOTH)
+        near[2] = running_mean(self.times, self.boxes, seconds, STEADY)[2]
         return near
 
-    def _mean(self, seconds: float, reach: float) -> np.ndarray:
-        reach = min(reach, max(0.08, seconds - self.times[0]), max(0.08, self.times[-1] - seconds))
-        points = np.clip(np.linspace(seconds - reach, seconds + reach, 13), self.times[0], self.times[-1])
-        low = max(0, bisect_right(self.times, points[0]) - 1)
-        high = min(len(self.times), bisect_right(self.times, points[-1]) + 1)
-        boxes = np.stack(self.boxes[low:high])
-        means = [np.interp(points, self.times[low:high], column).mean() for column in boxes.T]
-        return np.asarray(means, np.float32)
 
     def forget(self, before: float) -> None:
         """Drop detections that no later box depends on."""
@@ -143,6 +136,24 @@ class Follower:
             path.add(seconds, np.array([x + (column - middle) * pixel, y + (row - middle) * pixel, side], np.float32))
 
 
+def running_mean(times: list[float], rows: list[np.ndarray], seconds: float, reach: float) -> np.ndarray:
+    """Return the mean, float32 (K,), over `reach` seconds on both sides of a time of what runs straight between rows.
+
+    Args:
+        times: increasing.
+        rows: float32 (K,) each, at these times.
+        seconds: the middle; near the first and the last time the reach is shorter.
+        reach: seconds on each side.
+    """
+    reach = min(reach, max(0.08, seconds - times[0]), max(0.08, times[-1] - seconds))
+    points = np.clip(np.linspace(seconds - reach, seconds + reach, 13), times[0], times[-1])
+    low = max(0, bisect_right(times, points[0]) - 1)
+    high = min(len(times), bisect_right(times, points[-1]) + 1)
+    stacked = np.stack(rows[low:high])
+    means = [np.interp(points, times[low:high], column).mean() for column in stacked.T]
+    return np.asarray(means, np.float32)
+
+
 def centred(boxes: np.ndarray) -> np.ndarray:
     """Turn (N, 4) corners into float32 (N, 3): centre x, centre y, side (the mean of width and height)."""
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
@@ -186,18 +197,29 @@ def _patch(grey: np.ndarray, box: np.ndarray) -> np.ndarray:
     return cut_out(grey, box[0], box[1], box[2], _TEMPLATE)
 
 
-def cut_out(picture: np.ndarray, x: float, y: float, side: float, pixels: int) -> np.ndarray:
-    """Cut a square around a point, scaled to `pixels` a side; outside the picture its edge is repeated."""
+def cut_out(picture: np.ndarray, x: float, y: float, side: float, pixels: int, *, roll: float = 0.0) -> np.ndarray:
+    """Cut a square around a point, scaled to `pixels` a side; outside the picture its edge is repeated.
+
+    Args:
+        picture: uint8 (H, W) or (H, W, 3).
+        x: of the middle, in pixels.
+        y: of the middle.
+        side: of the square, in pixels.
+        pixels: a side of what is returned.
+        roll: angle in rad of the square's upper edge; what is rolled by as much comes out upright.
+    """
     scale = pixels / max(side, 1e-3)
-    matrix = np.array([[scale, 0, pixels / 2 - x * scale], [0, scale, pixels / 2 - y * scale]], np.float64)
+    cos, sin = scale * math.cos(roll), scale * math.sin(roll)
+    matrix = np.array([[cos, sin, pixels / 2 - x * cos - y * sin], [-sin, cos, pixels / 2 + x * sin - y * cos]],
+                      np.float64)
     if scale < 0.5:  # warping alone would skip pixels
         reach = round(1 / scale / 2) * 2 + 1
         x0, y0 = (int(max(0, v - side)) for v in (x, y))
         part = picture[y0:int(y + side) + 1, x0:int(x + side) + 1]
         if part.size:
             picture = cv2.blur(part, (reach, reach))
-            matrix[:, 2] += scale * np.array([x0, y0])
+            matrix[:, 2] += matrix[:, :2] @ np.array([x0, y0])
     return cv2.warpAffine(picture, matrix, (pixels, pixels), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-__all__ = ["Follower", "Path", "centred", "corners", "cut_out", "overlap"]
+__all__ = ["Follower", "Path", "centred", "corners", "cut_out", "overlap", "running_mean"]

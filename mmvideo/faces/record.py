@@ -7,6 +7,7 @@ from array import array
 import cv2
 import numpy as np
 
+from mmvideo.faces.align import MouthPoses
 from mmvideo.faces.follow import Path, corners, cut_out
 from mmvideo.faces.spool import Spool
 from mmvideo.faces.tracks import FACE_SIDE, MOUTH_SIDE, FaceTrack, lips_of
@@ -29,6 +30,7 @@ class Record:
 
     def __init__(self, path: Path):
         self.path = path
+        self.poses = MouthPoses()
         self.first: int | None = None
         self.num_seen = 0
         self._boxes = array("f")
@@ -68,8 +70,11 @@ class Record:
         if self.first is None:
             self.first = row
         box = self.path.at(shown) if seen else np.full(3, np.nan, np.float32)
-        mouth = cut_out(grey, *mouth_of(box), MOUTH_SIDE) if seen else np.zeros((MOUTH_SIDE, MOUTH_SIDE), np.uint8)
-        self._measure(mouth, box, grey, seen=seen)
+        pose = self.poses.at(shown) if seen else None
+        if pose is None:
+            pose = np.array([*mouth_of(box), 0.0], np.float32)
+        mouth = _cut_mouth(grey, pose) if seen else np.zeros((MOUTH_SIDE, MOUTH_SIDE), np.uint8)
+        self._measure(mouth, pose, grey, seen=seen)
         self._boxes.extend(corners(box).tolist())
         self._valid.append(seen)
         self._mouths.append(mouth[None])
@@ -77,12 +82,12 @@ class Record:
             self.num_seen += 1
             self._seen_until = len(self._valid)
 
-    def _measure(self, mouth: np.ndarray, box: np.ndarray, grey: np.ndarray, *, seen: bool) -> None:
+    def _measure(self, mouth: np.ndarray, pose: np.ndarray, grey: np.ndarray, *, seen: bool) -> None:
         """Write down what shows whether the mouth can be read; a frame shown twice is not compared with itself."""
         before, self._before = self._before, grey if seen else None
         changed = np.nan
         if seen and before is not None and before is not grey:
-            old = cut_out(before, *mouth_of(box), MOUTH_SIDE)  # at this place, so that a trembling box is no movement
+            old = _cut_mouth(before, pose)  # at this place, so that a trembling pose is no movement
             changed = float(np.abs(lips_of(mouth).astype(np.int16) - lips_of(old)).mean())
         self._changed.append(changed)
         self._contrast.append(float(lips_of(mouth).std()) if seen else np.nan)
@@ -100,6 +105,11 @@ class Record:
     def close(self) -> None:
         """Forget everything."""
         self._mouths.close()
+
+
+def _cut_mouth(grey: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    x, y, side, roll = (float(v) for v in pose)
+    return cut_out(grey, x, y, side, MOUTH_SIDE, roll=roll)
 
 
 def mouth_of(box: np.ndarray) -> tuple[float, float, float]:

@@ -23,7 +23,9 @@ SIDE = 48
 """Pixels of a mouth in the bank."""
 HELD_OUT = 9
 """One GRID clip in this many is kept for tests, chosen by a hash of its name."""
-_VERSION = 1
+_INTERVAL = 0.4
+"""Seconds between detections: points are followed in between, and one face in a quiet picture is not lost."""
+_VERSION = 2
 log = logging.getLogger("mmvideo.training")
 
 
@@ -67,6 +69,20 @@ def faces_bank(folder: str | Path, cache: str | Path, *, held_out: bool = False)
         held_out: the clips for tests instead of those for training.
     """
     clips = grid_clips(folder, held_out=held_out)
+    speaker = Path(folder).name
+    return [Utterance(speaker, *row) for row in cut_clips(clips, cache)]
+
+
+def cut_clips(clips: list[Path], cache: str | Path) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Return name, sound, mouths and what is seen, as in `Utterance`, of each clip that shows one face.
+
+    Args:
+        clips: files; what is cut out of them is kept under their names and sizes.
+        cache: folder that it is kept in.
+
+    Raises:
+        MediaNotFound: no clip shows one face.
+    """
     listed = [[p.name, p.stat().st_size] for p in clips]  # clips of two talkers may have the same names
     key = hashlib.sha256(json.dumps([_VERSION, SIDE, listed]).encode()).hexdigest()[:12]
     path = Path(cache).expanduser() / f"faces-{key}.npz"
@@ -74,13 +90,14 @@ def faces_bank(folder: str | Path, cache: str | Path, *, held_out: bool = False)
         path.parent.mkdir(parents=True, exist_ok=True)
         _cut_all(clips, path)
     with np.load(path, allow_pickle=False) as kept:
-        names, sound, mouths, seen = kept["names"], kept["sound"], kept["mouths"], kept["seen"]
-    speaker = Path(folder).name
-    return [Utterance(speaker, str(n), s, m, v) for n, s, m, v in zip(names, sound, mouths, seen, strict=True)]
+        names, counts = kept["names"], kept["counts"]
+        ends = np.cumsum(counts)[:-1]
+        sound, mouths, seen = (np.split(kept[k], ends * n) for k, n in (("sound", FRAME), ("mouths", 1), ("seen", 1)))
+    return [(str(name), *row) for name, *row in zip(names, sound, mouths, seen, strict=True)]
 
 
 def _cut_all(clips: list[Path], path: Path) -> None:
-    finder, rows = FaceFinder(), []
+    finder, rows = FaceFinder(interval=_INTERVAL), []
     for number, clip in enumerate(clips):
         try:
             rows.append((clip.stem, *_cut(clip, finder)))
@@ -88,11 +105,13 @@ def _cut_all(clips: list[Path], path: Path) -> None:
             log.warning("%s is left out: %s", clip.name, error)
         if number % 100 == 99:
             log.info("mouths of %d of %d clips", number + 1, len(clips))
-    count = min(len(mouths) for _, _, mouths, _ in rows)
+    if not rows:
+        raise MediaNotFound(f"None of {len(clips)} clips shows one face, as {clips[0].name if clips else 'no clip'}.")
+    counts = [len(mouths) for *_, mouths, _ in rows]
     new = path.with_suffix(".new.npz")
-    np.savez(new, names=np.array([name for name, *_ in rows]),
-             sound=np.stack([_fit(sound, count * FRAME) for _, sound, _, _ in rows]),
-             mouths=np.stack([m[:count] for *_, m, _ in rows]), seen=np.stack([v[:count] for *_, v in rows]))
+    np.savez(new, names=np.array([name for name, *_ in rows]), counts=np.array(counts),
+             sound=np.concatenate([_fit(sound, n * FRAME) for (_, sound, _, _), n in zip(rows, counts, strict=True)]),
+             mouths=np.concatenate([m for *_, m, _ in rows]), seen=np.concatenate([v for *_, v in rows]))
     new.replace(path)
 
 
@@ -142,5 +161,5 @@ def _fit(sound: np.ndarray, count: int) -> np.ndarray:
     return np.pad(sound[:count], (0, max(0, count - len(sound))))
 
 
-__all__ = ["FRAME", "RATE", "SIDE", "Utterance", "faces_bank", "grid_clips", "is_held_out", "voice_files",
+__all__ = ["FRAME", "RATE", "SIDE", "Utterance", "cut_clips", "faces_bank", "grid_clips", "is_held_out", "voice_files",
            "voices_bank"]

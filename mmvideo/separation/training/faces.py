@@ -120,12 +120,13 @@ def spoil(mouths: Tensor, generator: torch.Generator, *, turned: float = 0.0) ->
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, device=device)
 
-    tremble = normal(n, 2, t) * 0.012
-    wander = F.interpolate(normal(n, 2, 6) * 0.05, t, mode="linear", align_corners=True)
-    shift = (between(-0.14, 0.14, n, 2, 1) + tremble + wander).transpose(1, 2)
+    # as much as is left where crops follow the points of a face
+    tremble = normal(n, 2, t) * 0.008
+    wander = F.interpolate(normal(n, 2, 6) * 0.03, t, mode="linear", align_corners=True)
+    shift = (between(-0.1, 0.1, n, 2, 1) + tremble + wander).transpose(1, 2)
     size = between(0.8, 1.3, n, 1) * between(0.9, 1.1, n, 2)
     flip = torch.where(between(0, 1, n) < 0.5, -1.0, 1.0)
-    roll = between(-0.2, 0.2, n)
+    roll = between(-0.14, 0.14, n)
     away = (between(0, 1, n) < turned).float() * between(-1, 1, n)
     axis = (torch.arange(SIDE, device=device) + 0.5) / SIDE * 2 - 1
     x, y = axis.expand(SIDE, SIDE), axis[:, None].expand(SIDE, SIDE)

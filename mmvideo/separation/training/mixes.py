@@ -16,6 +16,7 @@ from torch import Tensor
 from mmvideo.checks import number
 from mmvideo.errors import InvalidInput
 from mmvideo.separation.talkers import Gestures, draw_mouths, random_looks
+from mmvideo.separation.training.alike import nearest
 from mmvideo.separation.training.bank import SIDE, Utterance
 from mmvideo.separation.training.faces import EigenMouths, spoil
 from mmvideo.separation.training.noise import coloured_noise, hum
@@ -24,8 +25,12 @@ from mmvideo.types import Cues
 
 _BABBLE = 5
 """People who talk at once far away."""
+_ALIKE = 8
+"""Speakers that count as alike to one."""
+_MANY = 20
+"""Films of one speaker from which two of them may be mixed."""
 _SHARES = ("real_face", "same_voice", "silent_face", "off_screen", "noise", "three_faces", "one_face", "composed_face",
-           "drop_out", "blind_face", "turned_head")
+           "drop_out", "blind_face", "turned_head", "alike_voice")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,10 @@ class MixRule:
     real_face: float = 0.35
     """Of a voice from the clips of real faces."""
     same_voice: float = 0.25
+    """Of two faces that speak with one voice: another stretch of a voice without a film, or another clip of somebody
+    of whom there are many (GRID)."""
+    alike_voice: float = 0.0
+    """Of a second voice drawn among those that are most like the first in pitch and spectrum."""
     silent_face: float = 0.12
     off_screen: float = 0.2
     """Of one more voice whose face is not seen."""
@@ -85,6 +94,47 @@ class MixRule:
             raise InvalidInput("mixes: three_faces and one_face are shares of the same batches; their sum is over 1.")
 
 
+class Bank:
+    """The voices of a store that have films, or those that have none, and how they are drawn.
+
+    Filmed speakers are drawn in proportion to the square root of how much there is of them, so that many people of whom
+    a minute is known are not outweighed by one of whom there is an hour.
+    """
+
+    def __init__(self, store: Store, *, filmed: bool):
+        self.voices = np.flatnonzero(store.filmed == filmed)
+        speaker, frames = store.speaker[self.voices], store.frames[self.voices].astype(float)
+        speakers = len(store.sounds_like)
+        self.num_of = np.bincount(speaker, minlength=speakers)
+        """Voices of each speaker."""
+        total = np.bincount(speaker, frames, speakers)
+        weight = frames / np.sqrt(total[speaker]) if filmed else np.ones(len(frames))
+        self._until = np.cumsum(weight) / max(1e-9, weight.sum())
+        order = np.argsort(speaker, kind="stable")
+        self._by_speaker = self.voices[order]
+        self._first = np.concatenate([[0], np.cumsum(self.num_of)[:-1]])
+        among = np.flatnonzero(self.num_of)
+        self._near = nearest(store.sounds_like, among, _ALIKE) if len(among) > 1 else None
+
+    def __len__(self) -> int:
+        return len(self.voices)
+
+    def pick(self, rng: np.random.Generator, num: int, near: np.ndarray | None = None) -> np.ndarray:
+        """Draw voices, int (num,); with `near`, speakers (num,), of others that sound alike. Zeros if there are none."""
+        if not len(self):
+            return np.zeros(num, np.int64)
+        if near is not None and self._near is not None:
+            return self.pick_of(rng, self._near[near, rng.integers(self._near.shape[1], size=num)])
+        return self.voices[np.searchsorted(self._until, rng.random(num)).clip(max=len(self) - 1)]
+
+    def pick_of(self, rng: np.random.Generator, speaker: np.ndarray) -> np.ndarray:
+        """Draw a voice of each of the speakers, int (num,); any for one who has none."""
+        if not len(self):
+            return np.zeros(len(speaker), np.int64)
+        which = self._first[speaker] + np.floor(rng.random(len(speaker)) * self.num_of[speaker]).astype(np.int64)
+        return self._by_speaker[which.clip(max=len(self) - 1)]
+
+
 class SpeechMixer:
     """Makes batches from banks of voices.
 
@@ -101,7 +151,7 @@ class SpeechMixer:
         self.rule = rule or MixRule()
         self.eigen = eigen or (EigenMouths.fit(faces) if faces else None)
         self.store = Store([*voices, *faces], self.eigen, device)
-        self._banks = [np.flatnonzero(self.store.filmed == filmed) for filmed in (False, True)]
+        self._banks = [Bank(self.store, filmed=filmed) for filmed in (False, True)]
 
     def batch(self, number: int, size: int, *, seed: int = 0) -> Mixes:
         """Return batch `number` of `size` mixtures; fewer if they show more than two faces."""
@@ -129,38 +179,55 @@ class SpeechMixer:
         """Draw the people of `size` mixtures, (size * people), and in which mixtures two have one voice."""
         rule = self.rule
         persons = self._draw(rng, size * people)
-        same = (rng.random(size) < rule.same_voice) & (people > 1)
-        if same.any():
-            first = np.flatnonzero(same) * people
-            persons.put(first + 1, self._draw(rng, len(first), like=persons[first]))
+        same = np.zeros(size, bool)
+        for other in range(1, people):
+            first, rows = np.arange(size) * people, np.arange(size) * people + other
+            alike = rng.random(size) < rule.alike_voice
+            persons.put(rows[alike], self._draw(rng, int(alike.sum()), unlike=persons[first[alike]], alike=True))
+            if other == 1:
+                same = (rng.random(size) < rule.same_voice) & self._may_repeat(persons[first])
+                persons.put(rows[same], self._draw(rng, int(same.sum()), like=persons[first[same]]))
+            # not the same speaker by accident, whose clips may be of one moment
+            speaker = self.store.speaker[persons.voice].reshape(size, people)
+            again = (speaker[:, :other] == speaker[:, other:other + 1]).any(1) & ~(same if other == 1 else False)
+            persons.put(rows[again], self._draw(rng, int(again.sum()), unlike=persons[first[again]]))
         silent = np.flatnonzero(rng.random(size) < rule.silent_face * min(2, people))
         persons.silent[silent * people + rng.integers(people, size=len(silent))] = True
         return persons, same
 
-    def _draw(self, rng: np.random.Generator, num: int, like: Stretches | None = None) -> Stretches:
-        """Draw stretches of speech that are no pauses; or others of the same voices."""
-        found = self._any(rng, num, like)
+    def _may_repeat(self, some: Stretches) -> np.ndarray:
+        return ~self.store.filmed[some.voice] | (self._banks[1].num_of[self.store.speaker[some.voice]] >= _MANY)
+
+    def _draw(self, rng: np.random.Generator, num: int, like: Stretches | None = None,
+              unlike: Stretches | None = None, *, alike: bool = False) -> Stretches:
+        """Draw stretches of speech that are no pauses; or others of the same voices, or of other speakers."""
+        found = self._any(rng, num, like, unlike, alike)
         for _ in range(20):
             poor = self.store.loudness(found) < LEAST
             if like is not None:
                 poor |= (found.voice == like.voice) & (np.abs(found.at - like.at) < FRAMES * like.speed) & (
                     self.store.frames[like.voice] >= 2.5 * FRAMES * like.speed)
+            if unlike is not None:
+                poor |= self.store.speaker[found.voice] == self.store.speaker[unlike.voice]
             poor = np.flatnonzero(poor)
             if not len(poor):
                 break
-            found.put(poor, self._any(rng, len(poor), None if like is None else like[poor]))
+            found.put(poor, self._any(rng, len(poor), like and like[poor], unlike and unlike[poor], alike))
         return found
 
-    def _any(self, rng: np.random.Generator, num: int, like: Stretches | None) -> Stretches:
+    def _any(self, rng: np.random.Generator, num: int, like: Stretches | None, unlike: Stretches | None,
+             alike: bool) -> Stretches:
         rule, (unseen, filmed) = self.rule, self._banks
         if like is None:
+            near = self.store.speaker[unlike.voice] if unlike is not None and alike else None
             from_films = (rng.random(num) < (rule.real_face if len(unseen) else 1.0)) & (len(filmed) > 0)
-            voice = np.where(from_films, _pick(rng, filmed, num), _pick(rng, unseen, num))
+            voice = np.where(from_films, filmed.pick(rng, num, near), unseen.pick(rng, num, near))
             changed = rng.random(num) < 2 / 3
             speed = np.exp(rng.uniform(-rule.speed, rule.speed, num) * changed)
             colour_db = rng.normal(0, 1, (num, COLOURS)) * rule.colour_db * (rng.random((num, 1)) < 2 / 3)
-        else:  # films are all of one person, of whom another is taken
-            voice = np.where(self.store.filmed[like.voice], _pick(rng, filmed, num), like.voice)
+        else:  # another clip of the person if it was filmed
+            again = filmed.pick_of(rng, self.store.speaker[like.voice])
+            voice = np.where(self.store.filmed[like.voice], again, like.voice)
             speed, colour_db = like.speed, like.colour_db
         frames = self.store.frames[voice]
         speed = np.minimum(speed, frames / FRAMES)
@@ -170,6 +237,17 @@ class SpeechMixer:
 
     def _factor(self, decibels: np.ndarray) -> Tensor:
         return torch.from_numpy(10 ** (decibels / 20)).float().to(self.store.device)[..., None]
+
+    def drawn(self, gestures: Gestures, generator: torch.Generator) -> Tensor:
+        """Return mouths (N, T, 48, 48) in [0, 1] of N drawn people."""
+        return _drawn(gestures, generator)
+
+    def faces(self, number: int, size: int, *, seed: int = 0) -> tuple[Stretches, Tensor]:
+        """Return batch `number` of faces alone, each of which speaks: what they say and uint8 mouths (N, 64, 48, 48)."""
+        rng = np.random.default_rng([seed, number])
+        generator = torch.Generator(self.store.device).manual_seed(int(rng.integers(2**62)))
+        some = self._draw(rng, size)
+        return some, self._mouths(rng, some, generator)
 
     def _mouths(self, rng: np.random.Generator, persons: Stretches, generator: torch.Generator) -> Tensor:
         """Return uint8 (N, 64, 48, 48)."""
@@ -232,10 +310,6 @@ class SpeechMixer:
 
     def _babble(self, num: int, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
         return self.store.sound(self._draw(rng, num * _BABBLE)).view(num, _BABBLE, -1).sum(1)
-
-
-def _pick(rng: np.random.Generator, bank: np.ndarray, num: int) -> np.ndarray:
-    return bank[rng.integers(len(bank), size=num)] if len(bank) else np.zeros(num, np.int64)
 
 
 def _drawn(gestures: Gestures, generator: torch.Generator) -> Tensor:

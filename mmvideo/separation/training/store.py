@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mmvideo.separation.talkers import Gestures, articulate
+from mmvideo.separation.training.alike import speaker_prints
 from mmvideo.separation.training.bank import FRAME, RATE, SIDE, Utterance
 from mmvideo.separation.training.faces import EigenMouths
 
@@ -69,6 +70,9 @@ class Store:
         self.device = torch.device(device)
         self.frames = np.array([len(v.sound) // FRAME for v in voices])
         self.filmed = np.array([v.mouths is not None for v in voices], bool)
+        names = sorted({v.speaker for v in voices})
+        self.speaker = np.array([names.index(v.speaker) for v in voices])
+        self.sounds_like = speaker_prints([v.sound for v in voices], self.speaker)
         self._first = np.concatenate([[0], np.cumsum(self.frames)[:-1]]).astype(np.int64)
         sounds = [v.sound[:n * FRAME] for v, n in zip(voices, self.frames, strict=True)]
         power = [np.square(s.reshape(-1, FRAME) / 32768).mean(1) for s in sounds]
@@ -116,6 +120,14 @@ class Store:
     def moved(self, some: Stretches) -> Tensor:
         """Return how composed mouths move, float32 (N, 64, K); silent ones do not."""
         return self._of_sound(self._moved, some)
+
+    def each_gestures(self) -> list[Tensor]:
+        """Return what the drawn mouth of each voice does from its beginning to its end, float32 (frames, 4)."""
+        return list(self._gestures.split(self.frames.tolist()))
+
+    def between_frames(self, table: Tensor, some: Stretches) -> Tensor:
+        """Return the rows (N, 64, K) of a table (all frames of all voices, K) that belong to stretches."""
+        return self._between(table, some, self._first, self.frames)
 
     def films(self, some: Stretches) -> Tensor:
         """Return filmed mouths, float32 (N, 64, 48, 48) in [0, 1]; silent ones go through the pause of their clip's

@@ -1,0 +1,81 @@
+"""Clips of many people who talk, a table beside them: one long stretch of speech a person, joined from short clips.
+
+The table `clips.tsv` has the columns clip, group, person and split. A group may hold several clips of one moment, so
+two voices of one mixture always come from two groups.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmvideo.errors import MediaNotFound
+from mmvideo.separation.training.bank import FRAME, Utterance, cut_clips
+
+TABLE = "clips.tsv"
+
+
+@dataclass(frozen=True)
+class PersonClip:
+    """One row of the table."""
+
+    path: Path
+    group: str
+    person: str
+
+
+def people_clips(folder: str | Path, split: str, *, groups: Collection[str] = (),
+                 without: Collection[str] = ()) -> list[PersonClip]:
+    """Return the clips of a split, in the table's order.
+
+    Args:
+        folder: with the table and the clips.
+        split: as the table calls it.
+        groups: only these; empty for all.
+        without: groups that are left out.
+
+    Raises:
+        MediaNotFound: no table, or no such clips.
+    """
+    home = Path(folder).expanduser()
+    if not (home / TABLE).is_file():
+        raise MediaNotFound(f"{folder} holds no {TABLE} (columns clip, group, person, split); see docs/voices.md.")
+    with open(home / TABLE, encoding="utf-8", newline="") as file:
+        rows = [r for r in csv.DictReader(file, delimiter="\t") if r["split"] == split]
+    found = [PersonClip(home / r["clip"], r["group"], r["person"]) for r in rows
+             if (not groups or r["group"] in groups) and r["group"] not in without]
+    if not found:
+        raise MediaNotFound(f"{folder} holds no clips of split {split!r} in groups {sorted(groups) or 'of any name'}.")
+    return found
+
+
+def people_bank(clips: list[PersonClip], cache: str | Path, *, orders: int = 2, seed: int = 0) -> list[Utterance]:
+    """Return speech with filmed mouths; the speaker is the group.
+
+    Args:
+        clips: short ones.
+        cache: folder that the mouths are kept in.
+        orders: how often the clips of a person are joined, each time in another order.
+        seed: of the orders.
+    """
+    cut = {name: row for name, *row in cut_clips([c.path for c in clips], cache)}
+    people: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for clip in clips:
+        if clip.path.stem in cut:
+            people[clip.group, clip.person].append(clip.path.stem)
+    random, found = np.random.default_rng(seed), []
+    for (group, person), names in people.items():
+        for order in range(orders):
+            rows = [cut[names[i]] for i in random.permutation(len(names))]
+            sound, mouths, seen = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+            assert len(sound) == len(mouths) * FRAME
+            found.append(Utterance(group, f"{person}-{order}", sound, mouths, seen))
+    return found
+
+
+__all__ = ["TABLE", "PersonClip", "people_bank", "people_clips"]
