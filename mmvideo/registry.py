@@ -97,6 +97,7 @@ PARTS: dict[str, dict[str, str]] = {
         "toybox": "mmvideo.toybox.evaluation.accuracy:EVALUATOR",
         "encoders": "mmvideo.toybox.evaluation.encoders:EVALUATOR",
         "separation": "mmvideo.separation.evaluation:EVALUATOR",
+        "separation-people": "mmvideo.separation.people_evaluation:EVALUATOR",
         "sounds": "mmvideo.sounds.evaluation:EVALUATOR",
         "everyday": "mmvideo.everyday.evaluation.evaluator:EVALUATOR",
     },

@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "separation.voices": BASE | {"faces", "media", "plots", "results"},
     "separation.training": TRAINERS | {"separation.talkers"},
     "separation.evaluation": TRAINERS | {"separation.talkers", "separation.training", "evaluation", "pipeline"},
+    "separation.people_evaluation": TRAINERS | {"separation.evaluation", "separation.training", "evaluation", "pipeline"},
     "results": BASE | {"plots"}, "plots": BASE | {"media", "results"},
     "stages": TOOLS | MODELS | {"flow", "faces", "objects", "objects.result", "sounds", "separation.voices", "media",
                                 "sampling", "results", "localization", "localization.result"},

@@ -121,7 +121,7 @@ def evaluate_separation(raw: dict[str, Any], *, out: Path, where: str) -> Iterat
         MediaNotFound: no speech in the folder.
     """
     asked = check_separation(raw, where)
-    rows, judge, seconds, num = asked.rows, _judge(), asked.seconds, asked.num
+    rows, judge, seconds, num = asked.rows, judge_of_voices(), asked.seconds, asked.num
     home = Path(asked.voices).expanduser()
     files = sorted(home.rglob("*.flac")) + sorted(home.rglob("*.wav"))
     if not files:
@@ -145,7 +145,7 @@ def evaluate_separation(raw: dict[str, Any], *, out: Path, where: str) -> Iterat
             more, took = _measure(row, mixture, pool, pipe, judge, seconds)
             scores += more
             spent += took
-        reports.append({"row": row, **({"about": ABOUT[row]} if row in ABOUT else {}), **_summary(scores),
+        reports.append({"row": row, **({"about": ABOUT[row]} if row in ABOUT else {}), **summary_of_voices(scores),
                         "real_time_factor": spent[0] / max(1, len(scores) / 2 * seconds),
                         "without_faces": spent[1] / max(1, len(scores) / 2 * seconds)})
         (out / "separation.json").write_text(json.dumps(reports, indent=1) + "\n")
@@ -225,7 +225,7 @@ def _speech(path: Path, at: float, gain_db: float, seconds: float) -> Tensor:
     return torch.nn.functional.pad(samples, (0, count - len(samples)))
 
 
-def _judge() -> Any:
+def judge_of_voices() -> Any:
     """Return what scores one output, with the measures of torchmetrics, pesq and pystoi."""
     try:
         from pesq import NoUtterancesError, pesq
@@ -252,7 +252,7 @@ def _judge() -> Any:
     return judge
 
 
-def _summary(scores: list[dict[str, float]]) -> dict[str, Any]:
+def summary_of_voices(scores: list[dict[str, float]]) -> dict[str, Any]:
     """Return the row's figures; the interval is a bootstrap over outputs."""
     gains = np.array([s["si_sdri"] for s in scores if "si_sdri" in s])
     found: dict[str, Any] = {"outputs": len(gains)}
@@ -274,4 +274,5 @@ def _speaker(path: Path) -> str:
 
 EVALUATOR = Evaluator(evaluate_separation, check_separation)
 
-__all__ = ["EVALUATOR", "ROWS", "Mixture", "evaluate_separation", "mixtures"]
+__all__ = ["EVALUATOR", "ROWS", "Mixture", "evaluate_separation", "judge_of_voices", "mixtures",
+           "summary_of_voices"]

@@ -24,7 +24,7 @@ def test_lists_are_fixed_and_of_different_speakers() -> None:
 def test_scores_know_good_from_bad_and_absent_from_present() -> None:
     pytest.importorskip("torchmetrics")
     pytest.importorskip("pesq")
-    judge = separation._judge()
+    judge = separation.judge_of_voices()
     clock = torch.arange(32000) / 16000
     beat = (torch.sin(2 * torch.pi * 3 * clock) > 0).float()
     targets = torch.stack((beat * torch.randn(32000), (1 - beat) * torch.randn(32000))) * 0.1
@@ -39,7 +39,7 @@ def test_scores_know_good_from_bad_and_absent_from_present() -> None:
     assert unchanged["si_sdri"] == unchanged["sdri"] == 0
     absent = judge(mixed / 10, torch.stack((targets[0] * 0, targets[1])), 0, mixed)
     assert absent == {"absent_db": pytest.approx(-20, abs=0.01)}
-    told = separation._summary([good, swapped, absent])
+    told = separation.summary_of_voices([good, swapped, absent])
     assert told["outputs"] == 2
     assert told["low"] <= told["si_sdri"] <= told["high"]
     assert told["below_0"] == told["right"] == 0.5
