@@ -111,6 +111,7 @@ PARTS: dict[str, dict[str, str]] = {
         "probe": "mmvideo.training.probe:TRAINER",
         "composed": "mmvideo.training.composed:TRAINER",
         "separator": "mmvideo.separation.training.separator:TRAINER",
+        "separator-lips": "mmvideo.separation.training.lips:TRAINER",
         "everyday-features": "mmvideo.everyday.training.features:TRAINER",
         "everyday-model": "mmvideo.everyday.training.model:TRAINER",
         "everyday-words": "mmvideo.everyday.training.words:TRAINER",

@@ -31,6 +31,8 @@ _LOWER = 0.075
 """The middle of the points lies that share of a box side below the middle of the box."""
 _LEAST_FACE = 0.5
 _LARGEST_BATCH = 8
+Found = tuple[np.ndarray, np.ndarray]
+"""A pose (4,) and the region (4,) of the points: centre x, y, side, roll."""
 
 
 class MouthPoses:
@@ -40,7 +42,7 @@ class MouthPoses:
         self.times: list[float] = []
         self.poses: list[np.ndarray] = []
         self.region: np.ndarray | None = None
-        """Centre x, y and side of the face by its latest points: where the next ones are looked for."""
+        """Centre x, y, side and roll of the face by its latest points: where the next ones are looked for."""
 
     def add(self, seconds: float, pose: np.ndarray, region: np.ndarray) -> None:
         """Take what was found at a time later than all before."""
@@ -76,47 +78,51 @@ class Aligner:
         mesh = FaceMesh.from_pretrained(weights.part("faces", "mesh"))
         self._mesh = mesh.to(memory_format=torch.channels_last)  # half the time on a CPU
 
-    def __call__(self, picture: np.ndarray, regions: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray] | None]:
-        """Return for each face its pose (4,) and its region by the points (3,), or None if none is to be seen.
+    def __call__(self, picture: np.ndarray, regions: Sequence[np.ndarray]) -> list[Found | None]:
+        """Return for each face its pose and its region by the points, or None if none is to be seen.
 
         Args:
             picture: uint8 (H, W, 3) RGB.
-            regions: centre x, centre y and side of each face, in pixels.
+            regions: centre x, centre y and side of each face, in pixels, and its roll in rad.
         """
-        found: list[tuple[np.ndarray, np.ndarray] | None] = []
+        found: list[Found | None] = []
         for start in range(0, len(regions), _LARGEST_BATCH):
             some = np.asarray(regions[start:start + _LARGEST_BATCH], np.float32)
             sides = some[:, 2] * _AROUND
-            crops = np.stack([cut_out(picture, x, y, s, FaceMesh.size) for (x, y, _), s in zip(some, sides, strict=True)])
+            crops = np.stack([cut_out(picture, x, y, side, FaceMesh.size, roll=float(roll))
+                              for (x, y, _, roll), side in zip(some, sides, strict=True)])
             with torch.inference_mode():
                 points, scores = self._mesh(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)
             scale = (sides / FaceMesh.size)[:, None, None]
             points = points.numpy() * scale
-            points[..., :2] += (some[:, :2] - sides[:, None] / 2)[:, None]
+            across, down = (points[..., axis] - sides[:, None] / 2 for axis in (0, 1))
+            cos, sin = np.cos(some[:, 3:]), np.sin(some[:, 3:])
+            points[..., 0] = some[:, :1] + across * cos - down * sin
+            points[..., 1] = some[:, 1:2] + across * sin + down * cos
             found += [_pose(p, region) if score >= _LEAST_FACE else None
                       for p, region, score in zip(points, some, scores.tolist(), strict=True)]
         return found
 
 
 def region_of(box: np.ndarray) -> np.ndarray:
-    """Return centre x, y and side of the face in a detector's box (centre x, centre y, side)."""
+    """Return centre x, y, side and a roll of 0 of the face in a detector's box (centre x, centre y, side)."""
     x, y, side = box
-    return np.array([x, y + _LOWER * side, side], np.float32)
+    return np.array([x, y + _LOWER * side, side, 0.0], np.float32)
 
 
-def _pose(points: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return pose and region by points (468, 3); None if they do not lie as those of the face that was looked for."""
+def _pose(points: np.ndarray, region: np.ndarray) -> Found | None:
+    """Return pose and region by points (468, 3) in pixels; None if they lie as no face in this region would."""
     left, right = points[EYES[0][0]], points[EYES[1][1]]
     eyes = float(np.linalg.norm(right - left))
     across = right - left
     middle = points[list(MOUTH_CORNERS), :2].mean(0)
     low, high = points[:, :2].min(0), points[:, :2].max(0)
-    new = np.array([*((low + high) / 2), (high - low).max()], np.float32)
+    roll = float(np.arctan2(across[1], across[0]))
+    new = np.array([*((low + high) / 2), (high - low).max(), roll], np.float32)
     side = float(region[2])
     fits = 0.5 < new[2] / side < 1.6 and np.abs(new[:2] - region[:2]).max() < 0.4 * side and eyes > 0.2 * side
     if not fits:
         return None
-    roll = float(np.arctan2(across[1], across[0]))
     return np.array([*middle, eyes * MOUTH_IN_EYES, roll], np.float32), new
 
 

@@ -12,6 +12,11 @@ from torch import nn
 
 from mmvideo.errors import MmvideoError, WeightsError, contained, shown
 
+_SCALE = ".int8_scale"
+"""What follows the name of an int8 weight in the name of its scales."""
+_LEAST_INT8 = 4096
+"""Values from which a weight is stored as int8."""
+
 
 class Pretrained(nn.Module):
     """A module that remembers the keyword arguments it was built from (`self.config`) and saves with them.
@@ -21,13 +26,24 @@ class Pretrained(nn.Module):
 
     config: dict
 
-    def save_pretrained(self, folder: str | Path, *, half: bool = False) -> None:
-        """Write config.json and model.safetensors; `half` stores float16 to halve the size."""
+    def save_pretrained(self, folder: str | Path, *, half: bool = False, int8: bool = False) -> None:
+        """Write config.json and model.safetensors.
+
+        Args:
+            folder: made if it is not there.
+            half: store float16, which halves the size.
+            int8: store large matrices and kernels as 8-bit integers with a scale for each output, and the rest as
+                float16: a quarter of the size. What is loaded is float32 again, rounded.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(self.config, indent=1) + "\n")
-        state = {k: (x.half() if half and x.is_floating_point() else x).contiguous()
+        state = {k: (x.half() if (half or int8) and x.is_floating_point() else x).contiguous()
                  for k, x in self.state_dict().items()}
+        if int8:
+            for name, x in self.state_dict().items():
+                if x.is_floating_point() and x.ndim >= 2 and x.numel() >= _LEAST_INT8:
+                    state[name], state[name + _SCALE] = _as_int8(x)
         save_file(state, folder / "model.safetensors")
 
     @classmethod
@@ -54,6 +70,17 @@ class Pretrained(nn.Module):
             if not isinstance(config, dict):
                 raise WeightsError(f"{folder}/config.json holds {shown(config, 60)}, not an object.")
             state = load_file(folder / "model.safetensors", device=str(device))
+            for name in [name for name in state if name.endswith(_SCALE)]:
+                scale = state.pop(name)
+                whole = state[name.removesuffix(_SCALE)].float()
+                state[name.removesuffix(_SCALE)] = whole * scale.view(-1, *[1] * (whole.ndim - 1))
             part = cls.from_config(config)
             part.load_state_dict(state, strict=True)
         return part.to(device).float().eval()
+
+
+def _as_int8(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return int8 of the same shape and float32 (outputs,): their product by output is the rounded weight."""
+    rows = weight.detach().float().flatten(1)
+    scale = rows.abs().amax(1).clamp_min(1e-12) / 127
+    return (rows / scale[:, None]).round().to(torch.int8).view_as(weight).contiguous(), scale.contiguous()

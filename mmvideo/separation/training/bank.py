@@ -41,6 +41,8 @@ class Utterance:
     """uint8 (T, 48, 48) at 25 a second, frame k at samples 640 k to 640 (k + 1); None where no face was filmed."""
     seen: np.ndarray | None = None
     """bool (T,)."""
+    joined: bool = False
+    """Made of short clips, of which two may show one moment: never mixed with the same speaker."""
 
 
 def is_held_out(name: str) -> bool:
@@ -60,15 +62,17 @@ def grid_clips(folder: str | Path, *, held_out: bool) -> list[Path]:
     return [p for p in found if is_held_out(p.name) == held_out]
 
 
-def faces_bank(folder: str | Path, cache: str | Path, *, held_out: bool = False) -> list[Utterance]:
+def faces_bank(folder: str | Path, cache: str | Path, *, held_out: bool = False,
+               every: int = 1) -> list[Utterance]:
     """Read clips of one talking face each, with mouths cut out by the face stage; the second time from the cache.
 
     Args:
         folder: clips whose name up to the suffix names them; all of one speaker.
         cache: folder that the mouths are kept in.
         held_out: the clips for tests instead of those for training.
+        every: of these, one in so many.
     """
-    clips = grid_clips(folder, held_out=held_out)
+    clips = grid_clips(folder, held_out=held_out)[::every]
     speaker = Path(folder).name
     return [Utterance(speaker, *row) for row in cut_clips(clips, cache)]
 

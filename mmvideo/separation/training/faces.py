@@ -19,6 +19,8 @@ from mmvideo.separation.training.bank import FRAME, RATE, SIDE, Utterance
 _BANDS = 20
 _CONTEXT = 4
 """Frames before and after that the mouth depends on."""
+_MOST_FRAMES = 150
+"""Of one film that components are fitted to."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class EigenMouths:
         shapes, heard = [], []
         mean = torch.zeros(SIDE * SIDE)
         for voice in chosen:
-            rows = torch.from_numpy(voice.mouths).flatten(1).float() / 255
+            rows = torch.from_numpy(voice.mouths[:_MOST_FRAMES]).flatten(1).float() / 255
             mean += rows.mean(0) / len(chosen)
             shapes.append(rows - rows.mean(0))
-            heard.append(_features(voice.sound.astype(np.float32) / 32768)[:len(rows)])
+            sound = voice.sound[:(len(rows) + 2 * _CONTEXT) * FRAME]
+            heard.append(_features(sound.astype(np.float32) / 32768)[:len(rows)])
         shape, sound = torch.cat(shapes), torch.cat(heard)
         picked = shape[:: max(1, len(shape) // 4000)]
         with torch.random.fork_rng(devices=[]):

@@ -27,8 +27,6 @@ _BABBLE = 5
 """People who talk at once far away."""
 _ALIKE = 8
 """Speakers that count as alike to one."""
-_MANY = 20
-"""Films of one speaker from which two of them may be mixed."""
 _SHARES = ("real_face", "same_voice", "silent_face", "off_screen", "noise", "three_faces", "one_face", "composed_face",
            "drop_out", "blind_face", "turned_head", "alike_voice")
 
@@ -55,8 +53,7 @@ class MixRule:
     real_face: float = 0.35
     """Of a voice from the clips of real faces."""
     same_voice: float = 0.25
-    """Of two faces that speak with one voice: another stretch of a voice without a film, or another clip of somebody
-    of whom there are many (GRID)."""
+    """Of two faces that speak with one voice: another stretch of a voice without a film, or another clip (GRID)."""
     alike_voice: float = 0.0
     """Of a second voice drawn among those that are most like the first in pitch and spectrum."""
     silent_face: float = 0.12
@@ -120,7 +117,7 @@ class Bank:
         return len(self.voices)
 
     def pick(self, rng: np.random.Generator, num: int, near: np.ndarray | None = None) -> np.ndarray:
-        """Draw voices, int (num,); with `near`, speakers (num,), of others that sound alike. Zeros if there are none."""
+        """Draw voices, int (num,), zeros if there are none; with `near`, speakers (num,), of others that are alike."""
         if not len(self):
             return np.zeros(num, np.int64)
         if near is not None and self._near is not None:
@@ -185,7 +182,7 @@ class SpeechMixer:
             alike = rng.random(size) < rule.alike_voice
             persons.put(rows[alike], self._draw(rng, int(alike.sum()), unlike=persons[first[alike]], alike=True))
             if other == 1:
-                same = (rng.random(size) < rule.same_voice) & self._may_repeat(persons[first])
+                same = (rng.random(size) < rule.same_voice) & ~self.store.joined[persons.voice[first]]
                 persons.put(rows[same], self._draw(rng, int(same.sum()), like=persons[first[same]]))
             # not the same speaker by accident, whose clips may be of one moment
             speaker = self.store.speaker[persons.voice].reshape(size, people)
@@ -194,9 +191,6 @@ class SpeechMixer:
         silent = np.flatnonzero(rng.random(size) < rule.silent_face * min(2, people))
         persons.silent[silent * people + rng.integers(people, size=len(silent))] = True
         return persons, same
-
-    def _may_repeat(self, some: Stretches) -> np.ndarray:
-        return ~self.store.filmed[some.voice] | (self._banks[1].num_of[self.store.speaker[some.voice]] >= _MANY)
 
     def _draw(self, rng: np.random.Generator, num: int, like: Stretches | None = None,
               unlike: Stretches | None = None, *, alike: bool = False) -> Stretches:
@@ -243,7 +237,7 @@ class SpeechMixer:
         return _drawn(gestures, generator)
 
     def faces(self, number: int, size: int, *, seed: int = 0) -> tuple[Stretches, Tensor]:
-        """Return batch `number` of faces alone, each of which speaks: what they say and uint8 mouths (N, 64, 48, 48)."""
+        """Return batch `number` of single faces that speak: what they say and their mouths, uint8 (N, 64, 48, 48)."""
         rng = np.random.default_rng([seed, number])
         generator = torch.Generator(self.store.device).manual_seed(int(rng.integers(2**62)))
         some = self._draw(rng, size)

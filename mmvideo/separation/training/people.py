@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from mmvideo.errors import MediaNotFound
-from mmvideo.separation.training.bank import FRAME, Utterance, cut_clips
+from mmvideo.separation.training.bank import FRAME, Utterance, cut_clips, faces_bank, grid_clips
+from mmvideo.training.resume import digest
 
 TABLE = "clips.tsv"
 
@@ -74,8 +75,52 @@ def people_bank(clips: list[PersonClip], cache: str | Path, *, orders: int = 2, 
             rows = [cut[names[i]] for i in random.permutation(len(names))]
             sound, mouths, seen = (np.concatenate(parts) for parts in zip(*rows, strict=True))
             assert len(sound) == len(mouths) * FRAME
-            found.append(Utterance(group, f"{person}-{order}", sound, mouths, seen))
+            found.append(Utterance(group, f"{person}-{order}", sound, mouths, seen, joined=True))
     return found
 
 
-__all__ = ["TABLE", "PersonClip", "people_bank", "people_clips"]
+@dataclass(frozen=True)
+class FilmedSources:
+    """Where filmed speech comes from."""
+
+    faces: str = ""
+    """Folder of clips of one talker (GRID); empty to do without."""
+    more_faces: tuple[str, ...] = ()
+    """Folders of further talkers, one each."""
+    people: str = ""
+    """Folder of clips of many people, with their table; its split "train" is used."""
+    people_held_out: tuple[str, ...] = ()
+    """Groups of this split that are kept for the curve."""
+    every: int = 1
+    """Of the clips of `faces`, one in this many is used."""
+    cache: str = "runs/separator-cache"
+    """Folder that the mouths cut out are kept in."""
+
+    def bank(self, *, held_out: bool) -> list[Utterance]:
+        """Return what is for training, or for the curve.
+
+        Raises:
+            MediaNotFound: a folder without data.
+        """
+        found = []
+        for folder in (self.faces, *self.more_faces):
+            if folder:
+                every = self.every if folder == self.faces else 1
+                found += faces_bank(folder, self.cache, held_out=held_out, every=every)
+        if self.people and not held_out:
+            found += people_bank(people_clips(self.people, "train", without=self.people_held_out), self.cache)
+        elif self.people and self.people_held_out:
+            found += people_bank(people_clips(self.people, "train", groups=self.people_held_out), self.cache, orders=1)
+        return found
+
+    def digests(self) -> dict[str, str]:
+        """Return a digest of the names of what trains, by source."""
+        found = {name: digest(p.name for p in grid_clips(name, held_out=False))
+                 for name in (self.faces, *self.more_faces) if name}
+        if self.people:
+            clips = people_clips(self.people, "train", without=self.people_held_out)
+            found[self.people] = digest(c.path.name for c in clips)
+        return found
+
+
+__all__ = ["TABLE", "FilmedSources", "PersonClip", "people_bank", "people_clips"]

@@ -18,9 +18,10 @@ from mmvideo.registry import find
 from mmvideo.separation.base import Separator
 from mmvideo.separation.losses import best_permutation, separation_loss, si_sdr, silent_target
 from mmvideo.separation.mouth_mask import MouthMask
-from mmvideo.separation.training.bank import Utterance, faces_bank, grid_clips, voice_files, voices_bank
+from mmvideo.separation.training.bank import Utterance, voice_files, voices_bank
 from mmvideo.separation.training.mixes import Mixes, MixRule, SpeechMixer
 from mmvideo.separation.training.net2net import grown_separator
+from mmvideo.separation.training.people import FilmedSources
 from mmvideo.training import checks
 from mmvideo.training.loop import Schedule, TrainingRun
 from mmvideo.training.resume import digest
@@ -32,14 +33,19 @@ _FOR_EVALUATION = 12
 
 
 def train_separator(out: Path, *, schedule: Schedule, voices: str, faces: str = "", cache: str = "runs/separator-cache",
-                    preset: str = "mouth-mask-s", mixes: dict[str, Any] | None = None, init: str = "",
-                    evaluate_every: int = 250, evaluate_on: int = 6, first_batch: int = 0) -> None:
+                    more_faces: list[str] | None = None, people: str = "", people_held_out: list[str] | None = None,
+                    faces_every: int = 1, preset: str = "mouth-mask-s", mixes: dict[str, Any] | None = None,
+                    init: str = "", evaluate_every: int = 250, evaluate_on: int = 6, first_batch: int = 0) -> None:
     """Train a separator; save it under `out`.
 
     Args:
         voices: folder of speech without faces (LibriSpeech's .flac).
         faces: folder of clips with one talking face each (GRID); empty to do without.
-        cache: folder that the mouths cut out of `faces` are kept in.
+        cache: folder that the mouths cut out of films are kept in.
+        more_faces: folders like `faces`, each of another talker.
+        people: folder of clips of many people with their table, clips.tsv; its split "train" is used.
+        people_held_out: groups of that split that are kept for the curve.
+        faces_every: of the clips of `faces`, one in so many is used.
         preset: of a registered separator; with `init`, one whose weights have the same names and shapes, or one that
             is `init` made wider or deeper.
         mixes: changes of `MixRule`.
@@ -61,14 +67,14 @@ def train_separator(out: Path, *, schedule: Schedule, voices: str, faces: str = 
         _begin_with(model, family.from_pretrained(init), init, preset)
     model.requires_grad_(True)
     rule = options_from(MixRule, mixes or {}, "mixes")
-    known = {"voices": digest(p.name for p in voice_files(voices)),
-             "faces": digest(p.name for p in grid_clips(faces, held_out=False)) if faces else ""}
+    films = FilmedSources(faces, tuple(more_faces or ()), people, tuple(people_held_out or ()), faces_every, cache)
+    known = {"voices": digest(p.name for p in voice_files(voices)), "faces": films.digests()}
     run = TrainingRun(out, nn.ModuleDict({"separator": model}), schedule,
                       kept={"trainer": "separator", "options": options, "data": known})
     learned, kept = _divided(voices_bank(voices))
     device = run.accelerator.device
-    mixer = SpeechMixer(learned, faces_bank(faces, cache) if faces else [], rule, device=device)
-    held = SpeechMixer(kept, faces_bank(faces, cache, held_out=True) if faces else [], rule, mixer.eigen, device)
+    mixer = SpeechMixer(learned, films.bank(held_out=False), rule, device=device)
+    held = SpeechMixer(kept, films.bank(held_out=True), rule, mixer.eigen, device)
 
     def make(number: int) -> Mixes:
         return mixer.batch(first_batch + number, schedule.batch_size, seed=schedule.seed)
@@ -92,11 +98,11 @@ def _family(preset: str) -> str:
 
 
 def check_separator(voices: str, preset: str, mixes: dict[str, Any] | None, evaluate_every: int, evaluate_on: int,
-                    first_batch: int) -> None:
+                    first_batch: int, faces_every: int) -> None:
     """Raise on options that cannot be, before any data is read; they are those of `train_separator`."""
     if not voices:
         raise InvalidInput("'voices' must name a folder of speech (.flac, .wav); see docs/voices.md.")
-    checks.at_least(1, evaluate_every=evaluate_every, evaluate_on=evaluate_on)
+    checks.at_least(1, evaluate_every=evaluate_every, evaluate_on=evaluate_on, faces_every=faces_every)
     checks.at_least(0, first_batch=first_batch)
     options_from(MixRule, mixes or {}, "mixes")
     family = find("separators", _family(preset))

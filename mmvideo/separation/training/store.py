@@ -70,6 +70,7 @@ class Store:
         self.device = torch.device(device)
         self.frames = np.array([len(v.sound) // FRAME for v in voices])
         self.filmed = np.array([v.mouths is not None for v in voices], bool)
+        self.joined = np.array([v.joined for v in voices], bool)
         names = sorted({v.speaker for v in voices})
         self.speaker = np.array([names.index(v.speaker) for v in voices])
         self.sounds_like = speaker_prints([v.sound for v in voices], self.speaker)
