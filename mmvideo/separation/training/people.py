@@ -55,7 +55,7 @@ def people_clips(folder: str | Path, split: str, *, groups: Collection[str] = ()
     return found
 
 
-def people_bank(clips: list[PersonClip], cache: str | Path, *, orders: int = 2, seed: int = 0) -> list[Utterance]:
+def talkers_bank(clips: list[PersonClip], cache: str | Path, *, orders: int = 2, seed: int = 0) -> list[Utterance]:
     """Return speech with filmed mouths; the speaker is the group.
 
     Args:
@@ -108,9 +108,9 @@ class FilmedSources:
                 every = self.every if folder == self.faces else 1
                 found += faces_bank(folder, self.cache, held_out=held_out, every=every)
         if self.people and not held_out:
-            found += people_bank(people_clips(self.people, "train", without=self.people_held_out), self.cache)
+            found += talkers_bank(people_clips(self.people, "train", without=self.people_held_out), self.cache)
         elif self.people and self.people_held_out:
-            found += people_bank(people_clips(self.people, "train", groups=self.people_held_out), self.cache, orders=1)
+            found += talkers_bank(people_clips(self.people, "train", groups=self.people_held_out), self.cache, orders=1)
         return found
 
     def digests(self) -> dict[str, str]:
@@ -123,4 +123,4 @@ class FilmedSources:
         return found
 
 
-__all__ = ["TABLE", "FilmedSources", "PersonClip", "people_bank", "people_clips"]
+__all__ = ["TABLE", "FilmedSources", "PersonClip", "talkers_bank", "people_clips"]
