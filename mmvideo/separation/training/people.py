@@ -123,4 +123,4 @@ class FilmedSources:
         return found
 
 
-__all__ = ["TABLE", "FilmedSources", "PersonClip", "talkers_bank", "people_clips"]
+__all__ = ["TABLE", "FilmedSources", "PersonClip", "people_clips", "talkers_bank"]
