@@ -20,6 +20,8 @@ from mmvideo.stages.separate_run import Run
 from mmvideo.types import Domain
 
 FPS = SAMPLE_RATE // FRAME_SAMPLES
+_SOUND = "separator"
+"""The embedded model whose part "sound" serves those that have none."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class Separate(Stage):
     separator: str
     """A family of separators (`mmvideo list separators`)."""
     weights: str
-    """A model with the parts "faces" and, to fall back on, "sound"."""
+    """A model with the parts "faces" and, to fall back on, "sound"; embedded models without it take that of
+    `separator`."""
     without_faces: str = "sound"
     """What to do when nobody is seen: "sound" separates by sound alone, "mixture" leaves the sound as it is."""
     network: Separator = set_by_load()
@@ -129,6 +132,8 @@ class Separate(Stage):
         family = find("separators", self.separator)
         self.network = family.from_pretrained(weight_files.part(self.weights, "faces"), device=device)
         home = weight_files.folder(self.weights) / "sound"
+        if not home.is_dir() and self.weights in weight_files.embedded_names():
+            home = weight_files.folder(_SOUND) / "sound"
         if self.without_faces == "sound" and home.is_dir():
             self.twin = family.from_pretrained(home, device=device)
 

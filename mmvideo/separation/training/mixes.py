@@ -184,11 +184,13 @@ class SpeechMixer:
             if other == 1:
                 same = (rng.random(size) < rule.same_voice) & ~self.store.joined[persons.voice[first]]
                 persons.put(rows[same], self._draw(rng, int(same.sum()), like=persons[first[same]]))
-            # not the same speaker by accident, whose clips may be of one moment
-            speaker = self.store.speaker[persons.voice].reshape(size, people)
-            again = (speaker[:, :other] == speaker[:, other:other + 1]).any(1)
-            again &= ~same if other == 1 else True
-            persons.put(rows[again], self._draw(rng, int(again.sum()), unlike=persons[first[again]]))
+            for _ in range(20):  # not the same speaker by accident, whose clips may be of one moment
+                speaker = self.store.speaker[persons.voice].reshape(size, people)
+                again = (speaker[:, :other] == speaker[:, other:other + 1]).any(1)
+                again &= ~same if other == 1 else True
+                if not again.any():
+                    break
+                persons.put(rows[again], self._draw(rng, int(again.sum()), unlike=persons[first[again]]))
         silent = np.flatnonzero(rng.random(size) < rule.silent_face * min(2, people))
         persons.silent[silent * people + rng.integers(people, size=len(silent))] = True
         return persons, same
