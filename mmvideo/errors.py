@@ -145,6 +145,10 @@ class UnsuitableClip(MediaError, ValueError):
     """A clip whose frames or sound a model's preprocessing, or a library beneath it, does not take."""
 
 
+class SoundOutOfSync(MediaError, ValueError):
+    """The sound of a clip is early or late against its mouths, and `sync="refuse"` was asked for."""
+
+
 class DownloadRefused(MediaError):
     """A URL over the limits on size, time, redirects or address."""
 

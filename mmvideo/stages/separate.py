@@ -14,9 +14,11 @@ from mmvideo.errors import InvalidInput, NoAudioTrack, VideoDecodeError
 from mmvideo.faces import FaceFinder, Faces, TrackGiven
 from mmvideo.registry import find
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
+from mmvideo.separation.sync import LipSync
 from mmvideo.separation.voices import SeparatedVoices
 from mmvideo.stages.base import Stage, report, set_by_load
 from mmvideo.stages.separate_run import Run
+from mmvideo.stages.separate_sync import UNSURE, decide_sync, load_sync, measure_sync
 from mmvideo.types import Domain
 
 FPS = SAMPLE_RATE // FRAME_SAMPLES
@@ -118,15 +120,20 @@ class Separate(Stage):
     `separator`."""
     without_faces: str = "sound"
     """What to do when nobody is seen: "sound" separates by sound alone, "mixture" leaves the sound as it is."""
+    sync: str = "correct"
+    """What to do where the sound is surely early or late by more than 80 ms: "correct" shifts the mouths, "refuse"
+    raises `SoundOutOfSync`, "off" leaves it; the result says what was found in any case."""
     network: Separator = set_by_load()
     twin: Separator | None = field(default=None, init=False)
+    lip_sync: LipSync = set_by_load()
 
     def load(self, device: torch.device) -> None:
         """Read the weights of the network that sees, and of its twin that only hears.
 
         Raises:
-            InvalidInput: `without_faces` is neither.
+            InvalidInput: `without_faces` or `sync` is none of these.
         """
+        self.lip_sync = load_sync(self.sync)
         if self.without_faces not in ("sound", "mixture"):
             raise InvalidInput(f"without_faces must be 'sound' or 'mixture', not {self.without_faces!r}.")
         family = find("separators", self.separator)
@@ -142,14 +149,19 @@ class Separate(Stage):
         return {name: net for name, net in (("faces", self.network), ("sound", self.twin)) if net is not None}
 
     def __call__(self, *, media: Any, heard: Heard, faces: Faces) -> dict[str, Any]:
-        """Return a `SeparatedVoices`."""
+        """Return a `SeparatedVoices`.
+
+        Raises:
+            SoundOutOfSync: the sound is early or late, and `sync` is "refuse".
+        """
         rows = round(self.network.window_seconds * FPS)
         if faces.tracks and not any(t.readable(k, k + rows) for t in faces.tracks
                                     for k in range(t.first, t.first + len(t), rows)):
             faces = replace(faces, tracks=[], refused=[*faces.refused, *faces.tracks], warnings=(
                 *faces.warnings, "no mouth moves: the picture stands still, or the faces are blank"))
         network = self.network if faces.tracks else self.twin
-        run = Run(media, heard.start_seconds, heard.num_rows, faces, network)
+        sync = decide_sync(measure_sync(self.lip_sync, media, heard.start_seconds, heard.num_rows, faces), self.sync)
+        run = Run(media, heard.start_seconds, heard.num_rows, faces, network, sync)
         run.go(report)
         voices = run.voices()
         by = "faces" if faces.tracks else "nothing" if network is None else "sound"
@@ -161,9 +173,11 @@ class Separate(Stage):
             outside.append("no face that can be read was found: the sound was left as it was")
         if run.silent:
             outside.append("the sound is silent from beginning to end")
-        notes = [*faces.warnings, *outside, *(f"person {v.number}: {v.note}" for v in voices if v.note)]
+        notes = [*faces.warnings, *outside, *([sync.text] if sync.late or sync.in_step < UNSURE else []),
+                 *(f"person {v.number}: {v.note}" for v in voices if v.note)]
         return {"voices": SeparatedVoices(
             tracks=voices, off_screen=run.rest, mixture=run.mixture, by=by, cuts=faces.cuts,
+            sync=sync if faces.tracks else None,
             confidence=float(np.mean([v.confidence for v in voices])) if voices else 0.0,
             seconds_looked_at=tuple(start for v in voices for start, _ in v.spans),
             in_domain=Domain(not outside, "; ".join(outside)),

@@ -15,7 +15,8 @@ from mmvideo.faces.spool import Spool
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
 from mmvideo.separation.overlap_add import Lanes
 from mmvideo.separation.voices.lipsync import Follows, loudness, movement
-from mmvideo.separation.voices.tracks import Sound, Voice
+from mmvideo.separation.voices.tracks import Sound, SoundSync, Voice
+from mmvideo.stages.separate_sync import clip_samples
 
 _SILENT = 1e-5
 """Peak below which sound counts as silent (-100 dB of full scale)."""
@@ -30,15 +31,20 @@ class Run:
         num_rows: moments of 640 samples.
         faces: who is seen.
         network: sees faces if there are any; None leaves the sound as it is.
+        sync: how late the sound is; mouths are shifted by as much if it is to be corrected.
     """
 
-    def __init__(self, media: Any, start_seconds: float, num_rows: int, faces: Faces, network: Separator | None):
+    def __init__(self, media: Any, start_seconds: float, num_rows: int, faces: Faces, network: Separator | None,
+                 sync: SoundSync | None = None):
         self.media, self.start, self.num_rows, self.faces, self.network = media, start_seconds, num_rows, faces, network
         self.total = num_rows * FRAME_SAMPLES
         seconds = network.window_seconds if network is not None else 2.56
         self.window = round(seconds * SAMPLE_RATE / FRAME_SAMPLES / 2) * 2 * FRAME_SAMPLES
         self.offset = round((faces.start_seconds - start_seconds) * SAMPLE_RATE / FRAME_SAMPLES)
         """Row of the sound at which row 0 of the faces lies."""
+        self.trust = 1.0 if sync is None else sync.trust
+        if sync is not None and sync.corrected:
+            self.offset += round(sync.offset_ms * SAMPLE_RATE / 1000 / FRAME_SAMPLES)
         self.silent = True
         self.mixture, self.rest = self._new(0), self._new(0)
         self._sounds: dict[int, Sound] = {}
@@ -54,7 +60,8 @@ class Run:
     def go(self, on_progress: Callable[[float], None]) -> None:
         """Separate everything."""
         hop = self.window // 2
-        lanes, blocks = Lanes(self.window, hop), _windows(self._samples(), self.window, hop, self.total)
+        lanes = Lanes(self.window, hop)
+        blocks = _windows(clip_samples(self.media, self.start), self.window, hop, self.total)
         device = next((p.device for p in self.network.parameters()), torch.device("cpu")) if self.network else None
         for at, samples, last in blocks:
             check()
@@ -129,20 +136,6 @@ class Run:
         moved = [float("nan")] * rows if unread else _moved(self.faces, self.faces.tracks[who], row, rows)
         self._follows[who].add(moved, *(loudness(x.numpy(), rows).tolist() for x in (wave, heard)))
 
-    def _samples(self) -> Iterator[Tensor]:
-        """Yield mono sound from `start` on, without gaps; silence where the track has not begun."""
-        at = 0
-        for piece in self.media.stream_audio(sample_rate=SAMPLE_RATE, mono=True, start_seconds=self.start):
-            begin = round((piece.start_seconds - self.start) * SAMPLE_RATE)
-            samples = piece.samples[0]
-            if at == 0 and begin > 0:
-                for done in range(0, begin, SAMPLE_RATE):
-                    yield torch.zeros(min(SAMPLE_RATE, begin - done))
-                at = begin
-            skip = max(0, -begin) if at == 0 else 0
-            yield samples[skip:]
-            at += max(0, len(samples) - skip)
-
     def voices(self) -> tuple[Voice, ...]:
         """Return everybody, in the order of appearance."""
         if not self.faces.tracks:
@@ -155,8 +148,9 @@ class Run:
             boxes = np.where(track.valid[:, None], track.boxes, np.nan)
             start = self.faces.start_seconds
             follows = Follows() if self.silent else self._follows.get(who, Follows())
-            out.append(Voice(track.number, sound, follows.voice, track.spans(start), boxes, start + track.first / 25,
-                             track.thumbnail, self._note(who), follows.mixture))
+            out.append(Voice(track.number, sound, follows.voice * self.trust, track.spans(start), boxes,
+                             start + track.first / 25, track.thumbnail, self._note(who),
+                             follows.mixture * self.trust))
         return tuple(out)
 
     def _note(self, who: int) -> str:

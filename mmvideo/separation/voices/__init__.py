@@ -1,6 +1,6 @@
 """What comes of separating the voices of a clip: who, when, and what each of them says."""
 
 from mmvideo.separation.voices.result import SeparatedVoices
-from mmvideo.separation.voices.tracks import Sound, Voice
+from mmvideo.separation.voices.tracks import Sound, SoundSync, Voice
 
-__all__ = ["SeparatedVoices", "Sound", "Voice"]
+__all__ = ["SeparatedVoices", "Sound", "SoundSync", "Voice"]

@@ -35,7 +35,8 @@ def plot_voices(result: VoiceTracks, path: str | Path | None = None) -> Any:
         else:
             face.text(0.5, 0.5, name, ha="center", va="center", color=colour, fontsize=10)
         _wave(figure.add_subplot(grid[index, 1]), sound, colour, voice, peak, last=index == len(rows) - 1)
-    lines = filter(None, (result.caveat, f"{Path(result.source).name}: {result.text}"))
+    lines = filter(None, (result.caveat, f"{Path(result.source).name}: {result.text}",
+                          result.sync.text if result.sync is not None and result.sync.late else ""))
     figure.suptitle(printable("\n".join(lines)), color=INK, fontsize=12).set_parse_math(False)
     if path is None:
         return figure

@@ -31,6 +31,7 @@ def describe_voices(result: VoiceTracks) -> dict[str, Any]:
         "sample_rate": RATE, "start_seconds": round(result.mixture.start_seconds, 6),
         "num_samples": result.mixture.num_samples, "confidence": round(result.confidence, 4),
         "cuts": [round(c, 3) for c in result.cuts],
+        "sync": None if result.sync is None else {**dataclasses.asdict(result.sync), "text": result.sync.text},
         "tracks": [_describe(voice) for voice in result.tracks],
         "in_domain": result.in_domain.inside, "domain": dataclasses.asdict(result.in_domain),
         "warnings": list(result.warnings), "timings": {s: round(t, 4) for s, t in result.timings.stages},

@@ -116,6 +116,43 @@ class Voice:
         return f"Voice({self.number}, {'face' if self.has_face else 'no face'} {shown}, {self.confidence:.0%})"
 
 
+@dataclass(frozen=True)
+class SoundSync:
+    """How late the sound is against the mouths, and what was done about it."""
+
+    offset_ms: float
+    """Positive: the sound is late. Measured over the whole clip, up to a second either way."""
+    confidence: float
+    """Probability in [0, 1] that the offset is right."""
+    corrected: bool
+    """Whether the mouths were shifted by as much before the voices were separated."""
+    in_step: float
+    """Probability in [0, 1] that mouths and sound belong together, once corrected."""
+    seconds: float
+    """Seconds of mouths that were compared, all faces together."""
+
+    @property
+    def trust(self) -> float:
+        """What the confidence of every voice is multiplied by; it falls to 0.2 where nothing is in step."""
+        return 0.2 + 0.8 * self.in_step
+
+    @property
+    def late(self) -> bool:
+        """Whether the sound is surely more than 80 ms early or late."""
+        return self.confidence >= 0.5 and abs(self.offset_ms) > 80
+
+    @property
+    def text(self) -> str:
+        """The offset and what was done, in words."""
+        if not self.late:
+            return (f"the sound is in step with the mouths (offset {self.offset_ms:.0f} ms)" if self.confidence >= 0.5
+                    else "whether the sound is in step with the mouths cannot be told")
+        when = "late" if self.offset_ms > 0 else "early"
+        done = "corrected" if self.corrected else "left as it is"
+        return (f"the sound is {abs(self.offset_ms):.0f} ms {when} against the mouths (confidence "
+                f"{self.confidence:.0%}): {done}")
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class VoiceTracks(Result):
     """What `SeparatedVoices` holds: every voice of a clip. The voices and `off_screen` add up to `mixture`."""
@@ -128,6 +165,8 @@ class VoiceTracks(Result):
     by: str
     """"faces", "sound" (nobody was seen: voices in no order) or "nothing" (the mixture is left as it was)."""
     cuts: tuple[float, ...] = ()
+    sync: SoundSync | None = None
+    """How late the sound is; None where nobody is seen."""
 
     @property
     def text(self) -> str:
@@ -151,4 +190,4 @@ class VoiceTracks(Result):
         return f"heard the whole clip, {self.mixture.num_samples / RATE:.2f} s"
 
 
-__all__ = ["BLOCK", "RATE", "Mix", "Sound", "Voice", "VoiceTracks"]
+__all__ = ["BLOCK", "RATE", "Mix", "Sound", "SoundSync", "Voice", "VoiceTracks"]
