@@ -13,7 +13,7 @@ from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput, SoundOutOfSync
 from mmvideo.media import read_audio, read_video
 from mmvideo.separation.sync import MAX_ROWS, LipSync, SyncCurve, lip_features, sound_features
-from mmvideo.separation.training.sync import fit, learn
+from mmvideo.separation.training.sync import fit_lip_sync, learn_lip_sync
 from mmvideo.separation.voices import SeparatedVoices
 from mmvideo.stages.separate_sync import decide_sync, load_sync
 from mmvideo.types import Audio
@@ -109,8 +109,8 @@ def test_matrices_are_learned() -> None:
     shared = rng.standard_normal((2000, 2))
     lips = shared @ rng.standard_normal((2, 301)) + 0.1 * rng.standard_normal((2000, 301))
     sound = shared @ rng.standard_normal((2, 40)) + 0.1 * rng.standard_normal((2000, 40))
-    strength = fit(lips, sound).strength
+    strength = fit_lip_sync(lips, sound).strength
     assert strength[1] > 0.9 > 0.3 > strength[2]
     voices, cues = talkers(2, 120)
     people = [[(cues.mouths[i, 0].numpy(), voices[i, 0].numpy())] for i in range(2)]
-    assert learn([people], count=6).strength[0] > 0.5
+    assert learn_lip_sync([people], count=6).strength[0] > 0.5

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mmvideo import weights
 from mmvideo.errors import MediaNotFound
 from mmvideo.faces import FaceFinder
 from mmvideo.media import open_source, read_audio
@@ -98,7 +99,7 @@ def stretches(groups: Sequence[Sequence[Sequence[Talk]]], count: int, rng: np.ra
         yield np.concatenate(mouths), heard + rng.uniform(0, 0.05) * rng.standard_normal(len(heard))
 
 
-def fit(lips: np.ndarray, sound: np.ndarray, components: int = 6) -> LipSync:
+def fit_lip_sync(lips: np.ndarray, sound: np.ndarray, components: int = 6) -> LipSync:
     """Return what correlates most: lips (N, K) with sound (N, L)."""
     one, other = (x / (x.std(0) + 1e-6) for x in (lips, sound))
     whiten = [np.linalg.inv(np.linalg.cholesky(x.T @ x / len(x) + _RIDGE * np.eye(x.shape[1]))) for x in (one, other)]
@@ -110,17 +111,17 @@ def fit(lips: np.ndarray, sound: np.ndarray, components: int = 6) -> LipSync:
     return net
 
 
-def learn(groups: Sequence[Sequence[Sequence[Talk]]], count: int = 120, seed: int = 0) -> LipSync:
+def learn_lip_sync(groups: Sequence[Sequence[Sequence[Talk]]], count: int = 120, seed: int = 0) -> LipSync:
     """Fit to `count` stretches of several groups of people (`stretches`)."""
     lips, sound = [], []
     for mouths, heard in stretches(groups, count, np.random.default_rng(seed)):
         lips.append(lip_features(mouths, np.ones(len(mouths), bool))[_EDGE:-_EDGE])
         sound.append(sound_features(heard)[_EDGE:-_EDGE])
-    return fit(np.concatenate(lips), np.concatenate(sound))
+    return fit_lip_sync(np.concatenate(lips), np.concatenate(sound))
 
 
-def main() -> None:
-    """Run the command."""
+def _main() -> None:
+    ""Learn the matrices and write their folder.""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--clips", nargs="+", type=Path, required=True, help="folders, one talker each")
@@ -129,11 +130,12 @@ def main() -> None:
     options = parser.parse_args()
     people = [[[talk] for talk in drawn(options.speech, options.count)]] if options.speech else []
     people += [[filmed(folder, options.count)] for folder in options.clips]
-    learn(people).save_pretrained(options.out)
+    learn_lip_sync(people).save_pretrained(options.out)
+    weights.seal(options.out)
 
 
 if __name__ == "__main__":
-    main()
+    _main()
 
 
-__all__ = ["drawn", "filmed", "fit", "learn", "stretches"]
+__all__ = ["drawn", "filmed", "fit_lip_sync", "learn_lip_sync", "stretches"]
