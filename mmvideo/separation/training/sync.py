@@ -121,7 +121,7 @@ def learn_lip_sync(groups: Sequence[Sequence[Sequence[Talk]]], count: int = 120,
 
 
 def _main() -> None:
-    ""Learn the matrices and write their folder.""
+    """Learn the matrices and write their folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--clips", nargs="+", type=Path, required=True, help="folders, one talker each")
