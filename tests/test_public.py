@@ -28,7 +28,7 @@ PUBLIC = {
     "mmvideo.localization.result": ["Localization"],
     "mmvideo.localization.spans": ["LocatedSpan"],
     "mmvideo.objects.tracks": ["ObjectTrack"],
-    "mmvideo.separation.voices": ["SeparatedVoices", "Sound", "Voice"],
+    "mmvideo.separation.voices": ["SeparatedVoices", "Sound", "SoundSync", "Voice"],
     "mmvideo.hooks": ["Hook", "Hooks", "Progress", "SaveIntermediates", "Timing"],
     "mmvideo.sampling": ["at_fps", "dense", "segments", "uniform", "windows"],
     "mmvideo.encoders.zoo": ["create"],
