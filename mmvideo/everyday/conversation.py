@@ -17,7 +17,7 @@ from mmvideo.deadline import check
 from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
 from mmvideo.everyday.facts import ShotFacts
 from mmvideo.everyday.questions import answer_from_facts, describe, understand
-from mmvideo.everyday.questions.checks import UNKNOWN, judged, named_probability
+from mmvideo.everyday.questions.checks import UNKNOWN, Signs, exists, judged, named_probability, signs_of
 from mmvideo.everyday.questions.nouns import HYPERNYMS, a_noun, noun_of
 from mmvideo.everyday.questions.rewording import reworded
 from mmvideo.everyday.questions.seen import basic_colour, join_with_and
@@ -46,6 +46,7 @@ SEEN_BY_THE_MODEL = frozenset((
 nothing."""
 _WHETHER = re.compile(r"\s*(?:is|are|does|do|did|was|has)\s+(?:any|some)(?:body|one)\b", re.IGNORECASE)
 """Begins questions that want yes or no, whatever they offer."""
+YES_OR_NO = GenerationOptions(choices=("yes", "no"))
 _LEAST_COLOUR = 0.01
 _ON_FILM = 0.6
 """How much of the language model's confidence, which photographs taught it, holds for open questions about films."""
@@ -127,11 +128,45 @@ class EverydayConversation(Conversation):
         if query.family == "describe":
             return self._described()
         told = answer_from_facts(query, self.observation.facts) if self.with_facts else None
+        signs = signs_of(query, self.observation.facts, self.vocabulary) if self.with_facts else None
+        if signs is not None:
+            return self._exists(question, query, signs, told)
+        if told is not None and query.family == "count" and told.text == "none" and self._may_be_there(question, query):
+            told = None
         if told is not None:
             return self._named(question, query, told, options) if query.family == "what" else self._told(told)
         if query.family not in SEEN_BY_THE_MODEL:
             return self._unseen(query)
         return self._seen(question, query, options)
+
+    def _exists(self, question: str, query: Any, signs: Signs, told: Told | None) -> Generated:
+        """Say whether a thing is there, by all that speaks for it; with the proof of what was found."""
+        rows = self._rows(query)
+        said = {row: share_of_yes(self.pictures.row(row).choose(question, YES_OR_NO)) for row in rows}
+        row = max(rows, key=lambda row: said[row])
+        chance = exists(signs, said[row], known=bool(query.subject.labels))
+        holds, shot = chance >= 0.5, self.observation.facts.shots[row]
+        text = "yes" if holds != query.negated else "no"
+        proof = told.proof if told is not None and told.text == text else None
+        proof = proof or Proof((_span(shot),), (), "the pictures of this shot")
+        return Generated(text, max(chance, 1 - chance), num_read=self.num_read,
+                         proof=proof, domain=self.observation.domain,
+                         rule=RULE_FACTS if signs.detected else RULE_WORDS)
+
+    def _may_be_there(self, question: str, query: Any) -> bool:
+        """Whether a thing that the detector did not find is likelier there than not."""
+        asked = query.with_(family="exist", yes_no=True, number=None)
+        signs = signs_of(asked, self.observation.facts, self.vocabulary)
+        if signs is None:
+            return False
+        whether = f"is there {a_noun(query.subject.text)}?"
+        return self._exists(whether, asked, signs, None).text == ("no" if asked.negated else "yes")
+
+    def _rows(self, query: Any) -> list[int]:
+        """Return the numbers of the shots that a question is about."""
+        shots, span = self.observation.facts.shots, query.span(self.observation.facts)
+        return [row for row, shot in enumerate(shots)
+                if span is None or (shot.start_seconds < span[1] and shot.end_seconds > span[0])] or [0]
 
     def _named(self, question: str, query: Any, told: Told, options: GenerationOptions) -> Generated:
         """Say what is there in the model's finer words, a man for a person, where facts do not deny them."""
@@ -139,7 +174,8 @@ class EverydayConversation(Conversation):
         if not told.knows or query.yes_no or query.choices or not told.proof:
             return self._told(told)
         shot = next((one for one in facts.shots if seen.proof and _span(one) in seen.proof.intervals), facts.shots[0])
-        if seen.text in ("yes", "no", "") or denied(seen.text, facts, shot) or doubted(seen.text, shot, self._words):
+        if (seen.text in ("yes", "no", "") or denied(seen.text, facts, shot)
+                or doubted(seen.text, shot, self.vocabulary)):
             return self._told(told)
         named = {label for noun in map(noun_of, seen.text.split()) if noun is not None for label in noun.labels}
         beasts = HYPERNYMS["animal"]
@@ -149,7 +185,8 @@ class EverydayConversation(Conversation):
         return replace(seen, text=text, confidence=max(seen.confidence, told.confidence / 2), proof=told.proof)
 
     @property
-    def _words(self) -> frozenset[str]:
+    def vocabulary(self) -> frozenset[str]:
+        """Words of which the shots tell the probability."""
         return frozenset(cast("Any", self.model.parts["observer"]).words.words)
 
     def _told(self, told: Told) -> Generated:
@@ -159,9 +196,7 @@ class EverydayConversation(Conversation):
     def _seen(self, question: str, query: Any, options: GenerationOptions) -> Generated:
         """Ask the language model about every shot that the question is about, and keep the surest answer."""
         shots = self.observation.facts.shots
-        span = query.span(self.observation.facts)
-        rows = [row for row, shot in enumerate(shots)
-                if span is None or (shot.start_seconds < span[1] and shot.end_seconds > span[0])] or [0]
+        span, rows = query.span(self.observation.facts), self._rows(query)
         if query.yes_no or _WHETHER.match(question):
             return self._checked(question, query, rows)
         choices = query.choices or (COLOURS if query.family == "colour" else ())
@@ -190,10 +225,8 @@ class EverydayConversation(Conversation):
 
     def _checked(self, question: str, query: Any, rows: Sequence[int]) -> Generated:
         """Answer yes or no: by the words that people would use of the picture, and a little by the language model."""
-        options = GenerationOptions(choices=("yes", "no"))
-        ranked = {row: self.pictures.row(row).choose(question, options) for row in rows}
-        said = {row: next(one.confidence for one in some if one.text == "yes") / sum(one.confidence for one in some)
-                for row, some in ranked.items()}
+        ranked = {row: self.pictures.row(row).choose(question, YES_OR_NO) for row in rows}
+        said = {row: share_of_yes(some) for row, some in ranked.items()}
         row = max(rows, key=lambda row: said[row])
         by_words = self.with_facts and query.family != "count"
         named = named_probability(query, self.observation.facts) if by_words else None
@@ -249,6 +282,11 @@ class EverydayConversation(Conversation):
         return Generated(f"{whole} {more}".strip(), confidence, num_read=self.num_read,
                          num_written=sum(one.num_written for one in captions), proof=proof, segments=segments,
                          domain=self.observation.domain, rule=RULE_CAPTION)
+
+
+def share_of_yes(ranked: Sequence[Generated]) -> float:
+    """Return the probability of yes against no."""
+    return next(one.confidence for one in ranked if one.text == "yes") / sum(one.confidence for one in ranked)
 
 
 class CaptionGroup:

@@ -10,7 +10,7 @@ from mmvideo.everyday.facts import Facts, ShotFacts
 from mmvideo.everyday.look import Frames
 from mmvideo.everyday.part_colours import colourfulness, part_colours
 from mmvideo.everyday.questions import answer_from_facts, understand
-from mmvideo.everyday.questions.checks import judged, named_probability
+from mmvideo.everyday.questions.checks import Signs, exists, judged, named_probability, signs_of
 from mmvideo.everyday.questions.rewording import reworded
 from mmvideo.everyday.stirs import stir_spans
 from mmvideo.types import Label, Segment
@@ -157,3 +157,34 @@ def test_a_likely_word_is_a_yes_whatever_the_language_model_says() -> None:
     ("Is she running?", "Is she running?"), ("What is the man lifting?", "What is the man lifting?")])
 def test_open_questions_are_put_in_the_words_of_training(question: str, wording: str) -> None:
     assert reworded(question, understand(question)) == wording
+
+
+def _whether(question: str, facts: Facts) -> Signs | None:
+    return signs_of(understand(question), facts, {"guitar", "ball", "man", "water"})
+
+
+def test_what_speaks_for_a_thing_is_gathered_where_no_detection_settles_it() -> None:
+    box = (.4, .4, .5, .5)
+    hazy = _facts(tracks=(followed(1, "sports ball", 0, 5, box, box, sure=.3),))
+    assert _whether("is there a ball?", hazy) == Signs(.3, 0.0, 0.0)
+    assert _whether("is there a guitar?", hazy) == Signs(0.0, .001, 0.0)
+    assert _whether("is there a guitar at the end?", hazy) == Signs(0.0, .001, 0.0)
+    sure = _facts(tracks=(followed(1, "sports ball", 0, 5, box, box, sure=.8),))
+    assert _whether("is there a ball?", sure) is None
+
+
+@pytest.mark.parametrize("question", [
+    "is there a man?", "is there a red ball?", "is there a ball on the left?", "are there two balls?", "what is there?",
+    "is there a xylophone?", "is there a ball after the man falls?"])
+def test_other_questions_are_not_settled_by_signs(question: str) -> None:
+    assert _whether(question, _facts()) is None
+
+
+def test_each_sign_makes_a_thing_likelier() -> None:
+    least = exists(Signs(0.0, .001, 0.0), .4, known=True)
+    assert least < .1
+    for more in (Signs(.45, .001, 0.0), Signs(0.0, .3, 0.0), Signs(0.0, .001, .9)):
+        assert exists(more, .4, known=True) > least
+    assert exists(Signs(0.0, .001, 0.0), .6, known=True) > least
+    assert exists(Signs(.4, .1, 0.0), .5, known=True) > .5
+    assert exists(Signs(0.0, .1, 0.0), .5, known=False) > .5 > exists(Signs(0.0, .001, 0.0), .5, known=False)

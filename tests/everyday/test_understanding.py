@@ -103,3 +103,13 @@ def test_scrambled_questions_never_fail() -> None:
     words = " ".join(line.split("\t")[4] for line in (HERE / "wordings_first.tsv").read_text().splitlines()[1:]).split()
     for _ in range(500):
         assert understand(" ".join(rng.choices(words, k=rng.randint(1, 14)))).family in FAMILIES
+
+
+@pytest.mark.parametrize("question", [
+    "can a dog be seen?", "could any dogs be seen in the clip?", "can dogs be spotted?", "does this show a dog?",
+    "does it contain any dogs?"])
+def test_passive_and_pointing_wordings_ask_whether_something_is_there(question: str) -> None:
+    query = understand(question)
+    assert (query.family, query.yes_no) == ("exist", True)
+    assert query.subject is not None
+    assert query.subject.text == "dog"

@@ -7,10 +7,12 @@ on questions made from the captions of Flickr8k's validation photographs.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmvideo.everyday.questions.query import Query
-from mmvideo.everyday.questions.seen import SpanFacts
+from mmvideo.everyday.questions.seen import SURE, SpanFacts
 
 if TYPE_CHECKING:
     from mmvideo.everyday.facts import Facts
@@ -25,6 +27,10 @@ _WORN, _BIAS_WORN = 1.17, 6.3
 """Weight of the logit of the words, and what is added: clothes are named far less often than worn."""
 _MODEL = 1.0
 """Weight of the logit of the language model."""
+_EXISTS = (3.45, 0.18, 0.66, 0.64, 0.05)
+_EXISTS_UNKNOWN = (6.82, 0.0, 1.1, 0.53, 0.35)
+"""Weights of `exists_features` for things of the detector's classes, and for others
+(`benchmarks/everyday_existence.py` fits them)."""
 UNKNOWN = 0.49
 """The most that is claimed where no word is known: the language model alone is right in half of such questions."""
 
@@ -47,6 +53,59 @@ def named_probability(query: Query, facts: Facts) -> float | None:
     return min((seen.word(words) for words in known), default=None)
 
 
+@dataclass(frozen=True)
+class Signs:
+    """What speaks for a thing, apart from the language model."""
+
+    detected: float
+    """How sure the detector is of the surest track; 0 where there is none."""
+    mentioned: float
+    """Probability that people would name it."""
+    looks: float
+    """Probability of ImageNet classes of that name."""
+
+
+def signs_of(query: Query, facts: Facts, vocabulary: Collection[str]) -> Signs | None:
+    """Return what speaks for the thing of "is there a dog?", where no detection settles it.
+
+    Args:
+        query: any question.
+        facts: of the video.
+        vocabulary: words of which the shots would tell the probability.
+
+    Returns:
+        None for questions of another kind, for people (the detector finds them, and words tell them apart, better than
+        such a sum), for words that nobody judged, where colour, side or number matter, and where the detector is sure.
+    """
+    noun = query.subject
+    if query.family != "exist" or not query.yes_no or noun is None or noun.person or noun.finer or noun.kind:
+        return None
+    if noun.colour or noun.side or (noun.number or 1) > 1 or (query.time and query.time.kind == "event"):
+        return None
+    seen = SpanFacts(facts, query.time)
+    if not seen.has_words() or not any(word in vocabulary for word in noun.words):
+        return None
+    detected = max((seen.sureness(track) for track in seen.tracks(noun)), default=0.0) if noun.labels else 0.0
+    return None if detected >= SURE else Signs(detected, seen.word(noun.words), seen.thing(noun.words))
+
+
+def exists(signs: Signs, said: float, *, known: bool) -> float:
+    """Return the probability that a thing is there.
+
+    Args:
+        signs: what speaks for it.
+        said: probability of yes that the language model gives.
+        known: whether the detector has a class for it.
+    """
+    weights = _EXISTS if known else _EXISTS_UNKNOWN
+    return 1 / (1 + math.exp(-sum(w * x for w, x in zip(weights, exists_features(signs, said), strict=True))))
+
+
+def exists_features(signs: Signs, said: float) -> list[float]:
+    """Return what `exists` weighs: 1, and the logits of detector, words, language model and ImageNet's classes."""
+    return [1.0, _logit(signs.detected, 0.02), _logit(signs.mentioned), _logit(said), _logit(signs.looks)]
+
+
 def _gerunds(verb: str) -> tuple[str, ...]:
     return f"{verb}ing", f"{verb[:-1]}ing", f"{verb}{verb[-1]}ing"
 
@@ -63,9 +122,9 @@ def judged(named: float, said: float, *, worn: bool = False) -> float:
     return 1 / (1 + math.exp(-(weight * _logit(named) + _MODEL * _logit(said) + bias)))
 
 
-def _logit(share: float) -> float:
-    share = min(max(share, 0.001), 0.99)
+def _logit(share: float, least: float = 0.001) -> float:
+    share = min(max(share, least), 0.99)
     return math.log(share / (1 - share))
 
 
-__all__ = ["UNKNOWN", "judged", "named_probability"]
+__all__ = ["UNKNOWN", "Signs", "exists", "exists_features", "judged", "named_probability", "signs_of"]

@@ -65,6 +65,9 @@ _POLITE = tuple(re.compile(pattern) for pattern in (
 _ASSUMED = re.compile(r"^(?:would you (?:say|think|agree)|(?:do|don t|do not) you (?:think|believe|reckon)|"
                       r"i (?:think|believe|guess)|is it (?:true|correct|right|possible|fair to say)|am i right|"
                       r"can you confirm|is it the case)(?: that| if)? (?!what|who|where|when|how|which)")
+_BE_SEEN = re.compile(r"^(?:can|could) ((?:an?|any|some) .+?|\w+s) be (?:seen|spotted|noticed|made out)\b")
+_SHOWS = re.compile(r"^(?:does|do|did) (?:this|that|it) (?:show|contain|include|feature|depict) "
+                    r"(?=an?\b|any|some|\w+s\b)")
 _FRAME = re.compile(r"\b(?:(?:anywhere|somewhere|at any (?:time|point|moment)|any ?time|at some (?:time|point|"
                     r"moment)|ever|at all|right now|at the moment|at present|there now) ?)+(?= |$)")
 _IN_VIDEO = re.compile(r"\b(?:in|of|on|throughout|during|within|from|for|by|through|inside) (?:the |this |that |"
@@ -153,6 +156,7 @@ def _without_politeness(line: str) -> str:
     line = " ".join(line.split())
     line = re.sub(r"\bget to (?=see|hear)|^(?:give|show|tell) (?:me |us )?(?=the (?:total |exact )?number of)", "",
         line)
+    line = _SHOWS.sub("is there ", _BE_SEEN.sub(r"is there \1", line))
     line = _ASSUMED.sub("whether ", line)
     for _ in range(3):
         before = line
