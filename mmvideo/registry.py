@@ -105,6 +105,7 @@ PARTS: dict[str, dict[str, str]] = {
         "toybox-language": "mmvideo.toybox.training.language:TRAINER",
         "toybox-perception": "mmvideo.toybox.training.perception:TRAINER",
         "toybox-joint": "mmvideo.toybox.training.joint:TRAINER",
+        "toybox-localizer": "mmvideo.toybox.training.localizer:TRAINER",
         "videomae-pretrain": "mmvideo.toybox.training.videomae:TRAINER",
         "camera-motion": "mmvideo.camera_motion.training.trainer:TRAINER",
         "classifier": "mmvideo.training.classifier:TRAINER",

@@ -13,30 +13,39 @@ from torch import nn
 from mmvideo import checks
 from mmvideo import weights as weight_files
 from mmvideo.errors import InvalidInput, UnsupportedModel
+from mmvideo.hub.classifier import TEMPLATE
+from mmvideo.hub.resolve import is_hub_name
+from mmvideo.localization.localizer import KIND
 from mmvideo.stages.base import Stage, set_by_load
+from mmvideo.stages.checkpoint import CheckpointStage
+from mmvideo.stages.locate_features import PhraseLocator, TrainedLocator
 from mmvideo.stages.locators import EverydayLocator, Locator, check_labels
 from mmvideo.types import Clips
 from mmvideo.vlm.composed import is_composed, read_config
 
 
 @dataclass(kw_only=True)
-class Locate(Stage):
+class Locate(CheckpointStage):
     """Find spans of time with a label and a score; how, is up to the kind of model."""
 
     needs: ClassVar[tuple[str, ...]] = ("media",)
     gives: ClassVar[tuple[str, ...]] = ("clips", "localization")
 
-    weights: str
+    weights: str | None = None
     """A model that answers from facts, as everyday; a localiser that `mmvideo train` wrote; or a model of the hub that
     reads labels, which needs `labels`."""
     labels: list[str] | None = None
     """Everyday and trained: only segments whose label has these words. Hub: the phrases to look for."""
     kinds: list[str] | None = None
     """Everyday: only segments of these kinds (object, sound, speech, shot, picture, movement, camera)."""
-    start_seconds: float | None = None
-    end_seconds: float | None = None
     min_score: float = 0.0
     """Segments below it are left out."""
+    keep_features: bool = True
+    """Trained: keep the features of files in the user's cache folder, so that they are not worked out again."""
+    window_seconds: float = 2.0
+    """Hub: length of the windows that are scored, each of which begins half a window after the one before."""
+    template: str = TEMPLATE
+    """Hub: how a phrase is put to the model."""
     locator: Locator = set_by_load()
 
     def load(self, device: torch.device) -> None:
@@ -65,17 +74,26 @@ class Locate(Stage):
 
     def home(self) -> Path:
         """Return the folder of the model."""
+        assert self.weights is not None
         return weight_files.folder(self.weights)
 
     def _kind(self) -> type[Locator]:
+        if self.weights is None:
+            raise InvalidInput("Name a model: everyday, a folder that mmvideo train wrote, or one of the hub.")
+        if str(self.weights) not in weight_files.embedded_names() and is_hub_name(self.weights):
+            return PhraseLocator
         home = self.home()
+        if (home / "config.json").is_file() and weight_files.config(home).get("kind") == KIND:
+            return TrainedLocator
         if is_composed(str(home)) and read_config(home).observed:
             return EverydayLocator
         raise UnsupportedModel(f"{self.weights} cannot say when something happens; give a model that answers from "
-                               "facts (everyday) or a localiser.")
+                               "facts (everyday), a localiser, or a model of the hub that reads labels.")
 
-    def partition(self) -> tuple[Stage, Stage]:
-        """Return the part that takes frames and sound, and the part with the networks."""
+    def partition(self) -> tuple[Stage, Stage] | None:
+        """Return the part that takes frames and sound, and the part with the networks; None where both are one."""
+        if self._kind().alone:
+            return None
         options = {option.name: getattr(self, option.name) for option in fields(self) if option.init}
         return TakeForLocating(**options), LocateTaken(locator=self.locator)
 

@@ -31,6 +31,8 @@ class Locator:
     """Options of the stage that have an effect."""
     kind: str
     """For messages, as "a trained localiser"."""
+    alone: bool = False
+    """Whether what is looked at is too large to be sent to another process before the network sees it."""
 
     def __init__(self, options: Any, device: torch.device | None):
         self.options = options
