@@ -44,7 +44,7 @@ class MaskedConv(nn.Module):
         return self.conv(x) * mask, mask
 
 
-class ChannelNorm(nn.Module):
+class TemporalNorm(nn.Module):
     """Layer normalisation over the channels of (B, C, T)."""
 
     def __init__(self, width: int):
@@ -73,7 +73,7 @@ class LocalAttention(nn.Module):
         self.heads, self.reach = heads, window // 2
         for name in ("query", "key", "value"):
             self.add_module(f"{name}_conv", MaskedConv(width, width, 3, stride=stride, groups=width, bias=False))
-            self.add_module(f"{name}_norm", ChannelNorm(width))
+            self.add_module(f"{name}_norm", TemporalNorm(width))
             self.add_module(name, nn.Conv1d(width, width, 1))
         self.proj = nn.Conv1d(width, width, 1)
 
@@ -122,7 +122,7 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, window: int, stride: int, hidden: int, drop_path: float):
         super().__init__()
-        self.ln1, self.ln2 = ChannelNorm(width), ChannelNorm(width)
+        self.ln1, self.ln2 = TemporalNorm(width), TemporalNorm(width)
         self.attn = LocalAttention(width, heads, window, stride)
         self.pool_skip = nn.MaxPool1d(stride + 1, stride, (stride + 1) // 2) if stride > 1 else nn.Identity()
         self.mlp = nn.Sequential(nn.Conv1d(width, hidden, 1), nn.GELU(), nn.Identity(), nn.Conv1d(hidden, width, 1))
@@ -144,7 +144,7 @@ class Backbone(nn.Module):
         super().__init__()
         convs, stem, branch = arch
         self.embd = nn.ModuleList(MaskedConv(width if i else width_in, width, 3, bias=False) for i in range(convs))
-        self.embd_norm = nn.ModuleList(ChannelNorm(width) for _ in range(convs))
+        self.embd_norm = nn.ModuleList(TemporalNorm(width) for _ in range(convs))
         self.stem = nn.ModuleList(Block(width, heads, window, 1, hidden, drop_path) for _ in range(stem))
         self.branch = nn.ModuleList(Block(width, heads, window, 2, hidden, drop_path) for _ in range(branch))
         for module in self.modules():
@@ -171,7 +171,7 @@ class _Head(nn.Module):
     def __init__(self, width: int, layers: int):
         super().__init__()
         self.head = nn.ModuleList(MaskedConv(width, width, 3, bias=False) for _ in range(layers - 1))
-        self.norm = nn.ModuleList(ChannelNorm(width) for _ in range(layers - 1))
+        self.norm = nn.ModuleList(TemporalNorm(width) for _ in range(layers - 1))
 
     def lead(self, x: Tensor, mask: Tensor) -> Tensor:
         """Return what the last convolution sees."""
@@ -210,7 +210,7 @@ class _OffsetHead(_Head):
 class _Neck(nn.Module):
     def __init__(self, width: int, levels: int):
         super().__init__()
-        self.fpn_norms = nn.ModuleList(ChannelNorm(width) for _ in range(levels))
+        self.fpn_norms = nn.ModuleList(TemporalNorm(width) for _ in range(levels))
 
     def forward(self, levels: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
         return [(norm(x), mask) for norm, (x, mask) in zip(self.fpn_norms, levels, strict=True)]
@@ -355,5 +355,14 @@ class ActionFormer(Pretrained):
         return found
 
 
-__all__ = ["PRIOR", "RANGES", "ActionFormer", "Backbone", "Block", "ChannelNorm", "FormerSize", "LocalAttention",
-           "MaskedConv"]
+__all__ = [
+    "PRIOR",
+    "RANGES",
+    "ActionFormer",
+    "Backbone",
+    "Block",
+    "FormerSize",
+    "LocalAttention",
+    "MaskedConv",
+    "TemporalNorm",
+]

@@ -58,7 +58,7 @@ def localization_score(truth: Mapping[str, Sequence[Segment]], found: Mapping[st
     if unknown := sorted(set(found) - set(truth)):
         raise InvalidInput(f"Spans were found in {unknown[0]!r}, of which there is no truth; give an empty list for a "
                            "film in which nothing happens.")
-    by_label = {label: average_precision(truth, found, label, thresholds) for label in labels}
+    by_label = {label: label_precision(truth, found, label, thresholds) for label in labels}
     return LocalizationScore({at: float(np.mean([by_label[label][at] for label in labels])) for at in thresholds},
                              by_label)
 
@@ -76,7 +76,7 @@ def check_spans(truth: Mapping[str, Sequence[Segment]]) -> None:
                                    f"{one.start_seconds:g} s; an end must lie after its start.")
 
 
-def average_precision(truth: Mapping[str, Sequence[Segment]], found: Mapping[str, Sequence[LocatedSpan]], label: str,
+def label_precision(truth: Mapping[str, Sequence[Segment]], found: Mapping[str, Sequence[LocatedSpan]], label: str,
                       thresholds: Sequence[float]) -> dict[float, float]:
     """Return tIoU -> average precision of one label."""
     real = {film: np.array([(one.start_seconds, one.end_seconds) for one in spans if one.text == label]).reshape(-1, 2)
@@ -114,5 +114,11 @@ def interpolated_precision(right: np.ndarray, count: int) -> float:
     return float(((recall[steps] - recall[steps - 1]) * precision[steps]).sum())
 
 
-__all__ = ["THRESHOLDS", "LocalizationScore", "average_precision", "check_spans", "interpolated_precision",
-           "localization_score"]
+__all__ = [
+    "THRESHOLDS",
+    "LocalizationScore",
+    "check_spans",
+    "interpolated_precision",
+    "label_precision",
+    "localization_score",
+]
