@@ -38,6 +38,8 @@ _PUBLIC = {
     "Voice": "mmvideo.separation.voices",
     "ObjectTrack": "mmvideo.objects.tracks",
     "Tracks": "mmvideo.objects.result",
+    "ActionTracks": "mmvideo.localization.action_result",
+    "ActingTrack": "mmvideo.localization.actions",
     "Localization": "mmvideo.localization.result",
     "LocatedSpan": "mmvideo.localization.spans",
     "Domain": "mmvideo.types",
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
     from mmvideo.errors import MmvideoError
     from mmvideo.hooks import Hook
     from mmvideo.jobs import JobOptions, JobPlan, JobSummary
+    from mmvideo.localization.action_result import ActionTracks
+    from mmvideo.localization.actions import ActingTrack
     from mmvideo.localization.result import Localization
     from mmvideo.localization.spans import LocatedSpan
     from mmvideo.media import MediaInfo, probe, read_audio, read_video, write_audio, write_video
@@ -73,11 +77,11 @@ if TYPE_CHECKING:
     from mmvideo.types import Audio, Clips, Domain, Features, GenerationOptions, Label, Segment, Timings, Video
 
 __all__ = [
-    "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence", "Features", "GenerationOptions",
-    "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "Localization", "LocatedSpan", "MediaInfo",
-    "MmvideoError", "ObjectTrack", "Pipeline", "Recipe", "Result", "Segment", "SeparatedVoices", "Session", "Stage",
-    "Stream", "Timings", "Tracks", "Usage", "Video", "Voice", "probe", "read_audio", "read_video", "write_audio",
-    "write_video",
+    "ActingTrack", "ActionTracks", "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence",
+    "Features", "GenerationOptions", "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "Localization",
+    "LocatedSpan", "MediaInfo", "MmvideoError", "ObjectTrack", "Pipeline", "Recipe", "Result", "Segment",
+    "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Usage", "Video", "Voice", "probe",
+    "read_audio", "read_video", "write_audio", "write_video",
 ]
 
 

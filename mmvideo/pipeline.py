@@ -27,6 +27,7 @@ from mmvideo.wording import plural
 if TYPE_CHECKING:
     from mmvideo.jobs.plan import JobPlan
     from mmvideo.jobs.summary import JobSummary
+    from mmvideo.localization.action_result import ActionTracks
     from mmvideo.localization.result import Localization
     from mmvideo.objects.result import Tracks
     from mmvideo.separation.voices import SeparatedVoices
@@ -41,6 +42,7 @@ Classifying = Literal["video-classification", "audio-tagging", "hub-classificati
 Separating = Literal["source-separation"]
 Tracking = Literal["object-tracking"]
 Locating = Literal["temporal-localization"]
+Acting = Literal["action-detection"]
 
 
 class Pipeline(Generic[ResultT_co]):
@@ -95,6 +97,10 @@ class Pipeline(Generic[ResultT_co]):
 
     @overload
     def __init__(self: Pipeline[Localization], recipe: Locating, model: str | Path | None = None,
+                 device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[ActionTracks], recipe: Acting, model: str | Path | None = None,
                  device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
 
     @overload

@@ -149,6 +149,7 @@ PARTS: dict[str, dict[str, str]] = {
         "faces": "mmvideo.stages.separate:FindFaces",
         "separate": "mmvideo.stages.separate:Separate",
         "locate": "mmvideo.stages.locate:Locate",
+        "detect_actions": "mmvideo.stages.detect_actions:DetectActions",
         "track_objects": "mmvideo.stages.track_objects:TrackObjects",
     },
 }

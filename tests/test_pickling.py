@@ -17,6 +17,8 @@ from mmvideo import Pipeline, probe, read_audio, read_video, recipes, results, t
 from mmvideo.faces import Faces, FaceTrack, TrackGiven
 from mmvideo.faces.spool import Spool
 from mmvideo.jobs import JobSummary
+from mmvideo.localization.action_result import ActionTracks
+from mmvideo.localization.actions import ActingTrack
 from mmvideo.localization.result import Localization
 from mmvideo.localization.spans import LocatedSpan
 from mmvideo.objects.result import Tracks
@@ -91,6 +93,9 @@ def _examples() -> dict[str, Any]:
         "SeparatedVoices": SeparatedVoices(tracks=(Voice(number=1, **face), Voice(number=2, **unseen)), by="faces",
                                            off_screen=sound, mixture=sound, **about),
         "Tracks": Tracks(tracks=(ObjectTrack(1, "dog", (0.0,), ((0.0, 0.1, 0.5, 0.6),), (0.9,), ("brown",)),), **about),
+        "ActionTracks": ActionTracks(tracks=(ActingTrack(
+            ObjectTrack(1, "dog", (0.0,), ((0.0, 0.1, 0.5, 0.6),), (0.9,)),
+            (LocatedSpan(0.0, 1.0, "moves left", 0.5, "action"),)),), **about),
         "Localization": Localization(located=(LocatedSpan(0.0, 1.0, "speech", 0.5, "speech"),), **about),
         "Mix": tracks.Mix((sound, sound), (1.0, 0.5)), "Faces": Faces([track], 0.0, 3, [track]),
         "TrackGiven": TrackGiven([[0, 0, 20, 20]]), "Clips": clips,

@@ -11,6 +11,7 @@ from mmvideo.errors import contained
 from mmvideo.jobs.artifacts import SavedResult
 from mmvideo.jobs.failures import Origin, UnusableResult
 from mmvideo.jobs.inputs import Item
+from mmvideo.localization.action_result import ActionTracks
 from mmvideo.localization.result import Localization
 from mmvideo.objects.result import Tracks
 from mmvideo.redaction import clean
@@ -63,6 +64,8 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
         row["labels"] = [{"name": label.name, "confidence": _round(label.confidence)} for label in one.labels]
     if isinstance(one, Tracks):
         row |= {name: value for name, value in one.to_dict().items() if name in ("tracks", "counts", "at_once")}
+    if isinstance(one, ActionTracks):
+        row |= {name: value for name, value in one.to_dict().items() if name in ("tracks", "counts")}
     if isinstance(one, Localization):
         row["located"] = [{"start_seconds": round(s.start_seconds, 6), "end_seconds": round(s.end_seconds, 6),
                            "label": s.label, "score": _round(s.score), "kind": s.kind} for s in one.located]

@@ -115,7 +115,7 @@ class FollowObjects(Stage):
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Find and follow in several videos; the network sees `size` frames in every pass."""
         assert self.network is not None, "it was loaded before it was divided"
-        looks = [_looks(fields["clips"], fields["shots"]) for fields in items]
+        looks = [looks_of(fields["clips"], fields["shots"]) for fields in items]
         return [{"tracks": result_of(tracks, fields["clips"], self.network)}
                 for tracks, fields in zip(follow_many(looks, self.network, rows=size), items, strict=True)]
 
@@ -134,7 +134,7 @@ def take(media: Any, options: TrackObjects) -> Clips:
                  has_audio=clips.has_audio, aspect=max(width, 1) / max(height, 1))
 
 
-def _looks(clips: Clips, shots: Sequence[tuple[float, float]]) -> Looks:
+def looks_of(clips: Clips, shots: Sequence[tuple[float, float]]) -> Looks:
     """Return the frames that show something new."""
     valid = clips.valid[0]
     return Looks(clips.frames[0][valid], tuple(clips.pts_seconds[0][valid].tolist()),
@@ -157,4 +157,4 @@ def result_of(tracks: tuple[ObjectTrack, ...], clips: Clips, detector: ObjectDet
                   evidence=Evidence(proof=proof_of(tracks)))
 
 
-__all__ = ["TrackObjects"]
+__all__ = ["TrackObjects", "looks_of", "take"]

@@ -7,6 +7,8 @@ from typing import Any, assert_type
 
 import mmvideo
 from mmvideo import (
+    ActingTrack,
+    ActionTracks,
     Answer,
     Audio,
     Caption,
@@ -45,6 +47,7 @@ def results_follow_from_the_recipe() -> None:
     assert_type(Pipeline("source-separation"), Pipeline[SeparatedVoices])
     assert_type(Pipeline("object-tracking"), Pipeline[Tracks])
     assert_type(Pipeline("temporal-localization"), Pipeline[Localization])
+    assert_type(Pipeline("action-detection"), Pipeline[ActionTracks])
     assert_type(Pipeline("my.yaml"), Pipeline[Any])
     assert_type(Pipeline(Path("my.yaml")), Pipeline[Any])
 
@@ -74,6 +77,7 @@ def other_results() -> None:
     assert_type(found.segments, tuple[Segment, ...])
     assert_type(Pipeline("object-tracking")("a.mp4").tracks, tuple[ObjectTrack, ...])
     assert_type(Pipeline("temporal-localization")("a.mp4").located, tuple[LocatedSpan, ...])
+    assert_type(Pipeline("action-detection")("a.mp4").tracks, tuple[ActingTrack, ...])
     voices = Pipeline("source-separation")("a.mp4")
     assert_type(voices.tracks, tuple[Voice, ...])
     assert_type(voices.tracks[0].audio, Audio)
