@@ -278,8 +278,9 @@ def test_bad_recipes_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-def test_the_embedded_separator_hears_who_speaks_among_unseen_voices(shared: Path) -> None:
-    model = MouthMask.from_pretrained(weights.part("separator", "faces"))
+@pytest.mark.parametrize("name", ["separator", "separator-research-only"])
+def test_the_embedded_separators_hear_who_speaks_among_unseen_voices(shared: Path, name: str) -> None:
+    model = MouthMask.from_pretrained(weights.part(name, "faces"))
     rule = MixRule(off_screen=0, noise=0, silent_face=0, three_faces=0, same_voice=0, drop_out=0)
     speakers = [voices_bank(folder)[0] for folder in sorted((shared / "data" / "librispeech" / "dev").iterdir())]
     batch = SpeechMixer(speakers, [], rule).batch(0, 24)
