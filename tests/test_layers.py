@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "camera_motion.training": TRAINERS | {"camera_motion"},
     "separation": TOOLS | {"encoders"},
     "separation.talkers": BASE,
-    "separation.voices": BASE | {"faces", "media", "plots", "results"},
+    "separation.voices": BASE | {"faces", "media", "plots", "results", "subtitles"},
     "separation.training": TRAINERS | {"separation.talkers"},
     "separation.evaluation": TRAINERS | {"separation.talkers", "separation.training", "evaluation", "pipeline"},
     "separation.people_evaluation": TRAINERS | {"separation.evaluation", "separation.training", "evaluation",

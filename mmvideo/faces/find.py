@@ -21,6 +21,7 @@ from mmvideo.faces.blazeface_detector import BlazeFace
 from mmvideo.faces.detect import Detector
 from mmvideo.faces.follow import Follower, Path, centred, overlap
 from mmvideo.faces.record import Record
+from mmvideo.faces.seats import join_seats
 from mmvideo.faces.tracks import MIN_MOUTH, RATE, Faces, TrackGiven
 from mmvideo.registry import find
 from mmvideo.sampling.shots import FRAME_SIZE, LAGS, NEIGHBOURS, changes, cut_frames, shot_features
@@ -209,6 +210,8 @@ class _Work:
         for record in self.records:
             self._keep(record)
         tracks = [record.track(self.scale) for record in self.done]
+        if self.searching:
+            tracks = join_seats(tracks, [round((cut - self.start) * RATE) for cut in self.cuts])
         tracks.sort(key=lambda t: (t.first // RATE, float(t.boxes[0, 0])))
         good = [t for t in tracks if t.mouth_pixels >= self.finder.min_mouth]
         small = [t for t in tracks if t.mouth_pixels < self.finder.min_mouth]

@@ -17,6 +17,8 @@ MOUTH_CENTRE = (0.0, 0.30)
 down)."""
 MOUTH_SHARE = 0.66
 """Side of the mouth region in sides of the face box; lips are about 0.45 wide."""
+_LOOK_SIDE, _LOOK_SECONDS, _MOST_LOOKS = 112, 0.4, 8
+"""Pixels of the stills by which a person is known again, seconds between them at first, and how many there are."""
 _FACE_MARGIN = 1.4
 """The still face shows this many box sides."""
 
@@ -41,6 +43,8 @@ class Record:
         self._seen_until = 0
         self._changed, self._contrast = array("f"), array("f")
         self._before: np.ndarray | None = None
+        self._looks: list[np.ndarray] = []
+        self._looked, self._look_seconds = -1e9, _LOOK_SECONDS
 
     def consider(self, seconds: float, picture: np.ndarray, grey: np.ndarray) -> None:
         """Keep a picture of the face if it is the sharpest so far; only where the face was just detected."""
@@ -57,6 +61,12 @@ class Record:
         sharp = float(cv2.Laplacian(face, cv2.CV_32F).var()) ** 0.5 * min(float(box[2]), FACE_SIDE)
         if sharp > self._best * 1.1:
             self._take(box, picture, sharp)
+        if seconds - self._looked >= self._look_seconds:
+            self._looked = seconds
+            self._looks.append(cut_out(picture, x, y, side * _FACE_MARGIN, _LOOK_SIDE))
+            if len(self._looks) > _MOST_LOOKS:  # half as many, half as often, so that they cover a track of any length
+                del self._looks[1::2]
+                self._look_seconds *= 2
 
     def _take(self, box: np.ndarray, picture: np.ndarray, sharp: float) -> None:
         x, y, side = (float(v) for v in box)
@@ -99,8 +109,9 @@ class Record:
         pixels = float(np.median(boxes[valid, 2] - boxes[valid, 0])) * MOUTH_SHARE
         assert self.first is not None
         assert self._still is not None
-        return FaceTrack(0, self.first, boxes, valid, self._mouths, self._still, pixels,
-                         *(np.asarray(x, np.float32)[:self._seen_until] for x in (self._changed, self._contrast)))
+        changed, contrast = (np.asarray(x, np.float32)[:self._seen_until] for x in (self._changed, self._contrast))
+        return FaceTrack(0, self.first, boxes, valid, self._mouths, self._still, pixels, changed, contrast,
+                         looks=tuple(self._looks))
 
     def close(self) -> None:
         """Forget everything."""

@@ -39,9 +39,35 @@ def lips_of(mouths: np.ndarray) -> np.ndarray:
     return mouths[..., height * 3 // 10:height * 8 // 10, width // 5:width * 4 // 5]
 
 
+class SeatMouths:
+    """Mouth pictures of one person from several tracks; zeros where none shows the person.
+
+    Args:
+        parts: row at which each begins, and its pictures, in order.
+        count: rows in all.
+        shape: of one picture.
+    """
+
+    def __init__(self, parts: Sequence[tuple[int, Spool | SeatMouths]], count: int, shape: tuple[int, int]):
+        self.parts, self.count, self.shape = tuple(parts), count, shape
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, start: int, end: int) -> np.ndarray:
+        """Return rows start <= i < end, uint8, fewer at the end."""
+        start, end = max(0, start), min(end, self.count)
+        out = np.zeros((max(0, end - start), *self.shape), np.uint8)
+        for first, rows in self.parts:
+            piece = rows.read(start - first, end - first)
+            at = max(0, first - start)
+            out[at:at + len(piece)] = piece
+        return out
+
+
 @dataclass(repr=False)
 class FaceTrack:
-    """One face from where it appears to where it leaves."""
+    """One face from where it appears to where it leaves; across cutaways where it comes back (`join_seats`)."""
 
     number: int
     """Counted from 1, in the order of their first appearance, from left to right."""
@@ -51,7 +77,7 @@ class FaceTrack:
     """float32 (N, 4): x0, y0, x1, y1 in pixels of the source at each moment from `first`."""
     valid: np.ndarray
     """bool (N,): False where the face was not seen for more than 0.4 s."""
-    mouths: Spool
+    mouths: Spool | SeatMouths
     """uint8 rows (96, 96), one a moment."""
     thumbnail: np.ndarray
     """uint8 (224, 224, 3) RGB."""
@@ -61,6 +87,8 @@ class FaceTrack:
     """float32 (N,): mean change of the lips since the frame before, at the same place; NaN where there is none."""
     contrast: np.ndarray
     """float32 (N,): standard deviation of the lips; NaN where they are not seen."""
+    looks: tuple[np.ndarray, ...] = ()
+    """Stills from all over the track, uint8 (112, 112, 3) RGB, by which a person is known again."""
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -96,7 +124,7 @@ class Faces:
     refused: list[FaceTrack] = field(default_factory=list)
     """Faces whose mouth is too small to read."""
     cuts: tuple[float, ...] = ()
-    """Seconds at which a new shot begins; no track crosses one."""
+    """Seconds at which a new shot begins; a track crosses one only where the person comes back after it."""
     warnings: tuple[str, ...] = ()
 
     def cues(self, start: int, end: int, tracks: Sequence[FaceTrack] | None = None) -> Cues:
@@ -141,4 +169,4 @@ class TrackGiven:
                                f"without), not {list(self.times_seconds)!r}.")
 
 
-__all__ = ["FACE_SIDE", "MIN_MOUTH", "MOUTH_SIDE", "RATE", "FaceTrack", "Faces", "TrackGiven", "lips_of"]
+__all__ = ["FACE_SIDE", "MIN_MOUTH", "MOUTH_SIDE", "RATE", "FaceTrack", "Faces", "SeatMouths", "TrackGiven", "lips_of"]

@@ -177,7 +177,7 @@ class Separate(Stage):
                  *(f"person {v.number}: {v.note}" for v in voices if v.note)]
         return {"voices": SeparatedVoices(
             tracks=voices, off_screen=run.rest, mixture=run.mixture, by=by, cuts=faces.cuts,
-            sync=sync if faces.tracks else None,
+            sync=sync if faces.tracks else None, turns=run.turns(),
             confidence=float(np.mean([v.confidence for v in voices])) if voices else 0.0,
             seconds_looked_at=tuple(start for v in voices for start, _ in v.spans),
             in_domain=Domain(not outside, "; ".join(outside)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,9 @@ from mmvideo.faces.spool import Spool
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
 from mmvideo.separation.overlap_add import Lanes
 from mmvideo.separation.voices.lipsync import Follows, loudness, movement
+from mmvideo.separation.voices.speakers import SpeakerTurn, speaker_turns, speaking_scores, within_spans
 from mmvideo.separation.voices.tracks import Sound, SoundSync, Voice
+from mmvideo.sounds.speech import SpeechFinder
 from mmvideo.stages.separate_sync import clip_samples
 
 _SILENT = 1e-5
@@ -52,7 +55,9 @@ class Run:
         self._unread: dict[int, int] = {}
         """Rows of each track in which its mouth cannot be read."""
         self._unread_now: set[int] = set()
+        self._rest_levels = array("f")
         self._before: Tensor | None = None
+        self._scored: np.ndarray | None = None
 
     def _new(self, first: int) -> Sound:
         return Sound(Spool((), np.float32), first, self.total, self.start)
@@ -74,6 +79,7 @@ class Run:
             for who, wave in given.items():
                 rest -= wave[:count]
                 self._write(who, at, wave[:count], heard)
+            self._rest_levels.extend(loudness(rest.numpy(), count // FRAME_SAMPLES).tolist())
             self.mixture.spool.append(heard.numpy())
             self.rest.spool.append(rest.numpy())
             on_progress(min(1.0, (at + count) / self.total))
@@ -150,8 +156,36 @@ class Run:
             follows = Follows() if self.silent else self._follows.get(who, Follows())
             out.append(Voice(track.number, sound, follows.voice * self.trust, track.spans(start), boxes,
                              start + track.first / 25, track.thumbnail, self._note(who),
-                             follows.mixture * self.trust))
+                             follows.mixture * self.trust, activity=self._scores()[who]))
         return tuple(out)
+
+    def turns(self) -> tuple[SpeakerTurn, ...]:
+        """Return who speaks when, in order of time; of what no face said, only what is speech."""
+        if not self.faces.tracks or self.silent:
+            return ()
+        found = [turn for track, score in zip(self.faces.tracks, self._scores(), strict=False)
+                 for turn in speaker_turns(score, track.number, self.start)]
+        if unseen := speaker_turns(self._scores()[-1], None, self.start):
+            finder = SpeechFinder(self.start)
+            for piece in self.rest.pieces():
+                check()
+                finder.hear(piece.samples[0])
+            found += within_spans(unseen, finder.finish())
+        return tuple(sorted(found, key=lambda t: (t.start_seconds, t.end_seconds)))
+
+    def _scores(self) -> np.ndarray:
+        """Return the score of each face in each row of the sound, and of the rest: float32 (P + 1, T)."""
+        if self._scored is None:
+            voices, moved = np.full((2, len(self.faces.tracks), self.num_rows), np.nan, np.float32)
+            for who, follows in self._follows.items():
+                first = self._sounds[who].first // FRAME_SAMPLES
+                count = min(len(follows.loud), self.num_rows - first)
+                voices[who, first:first + count] = follows.loud[:count]
+                moved[who, first:first + count] = follows.moved[:count]
+            rest = np.asarray(self._rest_levels)[:self.num_rows]
+            rest = np.pad(rest, (0, self.num_rows - len(rest)), constant_values=-30)
+            self._scored = speaking_scores(voices, rest, moved)
+        return self._scored
 
     def _note(self, who: int) -> str:
         if not self._unread.get(who):

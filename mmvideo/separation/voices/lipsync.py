@@ -74,6 +74,16 @@ class Follows:
         self._mixture.extend(mixture)
 
     @property
+    def moved(self) -> np.ndarray:
+        """Movement of the mouth in each moment, float32 (T,); NaN where it cannot be told."""
+        return np.asarray(self._moved)
+
+    @property
+    def loud(self) -> np.ndarray:
+        """Loudness of the voice in each moment, float32 (T,); NaN where moments were left out."""
+        return np.asarray(self._voice)
+
+    @property
     def voice(self) -> float:
         """How well the voice follows the mouth (`agreement`)."""
         return agreement(np.asarray(self._moved), np.asarray(self._voice))

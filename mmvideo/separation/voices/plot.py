@@ -34,7 +34,12 @@ def plot_voices(result: VoiceTracks, path: str | Path | None = None) -> Any:
             face.set_title(name, fontsize=9, color=colour)
         else:
             face.text(0.5, 0.5, name, ha="center", va="center", color=colour, fontsize=10)
-        _wave(figure.add_subplot(grid[index, 1]), sound, colour, voice, peak, last=index == len(rows) - 1)
+        axes = figure.add_subplot(grid[index, 1])
+        _wave(axes, sound, colour, voice, peak, last=index == len(rows) - 1)
+        number = voice.number if voice is not None else None
+        for turn in result.turns if index else ():
+            if turn.number == number:  # a bar under the waveform where this person speaks
+                axes.axvspan(turn.start_seconds, turn.end_seconds, ymax=0.07, color=colour, lw=0)
     lines = filter(None, (result.caveat, f"{Path(result.source).name}: {result.text}",
                           result.sync.text if result.sync is not None and result.sync.late else ""))
     figure.suptitle(printable("\n".join(lines)), color=INK, fontsize=12).set_parse_math(False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmvideo.results import PICTURES
+from mmvideo.separation.voices.speakers import speaker_subtitles
 from mmvideo.separation.voices.tracks import VoiceTracks
 
 
@@ -50,6 +51,18 @@ class SeparatedVoices(VoiceTracks):
         from mmvideo.separation.voices.save import remix_voices
 
         return remix_voices(self, Path(path), tuple(gains), off_screen)
+
+    def subtitles(self, segments: Iterable[Any], form: str = "srt") -> str:
+        """Return subtitles in which the name of who speaks stands before what is said, as "person 1: Good morning."
+
+        Args:
+            segments: a transcript on the clock of the clip: `Segment`s, or (start, end, text) in seconds.
+            form: "srt" or "vtt".
+
+        Raises:
+            InvalidInput: another form, or segments without times and text.
+        """
+        return speaker_subtitles(segments, self.turns, form)
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Draw each person's face, when it is seen, and what was heard of them, under the mixture.

@@ -17,10 +17,11 @@ from mmvideo.media import read_video, write_video
 from mmvideo.media.remux import with_sound
 from mmvideo.media.write import write_audio_pieces
 from mmvideo.separation.voices.plot import plot_voices
+from mmvideo.separation.voices.speakers import rttm
 from mmvideo.separation.voices.tracks import RATE, Mix, Sound, Voice, VoiceTracks
 from mmvideo.wording import printable
 
-MANIFEST = "voices.json"
+MANIFEST, WHO_SPEAKS = "voices.json", "who-speaks-when.rttm"
 
 
 def describe_voices(result: VoiceTracks) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def describe_voices(result: VoiceTracks) -> dict[str, Any]:
         "num_samples": result.mixture.num_samples, "confidence": round(result.confidence, 4),
         "cuts": [round(c, 3) for c in result.cuts],
         "sync": None if result.sync is None else {**dataclasses.asdict(result.sync), "text": result.sync.text},
+        "speech": [{"start_seconds": round(t.start_seconds, 3), "end_seconds": round(t.end_seconds, 3),
+                    "who": t.name, "number": t.number, "confidence": round(t.confidence, 3)} for t in result.turns],
         "tracks": [_describe(voice) for voice in result.tracks],
         "in_domain": result.in_domain.inside, "domain": dataclasses.asdict(result.in_domain),
         "warnings": list(result.warnings), "timings": {s: round(t, 4) for s, t in result.timings.stages},
@@ -51,7 +54,8 @@ def _describe(voice: Voice) -> dict[str, Any]:
 
 
 def write_voices(result: VoiceTracks, folder: Path, *, videos: bool) -> Path:
-    """Write `person-N.wav`, `.png`, `.mp4`, `off-screen.wav`, `mixture.wav`, `voices.png` and `voices.json`.
+    """Write `person-N.wav`, `.png`, `.mp4`, `off-screen.wav`, `mixture.wav`, `voices.png`, `voices.json` and,
+    where faces are seen, `who-speaks-when.rttm`.
 
     Raises:
         InvalidInput: the path is a file.
@@ -73,6 +77,9 @@ def write_voices(result: VoiceTracks, folder: Path, *, videos: bool) -> Path:
                 notes.append(f"no video of person {voice.number}: {error}")
     manifest["off_screen"] = _sound(result.off_screen, folder / "off-screen.wav")
     manifest["mixture"] = _sound(result.mixture, folder / "mixture.wav")
+    if result.by == "faces":
+        (folder / WHO_SPEAKS).write_text(rttm(result.turns, Path(result.source).stem), encoding="utf-8")
+        manifest["who_speaks_when"] = WHO_SPEAKS
     manifest["picture"] = plot_voices(result, folder / "voices.png").name
     manifest["warnings"] += list(dict.fromkeys(notes))
     (folder / MANIFEST).write_text(printable(json.dumps(manifest, indent=2, ensure_ascii=False)) + "\n",

@@ -10,6 +10,7 @@ import torch
 
 from mmvideo.faces.spool import Spool
 from mmvideo.results import Result
+from mmvideo.separation.voices.speakers import SpeakerTurn
 from mmvideo.types import Audio
 from mmvideo.wording import plural
 
@@ -88,6 +89,9 @@ class Voice:
     """What to know before relying on this voice; empty if nothing."""
     confidence_of_mixture: float = 0.0
     """The same for the sound as it was, before it was separated: what `confidence` is to be compared with."""
+    activity: np.ndarray | None = None
+    """float32 (T,) in [0, 1]: how likely this person speaks, 25 a second from the clip's beginning; None where there is
+    no face."""
 
     @property
     def has_face(self) -> bool:
@@ -167,6 +171,8 @@ class VoiceTracks(Result):
     cuts: tuple[float, ...] = ()
     sync: SoundSync | None = None
     """How late the sound is; None where nobody is seen."""
+    turns: tuple[SpeakerTurn, ...] = ()
+    """Who speaks when, in order of time; somebody who is not seen has no number. Empty where nobody is seen."""
 
     @property
     def text(self) -> str:
@@ -182,8 +188,13 @@ class VoiceTracks(Result):
                  f"{plural(len(self.tracks), 'voice')}, by sound alone"]
         for voice in self.tracks:
             when = ", ".join(f"{a:.2f}-{b:.2f}" for a, b in voice.spans[:6])
+            spoken = sum(t.end_seconds - t.start_seconds for t in self.turns if t.number == voice.number)
+            says = f"  speaks for {spoken:.1f} s" if voice.has_face else ""
             sync = f"  {voice.lip_sync}" if voice.has_face and not self.in_domain.outside else ""
-            lines.append(f"  person {voice.number}: {when} s{sync}{f'  ({voice.note})' if voice.note else ''}")
+            lines.append(f"  person {voice.number}: {when} s{says}{sync}{f'  ({voice.note})' if voice.note else ''}")
+        unseen = [f"{t.start_seconds:.2f}-{t.end_seconds:.2f}" for t in self.turns if t.number is None]
+        if unseen:
+            lines.append(f"  somebody off screen speaks: {', '.join(unseen[:6])}{' ...' if unseen[6:] else ''} s")
         return "\n".join(lines)
 
     def _looked(self) -> str:
