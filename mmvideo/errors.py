@@ -149,6 +149,18 @@ class SoundOutOfSync(MediaError, ValueError):
     """The sound of a clip is early or late against its mouths, and `sync="refuse"` was asked for."""
 
 
+class UnreadableClips(MediaError, ValueError):
+    """Labelled clips that are missing or cannot be decoded; the message lists the first of them.
+
+    Attributes:
+        count: how many.
+    """
+
+    def __init__(self, message: str, count: int = 0):
+        super().__init__(message)
+        self.count = count
+
+
 class DownloadRefused(MediaError):
     """A URL over the limits on size, time, redirects or address."""
 

@@ -55,7 +55,9 @@ def folder(name_or_path: str | Path) -> Path:
         return verified(_licensed(weights_root() / text))
     path = local_path(name_or_path)
     if path.is_dir():
-        if not _is_model(path) or _is_model(path / RUN_MODEL):
+        if _is_model(path / RUN_MODEL):  # the folder of a training run
+            path = path / RUN_MODEL
+        if not _is_model(path):
             raise WeightsError(not_a_model(text))
         return verified(_licensed(path))
     if is_path(text) or path.is_file():
@@ -64,6 +66,12 @@ def folder(name_or_path: str | Path) -> Path:
         raise ModelNotFound(f"{not_a_model(text)} No model of the Hugging Face hub runs here.")
     hint = 'Or give a local folder, or a model of the Hugging Face hub as "owner/name".'
     raise UnknownName("model", text, embedded_names(), hint=hint)
+
+
+def name_of(name_or_path: str | Path) -> str:
+    """Return what results call a model: the name that was given, of a run's model the run's folder."""
+    path = Path(name_or_path)
+    return str(path.parent) if path.name == RUN_MODEL and len(path.parts) > 1 else str(name_or_path)
 
 
 def _licensed(home: Path) -> Path:
@@ -300,6 +308,7 @@ __all__ = [
     "is_path",
     "is_tagger",
     "local_path",
+    "name_of",
     "not_a_model",
     "part",
     "seal",

@@ -21,7 +21,7 @@ TOOLS = BASE | {"weights", "nn", "recipes"}
 VLM = {"vlm", "hub"}
 MODELS = {"encoders", "heads", "separation", *VLM}
 WORLD = BASE | {"nn", "media", "toybox"}
-TRAINERS = TOOLS | MODELS | {"media", "sampling", "faces", "training"}
+TRAINERS = TOOLS | MODELS | {"media", "sampling", "faces", "training", "labelled", "evaluation.intervals"}
 MAY_IMPORT = {
     "version": set(), "types": BASE, "errors": BASE, "registry": BASE, "redaction": set(), "wording": BASE,
     "checks": BASE, "subtitles": set(),
@@ -65,7 +65,11 @@ MAY_IMPORT = {
     "pipeline": TOOLS | VLM | {"stages", "results", "hooks", "session"},
     "training": TRAINERS,
     "evaluation": TOOLS | MODELS | {"pipeline", "training"},
-    "jobs": TOOLS | {"hub", "media", "sampling", "stages", "results", "hooks", "pipeline",
+    "evaluation.intervals": set(), "tables": BASE,
+    "labelled": BASE | {"tables", "media", "sampling", "evaluation.intervals"},
+    "evaluation.labelled_clips": TOOLS | {"labelled", "pipeline", "evaluation.clips_report"},
+    "evaluation.clips_report": BASE | {"labelled"},
+    "jobs": TOOLS | {"tables", "hub", "media", "sampling", "stages", "results", "hooks", "pipeline",
                      "separation.voices", "objects.result", "localization.result", "localization.action_result",
                      "subtitles"},
     "serving": BASE | {"media", "pipeline", "session", "results"},

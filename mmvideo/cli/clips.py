@@ -127,7 +127,7 @@ def _found(text: str, ways: _Ways) -> list[Clip]:
 
 
 def _meant(text: str, ways: _Ways) -> list[Clip]:
-    from mmvideo.jobs import tables
+    from mmvideo import tables
     from mmvideo.jobs.shards import is_member
 
     if os.path.isdir(text):

@@ -34,13 +34,16 @@ class Spelling:
 
 
 def field_docs(kind: type) -> dict[str, str]:
-    """Return the docstrings below the fields of a dataclass; none where its source is not installed."""
+    """Return the docstrings below the fields of a dataclass and its bases; none where its source is not installed."""
+    above = {name: text for base in kind.__bases__ if dataclasses.is_dataclass(base)
+             for name, text in field_docs(base).items()}
     try:
         body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body
     except OSError:
-        return {}
-    return {field.target.id: inspect.cleandoc(text.value.value) for field, text in itertools.pairwise(body)
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)}
+        return above
+    return above | {
+        field.target.id: inspect.cleandoc(text.value.value) for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)}
 
 
 def option_of(field: dataclasses.Field, hint: Any, doc: str, spelling: Spelling,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,11 +12,24 @@ import typer
 
 from mmvideo.cli.clips import Clip, understood
 from mmvideo.cli.common import Debug, Device, Json, json_line, note, say
+from mmvideo.cli.dataclass_options import is_given, values_of, with_options
 from mmvideo.cli.output import check_folder, each
-from mmvideo.errors import InvalidInput, MediaNotFound, TrainingInterrupted
+from mmvideo.cli.own_clips import (
+    EVALUATION,
+    EVALUATION_PANEL,
+    OWN_CLIPS,
+    OWN_PANEL,
+    evaluate_own,
+    own_clips,
+    stoppable,
+    train_own,
+)
+from mmvideo.errors import InvalidInput, MediaNotFound
 from mmvideo.wording import plural, printable
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")]
+Trained = Annotated[str, typer.Argument(metavar="DATA|CONFIG", help="Labelled clips of yours, a config (`mmvideo list "
+                                        "configs`) or a .yaml file.")]
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A config (`mmvideo list configs`) or a .yaml file.")]
 
 NEXT = "what happens next?"
@@ -156,16 +167,23 @@ def _serve_demo(what: str, host: str, port: int) -> None:
     runpy.run_path(str(folder / f"{DEMOS[what]}.py"))["main"](host, port)
 
 
+@with_options(OWN_CLIPS, before="debug")
 def train_command(
-    config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME.")] = None,
+    context: typer.Context, config: Trained,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Another length than the config's.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check the config and the folder; read no data.")] = False,
     accept_changes: Annotated[bool, typer.Option("--accept-changes", help="Go on from a checkpoint although rate, "
                                                  "batch size or the like have changed.")] = False,
-    debug: Debug = False,
+    report: Annotated[bool, typer.Option("--report", help="DATA: measure the model at the end, as `mmvideo eval` "
+                                         "does, into report.html of the run.", rich_help_panel=OWN_PANEL)] = False,
+    debug: Debug = False, **options: Any,
 ) -> None:
-    """Train a model; a run that was stopped continues where it was when started again.
+    """Train a model on labelled clips of yours, or as a config says; a run that was stopped goes on where it was.
+
+    DATA is a folder of class folders, a table (.csv, .tsv, .jsonl, .parquet) with a column for the clip and one for the
+    label, or a folder of Hugging Face datasets.
 
     Exit code 6: it was stopped, by Ctrl-C or SIGTERM, and can be continued.
     """
@@ -175,6 +193,16 @@ def train_command(
 
     _limit(threads)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    given = {name: value for name, value in values_of(options).items() if is_given(context, name)}
+    if own_clips(config):
+        if steps is not None:
+            raise InvalidInput("--steps is for configs; the length of a training on your clips is --epochs.")
+        say(train_own(config, out, given, check=check, accept_changes=accept_changes, report=report))
+        return
+    if given or report:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given) or "--report"
+        raise InvalidInput(f"{flags} goes with labelled clips, and {config!r} is neither a folder nor a table "
+                           "(.csv, .tsv, .jsonl, .parquet).")
     folder = out or Path("runs") / Path(config).stem
     check_folder(folder)
     if check:
@@ -183,41 +211,39 @@ def train_command(
         for path in plan.absent:
             note(f"not here: {path}")
         return
-    with _stoppable(folder):
+    with stoppable(folder):
         say(training.run_training(config, out=folder, steps=steps, accept_changes=accept_changes))
 
 
-@contextmanager
-def _stoppable(folder: Path) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into an error that says how to continue.
-
-    Raises:
-        TrainingInterrupted: it was stopped.
-    """
-    from mmvideo.training import resume
-
-    def stop(number: int, _: Any) -> None:
-        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        raise TrainingInterrupted(f"Training was stopped by {name}; {resume.again(folder)}.")
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
+@with_options(EVALUATION, before="debug")
 def evaluate_command(
-    config: Config, out: Annotated[Path | None, typer.Option("--out", help="Folder for the report; runs/NAME.")] = None,
+    context: typer.Context,
+    config: Annotated[str | None, typer.Argument(metavar="[CONFIG]", help="A config (`mmvideo list configs`) or a "
+                                                 ".yaml file; or give --model and --data.")] = None,
+    model: Annotated[list[str] | None, typer.Option("--model", metavar="NAME|FOLDER", rich_help_panel=EVALUATION_PANEL,
+                                                    help="A classifier to measure; given again, another to compare "
+                                                    "the first with.")] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="TABLE|FOLDER", rich_help_panel=EVALUATION_PANEL,
+                                             help="Labelled clips to measure on, as `mmvideo train` takes "
+                                             "them.")] = None,
+    device: Device = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the report; runs/NAME.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check the config; read no data and no weights.")] = False,
-    json: Json = False, debug: Debug = False,
+    json: Json = False, debug: Debug = False, **options: Any,
 ) -> None:
-    """Measure a model: run what the config's `evaluator:` names, and print its reports."""
+    """Measure classifiers on labelled clips (--model, --data), or what a config's `evaluator:` names."""
     from mmvideo.evaluation import recipes
 
     _limit(threads)
+    given = {name: value for name, value in values_of(options).items() if is_given(context, name)}
+    if config is None or model or data:
+        if config is not None or not (model and data):
+            raise InvalidInput("Give a config, or --model NAME (once or more) with --data TABLE.")
+        evaluate_own(model, data, out, given, device=device, check=check, json=json)
+        return
+    if given or device:
+        raise InvalidInput("Options of --data do not go with a config.")
     folder = out or Path("runs") / Path(config).stem
     check_folder(folder)
     if check:

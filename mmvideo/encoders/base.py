@@ -17,6 +17,9 @@ from mmvideo.nn.flat_conv import flatten
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.types import Features
 
+OUTPUTS = ("classes", "tags", "numbers")
+"""What logits are: of one label of several (softmax), of any number of labels (sigmoid), or the numbers themselves."""
+
 
 def option_names(of: Callable) -> list[str]:
     """Return the names of the options of a class or function: of what it takes, all but `input` and `num_classes`."""
@@ -45,6 +48,7 @@ class Encoder(checkpoints.Loadable, Pretrained):
         self.input, self.num_classes = input, num_classes
         self.preset = ""
         self.labels: tuple[str, ...] = ()
+        self.outputs = OUTPUTS[0]
 
     @property
     def dim_pooled(self) -> int:
@@ -58,7 +62,7 @@ class Encoder(checkpoints.Loadable, Pretrained):
 
     @classmethod
     def create(cls, preset: str, *, num_classes: int | None = None, input: Input | AudioInput | None = None,
-               labels: Sequence[str] = (), **options: Any) -> Self:
+               labels: Sequence[str] = (), outputs: str = OUTPUTS[0], **options: Any) -> Self:
         """Build a preset with random weights.
 
         Args:
@@ -66,10 +70,11 @@ class Encoder(checkpoints.Loadable, Pretrained):
             num_classes: another width of the classifier than the preset's; 0 for none.
             input: another input than the preset's.
             labels: names of the classes, in the order of the logits; sets `num_classes`.
+            outputs: one of `OUTPUTS`.
             options: changes of the preset's options.
 
         Raises:
-            UnknownName: no such preset, or no such option.
+            UnknownName: no such preset, no such option, or no such kind of outputs.
             InvalidInput: a number of classes that cannot be.
         """
         if preset not in cls.PRESETS:
@@ -79,15 +84,18 @@ class Encoder(checkpoints.Loadable, Pretrained):
         for name in options:
             if name not in known:
                 raise UnknownName(f"option of {preset}", name, known)
+        if outputs not in OUTPUTS:
+            raise UnknownName("kind of outputs", outputs, OUTPUTS)
         classes = len(labels) or (found.num_classes if num_classes is None else num_classes)
         if not isinstance(classes, int) or classes < 0:
             raise InvalidInput(f"num_classes is 0 (no classifier) or more, not {classes!r}.")
         encoder = flatten(cls(input=input or found.input, num_classes=classes, **{**found.options, **options}))
-        encoder.preset, encoder.labels = preset, tuple(labels)
+        encoder.preset, encoder.labels, encoder.outputs = preset, tuple(labels), outputs
         if found.averages:
             encoder.averages = found.averages
         encoder.config = {"preset": preset, "num_classes": classes, "labels": list(labels),
-                          "input": asdict(encoder.input), **options}
+                          "input": asdict(encoder.input), **({} if outputs == OUTPUTS[0] else {"outputs": outputs}),
+                          **options}
         return encoder
 
     @classmethod

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head
-from mmvideo.encoders.preset import Input, Preset
+from mmvideo.encoders.preset import LITE0_INPUT, Input, Preset
 from mmvideo.errors import UnknownName
-from mmvideo.nn.frame_backbone import TINY_RESNET, FrameBackbone
+from mmvideo.nn.frame_backbone import LITE0, TINY_RESNET, FrameBackbone
 from mmvideo.types import Features
 
 READOUTS = ("mean", "last", "weighted")
@@ -48,6 +48,9 @@ class CNNLSTM(VideoEncoder):
         "cnn-lstm-resnet50-5x512": Preset(
             "ResNet-50, five layers of 512 units, late steps weigh more (after Ng et al.)", Input(30, 224, 224, fps=1),
             {"num_layers": 5, "dim_hidden": 512, "readout": "weighted"}, views=(1, 1)),
+        "cnn-lstm-lite0": Preset(
+            "EfficientNet-Lite0, one layer of 256 units; takes the ImageNet weights that ship", LITE0_INPUT,
+            {"backbone": LITE0, "dropout": 0.3}, views=(1, 1)),
         "cnn-lstm-tiny": Preset(
             "small enough to train in minutes", Input(16, 64, 64),
             {"backbone": "resnet18", "backbone_options": TINY_RESNET, "dim_hidden": 128}, num_classes=10,
@@ -74,8 +77,15 @@ class CNNLSTM(VideoEncoder):
         return num_frames
 
     def encode(self, frames: Tensor) -> Features:
-        b, t = frames.shape[:2]
-        vectors = self.frames.pool(self.frames.raw(frames.flatten(0, 1))).unflatten(0, (b, t))
+        return self.over_time(self.frame_vectors(frames))
+
+    def frame_vectors(self, frames: Tensor) -> Tensor:
+        """Return the 2D network's vector of each frame, (B, T, dim_pooled of it), of normalised clips."""
+        return self.frames.pool(self.frames.raw(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
+
+    def over_time(self, vectors: Tensor) -> Features:
+        """Return the features of clips whose frames' vectors (B, T, dim_pooled of the 2D network) are known."""
+        t = vectors.shape[1]
         steps = self.lstm(self.dropout(vectors))[0]
         if self.readout == "last":
             pooled = steps[:, -1]

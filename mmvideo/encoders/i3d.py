@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvideo.encoders.base import VideoEncoder, features_of_map, linear_head, option_names
-from mmvideo.encoders.preset import KINETICS_MEAN, KINETICS_STD, Input, Preset, Published
+from mmvideo.encoders.preset import KINETICS_MEAN, KINETICS_STD, LITE0_INPUT, Input, Preset, Published
 from mmvideo.errors import UnknownName
 from mmvideo.nn.checkpoints import Format
+from mmvideo.nn.frame_backbone import LITE0
 from mmvideo.nn.inception3d import BLOCKS, STRIDES, Inception3d
 from mmvideo.nn.inflate import cubic, inflate, inflate_pointwise
 from mmvideo.nn.resnet3d import DEPTHS, ResNet3d
@@ -117,6 +118,9 @@ class I3D(VideoEncoder):
         "i3d-inflated-resnet50": Preset(
             "timm's ResNet-50, its 3x3 convolutions inflated and no pooling of time", R50_INPUT,
             {"trunk": "inflated", "model": "resnet50"}),
+        "i3d-lite0": Preset(
+            "EfficientNet-Lite0, its 1x1 convolutions inflated; takes the ImageNet weights that ship", LITE0_INPUT,
+            {"trunk": "inflated", "model": LITE0, "rule": "pointwise"}, views=(1, 1)),
         "i3d-tiny": Preset("small enough to train in minutes", Input(16, 64, 64),
                            {**R50, "width": 12, "depths": (1, 1, 1, 1), "dropout": 0.0}, num_classes=10, views=(1, 1)),
         "i3d-inception-tiny": Preset("the Inception network, small enough to train in minutes", Input(16, 64, 64),

@@ -171,6 +171,14 @@ class Lite0(VideoEncoder):
             return torch.cat([self.top(self.blocks(self.stem(each))) for each in x.split(1)])  # fits the caches
         return self.top(self.blocks(self.stem(x)))
 
+    def frame_vectors(self, frames: Tensor) -> Tensor:
+        """Return the vector of each frame, (B, T, D), of normalised clips: the mean of its tokens."""
+        return self.maps(frames.flatten(0, 1)).mean((2, 3)).unflatten(0, frames.shape[:2])
+
+    def over_time(self, vectors: Tensor) -> Features:
+        """Return the features of clips whose frames' vectors (B, T, D) are known, a token a frame."""
+        return Features(tokens=vectors, grid=(vectors.shape[1], 1, 1), pooled=vectors.mean(1))
+
     def encode(self, frames: Tensor) -> Features:
         b, t = frames.shape[:2]
         maps = self.maps(frames.flatten(0, 1))
@@ -183,8 +191,13 @@ class Lite0(VideoEncoder):
         return self.head(frame_features(features))
 
     def classify(self, features: Features) -> Tensor:
-        """Return the logarithm of the mean over frames of the class probabilities, float (B, num_classes)."""
+        """Return the logarithm of the mean over frames of the class probabilities, float (B, num_classes).
+
+        Where outputs are no classes: the mean of the frames' logits.
+        """
         logits = self.frame_logits(features)
+        if self.outputs != "classes":
+            return logits.mean(1)
         return logits.log_softmax(-1).logsumexp(1) - math.log(logits.shape[1])
 
     @torch.no_grad()

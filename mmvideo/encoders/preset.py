@@ -26,6 +26,10 @@ class Input:
     """Frames a second that the weights were trained with (after striding); None: no fixed rate."""
 
 
+LITE0_INPUT = Input(8, 224, 224, mean=(0.5,) * 3, std=(0.5,) * 3)
+"""Eight frames, normalised as EfficientNet-Lite0's weights expect them."""
+
+
 @dataclass(frozen=True)
 class AudioInput:
     """The sound that an encoder was made for."""

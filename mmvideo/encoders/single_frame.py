@@ -101,6 +101,11 @@ class SingleFrame(VideoEncoder):
         return self.frames.head(self.frames.join(maps, prefix.reshape(b * t, -1, self.dim))).unflatten(0, (b, t))
 
     def classify(self, features: Features) -> Tensor:
-        """Return the logarithm of the mean over frames of the class probabilities, float (B, num_classes)."""
+        """Return the logarithm of the mean over frames of the class probabilities, float (B, num_classes).
+
+        Where outputs are no classes: the mean of the frames' logits.
+        """
         logits = self.frame_logits(features)
+        if self.outputs != "classes":
+            return logits.mean(1)
         return logits.log_softmax(-1).logsumexp(1) - math.log(logits.shape[1])

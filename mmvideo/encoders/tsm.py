@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from mmvideo.encoders.base import VideoEncoder, linear_head
-from mmvideo.encoders.preset import Input, Preset, Published
+from mmvideo.encoders.preset import LITE0_INPUT, Input, Preset, Published
 from mmvideo.errors import InvalidInput
 from mmvideo.nn.checkpoints import Format
-from mmvideo.nn.frame_backbone import TINY_RESNET, FrameBackbone
+from mmvideo.nn.frame_backbone import LITE0, TINY_RESNET, FrameBackbone
 from mmvideo.nn.temporal_shift import Insertion, insert_shifts
 from mmvideo.types import Features
 
@@ -89,6 +89,9 @@ class TSM(VideoEncoder):
             "MobileNetV2 that takes a frame at a time, with the 27 gestures of Jester", Input(8, 224, 224),
             {"backbone": "mobilenetv2_100", "online": True}, num_classes=27, views=(1, 1),
             licence="MIT (code of the release)", weights="the authors' online demo: format tsm-online-demo"),
+        "tsm-lite0": Preset(
+            "EfficientNet-Lite0 with the shift; takes the ImageNet weights that ship", LITE0_INPUT,
+            {"backbone": LITE0}, views=(1, 1)),
         "tsm-tiny": Preset(
             "small enough to train in minutes", Input(16, 64, 64),
             {"backbone": "resnet18", "backbone_options": TINY_RESNET}, num_classes=10, views=(1, 1)),

@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mmvideo import tables
 from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
-from mmvideo.jobs import tables
 from mmvideo.jobs.remote import SCHEMES, brought, is_remote, listed, scheme_of
 from mmvideo.jobs.shards import is_member, read_members
 from mmvideo.media import MediaLimits
 from mmvideo.media.download import is_url
 from mmvideo.redaction import escaped, redacted, tag
+from mmvideo.tables import CLIP_SUFFIXES
 
-SUFFIXES = frozenset((
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".mpe", ".vob", ".flv",
-    ".f4v", ".wmv", ".asf", ".ogv", ".3gp", ".3g2", ".gif", ".mxf", ".y4m"))
+SUFFIXES = CLIP_SUFFIXES
 """Files of a folder that count as clips; a list or manifest may name any file."""
 
 SOURCES = ("path", "url", "source", "video", "file")

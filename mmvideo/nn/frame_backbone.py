@@ -17,6 +17,10 @@ TINY_RESNET = {"stem_type": "deep", "stem_width": 12, "channels": (24, 48, 96, 1
 Residual branches that begin as nothing would hide the temporal shift for the first few hundred steps."""
 
 
+LITE0 = "tf_efficientnet_lite0"
+"""timm's name of EfficientNet-Lite0, whose ImageNet weights ship with mmvideo."""
+
+
 def release_formats(attribute: str = "frames") -> dict[str, Format]:
     """Return the formats of timm and torchvision for a family that holds a `FrameBackbone` under `attribute`."""
     to_ours = ((r"^", f"{attribute}.net."),)

@@ -70,7 +70,7 @@ def check_average(average: str | None, top: int | None, batch_size: int | None) 
 
 
 def averaged(logits: Tensor, labels: Sequence[str], clips: Clips, *, average: str, top: int | None, rule: str,
-             model: str = "") -> Classification:
+             model: str = "", outputs: str = "classes") -> Classification:
     """Return the labels of a video from the logits of its clips.
 
     Args:
@@ -78,11 +78,26 @@ def averaged(logits: Tensor, labels: Sequence[str], clips: Clips, *, average: st
         average: "logits" or "probabilities".
         top: how many labels are named; None for all.
         rule: how the clips were averaged, in words.
+        outputs: "classes" (probabilities that add up to 1), "tags" (each label by itself), or "numbers", which stand
+            in place of confidences, under their names, in the order in which they were learnt.
     """
-    shares = logits.mean(0).softmax(-1) if average == "logits" else logits.softmax(-1).mean(0)
+    if outputs == "numbers":
+        return _numbers(logits.mean(0).tolist(), labels, clips, rule=rule, model=model)
+    if outputs == "tags":
+        shares = logits.mean(0).sigmoid() if average == "logits" else logits.sigmoid().mean(0)
+    else:
+        shares = logits.mean(0).softmax(-1) if average == "logits" else logits.softmax(-1).mean(0)
     ranked = shares.topk(min(top or len(shares), len(shares)))
     found = tuple(Label(labels[i], p) for i, p in zip(ranked.indices.tolist(), ranked.values.tolist(), strict=True))
     return Classification(label=found[0].name, labels=found, confidence=found[0].confidence,
+                          seconds_looked_at=looked_at(clips), in_domain=NOT_JUDGED, model=model,
+                          rule=f"{clips.rule}; {rule}")
+
+
+def _numbers(values: Sequence[float], names: Sequence[str], clips: Clips, *, rule: str, model: str) -> Classification:
+    """Return predicted numbers; there is no confidence in them, so it is 0."""
+    text = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, values, strict=True))
+    return Classification(label=text, labels=tuple(map(Label, names, values)), confidence=0.0,
                           seconds_looked_at=looked_at(clips), in_domain=NOT_JUDGED, model=model,
                           rule=f"{clips.rule}; {rule}")
 

@@ -97,7 +97,8 @@ class ViewLabels(Classifier):
         average = self.options.average or self.network.averages
         views = f"{average} of {len(logits)} views averaged" if len(logits) > 1 else "one view"
         return averaged(logits, self.network.labels, clips, average=average, top=self.options.top,
-                        rule=f"{views}; the likeliest label", model=str(self.options.weights))
+                        rule=f"{views}; the likeliest label", model=weight_files.name_of(self.options.weights),
+                        outputs=self.network.outputs)
 
 
 __all__ = ["ViewLabels"]

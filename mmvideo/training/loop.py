@@ -7,7 +7,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,16 +20,24 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from mmvideo.checks import number
-from mmvideo.errors import InvalidInput, MissingExtra, RecipeError, RunChanged, WeightsError, shown
+from mmvideo.errors import (
+    InvalidInput,
+    MissingExtra,
+    RecipeError,
+    RunChanged,
+    TrainingInterrupted,
+    UnknownName,
+    WeightsError,
+    shown,
+)
 from mmvideo.nn.bfloat16 import RightConv3d
 from mmvideo.nn.precision import bfloat16_is_faster
-from mmvideo.training import resume, sharding
+from mmvideo.training import interrupts, resume, sharding
+from mmvideo.training.choices import OPTIMIZERS, PRECISIONS
 from mmvideo.training.prefetch import ahead
 
 _IN_A_LAYER = re.compile(r"\b(?:layers?|blocks)\.(\d+)\.")
 _BEFORE_LAYERS = re.compile(r"embed|patch|position|pos_|cls_token")
-OPTIMIZERS = ("muon", "adamw", "sgd")
-PRECISIONS = ("auto", "bf16", "no")
 _RANGES = {"steps": (1, 10**9), "batch_size": (1, 10**6), "learning_rate": (0, 1e6), "warmup": (1, 10**9),
            "decay": (0, 1), "weight_decay": (0, 1e6), "clip": (0, 1e9), "seed": (0, 2**32 - 1), "log_every": (1, 10**9),
            "save_every": (1, 10**9), "accumulate": (1, 10**6), "ema": (0, 1), "layer_decay": (0, 1)}
@@ -65,6 +73,8 @@ class Schedule:
     """Split the weights of layers that learn, and what the optimizer keeps of them, among the processes (FSDP)."""
     tensorboard: bool = False
     """Also write the log for TensorBoard, into `tensorboard` in the run's folder."""
+    report_to: str = ""
+    """Trackers of Accelerate that the log goes to, with commas between, such as wandb,mlflow."""
 
     def __post_init__(self) -> None:
         for name, value, allowed in (("optimizer", self.optimizer, OPTIMIZERS),
@@ -103,6 +113,10 @@ class TrainingRun:
     """Multiples of the learning rate for some of the modules, by name."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What else the weights depend on, for `run.json`: `trainer`, `options`, `data` (mmvideo.training.resume)."""
+    rates: Callable[[str], float] | None = None
+    """Multiple of the learning rate for a parameter, by its name within its module."""
+    told: Callable[[dict[str, Any]], str] = json.dumps
+    """How a line of the log is put on the screen."""
 
     def __post_init__(self) -> None:
         """Set up devices and optimizers.
@@ -114,7 +128,8 @@ class TrainingRun:
         precision = ("bf16" if native_bfloat16() else "no") if s.precision == "auto" else s.precision
         AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
         with sharding.fsdp_requested() as asked:
-            self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
+            self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available(),
+                                           **_trackers(s.report_to, self.folder))
         self.record = resume.record(asdict(s), self.kept, processes=self.accelerator.num_processes)
         resume.compare_run(self.folder, self.record)
         self.sharded = (s.shard or asked) and self.accelerator.num_processes > 1
@@ -123,7 +138,7 @@ class TrainingRun:
         hidden: list[dict] = []
         others: list[dict] = []
         for name, module in self.modules.items():
-            for scale, trained in _by_layer(module, s.layer_decay).items():
+            for scale, trained in _by_rate(_by_layer(module, s.layer_decay), self.rates):
                 rate = {"rate": s.learning_rate * self.slow.get(name, 1.0) * scale}
                 inner = [p for n, p in trained
                          if s.optimizer == "muon" and p.ndim == 2 and _IN_A_LAYER.search(n)]
@@ -138,6 +153,8 @@ class TrainingRun:
         self.modules = self.accelerator.prepare_model(self.modules, evaluation_mode=True)
         self.average = ({k: x.detach().clone() for k, x in self.parts.state_dict().items()} if s.ema else None)
         self._board: Any = None
+        self.done = 0
+        """Steps that were taken."""
 
     @property
     def parts(self) -> nn.ModuleDict:
@@ -145,8 +162,9 @@ class TrainingRun:
         return self.accelerator.unwrap_model(self.modules)
 
     def train(self, make: Callable[[int], Any], loss: Callable[[Any], tuple[Tensor, dict[str, float]]], *,
-              evaluate: Callable[[], dict[str, float]] | None = None, evaluate_every: int = 1000) -> None:
-        """Run the schedule to its end.
+              evaluate: Callable[[], dict[str, float]] | None = None, evaluate_every: int = 1000,
+              stop: Callable[[int], bool] | None = None) -> None:
+        """Run the schedule to its end, or until it is told to stop.
 
         Args:
             make: number -> batch; must depend on nothing but the number, which is the step with one process and
@@ -154,6 +172,10 @@ class TrainingRun:
             loss: batch -> scalar loss and figures for the log.
             evaluate: figures on held-out data, logged every `evaluate_every` steps and at the end.
             evaluate_every: in steps.
+            stop: number of steps done -> whether to stop; asked after each evaluation and where a run is resumed.
+
+        Raises:
+            TrainingInterrupted: Ctrl-C or SIGTERM (mmvideo.training.interrupts); the step's checkpoint was saved.
         """
         first, s = self._resume(), self.schedule
         if self.accelerator.is_main_process:
@@ -161,6 +183,25 @@ class TrainingRun:
             log.info("%s: %d of %d steps to go, %d examples each, on %s, %s", self.folder, s.steps - first, s.steps,
                      s.batch_size * s.accumulate * self.accelerator.num_processes, self.accelerator.device,
                      "bfloat16" if self.accelerator.mixed_precision == "bf16" else "float32")
+            if s.report_to:
+                self.accelerator.init_trackers("mmvideo", config=_flat(self.record))
+        if not (stop is not None and first and stop(first)):
+            with interrupts.listening(self.accelerator.num_processes == 1):
+                self._steps(first, make, loss, evaluate, evaluate_every, stop)
+        self._swap()
+        if self.sharded:
+            sharding.gather_weights(self.parts)
+        self.modules.eval()
+        if self._board is not None:
+            self._board.close()
+        if s.report_to:
+            self.accelerator.end_training()
+
+    def _steps(self, first: int, make: Callable[[int], Any], loss: Callable[[Any], tuple[Tensor, dict[str, float]]],
+               evaluate: Callable[[], dict[str, float]] | None, evaluate_every: int,
+               stop: Callable[[int], bool] | None) -> None:
+        """Take the steps from `first` on; see `train`."""
+        s = self.schedule
         self.modules.train()
         began, seen, since, sums = time.monotonic(), 0, first, {}
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
@@ -185,7 +226,7 @@ class TrainingRun:
                 optimizer.zero_grad()
             self._follow(step)
             seen += s.batch_size * s.accumulate * processes
-            done = step + 1
+            self.done = done = step + 1
             if done % s.log_every == 0:
                 sums = {name: float(figure) for name, figure in sums.items()}
                 if not math.isfinite(sums["loss"]):
@@ -199,12 +240,12 @@ class TrainingRun:
                 self._save(done)
             if evaluate and (done % evaluate_every == 0 or done == s.steps):
                 self._evaluate(evaluate, done)
-        self._swap()
-        if self.sharded:
-            sharding.gather_weights(self.parts)
-        self.modules.eval()
-        if self._board is not None:
-            self._board.close()
+                if stop is not None and stop(done):
+                    self._save(done)
+                    return
+            if interrupts.asked():
+                self._save(done)
+                raise TrainingInterrupted(f"Training was stopped after step {done}; {resume.again(self.folder)}.")
 
     def _average(self) -> None:
         """Average the gradients over processes, in one message."""
@@ -264,7 +305,9 @@ class TrainingRun:
         if not self.accelerator.is_main_process:
             return
         rounded = json.dumps(_rounded(line))
-        log.info(rounded)
+        log.info(rounded if self.told is json.dumps else self.told(line))
+        if self.schedule.report_to:
+            self.accelerator.log(_flat({k: v for k, v in line.items() if k != "step"}), step=line["step"])
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(rounded + "\n")
@@ -288,7 +331,8 @@ class TrainingRun:
         if not self.accelerator.is_main_process:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        torch.save(state, self.folder / "checkpoint.new")
+        with (self.folder / "checkpoint.new").open("wb") as file:  # torch's own errors do not say that a disk is full
+            torch.save(state, file)
         (self.folder / "checkpoint.new").replace(self.folder / "checkpoint.pt")
 
     def _split(self, state: dict[str, Any]) -> None:
@@ -371,6 +415,50 @@ def _by_layer(module: nn.Module, decay: float) -> dict[float, list[tuple[str, nn
         place = int(found[name][1]) + 1 if found[name] else first
         groups.setdefault(decay ** (depth + 1 - place), []).append((name, p))
     return groups
+
+
+def _by_rate(layers: dict[float, list[tuple[str, nn.Parameter]]], rates: Callable[[str], float] | None
+             ) -> list[tuple[float, list[tuple[str, nn.Parameter]]]]:
+    """Divide groups of parameters further by the multiple that each one's name has."""
+    if rates is None:
+        return list(layers.items())
+    found: dict[float, list[tuple[str, nn.Parameter]]] = {}
+    for scale, trained in layers.items():
+        for name, parameter in trained:
+            found.setdefault(scale * rates(name), []).append((name, parameter))
+    return list(found.items())
+
+
+def _trackers(report_to: str, folder: Path) -> dict[str, Any]:
+    """Return what Accelerate is told about trackers.
+
+    Raises:
+        UnknownName: it has no such tracker.
+        MissingExtra: the package of a tracker is not installed.
+    """
+    names = [name.strip() for name in report_to.split(",") if name.strip()]
+    if not names:
+        return {}
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    here = {str(getattr(name, "value", name)) for name in get_available_trackers()}
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise UnknownName("tracker (report_to)", name, LOGGER_TYPE_TO_CLASS)
+        if name not in here:
+            raise MissingExtra(name, "train", f"report_to={name}")
+    return {"log_with": names, "project_dir": str(folder)}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values under joined names, as trackers take them."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}/")
+        else:
+            found[prefix + name] = value if isinstance(value, int | float | bool) else str(value)[:500]
+    return found
 
 
 def _optimizers(hidden: list[dict], others: list[dict], *, sgd: bool, mixed: bool):

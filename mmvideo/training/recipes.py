@@ -125,25 +125,40 @@ def run_training(config: str | Path, *, out: Path | None = None, steps: int | No
         OutOfMemory: a batch does not fit into the device's memory.
     """
     with resume.accepting(accept_changes):
-        plan = check_training(config, out=out, steps=steps)
-        trainer = find(KIND, plan.trainer)
-        try:
-            if trainer.options is not None:
-                trainer.train(plan.schedule, plan.folder)
-            else:
-                trainer.train(plan.folder, schedule=plan.schedule, **plan.options)
-        except KeyboardInterrupt as error:
-            raise TrainingInterrupted(f"Training was stopped; {resume.again(plan.folder)}.") from error
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(f"A batch does not fit into the device's memory; make schedule.batch_size smaller and "
-                              f"schedule.accumulate larger, with --accept-changes; "
-                              f"{resume.again(plan.folder)}.") from error
-        except OSError as error:
-            if isinstance(error, MmvideoError) or error.errno not in _DISK:
-                raise
-            raise TrainingInterrupted(f"Training was stopped: {error.strerror} ({error.filename}); "
-                                      f"{resume.again(plan.folder)}.") from error
+        return run_plan(check_training(config, out=out, steps=steps))
+
+
+def plan_of(trainer: str, options: Any, out: Path, where: str) -> TrainingPlan:
+    """Return the plan of a trainer that has a dataclass of options, filled by something else than a recipe.
+
+    Raises:
+        RunChanged: the folder holds a run of other settings.
+    """
+    plan = TrainingPlan(trainer, out, where, options, {})
+    resume.compare_run(plan.folder, plan.record)
+    return plan
+
+
+def run_plan(plan: TrainingPlan) -> Path:
+    """Run what was checked and return its folder; raises as `run_training`."""
+    trainer = find(KIND, plan.trainer)
+    try:
+        if trainer.options is not None:
+            trainer.train(plan.schedule, plan.folder)
+        else:
+            trainer.train(plan.folder, schedule=plan.schedule, **plan.options)
+    except KeyboardInterrupt as error:
+        raise TrainingInterrupted(f"Training was stopped; {resume.again(plan.folder)}.") from error
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(f"A batch does not fit into the device's memory; make schedule.batch_size smaller and "
+                          f"schedule.accumulate larger, with --accept-changes; "
+                          f"{resume.again(plan.folder)}.") from error
+    except OSError as error:
+        if isinstance(error, MmvideoError) or error.errno not in _DISK:
+            raise
+        raise TrainingInterrupted(f"Training was stopped: {error.strerror} ({error.filename}); "
+                                  f"{resume.again(plan.folder)}.") from error
     return plan.folder
 
 
-__all__ = ["TrainingPlan", "check_training", "run_training"]
+__all__ = ["TrainingPlan", "check_training", "plan_of", "run_plan", "run_training"]

@@ -28,6 +28,9 @@ RECORD = "run.json"
 SECTIONS = ("options", "schedule", "data")
 HARMLESS = frozenset({
     "schedule.steps", "schedule.log_every", "schedule.save_every", "schedule.tensorboard", "schedule.shard",
+    "schedule.report_to", "options.report_to", "options.cache_gb", "options.patience", "options.skip_unreadable",
+    "options.licence", "options.clip_column", "options.label_column", "options.split_column", "options.group_column",
+    "data.test",
     "options.workers", "options.cache", "options.evaluated", "options.evaluate_every", "options.evaluate_on",
     "options.samples", "options.domain_scenes", "data.validation",
     # names of files, which may have moved: what is in them is compared under `data`

@@ -10,6 +10,10 @@ from typing import Any
 
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
 
+CLIP_SUFFIXES = frozenset((
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".mpe", ".vob", ".flv",
+    ".f4v", ".wmv", ".asf", ".ogv", ".3gp", ".3g2", ".gif", ".mxf", ".y4m"))
+"""Files of a folder that count as clips; a table may name any file."""
 Rows = Iterator[tuple[int, Any]]
 
 
@@ -86,4 +90,4 @@ READERS: dict[str, tuple[Callable[[Path], Rows], str]] = {
     ".parquet": (_parquet, "row")}
 """Suffix -> how its rows are read, and what one is called."""
 
-__all__ = ["READERS", "rows"]
+__all__ = ["CLIP_SUFFIXES", "READERS", "rows"]

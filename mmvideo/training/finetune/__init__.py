@@ -1,0 +1,1 @@
+"""Training on labelled clips of your own: `mmvideo train DATA --encoder X`."""
