@@ -19,6 +19,26 @@ MAX_MESSAGE = 16_000
 """Characters of an error's message; the middle of a longer one is left out."""
 _LONGEST_GUESSED = 100
 """Characters of a misspelt name that are compared with those that exist."""
+_MOST_LISTED = 24
+"""Names that a message lists; of more it gives the nearest three."""
+_LIKELY, _AS_LIKELY = 0.6, 0.08
+"""Similarity from which a name may have been meant, and how much less similar others may be to be given too."""
+_SYNONYMS = {
+    "data": ("manifest", "task"), "dataset": ("manifest", "task", "data"), "train": ("manifest",),
+    "csv": ("manifest",),
+    "val": ("validation",), "test": ("validation",), "lr": ("learning_rate",), "rate": ("learning_rate",),
+    "bs": ("batch_size",), "batch": ("batch_size",), "epochs": ("steps",), "iterations": ("steps",),
+    "iters": ("steps",),
+    "warmup_steps": ("warmup",), "wd": ("weight_decay",), "preset": ("encoder",), "backbone": ("encoder",),
+    "arch": ("encoder",), "model": ("weights", "init", "encoder"), "checkpoint": ("init", "weights"),
+    "pretrained": ("init", "weights"), "weights": ("init", "model"), "frames": ("num_frames",),
+    "clips": ("num_clips",), "fp16": ("precision",), "amp": ("precision",), "bf16": ("precision",),
+    "num_query": ("num_queries", "num_slots"), "queries": ("num_queries", "num_slots"),
+    "num_queries": ("num_slots",), "prompt": ("request", "text"), "text": ("prompt",),
+    "start": ("start_seconds",), "end": ("end_seconds",), "classes": ("labels",), "resolution": ("size",),
+    "image_size": ("size",),
+}
+"""What other programs call an option -> what it may be called here."""
 
 
 class _Short(reprlib.Repr):
@@ -84,15 +104,43 @@ class ContextExceeded(InvalidInput):
 
 
 class UnknownName(InvalidInput):
-    """A name that no registry, recipe folder or vocabulary holds; guesses the one that was meant."""
+    """A name that no registry, recipe folder or vocabulary holds; guesses the one that was meant, of many up to three.
+
+    Attributes:
+        guesses: the names that may have been meant, the likeliest first.
+    """
 
     def __init__(self, what: str, name: Any, allowed: Iterable[str], *, hint: str = "", where: str = ""):
         self.name, self.allowed = name, sorted(map(str, allowed))
-        close = difflib.get_close_matches(name[:_LONGEST_GUESSED] if isinstance(name, str) else "", self.allowed, n=1)
-        guess = f" Did you mean {close[0]!r}?" if close else ""
-        known = ", ".join(self.allowed) or "none"
-        said = f"Unknown {what} {shown(name, 300)}.{guess} Known: {known}.{' ' + hint if hint else ''}"
+        many = len(self.allowed) > _MOST_LISTED
+        self.guesses = _guesses(name, self.allowed, at_least=3 if many else 0)
+        words = [repr(guess) for guess in self.guesses]
+        joined = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+        guess = f" Did you mean {joined}?" if words else ""
+        known = f"{len(self.allowed)} names are known." if many else f"Known: {', '.join(self.allowed) or 'none'}."
+        said = f"Unknown {what} {shown(name, 300)}.{guess} {known}{' ' + hint if hint else ''}"
         super().__init__(f"{where}: {said}" if where else said)
+
+
+def _guesses(name: Any, allowed: list[str], *, at_least: int) -> list[str]:
+    """Return up to three names that are about as likely meant as the likeliest; of many, the nearest anyway."""
+    if not isinstance(name, str):
+        return []
+    asked = name[:_LONGEST_GUESSED]
+    meant = [other for other in _SYNONYMS.get(asked.casefold().replace("-", "_"), ()) if other in allowed]
+    matcher = difflib.SequenceMatcher()
+    matcher.set_seq2(asked)
+    ratios = {}
+    for other in allowed:
+        matcher.set_seq1(other)
+        if at_least or matcher.quick_ratio() >= _LIKELY:
+            ratios[other] = matcher.ratio()
+    ranked = sorted(ratios, key=lambda other: (-ratios[other], other))
+    best = ratios[ranked[0]] if ranked else 0.0
+    if at_least or best < _LIKELY:
+        return list(dict.fromkeys([*(meant if best < 0.8 else ()), *ranked[:at_least]]))[:3]
+    close = [other for other in ranked if ratios[other] >= max(_LIKELY, best - _AS_LIKELY)]
+    return list(dict.fromkeys([*(meant if best < 0.8 else ()), *close]))[:3]
 
 
 class RecipeError(InvalidInput):

@@ -194,6 +194,17 @@ def _check_key(inside: _Open, value: str, line: int, where: str) -> None:
     inside.keys.add(value)
 
 
+def to_yaml(value: Any, *, flow: bool = False) -> str:
+    """Return plain values as YAML, keys in their order.
+
+    Args:
+        flow: on one line.
+    """
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10**6 if flow else 110,
+                          default_flow_style=flow)
+    return text.removesuffix("...\n").strip() if flow else text
+
+
 def options_from(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
     """Build a dataclass from a mapping; what does not fit is an error that names the file and guesses.
 
@@ -452,4 +463,5 @@ __all__ = [
     "read_yaml",
     "recipe_names",
     "recipes_root",
+    "to_yaml",
 ]

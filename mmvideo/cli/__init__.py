@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mmvideo import __version__
-from mmvideo.cli import ask, encoders, jobs, locate, look, make, models, separate, serve
+from mmvideo.cli import ask, encoders, jobs, locate, look, make, models, new, separate, serve
 from mmvideo.cli.common import debugging, note, say
 from mmvideo.errors import MmvideoError
 
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 for add_commands in (ask.add_ask_commands, locate.add_locate_commands, separate.add_separate_command,
                      serve.add_serve_command, jobs.add_job_commands, look.add_look_commands, models.add_models_command,
-                     encoders.add_encoder_commands, make.add_model_commands):
+                     encoders.add_encoder_commands, make.add_model_commands, new.add_new_command):
     add_commands(app)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli.clips import understood
-from mmvideo.cli.common import Debug, Json, json_line, say
+from mmvideo.cli.common import Debug, Json, json_line, note, say
 from mmvideo.cli.output import each
 from mmvideo.errors import MmvideoError, UnknownName
 
@@ -117,29 +117,46 @@ def _from_elsewhere(kind: str, name: str) -> str:
 
 
 def show_command(
-    name: Annotated[str, typer.Argument(metavar="RECIPE|ENCODER|PRESET",
-                                        help="A recipe (name or file.yaml), a family of encoders or separators, or a "
-                                        "preset.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A recipe or config (name or file.yaml), a model (name or "
+                                        "folder), a family of encoders or separators, a preset, or any part that "
+                                        "`mmvideo list` names.")],
+    kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Which, where a name is that of several: "
+                                             "pipelines, models, configs, encoders, stages ...")] = None,
     static: Annotated[bool, typer.Option("--static", help="Only what the recipe says; load and run nothing.")] = False,
     json: Json = False, debug: Debug = False,
 ) -> None:
-    """Show a recipe's stages, a family of encoders or separators, or a preset: licence, published figures, cost."""
-    from mmvideo import recipes
-    from mmvideo.cli import describe
-    from mmvideo.registry import WITH_PRESETS, names
+    """Show anything by name: a recipe's stages, a config, a model, a preset's cost, the options of a part."""
+    from mmvideo.cli import describe, describe_parts
 
-    is_recipe = name.endswith((".yaml", ".yml")) or name in recipes.recipe_names()
-    fits = {k: any(name == f or name.startswith(f"{f}-") for f in names(k)) for k in WITH_PRESETS}
-    kind = next((k for k, fitting in fits.items() if fitting and not is_recipe), None)
-    if is_recipe or kind is None:
-        if not is_recipe:
-            families = [f for k in WITH_PRESETS for f in names(k)]
-            raise UnknownName("recipe, encoder, separator or preset", name, [*recipes.recipe_names(), *families],
-                              hint="Presets: `mmvideo list encoders`, `mmvideo list separators`.")
+    bearing = _bearing(name)
+    if not bearing:
+        raise describe_parts.unknown(name)
+    if kind is not None and kind not in bearing:
+        raise UnknownName(f"kind for {name}", kind, bearing)
+    chosen = kind or bearing[0]
+    if chosen == "pipelines":
         found: Any = describe.recipe(name, run=not static)
+    elif chosen in describe_parts.DETAILED:
+        found = describe.separator(name) if chosen == "separators" else describe.encoder(name)
+    elif chosen in ("configs", "models"):
+        found = (describe_parts.config if chosen == "configs" else describe_parts.model)(name)
     else:
-        found = describe.separator(name) if kind == "separators" else describe.encoder(name)
-    say(json_line(found) if json else describe.description_text(found))
+        found = describe_parts.part(name, chosen)
+    lay_out = describe_parts.part_text if "kind" in found else describe.description_text
+    say(json_line(found) if json else lay_out(found))
+    if others := [other for other in bearing if other != chosen]:
+        note(f"{name} also names something of {', '.join(others)}: add --kind {others[0]}")
+
+
+def _bearing(name: str) -> list[str]:
+    """Return the kinds that a name, or the content of a file, is of."""
+    from mmvideo import recipes
+    from mmvideo.cli import describe_parts
+
+    if not name.endswith((".yaml", ".yml")):
+        return describe_parts.kinds_of(name)
+    raw, _ = recipes.read_yaml("pipelines", name)
+    return ["configs"] if {"trainer", "evaluator"} & set(raw) and "stages" not in raw else ["pipelines"]
 
 
 def doctor_command(json: Json = False, debug: Debug = False) -> None:

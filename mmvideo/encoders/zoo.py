@@ -55,7 +55,8 @@ def family_of(preset: str, kind: str = "encoders") -> str:
             faults.append(error)
     if faults:
         raise faults[0]
-    raise UnknownName(f"{kind.removesuffix('s')} preset".replace("-", " "), preset, presets(kind))
+    raise UnknownName(f"{kind.removesuffix('s')} preset".replace("-", " "), preset, presets(kind),
+                      hint=f"`mmvideo list {kind}` shows them.")
 
 
 def preset_of(name: str, kind: str = "encoders") -> Preset:
