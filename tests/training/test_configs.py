@@ -132,7 +132,7 @@ def test_text_that_is_no_config_is_refused(name: str, text: str, tmp_path: Path)
     ("trainer: classifier\nencoder: [c3d-tiny]\ntask: speed\n{s}", "encoder must be text"),
     ("trainer: probe\nencoder: videomae-tiny\ntask: speed\nprobe: atentive\n{s}", "linear or attentive"),
     ("trainer: probe\nencoder: videomae-tiny\ntask: speed\nprobe: attentive\nheads: 7\n{s}", "7 heads do not divide"),
-    ("trainer: separator\nvoices: v\npreset: mouth-mask-z\n{s}", "Did you mean 'mouth-mask-s"),
+    ("trainer: separator\nvoices: v\npreset: mouth-mask-z\n{s}", "'mouth-mask-s"),
     ("trainer: separator\nvoices: v\nmixes: {nois: 0.1}\n{s}", "Did you mean 'noise'"),
     ("trainer: separator\nvoices: v\nmixes: {noise: 2}\n{s}", "mixes.noise must be a finite number from 0 to 1"),
     ("trainer: separator\nvoices: v\nmixes: {jitter: 0.5}\n{s}", "jitter must be a whole number"),
