@@ -44,7 +44,7 @@ def unknown(name: str) -> UnknownName:
                        hint="`mmvideo list` shows them; a file of yours ends in .yaml.")
 
 
-def config(name: str) -> dict[str, Any]:
+def about_config(name: str) -> dict[str, Any]:
     """Describe a config of training or evaluation: what it runs, its values, and every option with its default.
 
     Raises:
@@ -67,7 +67,7 @@ def config(name: str) -> dict[str, Any]:
             "values": values, "options": options_of_part(found), "run": f"mmvideo {command} {name}"}
 
 
-def model(name: str) -> dict[str, Any]:
+def about_model(name: str) -> dict[str, Any]:
     """Describe a model: an embedded one, or a folder: what it is for, size, licences, files, the parts that it names.
 
     Raises:
@@ -108,7 +108,7 @@ def _params(home: Path) -> int | None:
     return total or None
 
 
-def part(name: str, kind: str) -> dict[str, Any]:
+def about_part(name: str, kind: str) -> dict[str, Any]:
     """Describe a registered part: what it is, what it takes and gives, and its options.
 
     Raises:
@@ -219,7 +219,7 @@ def _plain(value: Any) -> Any:
 
 
 def part_text(described: Mapping[str, Any]) -> str:
-    """Lay out what `config`, `model` or `part` found."""
+    """Lay out what `about_config`, `about_model` or `about_part` found."""
     lines = [f"{described['name']} ({described['kind']}): {described['about']}"]
     for key, value in described.items():
         if key in ("name", "about", "kind", "options", "values", "files") or value in (None, [], ""):
@@ -251,4 +251,4 @@ def _option(option: Mapping[str, Any]) -> str:
     return f"  {option['name']}{default}{about}"
 
 
-__all__ = ["config", "kinds_of", "model", "options_of_part", "part", "part_text", "unknown"]
+__all__ = ["about_config", "about_model", "about_part", "kinds_of", "options_of_part", "part_text", "unknown"]

@@ -139,9 +139,9 @@ def show_command(
     elif chosen in describe_parts.DETAILED:
         found = describe.separator(name) if chosen == "separators" else describe.encoder(name)
     elif chosen in ("configs", "models"):
-        found = (describe_parts.config if chosen == "configs" else describe_parts.model)(name)
+        found = (describe_parts.about_config if chosen == "configs" else describe_parts.about_model)(name)
     else:
-        found = describe_parts.part(name, chosen)
+        found = describe_parts.about_part(name, chosen)
     lay_out = describe_parts.part_text if "kind" in found else describe.description_text
     say(json_line(found) if json else lay_out(found))
     if others := [other for other in bearing if other != chosen]:
