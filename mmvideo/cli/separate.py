@@ -33,7 +33,8 @@ Boxes = Annotated[list[str] | None, typer.Option(
 def add_separate_command(app: typer.Typer) -> None:
     """Register the command."""
     lines = ("mmvideo separate clip.mp4 --out voices", "mmvideo separate clip.mp4 --out voices --no-videos --json",
-             "mmvideo separate clip.mp4 --out voices --face 288,150,504,365 --face 788,92,998,302")
+             "mmvideo separate clip.mp4 --out voices --face 288,150,504,365 --face 788,92,998,302",
+             "mmvideo separate 0 --live --out voices")
     app.command("separate", epilog="Examples:\n\n" + "\n\n".join(f"[bold]{line}[/bold]" for line in lines),
                 rich_help_panel="Ask things of video")(separate_command)
 
@@ -43,6 +44,11 @@ def separate_command(
                                          "standard input.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")],
     videos: Annotated[bool, typer.Option("--videos/--no-videos", help="Also write a video a person.")] = True,
+    live: Annotated[bool, typer.Option("--live", help="Separate while VIDEO goes on: a file is played in real time; a "
+                                       "number is a camera, heard through the microphone.")] = False,
+    microphone: Annotated[str | None, typer.Option("--microphone", help="With --live and a camera: FFmpeg's name of "
+                                                   "the microphone; the default one otherwise.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="With --live: stop after so many.")] = None,
     face: Boxes = None, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     timeout: Timeout = None, json: Json = False, allow_licences: AllowLicences = None, debug: Debug = False,
 ) -> None:
@@ -50,6 +56,18 @@ def separate_command(
     check_folder(out)
     checked(timeout)
     changes = overrides(set_)
+    if live:
+        if face or changes or recipe or timeout:
+            raise InvalidInput("--live finds its faces itself and takes no --face, --set, --recipe or --timeout; "
+                               "--seconds ends it.")
+        from mmvideo.cli.separate_live import separate_live
+
+        told = separate_live(video, out, weights=model or "separator", device=device or "cpu", microphone=microphone,
+                             seconds=seconds, as_json=json)
+        note(f"wrote {out}/live.json and the sound of {plural(told['people'], 'person')}")
+        return
+    if microphone is not None or seconds is not None:
+        raise InvalidInput("--microphone and --seconds go with --live.")
     if face:
         changes["faces"] = {**changes.get("faces", {}), "boxes": [n for text in face for n in _box(text)]}
     name = recipe or "source-separation"
