@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo test test-fast lowest lint types docs tree clean
+.PHONY: help install demo test test-fast notebooks lowest lint types docs tree clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -27,6 +27,10 @@ test: install    ## the whole test suite, in two processes of one thread each
 
 test-fast: install  ## the tests that take less than ten seconds each
 	$(BIN)/python -m pytest -m "not slow"
+
+notebooks: install  ## run the notebooks of docs/notebooks from first to last cell (a few minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[notebook]"
+	$(BIN)/python docs/notebooks/run.py
 
 lowest:          ## core tests against the lowest supported versions of the dependencies, in .venv-lowest
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest

@@ -31,6 +31,7 @@ _PUBLIC = {
     "Answer": "mmvideo.results",
     "Caption": "mmvideo.results",
     "Classification": "mmvideo.results",
+    "Embedding": "mmvideo.results",
     "Evidence": "mmvideo.results",
     "Result": "mmvideo.results",
     "Usage": "mmvideo.results",
@@ -70,15 +71,15 @@ if TYPE_CHECKING:
     from mmvideo.objects.tracks import ObjectTrack
     from mmvideo.pipeline import Pipeline
     from mmvideo.recipes import Recipe
-    from mmvideo.results import Answer, Caption, Classification, Evidence, Result, Usage
+    from mmvideo.results import Answer, Caption, Classification, Embedding, Evidence, Result, Usage
     from mmvideo.separation.voices import SeparatedVoices, Voice
     from mmvideo.session import Session, Stream
     from mmvideo.stages.base import Stage
     from mmvideo.types import Audio, Clips, Domain, Features, GenerationOptions, Label, Segment, Timings, Video
 
 __all__ = [
-    "ActingTrack", "ActionTracks", "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence",
-    "Features", "GenerationOptions", "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "Localization",
+    "ActingTrack", "ActionTracks", "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Embedding",
+    "Evidence", "Features", "GenerationOptions", "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "Localization",
     "LocatedSpan", "MediaInfo", "MmvideoError", "ObjectTrack", "Pipeline", "Recipe", "Result", "Segment",
     "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Usage", "Video", "Voice", "probe",
     "read_audio", "read_video", "write_audio", "write_video",

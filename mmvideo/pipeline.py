@@ -17,7 +17,7 @@ from mmvideo.hub.resolve import is_hub_name
 from mmvideo.notebook import Results
 from mmvideo.recipes import Recipe
 from mmvideo.registry import find
-from mmvideo.results import Answer, Caption, Classification, ResultT_co
+from mmvideo.results import Answer, Caption, Classification, Embedding, ResultT_co
 from mmvideo.session import Session, Stream, check_text, checked_generation, several
 from mmvideo.settings import DefaultModel
 from mmvideo.stages.build import build, routed
@@ -41,6 +41,7 @@ Captioning = Literal["video-captioning", "hub-captioning", "composed-captioning"
 Classifying = Literal["video-classification", "audio-tagging", "hub-classification", "action-classification"]
 Separating = Literal["source-separation"]
 Tracking = Literal["object-tracking"]
+Vectors = Literal["video-embedding"]
 Locating = Literal["temporal-localization"]
 Acting = Literal["action-detection"]
 
@@ -102,6 +103,11 @@ class Pipeline(Generic[ResultT_co]):
     @overload
     def __init__(self: Pipeline[ActionTracks], recipe: Acting, model: str | Path | None = None,
                  device: str | torch.device | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[Embedding], recipe: Vectors, model: str | Path | None = None,
+                 device: str | torch.device | None = None, *,
+                 allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
 
     @overload
     def __init__(self: Pipeline[Any], recipe: str | Path | Recipe, model: str | Path | None = None,

@@ -153,6 +153,7 @@ PARTS: dict[str, dict[str, str]] = {
         "separate": "mmvideo.stages.separate:Separate",
         "locate": "mmvideo.stages.locate:Locate",
         "detect_actions": "mmvideo.stages.detect_actions:DetectActions",
+        "embed": "mmvideo.stages.embed:Embed",
         "track_objects": "mmvideo.stages.track_objects:TrackObjects",
     },
 }

@@ -271,6 +271,21 @@ class Classification(Result):
         return "" if self.in_domain.outside else form.format(f"{confidence:.0%}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Embedding(Result):
+    """A video as one vector, to be compared with others by cosine; and what was found in it, where the model tells."""
+
+    vector: tuple[float, ...]
+    """Length 1, unless it is of zeros."""
+    text: str = ""
+    """What was found, in words: empty for models without words."""
+
+    @property
+    def headline(self) -> str:
+        """What was found, else the width of the vector."""
+        return self.text or f"a vector of {len(self.vector)} values"
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -281,4 +296,5 @@ def _plain(value: Any) -> Any:
     return value
 
 
-__all__ = ["PICTURES", "Answer", "Caption", "Classification", "Evidence", "Generation", "Result", "ResultT_co", "Usage"]
+__all__ = ["PICTURES", "Answer", "Caption", "Classification", "Embedding", "Evidence", "Generation", "Result",
+           "ResultT_co", "Usage"]

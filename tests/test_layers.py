@@ -72,6 +72,7 @@ MAY_IMPORT = {
     "jobs": TOOLS | {"tables", "hub", "media", "sampling", "stages", "results", "hooks", "pipeline",
                      "separation.voices", "objects.result", "localization.result", "localization.action_result",
                      "subtitles"},
+    "retrieval": BASE | {"jobs", "pipeline", "everyday"},
     "serving": BASE | {"media", "pipeline", "session", "results"},
     "doctor": TOOLS,
     "embedded": set(),

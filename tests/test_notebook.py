@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import importlib
+import json
 import pickle
 import sys
 from pathlib import Path
@@ -79,3 +82,27 @@ def test_without_pandas_the_line_that_installs_it_is_said(monkeypatch: pytest.Mo
     for table in (_answered(), Results([_answered()]), Segments(SEGMENTS)):
         with pytest.raises(MissingExtra, match=r'pip install "mmvideo\[notebook\]"'):
             table.to_pandas()
+
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "docs" / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_python_without_outputs_and_name_what_exists(path: Path) -> None:
+    cells = json.loads(path.read_text())["cells"]
+    codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert codes
+    assert not any(cell["outputs"] for cell in cells if cell["cell_type"] == "code")
+    for node in (node for code in codes for node in ast.walk(ast.parse(code))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmvideo"):
+            module = importlib.import_module(node.module or "")
+            assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+def test_the_cells_about_results_run(tmp_path: Path) -> None:
+    """The notebook itself looks at a filmed clip with the everyday model; here its table is made of what is there."""
+    (ask,) = [path for path in NOTEBOOKS if path.stem == "ask"]
+    codes = ["".join(cell["source"]) for cell in json.loads(ask.read_text())["cells"] if cell["cell_type"] == "code"]
+    names: dict[str, object] = {}
+    exec(compile(codes[0], str(ask), "exec"), names)
+    assert Path(str(names["clip"])).is_file()

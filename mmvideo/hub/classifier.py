@@ -65,7 +65,7 @@ class HubClassifier:
         if "{label}" not in template:
             raise InvalidInput(f"template must hold {{label}}, not {template!r}.")
         auto = transformers.AutoModelForVideoClassification if found.kind == CLASSIFIER else transformers.AutoModel
-        prepares, tokenizer = _preprocessing(found, options), None
+        prepares, tokenizer = preprocessing(found, options), None
         if found.kind == MATCHER:
             tokenizer = _read_labels(found, options, [template.replace("{label}", label) for label in labels])
         model = hastened(load_model(auto, found, device, options), attention=(
@@ -150,7 +150,7 @@ def _clip(source: str, frames: Tensor) -> str:
     return f"{source} with {plural(count, 'frame')} of {width}x{height} pixels"
 
 
-def _preprocessing(found: Found, options: LoadOptions) -> Any:
+def preprocessing(found: Found, options: LoadOptions) -> Any:
     """Return the video processor, else the image processor, that the model's files describe."""
     import transformers
 
@@ -175,4 +175,4 @@ def _own_labels(model: PreTrainedModel, found: Found) -> list[str]:
     return labels
 
 
-__all__ = ["TEMPLATE", "HubClassifier"]
+__all__ = ["TEMPLATE", "HubClassifier", "preprocessing"]

@@ -22,6 +22,8 @@ from mmvideo.errors import (
 CHAT, CLASSIFIER, MATCHER = "chat", "classifier", "matcher"
 MATCHERS = ("xclip", "pe_video", "videoprism")
 """Model types that score a video against texts."""
+EMBEDDERS = ("xclip", "clip", "siglip", "siglip2", "metaclip_2", "chinese_clip", "altclip", "align")
+"""Model types that give vectors of videos, or of frames, and of texts in one space."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,24 @@ def _card(name: str | Path, revision: str | None) -> str:
             return Path(hf_hub_download(str(name), "README.md", revision=revision)).read_text(encoding="utf-8")
     except ModelUnavailable:
         return ""
+
+
+def resolve_embedder(name: str | Path, *, revision: str | None = None) -> Found:
+    """Read a model's config.json, for a model with a tower for texts beside the one that sees.
+
+    Raises:
+        ModelNotFound, ModelUnavailable, WeightsError, LicenceRefused: as `resolve`.
+        UnsupportedModel: it has no such towers.
+    """
+    config = _config(name, revision)
+    model_type = config.get("model_type") or ""
+    if licences.allowed() is not None:
+        licences.check_licences(str(name), licences.licences_of(_card(name, revision)), data_stated=False)
+    if model_type not in EMBEDDERS:
+        raise UnsupportedModel(f"{name} ({model_type or 'no model_type'}) has no towers that bring video and text into "
+                               f"one space; models of these types have: {', '.join(EMBEDDERS)}. Encoders of the zoo "
+                               "and `everyday` give vectors too (docs/find.md).")
+    return Found(str(name), model_type, MATCHER, config)
 
 
 def check_causal(name: str) -> None:
@@ -219,4 +239,5 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "Found", "check_causal", "is_hub_name", "own_code", "reading", "resolve"]
+__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "Found", "check_causal", "is_hub_name", "own_code", "reading", "resolve",
+           "resolve_embedder"]

@@ -15,10 +15,12 @@ from mmvideo.localization.action_result import ActionTracks
 from mmvideo.localization.result import Localization
 from mmvideo.objects.result import Tracks
 from mmvideo.redaction import clean
-from mmvideo.results import Answer, Classification, Generation, Result
+from mmvideo.results import Answer, Classification, Embedding, Generation, Result
 
 DIGITS = 4
 """Decimals of a confidence: what matrix products of another library or machine agree on."""
+VECTOR_DIGITS = 5
+"""Decimals of the values of a vector of length 1."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
     if isinstance(one, Localization):
         row["located"] = [{"start_seconds": round(s.start_seconds, 6), "end_seconds": round(s.end_seconds, 6),
                            "label": s.label, "score": _round(s.score), "kind": s.kind} for s in one.located]
+    if isinstance(one, Embedding):
+        row["embedding"] = [round(value, VECTOR_DIGITS) for value in one.vector]
     if isinstance(one, SavedResult):
         row["files"] = list(one.files)
     row |= {

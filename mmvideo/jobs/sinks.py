@@ -143,7 +143,8 @@ def _schema(pyarrow: Any) -> Any:
     label = pyarrow.struct([("name", text), ("confidence", number)])
     return pyarrow.schema([
         ("id", text), ("source", text), ("content_sha256", text), ("text", text), ("spans", pyarrow.list_(span)),
-        ("answers", pyarrow.list_(answer)), ("labels", pyarrow.list_(label)), ("confidence", number),
+        ("answers", pyarrow.list_(answer)), ("labels", pyarrow.list_(label)),
+        ("embedding", pyarrow.list_(pyarrow.float32())), ("confidence", number),
         ("in_domain", pyarrow.bool_()), ("domain_reason", text), ("prompt", text), ("questions", texts),
         ("start_seconds", number), ("end_seconds", number), ("duration_seconds", number),
         ("frame_times", pyarrow.list_(number)), ("rule", text), ("warnings", texts), ("notes", texts),
