@@ -102,11 +102,13 @@ PARTS: dict[str, dict[str, str]] = {
         "separation-people": "mmvideo.separation.people_evaluation:EVALUATOR",
         "sounds": "mmvideo.sounds.evaluation:EVALUATOR",
         "everyday": "mmvideo.everyday.evaluation.evaluator:EVALUATOR",
+        "localization-real": "mmvideo.localization.evaluation.evaluator:EVALUATOR",
     },
     "trainers": {
         "toybox-language": "mmvideo.toybox.training.language:TRAINER",
         "toybox-perception": "mmvideo.toybox.training.perception:TRAINER",
         "toybox-joint": "mmvideo.toybox.training.joint:TRAINER",
+        "toybox-actions": "mmvideo.toybox.training.actions:TRAINER",
         "toybox-localizer": "mmvideo.toybox.training.localizer:TRAINER",
         "videomae-pretrain": "mmvideo.toybox.training.videomae:TRAINER",
         "camera-motion": "mmvideo.camera_motion.training.trainer:TRAINER",

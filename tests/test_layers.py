@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "toybox.encoder": WORLD | TOOLS | {"encoders"},
     "toybox.tokenizer": WORLD | {"vlm"},
     "localization.training": TRAINERS | {"localization"},
+    "localization.evaluation": TRAINERS | {"localization", "localization.training", "objects", "evaluation"},
     "toybox.training": WORLD | TRAINERS | {"toybox.encoder", "toybox.tokenizer", "camera_motion.training",
                                            "localization", "localization.training"},
     "toybox.evaluation": WORLD | TRAINERS | {"toybox.encoder", "evaluation"},

@@ -85,18 +85,21 @@ class RoIHead(Pretrained):
         resolution: of RoIAlign.
         strides: pixels of the boxes' unit to a place of each pathway.
         single: whether one action holds at a time (softmax); else any number (sigmoid), as on AVA.
+        hidden: width of a layer before the scores; None for none, as in PySlowFast.
     """
 
     def __init__(self, *, dims: Sequence[int], num_classes: int, resolution: int = RESOLUTION,
-                 strides: Sequence[float] = (16.0,), single: bool = False):
+                 strides: Sequence[float] = (16.0,), single: bool = False,
+                 hidden: int | None = None):
         super().__init__()
         checks.whole("num_classes", num_classes, low=1)
         if len(dims) != len(strides) or not dims:
             raise InvalidInput(f"A head needs a stride for each pathway, not {len(strides)} for {len(dims)}.")
         self.config = {"dims": list(dims), "num_classes": num_classes, "resolution": resolution,
-                       "strides": list(strides), "single": single}
+                       "strides": list(strides), "single": single, "hidden": hidden}
         self.resolution, self.strides, self.single = resolution, tuple(strides), single
-        self.projection = nn.Linear(sum(dims), num_classes)
+        self.before = None if hidden is None else nn.Sequential(nn.Linear(sum(dims), hidden), nn.ReLU())
+        self.projection = nn.Linear(hidden or sum(dims), num_classes)
 
     def pooled(self, pathways: Sequence[Tensor], boxes: Tensor, which: Tensor) -> Tensor:
         """Return the features of boxes, float (N, C of all pathways): mean over time, then the largest place.
@@ -112,9 +115,13 @@ class RoIHead(Pretrained):
             parts.append(cut.amax((2, 3)))
         return torch.cat(parts, 1)
 
+    def logits(self, pooled: Tensor) -> Tensor:
+        """Return float (N, classes) of pooled features."""
+        return self.projection(pooled if self.before is None else self.before(pooled))
+
     def forward(self, pathways: Sequence[Tensor], boxes: Tensor, which: Tensor) -> Tensor:
         """Return the scores of every action, float (N, classes) in [0, 1]; arguments as for `pooled`."""
-        logits = self.projection(self.pooled(pathways, boxes, which))
+        logits = self.logits(self.pooled(pathways, boxes, which))
         return logits.softmax(-1) if self.single else logits.sigmoid()
 
 

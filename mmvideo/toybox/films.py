@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from mmvideo import checks
@@ -17,6 +18,8 @@ from mmvideo.types import Segment
 
 FILM_EVENTS = ("hit", "bounce", "enter", "leave", "stop")
 """Kinds of events that a film's segments tell."""
+FILM_ACTIONS = (*FILM_EVENTS, "spin")
+"""What a toy may do in a second."""
 SCENE_SECONDS = v.CLIP_SECONDS + v.FUTURE_SECONDS
 """Each scene is shown so long; a film is cut from one to the next."""
 _AROUND = 0.25
@@ -66,6 +69,46 @@ def film_events(index: int, *, split: str = "train", level: str = "easy", num_sc
     return _events(_scenes(index, split, level, num_scenes), round(SCENE_SECONDS * fps) / fps)
 
 
+@dataclass(frozen=True)
+class ToySecond:
+    """One toy in one second of a film."""
+
+    second: int
+    """Of the film."""
+    toy: tuple[int, int]
+    """Number of the scene in the film, and of the toy in the scene."""
+    box: tuple[float, float, float, float]
+    """Mean of where it is seen, as shares of the picture: left, top, right, bottom."""
+    actions: frozenset[str]
+    """Of FILM_ACTIONS, what it does in this second."""
+
+
+def film_actions(index: int, *, split: str = "train", level: str = "easy", num_scenes: int = 20) -> list[ToySecond]:
+    """Return what every toy that is in the picture does in each second of the film that `toy_film` makes."""
+    world = _scenes(index, split, level, num_scenes)
+    steps, found = v.STEPS_PER_SECOND, []
+    screen = world.screen()
+    for number in range(num_scenes):
+        scene = world.scene(number)
+        zoom = world.camera[number, :, 2].exp()
+        for toy, spec in enumerate(scene.toys):
+            for second in range(round(SCENE_SECONDS)):
+                span = slice(second * steps, (second + 1) * steps)
+                centre, radius = screen[number, span, toy], spec.radius * zoom[span, None]
+                sides = torch.cat((centre - radius, centre + radius), 1)
+                inside = ((sides[:, 2:] > 0.02) & (sides[:, :2] < 0.98)).all(1)
+                if inside.float().mean() < 0.25:
+                    continue
+                left, top, right, bottom = sides[inside].mean(0).clamp(0, 1).tolist()
+                done = {event.kind for event in scene.events if toy in (event.toy, event.other)
+                        and second <= event.seconds < second + 1}
+                done |= {"spin"} if spec.spin else set()
+                at = number * round(SCENE_SECONDS) + second
+                found.append(ToySecond(at, (number, toy), (left, top, right, bottom),
+                                       frozenset(done & set(FILM_ACTIONS))))
+    return found
+
+
 def _scenes(index: int, split: str, level: str, num_scenes: int) -> World:
     checks.whole("index", index, low=0)
     checks.whole("num_scenes", num_scenes, low=1, high=10_000)
@@ -112,4 +155,5 @@ def _times(scene: Scene, event: SceneEvent) -> tuple[float, float]:
     return event.seconds - crossing / 2, event.seconds + crossing / 2
 
 
-__all__ = ["FILM_EVENTS", "SCENE_SECONDS", "ToyFilm", "film_events", "scene_segments", "toy_film"]
+__all__ = ["FILM_ACTIONS", "FILM_EVENTS", "SCENE_SECONDS", "ToyFilm", "ToySecond", "film_actions", "film_events",
+           "scene_segments", "toy_film"]

@@ -15,8 +15,11 @@ from mmvideo.errors import InvalidInput, WeightsError
 from mmvideo.localization.actionformer import FormerSize
 from mmvideo.localization.features import FeatureCache, FeatureSequence, FeatureSpec, WindowEncoder, window_starts
 from mmvideo.localization.localizer import Localizer
+from mmvideo.localization.roi_head import RoIHead
 from mmvideo.localization.training import AnnotatedFilm, draw_crops
-from mmvideo.toybox.films import FILM_EVENTS, SCENE_SECONDS, film_events, toy_film
+from mmvideo.toybox.films import FILM_EVENTS, SCENE_SECONDS, film_actions, film_events, toy_film
+from mmvideo.toybox.training import actions as toy_actions
+from mmvideo.toybox.training import localizer as toy_localizer
 from mmvideo.toybox.training.localizer import train_localizer
 from mmvideo.training.loop import Schedule
 from mmvideo.types import Segment
@@ -154,3 +157,30 @@ def test_a_localiser_without_labels_or_with_a_wrong_one_is_refused(model: Path) 
         Pipeline("temporal-localization", model=model, kinds=["sound"])
     with pytest.raises(WeightsError):
         Localizer.from_config({**Localizer.from_pretrained(model).config, "kind": "other"})
+
+
+def test_what_toys_do_in_each_second_of_a_film() -> None:
+    seconds = film_actions(3, num_scenes=4)
+    assert seconds
+    assert {name for one in seconds for name in one.actions} <= {*FILM_EVENTS, "spin"}
+    for one in seconds:
+        left, top, right, bottom = one.box
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+        assert one.second // 3 == one.toy[0]
+    events = {(int(e.start_seconds + 0.25), e.text) for e in film_events(3, num_scenes=4) if e.text == "hit"}
+    told = {(one.second, "hit") for one in seconds if "hit" in one.actions}
+    assert events <= told
+
+
+def test_a_head_for_toys_is_trained_on_kept_features(encoder: Path, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy_actions, "VALIDATED", 1)
+    monkeypatch.setattr(toy_actions, "DIM", 32)
+    monkeypatch.setattr(toy_localizer, "toy_film", lambda index, **rest: toy_film(index, num_scenes=2, **rest))
+    monkeypatch.setattr(toy_actions, "film_actions", lambda index, **rest: film_actions(index, num_scenes=2, **rest))
+    schedule = Schedule(steps=2, batch_size=4, learning_rate=1e-3, warmup=1, optimizer="adamw", precision="no")
+    toy_actions.train_actions(tmp_path, schedule=schedule, levels={"easy": 1.0}, num_films=1,
+                              features=FeatureSpec(str(encoder)), hidden=8)
+    head = RoIHead.from_pretrained(tmp_path / "head")
+    assert head.logits(torch.zeros(1, 128)).shape == (1, 6)
