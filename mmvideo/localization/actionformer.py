@@ -87,7 +87,7 @@ class LocalAttention(nn.Module):
         """Map (B, C, T) and bool (B, 1, T)."""
         stride = self.get_submodule("query_conv").stride
         query, key, value = (self._split(name, x, mask) for name in ("query", "key", "value"))
-        mask = mask[..., ::stride]  # type: ignore[misc]
+        mask = mask[..., ::stride]
         reach = self.reach
         # (B, heads, T, C', window): what stands around each step
         around_keys, around_values = (F.pad(part, (0, 0, reach, reach)).unfold(2, 2 * reach + 1, 1)
@@ -203,7 +203,7 @@ class _OffsetHead(_Head):
         self.offset_head = MaskedConv(width, 2, 3)
 
     def forward(self, levels: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
-        return [F.relu(self.offset_head(self.lead(x, mask), mask)[0] * scale.scale)  # type: ignore[operator]
+        return [F.relu(self.offset_head(self.lead(x, mask), mask)[0] * scale.scale)
                 for (x, mask), scale in zip(levels, self.scale, strict=True)]
 
 

@@ -101,8 +101,8 @@ def grouped_spans(shares: np.ndarray, labels: Sequence[str], *, start_seconds: f
             around = np.concatenate((row[max(0, start - margin):start], row[end:end + margin]))
             score = float(row[start:end].mean() - (around.mean() / 2 if len(around) else 0.0))
             if score >= least:
-                times = (start_seconds + at * step_seconds for at in (start, end))
-                found.append(LocatedSpan(*times, label, min(score, 1.0), "action"))
+                first, last = start_seconds + start * step_seconds, start_seconds + end * step_seconds
+                found.append(LocatedSpan(first, last, label, min(score, 1.0), "action"))
     return soft_nms(found, least=least)
 
 

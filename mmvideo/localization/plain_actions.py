@@ -88,7 +88,7 @@ def _neighbours(tracks: Sequence[ObjectTrack], aspect: float) -> dict[tuple[int,
     for track in tracks:
         for at, box in zip(track.seconds, track.boxes, strict=True):
             rows.setdefault((track.label, at), []).append((track.number, box, track.confidence))
-    found = {}
+    found: dict[tuple[int, float], float] = {}
     for (_, at), seen in rows.items():
         if len(seen) < 2:
             continue

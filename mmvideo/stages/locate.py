@@ -117,7 +117,7 @@ class TakeForLocating(Locate):
         """Learn what is looked at."""
         self.locator = self._made(None)
 
-    def partition(self) -> None:  # type: ignore[override]
+    def partition(self) -> None:
         """Return None: it is a part itself."""
 
     def modules(self) -> dict[str, nn.Module]:

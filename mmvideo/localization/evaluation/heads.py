@@ -83,7 +83,7 @@ def fit_actions(model: ActionModel, samples: Tensor, truth: Tensor, *, decay: fl
         value.backward()
         return value
 
-    solver.step(loss)  # type: ignore[arg-type]
+    solver.step(loss)
 
 
 __all__ = ["fit_actions", "standardised", "train_former", "train_steps"]

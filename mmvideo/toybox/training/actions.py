@@ -78,7 +78,7 @@ def train_actions(out: Path, *, schedule: Schedule, levels: dict[str, float], nu
         rows = torch.randint(len(pooled), (schedule.batch_size,), generator=torch.Generator().manual_seed(step))
         return pooled[rows], told[rows]
 
-    def loss(batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(batch: Any) -> tuple[Tensor, dict[str, float]]:
         value = F.binary_cross_entropy_with_logits(head.logits(F.dropout(batch[0], 0.2, head.training)), batch[1])
         return value, {}
 
