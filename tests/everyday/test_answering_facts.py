@@ -188,3 +188,20 @@ def test_each_sign_makes_a_thing_likelier() -> None:
     assert exists(Signs(0.0, .001, 0.0), .6, known=True) > least
     assert exists(Signs(.4, .1, 0.0), .5, known=True) > .5
     assert exists(Signs(0.0, .1, 0.0), .5, known=False) > .5 > exists(Signs(0.0, .001, 0.0), .5, known=False)
+
+
+@pytest.mark.parametrize("question", [
+    "When does someone speak?", "When does the dog bark?", "When does the man appear?", "When do they hug?",
+    "When does the camera pan?", "When does the scene change?"])
+def test_intervals_of_a_when_question_lie_within_the_film(question: str) -> None:
+    facts = Facts(0., 5., (ShotFacts(0., 2.), ShotFacts(2., 5.)), has_audio=True,
+                  speech=(Segment(3., 6.5, "speech", .9),), sounds=(Segment(-.4, 1., "dog bark", .9),),
+                  camera=(Segment(0., 3., "static", .9), Segment(3., 5.6, "pan left", .9)), stirs=((4., 5.2, 2.),),
+                  tracks=(followed(1, "person", 0, 5, (.1, .2, .3, .9), (.1, .2, .3, .9)),
+                          followed(2, "person", 0, 5, (.8, .2, .9, .9), (.32, .2, .5, .9))))
+    told = answer_from_facts(understand(question), facts)
+    assert told is not None
+    assert told.proof is not None
+    assert told.proof.intervals
+    assert all(0 <= start <= end <= 5 for start, end in told.proof.intervals)
+    assert "6." not in told.text

@@ -264,7 +264,8 @@ def _spans_of(query: Query, seen: SpanFacts) -> tuple[list[tuple[float, float]],
     if about == "speech" or about.startswith(("sound", "camera")):
         inside = [part for part in parts if _overlap(part, seen) > 0]
         sure = max((part.confidence or .7 for part in inside), default=.7)
-        return join_spans([(part.start_seconds, part.end_seconds) for part in inside]), [], sure
+        low, high = seen.facts.start_seconds, seen.facts.end_seconds  # sound may last longer than the picture
+        return join_spans([(max(part.start_seconds, low), min(part.end_seconds, high)) for part in inside]), [], sure
     if query.subject is None or not query.subject.labels:
         return None
     tracks = seen.tracks(query.subject, .35)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmvideo.everyday.questions import answer_colours, answer_moves, answer_next, answer_things, answer_whole
@@ -13,6 +14,7 @@ from mmvideo.everyday.questions.told import Told, cannot_tell
 
 if TYPE_CHECKING:
     from mmvideo.everyday.facts import Facts
+    from mmvideo.types import Proof
 
 _ANSWERS: dict[str, Callable[[Query, SpanFacts], Told | None]] = {
     "exist": answer_things.answer_exist, "count": answer_things.answer_count, "what": answer_things.answer_what,
@@ -61,10 +63,19 @@ def answer_from_facts(query: Query, facts: Facts) -> Told | None:
     told = answer_moves.answer_afterwards(query, seen) if query.family in {"doing", "next", "other"} else None
     told = told or answer(query, seen)
     if told is not None and query.time is not None and query.time.kind == "event" and query.family in _EVENT_FAMILIES:
-        return Told(told.text, min(told.confidence, .5), told.proof, told.family,
+        return Told(told.text, min(told.confidence, .5), within_film(told.proof, facts), told.family,
             f"{told.reason}; the moment is not found, "
                     "so that the whole video was looked at")
-    return told
+    return told if told is None else replace(told, proof=within_film(told.proof, facts))
 
 
-__all__ = ["answer_from_facts"]
+def within_film(proof: Proof | None, facts: Facts) -> Proof | None:
+    """Return a proof whose intervals lie within the film."""
+    if proof is None:
+        return None
+    low, high = facts.start_seconds, facts.end_seconds
+    return replace(proof, intervals=tuple((min(max(start, low), high), min(max(end, low), high))
+                                          for start, end in proof.intervals))
+
+
+__all__ = ["answer_from_facts", "within_film"]
