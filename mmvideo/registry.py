@@ -102,6 +102,7 @@ PARTS: dict[str, dict[str, str]] = {
         "separation-people": "mmvideo.separation.people_evaluation:EVALUATOR",
         "sounds": "mmvideo.sounds.evaluation:EVALUATOR",
         "everyday": "mmvideo.everyday.evaluation.evaluator:EVALUATOR",
+        "localization-toybox": "mmvideo.toybox.evaluation.localization:EVALUATOR",
         "localization-real": "mmvideo.localization.evaluation.evaluator:EVALUATOR",
     },
     "trainers": {

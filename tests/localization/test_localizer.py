@@ -17,6 +17,7 @@ from mmvideo.localization.features import FeatureCache, FeatureSequence, Feature
 from mmvideo.localization.localizer import Localizer
 from mmvideo.localization.roi_head import RoIHead
 from mmvideo.localization.training import AnnotatedFilm, draw_crops
+from mmvideo.toybox.evaluation import localization as film_evaluation
 from mmvideo.toybox.films import FILM_EVENTS, SCENE_SECONDS, film_actions, film_events, toy_film
 from mmvideo.toybox.training import actions as toy_actions
 from mmvideo.toybox.training import localizer as toy_localizer
@@ -184,3 +185,15 @@ def test_a_head_for_toys_is_trained_on_kept_features(encoder: Path, tmp_path: Pa
                               features=FeatureSpec(str(encoder)), hidden=8)
     head = RoIHead.from_pretrained(tmp_path / "head")
     assert head.logits(torch.zeros(1, 128)).shape == (1, 6)
+
+
+def test_the_evaluator_of_films_reports_the_model_beside_random_times(model: Path, tmp_path: Path,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy_localizer, "toy_film", lambda index, **rest: toy_film(index, num_scenes=2, **rest))
+    raw = {"model": str(model), "films": 2}
+    reports = list(film_evaluation.EVALUATOR(raw, out=tmp_path, where="here"))
+    assert [one["method"] for one in reports] == ["model", "random times"]
+    assert all(0 <= one["mAP"] <= 1 and one["films"] == 2 and one["events"] > 0 for one in reports)
+    assert (tmp_path / "localization-toybox.json").is_file()
+    with pytest.raises(InvalidInput):
+        film_evaluation.check_films({**raw, "split": "tset"}, "here")

@@ -15,7 +15,7 @@ from mmvideo import weights
 from mmvideo.evaluation.evaluator import Evaluator
 from mmvideo.evaluation.intervals import wilson
 from mmvideo.localization.action_model import ActionModel, FrameMaps, mean_box, steps_of
-from mmvideo.localization.evaluation.heads import fit_actions, standardised, train_former, train_steps
+from mmvideo.localization.evaluation.heads import fit_actions, mean_and_spread, train_former, train_steps
 from mmvideo.localization.evaluation.streams import (
     NOTHING,
     RealClip,
@@ -116,7 +116,7 @@ def stream_reports(first: Sequence[RealClip], second: Sequence[RealClip], encode
     """Train heads on streams of the first clips and measure them, and a detector of cuts, on streams of the second."""
     learnt = [film for film, _ in joined_streams(list(looks_of_clips(first, encoder)))]
     judged = joined_streams(list(looks_of_clips(second, encoder)), seed=1)
-    mean, spread = standardised(learnt)
+    mean, spread = mean_and_spread(learnt)
     learnt = [scaled(film, mean, spread) for film in learnt]
     shown = {f"stream {number}": (scaled(film, mean, spread), small) for number, (film, small) in enumerate(judged)}
     labels = sorted({one.text for film in learnt for one in film.events})

@@ -15,7 +15,7 @@ from mmvideo.localization.grouping import StepClassifier
 from mmvideo.localization.training import AnnotatedFilm, crop_loss, draw_crops
 
 
-def standardised(films: Sequence[AnnotatedFilm]) -> tuple[Tensor, Tensor]:
+def mean_and_spread(films: Sequence[AnnotatedFilm]) -> tuple[Tensor, Tensor]:
     """Return mean and spread of each number of the features of films."""
     every = torch.cat([film.features.values for film in films])
     return every.mean(0), every.std(0).clamp(min=1e-3)
@@ -63,7 +63,7 @@ def _fit(network: nn.Module, steps: int, loss: Callable[[int], Tensor]) -> None:
 
 
 def fit_actions(model: ActionModel, samples: Tensor, truth: Tensor, *, decay: float = 1e-2) -> None:
-    """Fit the head of a model of actions by logistic regression on standardised features.
+    """Fit the head of a model of actions by logistic regression on mean_and_spread features.
 
     Args:
         model: whose head is fitted, in place.
@@ -86,4 +86,4 @@ def fit_actions(model: ActionModel, samples: Tensor, truth: Tensor, *, decay: fl
     solver.step(loss)
 
 
-__all__ = ["fit_actions", "standardised", "train_former", "train_steps"]
+__all__ = ["fit_actions", "mean_and_spread", "train_former", "train_steps"]

@@ -82,12 +82,12 @@ def train_actions(out: Path, *, schedule: Schedule, levels: dict[str, float], nu
         value = F.binary_cross_entropy_with_logits(head.logits(F.dropout(batch[0], 0.2, head.training)), batch[1])
         return value, {}
 
-    run.train(make, loss, evaluate=lambda: measured(judged, head), evaluate_every=500)
+    run.train(make, loss, evaluate=lambda: actions_measured(judged, head), evaluate_every=500)
     head.save_pretrained(out / "head", half=True)
     weights.seal(out / "head")
 
 
-def measured(judged: list[tuple[list[ToySecond], Tensor]], head: RoIHead) -> dict[str, float]:
+def actions_measured(judged: list[tuple[list[ToySecond], Tensor]], head: RoIHead) -> dict[str, float]:
     """Return frame-mAP at 0.5 (a frame is a second) and video-mAP at 0.5 (a video is a film; a tube is a toy)."""
     frames, videos = [], []
     for seconds, pooled in judged:
@@ -127,4 +127,4 @@ def check_actions(levels: dict[str, float], num_films: int, features: FeatureSpe
 
 TRAINER = Trainer(train_actions, check_actions)
 
-__all__ = ["TRAINER", "check_actions", "measured", "second_maps", "toy_samples", "train_actions"]
+__all__ = ["TRAINER", "actions_measured", "check_actions", "second_maps", "toy_samples", "train_actions"]
