@@ -262,6 +262,18 @@ class LicenceRefused(WeightsError):
     """A model with a licence that `allow_licences` does not name; nothing of it was loaded."""
 
 
+class ServerUnavailable(MmvideoError):
+    """The server of a model gives no usable answer, however often it is asked."""
+
+    exit_code = 5
+
+
+class RequestRefused(MmvideoError):
+    """The server of a model does not take a request about a clip, or would not answer it."""
+
+    exit_code = 3
+
+
 class OutOfMemory(MmvideoError):
     """The model or the video does not fit into memory; the message says what to make smaller."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
@@ -16,11 +16,15 @@ from mmvideo.hooks import Hook, show_count
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.notebook import Results
 from mmvideo.recipes import Recipe
+from mmvideo.redaction import redacted
 from mmvideo.registry import find
+from mmvideo.remote.address import server_address
 from mmvideo.results import Answer, Caption, Classification, Embedding, ResultT_co
 from mmvideo.session import Session, Stream, check_text, checked_generation, several
 from mmvideo.settings import DefaultModel
+from mmvideo.stages.base import expected
 from mmvideo.stages.build import build, routed
+from mmvideo.stages.read import VideoRequest
 from mmvideo.types import GenerationOptions
 from mmvideo.wording import plural
 
@@ -52,9 +56,10 @@ class Pipeline(Generic[ResultT_co]):
     Args:
         recipe: the name of a recipe (`mmvideo list pipelines`), the path of a .yaml file, or a Recipe.
         model: an embedded model (`mmvideo list models`), a model of the Hugging Face hub ("owner/name") or a folder in
-            its format, a folder that `mmvideo train` wrote, or one that an encoder's `save_pretrained` wrote; None for
-            the default: of the environment (MMVIDEO_MODEL_VIDEO_QA for video-qa), else the one chosen by `mmvideo
-            models`, else the recipe's. The first two stand in for recipes that are given by name.
+            its format, a folder that `mmvideo train` wrote, or one that an encoder's `save_pretrained` wrote; a model
+            behind a server, as "openai://localhost:8000/NAME" (`mmvideo.remote`); None for the default: of the
+            environment (MMVIDEO_MODEL_VIDEO_QA for video-qa), else the one chosen by `mmvideo models`, else the
+            recipe's. The first two stand in for recipes that are given by name.
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the first GPU, else the CPU.
         allow_licences: names of licences, as ["apache-2.0", "mit"]: a model is refused before its weights are read if
             its card states another, of the weights, the code or the data that trained it (of hub models, of the
@@ -276,6 +281,18 @@ class Pipeline(Generic[ResultT_co]):
                 show_count(len(results), len(clips), f"videos, {failed} failed")
         return results
 
+    def request_fields(self, video: Any, texts: Sequence[str], generation: GenerationOptions,
+                       media_options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields that the first stage begins with, for whoever runs the stages of several videos itself.
+
+        Args:
+            video: what a call takes.
+            texts: the questions.
+            media_options: of `mmvideo.media.open_source`.
+        """
+        return {"video": VideoRequest(video, media_options), "text": tuple(texts), "prompt": None,
+                "generation": generation, "expected": expected(self.stages, tuple(texts), generation)}
+
     def num_params(self) -> dict[str, int]:
         """Count the parameters of each loaded network, by "stage.part"."""
         return {f"{name}.{part}": sum(p.numel() for p in module.parameters())
@@ -366,7 +383,12 @@ def _with_model(recipe: Recipe, model: str | Path) -> Recipe:
     Raises:
         UnknownName: neither an embedded model, nor a folder, nor a name of the hub.
     """
-    if str(model) in weights.embedded_names() or not is_hub_name(model):
+    if weights.is_server_name(model):
+        server_address(str(model))
+        if all(spec.name != "encode_video" for spec in recipe.stages):
+            raise InvalidInput(f"{recipe.name} runs no model behind a server ({redacted(str(model))}): video-qa and "
+                               "video-captioning do.")
+    elif str(model) in weights.embedded_names() or not is_hub_name(model):
         weights.folder(model)
     with_weights = {s.name: {"weights": str(model)} for s in recipe.stages if "weights" in s.options}
     if not with_weights:
@@ -375,7 +397,7 @@ def _with_model(recipe: Recipe, model: str | Path) -> Recipe:
 
 
 def _short(name: str) -> str:
-    return name if name in weights.embedded_names() else Path(name).name
+    return name if name in weights.embedded_names() or weights.is_server_name(name) else Path(name).name
 
 
 __all__ = ["GENERATION_OPTIONS", "Pipeline", "choose_device", "recipe_for"]

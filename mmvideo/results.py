@@ -52,7 +52,7 @@ class Evidence:
 class Result:
     """What every result says, whatever the task; each kind also has `text`, the answer itself in words."""
 
-    confidence: float
+    confidence: float | None
     """Probability in [0, 1] that the model gives its own answer; not a promise outside `in_domain`."""
     seconds_looked_at: tuple[float, ...]
     """Time of each frame that the model saw, on the clock of the source, ascending."""
@@ -161,7 +161,7 @@ class Result:
         return "\n".join([*lines, self.body])
 
     def _about(self) -> str:
-        sure = "" if self.in_domain.outside else f"confidence {self.confidence:.0%}; "
+        sure = "" if self.in_domain.outside or self.confidence is None else f"confidence {self.confidence:.0%}; "
         taken = f", {self.timings.total_seconds:.2f} s" if self.timings.stages else ""
         judged = "" if self.in_domain.judged else "; whether it knows such clips is not judged"
         return f"{sure}{self._looked()}; {self.model or 'unnamed model'}{taken}{judged}"

@@ -25,6 +25,8 @@ RUN_MODEL = "model"
 """Folder of the model within that of a training run."""
 _NOWHERE = Path(os.devnull) / "no folder"
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z", re.ASCII)
+SERVER_SCHEMES = {"openai": "http", "openai+http": "http", "openai+https": "https"}
+"""Scheme of the address of a model behind a server -> that of its requests."""
 
 
 def weights_root() -> Path:
@@ -98,6 +100,11 @@ def is_path(name: str) -> bool:
 def is_hub_id(name: str) -> bool:
     """Say whether a name has the form of a model of the hub, "owner/name"; a folder may have such a name too."""
     return bool(_HUB_ID.match(name))
+
+
+def is_server_name(model: object) -> bool:
+    """Say whether a model is named by the address of a server, as `openai://localhost:8000/NAME`."""
+    return isinstance(model, str) and model.partition("://")[0] in SERVER_SCHEMES and "://" in model
 
 
 def not_a_model(name: str) -> str:
@@ -298,6 +305,7 @@ def card(home: Path) -> str:
 
 __all__ = [
     "RUN_MODEL",
+    "SERVER_SCHEMES",
     "card",
     "check_released",
     "config",
@@ -306,6 +314,7 @@ __all__ = [
     "is_encoder",
     "is_hub_id",
     "is_path",
+    "is_server_name",
     "is_tagger",
     "local_path",
     "name_of",

@@ -82,6 +82,9 @@ MAY_IMPORT = {
 }
 """Part of the package -> the parts that it may import, besides itself. What serves one world is a part of its own, a
 folder or a file of that world's package."""
+for _one in ("stages", "pipeline", "jobs"):
+    MAY_IMPORT[_one] = MAY_IMPORT[_one] | {"remote"}
+MAY_IMPORT["remote"] = TOOLS | {"vlm"}
 
 
 def _part_of(dotted: str) -> str:

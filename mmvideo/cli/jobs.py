@@ -33,6 +33,7 @@ _PANELS = {
     **dict.fromkeys(("parquet", "sidecars", "beside", "overwrite", "thumbnails"), _OUT)}
 """Field of `JobOptions` -> the panel of the help that it is in, where that is not the first."""
 _SPELLED = {"timeout_seconds": Spelling("--timeout", "SECONDS"), "strict": Spelling("--strict/--allow-damage"),
+            "long_first": Spelling("--long-first/--no-long-first"),
             "sidecars": Spelling("--sidecar", "KIND"), "retry": Spelling(metavar="CLASS")}
 NOT_OPTIONS = ("progress", "files")
 """Fields of `JobOptions` that the command sets itself."""
@@ -62,6 +63,7 @@ def add_job_commands(app: typer.Typer) -> None:
                 "[bold]mmvideo run video-classification list.csv --out labels --parquet[/bold]\n\n"
                 "Exit codes: 8 the job ended, and some clips failed; 70 a bug of mmvideo ended it.")(run_command)
     jobs.command("status")(status_command)
+    jobs.command("export")(export_command)
     app.add_typer(jobs, name="jobs", rich_help_panel="See what there is")
 
 
@@ -120,7 +122,7 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
     if checked.engine == "accelerate" and ranks.rank() > 0:
         return  # the rank that holds the ledger says how it went
-    if checked.dry_run:
+    if checked.dry_run or checked.estimate:
         say(json_line(summary) if json else summary)
         return
     if json:
@@ -132,6 +134,22 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
         note("mmvideo: stopped; run the same command again to go on.")
         raise typer.Exit(130)
     summary.check()
+
+
+def export_command(
+    folder: Annotated[Path, typer.Argument(help="The folder that was given as --out.")],
+    to: Annotated[str, typer.Option("--to", help="parquet, csv, duckdb, fiftyone or label-studio.")],
+    out: Annotated[Path, typer.Option("--out", help="A folder (parquet, csv, fiftyone) or file to write.")],
+    partition_by: Annotated[str | None, typer.Option("--partition-by", metavar="COLUMN", help="Parquet and csv: a "
+                                                     "folder for each value of this column.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    json: Json = False, debug: Debug = False,
+) -> None:
+    """Write the rows of a job for another tool: a flat table, FiftyOne or Label Studio."""
+    from mmvideo.jobs.export import export_job
+
+    written = export_job(folder, to, out, partition_by=partition_by, overwrite=overwrite)
+    say(json_line({"files": [str(path) for path in written]}) if json else "\n".join(map(str, written)))
 
 
 def status_command(

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from mmvideo.jobs.options import JobOptions
 
 if TYPE_CHECKING:
+    from mmvideo.jobs.estimate import JobEstimate
     from mmvideo.jobs.inputs import Item, read_inputs
     from mmvideo.jobs.job_status import status
     from mmvideo.jobs.plan import JobPlan
     from mmvideo.jobs.runner import run_job
     from mmvideo.jobs.summary import JobSummary
 
-_HOMES = {"Item": "inputs", "read_inputs": "inputs", "JobPlan": "plan", "JobSummary": "summary", "run_job": "runner",
-          "status": "job_status"}
+_HOMES = {"Item": "inputs", "read_inputs": "inputs", "JobEstimate": "estimate", "JobPlan": "plan",
+          "JobSummary": "summary", "run_job": "runner", "status": "job_status"}
 
 
 def __getattr__(name: str) -> Any:
@@ -27,4 +28,4 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-__all__ = ["Item", "JobOptions", "JobPlan", "JobSummary", "read_inputs", "run_job", "status"]
+__all__ = ["Item", "JobEstimate", "JobOptions", "JobPlan", "JobSummary", "read_inputs", "run_job", "status"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmvideo.errors import InternalError, MmvideoError
+from mmvideo.errors import InternalError, MmvideoError, ServerUnavailable
 from mmvideo.jobs.failures import Origin
 from mmvideo.jobs.files import write_whole
 from mmvideo.jobs.ledger import Entry, Ledger
@@ -71,7 +71,7 @@ class Coordinator:
         self._stop = threading.Event()
         self.trouble: MmvideoError | None = None
         """Why the job was stopped, where nobody asked for it."""
-        self._in_row, self._worked = 0, False
+        self._in_row, self._unanswered, self._worked = 0, 0, False
         self._synced = time.monotonic()
         self._stride = 1
         counts = ledger.counts()
@@ -185,6 +185,12 @@ class Coordinator:
                                     "Finished clips are kept: run the same command again to go on with the others; "
                                     f"--retry {name} tries this one again."))
             return
+        unanswered = outcome.error is not None and outcome.error[0] == ServerUnavailable.__name__
+        self._unanswered = self._unanswered + 1 if unanswered else 0
+        if self._unanswered >= self.options.stop_after and self.trouble is None:
+            words = outcome.error[1] if outcome.error else ""
+            self.fail(ServerUnavailable(f"{self._unanswered} clips in a row failed: {words} Start the server again, "
+                                        "then run the command again with --retry ServerUnavailable."))
         self._worked = self._worked or outcome.error is None
         self._in_row += outcome.origin == Origin.EXTERNAL
         hopeless = self._in_row >= self.options.stop_after and not self._worked
@@ -215,7 +221,8 @@ def keep_run(ledger: Ledger, progress: JobProgress) -> None:
     runs = json.loads(ledger.meta("runs") or "[]")
     meters = progress.meters
     runs.append({
-        "at": time.time(), "seconds": round(progress.seconds, 3), "done": progress.done, "reused": progress.reused,
+        "began": float(ledger.meta("started") or time.time() - progress.seconds), "at": time.time(),
+        "seconds": round(progress.seconds, 3), "done": progress.done, "reused": progress.reused,
         "frames": progress.frames, "words": progress.words,
         "stages": {name: round(seconds, 3) for name, seconds in meters.stages.items()} if meters else {},
         "decode": round(meters.decode, 3) if meters else None, "compute": round(meters.compute, 3) if meters else None,

@@ -10,18 +10,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmvideo.jobs.coordinator import JobProgress
+from mmvideo.jobs.metrics import json_progress
 
-_LINE_SECONDS = 10.0
+_LINE_SECONDS, _JSON_SECONDS = 10.0, 2.0
 
 
 @contextmanager
-def showing(progress: JobProgress, wanted: bool) -> Iterator[None]:
-    """Show a progress until the block ends."""
-    if not wanted:
+def showing(progress: JobProgress, wanted: bool, *, as_json: bool = False) -> Iterator[None]:
+    """Show a progress until the block ends; `as_json` as lines of JSON, whether it is wanted for people or not."""
+    if not wanted and not as_json:
         yield
         return
     end = threading.Event()
-    show = _live if sys.stderr.isatty() else _lines
+    show = _json_lines if as_json else _live if sys.stderr.isatty() else _lines
     thread = threading.Thread(target=show, args=(progress, end), name="progress", daemon=True)
     thread.start()
     try:
@@ -75,6 +76,14 @@ def _lines(progress: JobProgress, end: threading.Event) -> None:
             shown = time.monotonic()
             _write(progress)
     _write(progress)
+
+
+def _json_lines(progress: JobProgress, end: threading.Event) -> None:
+    over = False
+    while not over:
+        over = end.wait(_JSON_SECONDS)
+        sys.stderr.write(json_progress(progress) + "\n")
+        sys.stderr.flush()
 
 
 def _write(progress: JobProgress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -9,7 +10,9 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from mmvideo.errors import MmvideoError
@@ -20,7 +23,13 @@ READY_SECONDS = 300.0
 """A worker, or the forkserver, may take so long to import and load on a machine that is busy with other things."""
 _COMMAND = "import sys; from mmvideo.jobs.worker import forkserver; forkserver(int(sys.argv[1]), sys.argv[2:])"
 _TRIES = 3
+KEEP_SECONDS = 60.0
+"""A fork server whose job has ended waits so long for the next job of this process."""
 _prestarted: list[ForkServer] = []
+_kept: list[tuple[ForkServer, threading.Timer]] = []
+_kept_lock = threading.Lock()
+_starter = ThreadPoolExecutor(1, "forkserver")
+"""Linux ends a child with the thread that started it (PR_SET_PDEATHSIG); this thread lives as long as the process."""
 
 
 class ForkServer:
@@ -32,14 +41,17 @@ class ForkServer:
 
     def __init__(self, imports: Sequence[str] = ()):
         self.imports = tuple(imports)
+        self.world = _world()
+        """What its workers take from the process that started it."""
         self._ready = False
         self._begin()
 
     def _begin(self) -> None:
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        self._process = subprocess.Popen([sys.executable, "-c", _COMMAND, str(theirs.fileno()), *self.imports],
-                                         pass_fds=[theirs.fileno()], env=environment)
+        command = [sys.executable, "-c", _COMMAND, str(theirs.fileno()), *self.imports]
+        self._process = _starter.submit(subprocess.Popen, command, pass_fds=[theirs.fileno()],
+                                        env=environment).result()
         theirs.close()
         ours.settimeout(READY_SECONDS)
         self._control, self._ready = ours, False
@@ -125,8 +137,55 @@ def prestarted(imports: Sequence[str] = ()) -> Iterator[None]:
 
 
 def take_forkserver(imports: Sequence[str]) -> ForkServer:
-    """Return the one that was started early, or a new one."""
-    return _prestarted.pop() if _prestarted else ForkServer(imports)
+    """Return one that was started early or that an earlier job of the same needs has left, or a new one."""
+    if _prestarted:
+        return _prestarted.pop()
+    found = None
+    with _kept_lock:
+        for one in list(_kept):
+            server, timer = one
+            if found is None and (server.imports, server.world) == (tuple(imports), _world()):
+                timer.cancel()
+                _kept.remove(one)
+                found = server
+    return found or ForkServer(imports)
 
 
-__all__ = ["READY_SECONDS", "ForkServer", "imports_of", "prestarted", "take_forkserver"]
+def leave_forkserver(server: ForkServer) -> None:
+    """Keep a fork server for the next job of this process; it is ended after `KEEP_SECONDS` without one."""
+    timer = threading.Timer(KEEP_SECONDS, lambda: close_kept(server))
+    timer.daemon = True
+    with _kept_lock:
+        _kept.append((server, timer))
+    timer.start()
+
+
+def close_kept(only: ForkServer | None = None) -> None:
+    """End the fork servers that wait for another job, or one of them."""
+    with _kept_lock:
+        ending = [one for one in _kept if only is None or one[0] is only]
+        for one in ending:
+            _kept.remove(one)
+    for server, timer in ending:
+        timer.cancel()
+        server.close()
+
+
+def _world() -> tuple[object, ...]:
+    return os.getpid(), os.getcwd(), tuple(sys.path), tuple(sorted(os.environ.items()))
+
+
+def _forget() -> None:
+    """Begin anew in a forked child, which has neither the thread nor the servers of its parent."""
+    global _starter, _kept_lock
+    _starter, _kept_lock = ThreadPoolExecutor(1, "forkserver"), threading.Lock()
+    _kept.clear()
+    _prestarted.clear()
+
+
+atexit.register(close_kept)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+__all__ = ["KEEP_SECONDS", "READY_SECONDS", "ForkServer", "close_kept", "imports_of", "leave_forkserver", "prestarted",
+           "take_forkserver"]

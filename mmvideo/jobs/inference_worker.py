@@ -20,8 +20,10 @@ import torch
 from mmvideo import deadline
 from mmvideo.errors import MmvideoError, OutOfMemory, lacks_memory
 from mmvideo.jobs import partition
+from mmvideo.jobs import remote_rank as remote
 from mmvideo.jobs.batcher import Buckets, Ready
 from mmvideo.jobs.failures import CAUGHT, describe_failure, origin_of, show_bug
+from mmvideo.jobs.fit import check_batch_fits
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.options import JobOptions, row_keys
@@ -92,6 +94,10 @@ class Rank:
         self.setup = Setup(pipeline.recipe, options, {kind: dict(parts) for kind, parts in PARTS.items()},
                            sys_path(), str(pipeline.device) if heavy else "cpu", heavy)
         self.size = options.batch_size
+        self.client = next((client for _, stage in self.tail if (client := stage.client()) is not None), None)
+        """Of the server that computes, where no network does here."""
+        if self.client is not None:
+            remote.prepare_client(self.client, options)
         self.meters = Meters(whole=heavy)
         self._ready: queue.Queue[Ready | None] = queue.Queue()
         self.again: deque[Task] = deque()
@@ -113,7 +119,10 @@ class Rank:
         feeder = threading.Thread(target=self._feed, name="decode", daemon=True)
         feeder.start()
         try:
-            self._compute_all()
+            if self.client is None:
+                self._compute_all()
+            else:
+                remote.ask_all(self.client, self._next_ready, self._compute_alone, self._end)
         finally:
             self._end.set()
             feeder.join()
@@ -124,7 +133,8 @@ class Rank:
 
     @property
     def _most_waiting(self) -> int:
-        return max(2 * self.options.batch_size, 2 * self.options.num_workers)
+        at_once = self.options.batch_size if self.client is None else self.client.concurrency.limit
+        return max(2 * at_once, 2 * self.options.num_workers)
 
     def _feed(self) -> None:
         try:
@@ -210,6 +220,22 @@ class Rank:
                 return
             buckets.add(got)
 
+    def _next_ready(self) -> Ready | None:
+        """Return the next decoded clip; None when there are no more.
+
+        Raises:
+            queue.Empty: none has come within a moment.
+        """
+        start = time.perf_counter()
+        try:
+            return self._ready.get(timeout=0.05)
+        finally:
+            self.meters.waiting += time.perf_counter() - start
+
+    def _compute_alone(self, one: Ready) -> None:
+        self.compute([one])
+        self._count(-1)
+
     def compute(self, batch: list[Ready], *, notes: tuple[str, ...] = (), size: int | None = None) -> None:
         """Run the networks on decoded clips and report what came of each.
 
@@ -221,6 +247,7 @@ class Rank:
         try:
             fields = [{"text": one.task.item.text, "prompt": one.task.item.prompt, "generation": GenerationOptions(),
                        **partition.unpack_tensors(one.decoded.fields)} for one in batch]
+            check_batch_fits(self.tail, fields, size, self.pipeline.device)
             with deadline.within(self._limit(batch)):
                 results, stages = partition.compute(fields, self.tail, self.pipeline.recipe.gives, size=size)
         except CAUGHT as error:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mmvideo.jobs.remote import SCHEMES, brought, is_remote, listed, scheme_of
 from mmvideo.jobs.shards import is_member, read_members
 from mmvideo.media import MediaLimits
 from mmvideo.media.download import is_url
-from mmvideo.redaction import escaped, redacted, tag
+from mmvideo.redaction import clean, escaped, redacted, tag
 from mmvideo.tables import CLIP_SUFFIXES
 
 SUFFIXES = CLIP_SUFFIXES
@@ -48,6 +49,8 @@ class Item:
     offset: int | None = None
     """Byte at which the member of a shard begins."""
     num_bytes: int | None = None
+    columns: Mapping[str, Any] | None = field(default=None, hash=False)
+    """Other columns of the manifest, which go into the row and decide nothing."""
 
     def asked(self) -> dict[str, Any]:
         """Return what of this item, beside its content, decides the result."""
@@ -232,7 +235,7 @@ def _from_table(path: Path, base: str, name: str, suffix: str) -> Iterator[Item]
 
 def item_from(row: Mapping[str, Any], *, base: str, where: str, source: str | None = None,
               name: str | None = None) -> Item:
-    """Build an item from a row of a manifest; columns that nobody knows are left alone.
+    """Build an item from a row of a manifest; columns that nobody knows go into the row as they are.
 
     Args:
         base: folder or address that relative paths start from.
@@ -245,10 +248,13 @@ def item_from(row: Mapping[str, Any], *, base: str, where: str, source: str | No
             here.
     """
     found: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for column, value in row.items():
-        field = COLUMNS.get(str(column).strip().casefold())
-        if field and not _absent(value):
-            found.setdefault(field, value)
+        known = COLUMNS.get(str(column).strip().casefold())
+        if known is None and column is not None:
+            others[escaped(str(column).strip())] = _plain_value(value)
+        elif known and not _absent(value):
+            found.setdefault(known, value)
     named = found.pop("source", None)
     if source is None:
         named = _named(named, row, where)
@@ -264,7 +270,22 @@ def item_from(row: Mapping[str, Any], *, base: str, where: str, source: str | No
     if prompt is not None:
         prompt = _check_text(str(prompt), f"{where}: the prompt")
     return Item(str(found.get("id", name or f"{named}{span}")), source, text=questions, prompt=prompt,
-                start_seconds=start, end_seconds=end)
+                start_seconds=start, end_seconds=end, columns=others or None)
+
+
+def _plain_value(value: Any) -> Any:
+    """Return a value of a manifest as JSON can hold it, without secrets; what JSON does not know becomes text."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return escaped(clean(value))
+    if isinstance(value, Mapping):
+        return {escaped(str(name)): _plain_value(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_value(one) for one in value]
+    return escaped(clean(value.isoformat() if hasattr(value, "isoformat") else str(value)))
 
 
 def _named(value: Any, row: Mapping[str, Any], where: str) -> str:

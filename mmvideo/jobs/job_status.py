@@ -28,7 +28,7 @@ def status(folder: str | Path, *, failures: int = 20) -> dict[str, Any]:
         classes: dict[str, int] = {}
         for _, _, name, _ in every:
             classes[name] = classes.get(name, 0) + 1
-        runs = [{**run, "started_at": run["at"] - run["seconds"], "ended_at": run["at"]}
+        runs = [{**run, "started_at": run.get("began", run["at"] - run["seconds"]), "ended_at": run["at"]}
                 for run in json.loads(ledger.meta("runs") or "[]")]
         started, done = ledger.meta("started"), ledger.finished_at()
         return {"folder": str(folder), "running": is_locked(folder),

@@ -12,12 +12,15 @@ import json
 import os
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mmvideo.errors import InvalidInput
+from mmvideo.jobs.fetch import size_of
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.plan import JobPlan, Known, item_of, mode_of, plan_job
@@ -34,8 +37,8 @@ create table if not exists meta (name text primary key, value text) without rowi
 create table if not exists items (
     num integer primary key, id text not null unique, spec text not null, place integer not null,
     state text not null default 'pending', crashes integer not null default 0, deaths integer not null default 0,
-    error text, message text, content text, stamp text, key text, seq integer, changed real, config text);
-create index if not exists items_to_do on items (deaths, place) where state = 'pending' and place >= 0;
+    error text, message text, content text, stamp text, key text, seq integer, changed real, config text,
+    turn integer);
 create index if not exists items_by_seq on items (seq) where seq is not null;
 create index if not exists items_by_state on items (state, place);
 create table if not exists rows (
@@ -139,8 +142,15 @@ class Ledger:
         self.disk.executescript(_SCHEMA)
         if self.meta("format") is None:
             self.set_meta("format", FORMAT)
-        if "config" not in {row[1] for row in self.disk.execute("pragma table_info(items)")}:  # of an earlier version
+        columns = {row[1] for row in self.disk.execute("pragma table_info(items)")}
+        if "config" not in columns:  # of an earlier version
             self.disk.execute("alter table items add column config text")
+        if "turn" not in columns:
+            self.disk.execute("alter table items add column turn integer")
+        self.disk.execute("create index if not exists items_by_turn on items (deaths, turn) "
+                          "where state = 'pending' and place >= 0")
+        if self.meta("job_id") is None:
+            self.set_meta("job_id", uuid.uuid4().hex)
 
     def close(self) -> None:
         """Close the files and give the job free."""
@@ -187,7 +197,8 @@ class Ledger:
         disk.executemany("insert into items (id, spec, place, config) values (?, ?, ?, ?)",
                          [(*one, self.mode) for one in plan.fresh])
         disk.executemany("update items set place = -1 where num = ?", [(num,) for num in plan.gone])
-        if plan.again or plan.gone or plan.moved:
+        disk.executemany("update items set spec = ? where num = ?", plan.respecs)
+        if plan.again or plan.gone or plan.moved or plan.respecs:
             self.set_meta("lines", "[0, 0]")  # rows have come or gone: the file of results is written anew
         # what ran when the job died may have ended it
         disk.execute("update items set state = 'pending', deaths = deaths + 1 where state = 'running'")
@@ -201,10 +212,25 @@ class Ledger:
                                  "(select key from rows) order by place").fetchall():
             disk.execute("update items set state = 'done', seq = ? where num = ?", (seq, num))
             seq += 1
+        self._set_turns(long_first=options.long_first)
         self.set_meta("config", config)
         disk.execute("commit")
         self._sources = {num: source for name, source in plan.sources.items()
                          for num, in disk.execute("select num from items where id = ?", (name,))}
+
+    def _set_turns(self, *, long_first: bool) -> None:
+        """Say in which order pending items are taken: that of the inputs, or the largest files first.
+
+        How long a clip is shows only once it is opened; its bytes are there at once and tell much the same.
+        """
+        self.disk.execute("update items set turn = place where state = 'pending' and place >= 0")
+        if not long_first:
+            return
+        waiting = self.disk.execute("select num, spec from items where state = 'pending' and place >= 0 "
+                                    "order by place").fetchall()
+        ordered = sorted(waiting, key=lambda one: -size_of(item_of(one[1])))
+        self.disk.executemany("update items set turn = ? where num = ?",
+                              [(turn, num) for turn, (num, _) in enumerate(ordered)])
 
     def last_seq(self) -> int:
         """Return the number of the row that was done last."""
@@ -218,11 +244,11 @@ class Ledger:
             after: the position of the last one taken before; (0, -1) begins.
         """
         found = self.disk.execute(
-            "select num, spec, crashes, deaths, place from items indexed by items_to_do "
-            "where state = 'pending' and place >= 0 and (deaths, place) > (?, ?) "
-            "order by deaths, place limit ?", (*after, count)).fetchall()
-        return [(Entry(num, self._item(num, spec), crashes, deaths), (deaths, place))
-                for num, spec, crashes, deaths, place in found]
+            "select num, spec, crashes, deaths, turn from items indexed by items_by_turn "
+            "where state = 'pending' and place >= 0 and (deaths, turn) > (?, ?) "
+            "order by deaths, turn limit ?", (*after, count)).fetchall()
+        return [(Entry(num, self._item(num, spec), crashes, deaths), (deaths, turn))
+                for num, spec, crashes, deaths, turn in found]
 
     def _item(self, num: int, spec: str) -> Item:
         item = item_of(spec)
@@ -287,33 +313,34 @@ class Ledger:
     def row(self, num: int) -> dict[str, Any]:
         """Return the row of a done item."""
         found = self.disk.execute(f"{_ROW} where num = ?", (num,)).fetchone()
-        return _row(found)
+        return self._row(found)
 
     def done_row(self, num: int) -> dict[str, Any] | None:
         """Return the row of an item if it is done and belongs to the job as it stands."""
         found = self.disk.execute(f"{_ROW} where num = ? and place >= 0 and state = 'done'", (num,)).fetchone()
-        return None if found is None else _row(found)
+        return None if found is None else self._row(found)
 
     def rows(self, *, after_seq: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield rows in the order in which they were done, each with its number."""
         for found in self.disk.execute(f"{_ROW} where seq > ? and place >= 0 and state = 'done' order by seq",
                                        (after_seq,)):
-            yield found[-1], _row(found)
+            yield found[5], self._row(found)
 
     def rows_in_order(self) -> Iterator[dict[str, Any]]:
         """Yield rows in the order of the inputs."""
         for found in self.disk.execute(f"{_ROW} where place >= 0 and state = 'done' order by place"):
-            yield _row(found)
+            yield self._row(found)
 
     def counts(self) -> dict[str, int]:
         """Return the number of items in each state."""
         found = dict(self.disk.execute("select state, count(*) from items where place >= 0 group by state").fetchall())
         return {state: found.get(state, 0) for state in STATES}
 
-    def num_cut(self) -> int:
-        """Return the number of done items with a text that was cut at its longest length."""
-        return self.disk.execute("select count(*) from items join rows on rows.key = items.key where place >= 0 and "
-                                 "state = 'done' and json_extract(row, '$.finish_reason') = 'length'").fetchone()[0]
+    def flags(self) -> dict[str, int]:
+        """Return how often each flag is in the rows of done items."""
+        return dict(self.disk.execute(
+            "select flag.value, count(*) from items join rows on rows.key = items.key, "
+            "json_each(row, '$.flags') as flag where place >= 0 and state = 'done' group by flag.value").fetchall())
 
     def failures(self, limit: int | None = None) -> list[tuple[str, str, str, str]]:
         """Return (id, state, class, message) of items that failed or are quarantined, in the order of the inputs."""
@@ -326,7 +353,15 @@ class Ledger:
         for num in nums:
             found = self.disk.execute(f"{_ROW} where num = ?", (num,)).fetchone()
             if found is not None:
-                yield _row(found)
+                yield self._row(found)
+
+    def _row(self, found: tuple) -> dict[str, Any]:
+        name, spec, content, row, timings, _, changed = found
+        item = item_of(spec)
+        made = None if changed is None else datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
+        return {"schema_version": 1, "job_id": self.meta("job_id"), "created_at": made, "id": name,
+                "source": clean(item.source), "content_sha256": content, **json.loads(row),
+                "columns": dict(item.columns or {}), "timings": json.loads(timings)}
 
     def done(self) -> Iterator[tuple[int, str, str]]:
         """Yield (num, id, key) of the items that are done, in the order of the inputs."""
@@ -373,14 +408,9 @@ class Ledger:
             "select changed from items where place >= 0 and state = 'done' and changed is not null order by changed")]
 
 
-_ROW = ("select items.id, items.spec, items.content, rows.row, rows.timings, items.seq from items join rows "
+_ROW = ("select items.id, items.spec, items.content, rows.row, rows.timings, items.seq, "
+        "items.changed from items join rows "
         "on rows.key = items.key")
-
-
-def _row(found: tuple) -> dict[str, Any]:
-    name, spec, content, row, timings, _ = found
-    return {"id": name, "source": clean(item_of(spec).source), "content_sha256": content, **json.loads(row),
-            "timings": json.loads(timings)}
 
 
 def is_locked(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from mmvideo import weights
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.recipes import Recipe
+from mmvideo.remote.address import server_address
 from mmvideo.version import __version__
 
 ENGINES = ("local", "accelerate", "ray")
@@ -36,6 +37,10 @@ class JobOptions:
     """Decode processes of each rank; by default one a core, less one for the model."""
     batch_size: int = 8
     """Clips (rows of a network) in one forward pass."""
+    concurrency: int | None = None
+    """Models behind a server: requests at once; by default as many as it answers without becoming slow."""
+    requests_per_minute: float | None = None
+    """Models behind a server: most requests that begin in a minute."""
     processes: int = 2
     """Ranks that the engine accelerate starts on this machine, or computing actors of Ray."""
     address: str | None = None
@@ -49,8 +54,14 @@ class JobOptions:
     """Only say how many clips would be done, kept and done anew, and why.
 
     `run_job` then returns a `JobPlan` and writes nothing."""
+    estimate: bool = False
+    """As dry_run, and say how long the job will take and how large its results will be, from ten of its clips.
+
+    `run_job` then returns a `JobEstimate`; what the ten gave is not kept."""
     allow_reduce: bool = False
     """Where one clip alone does not fit the device's memory, look at fewer frames, and say so in its row."""
+    long_first: bool = True
+    """Begin with the largest files, so that no device waits for a long clip at the end."""
     stop_after: int = 20
     """Stop when this many clips in a row, and none before them, fail by an error that is not about the clip."""
 
@@ -87,6 +98,10 @@ class JobOptions:
 
     progress: bool = False
     """Show the progress on stderr; the command always does."""
+    progress_json: bool = False
+    """Write the progress to stderr as lines of JSON, for other programs."""
+    metrics: str | None = None
+    """Serve the progress while the job runs, for Prometheus: PORT, or HOST:PORT (http://HOST:PORT/metrics)."""
     files: str | None = None
     """Folder for results that are files, as separated voices are; a job sets it within its own."""
 
@@ -105,12 +120,15 @@ class JobOptions:
         for name, least in _WHOLE.items():
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-            if not whole and not (value is None and name == "workers"):
+            if not whole and not (value is None and name in ("workers", "concurrency")):
                 raise InvalidInput(f"{name} must be a whole number of {least} or more, not {value!r}.")
-        for name in ("timeout_seconds", "max_seconds"):
+        for name in ("timeout_seconds", "max_seconds", "requests_per_minute"):
             value = getattr(self, name)
+            if value is None and name == "requests_per_minute":
+                continue
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-                raise InvalidInput(f"{name} must be a positive number of seconds, not {value!r}.")
+                raise InvalidInput(f"{name} must be a positive number{' of seconds' * name.endswith('seconds')}, not "
+                                   f"{value!r}.")
         for option in fields(self):
             if option.type == "bool" and not isinstance(getattr(self, option.name), bool):
                 raise InvalidInput(f"{option.name} must be True or False, not {getattr(self, option.name)!r}.")
@@ -127,7 +145,7 @@ class JobOptions:
 
 
 _WHOLE = {"batch_size": 1, "crashes": 1, "min_frames": 1, "max_bytes": 1, "stop_after": 1, "processes": 1, "workers": 1,
-          "thumbnails": 0, "max_redirects": 0}
+          "concurrency": 1,          "thumbnails": 0, "max_redirects": 0}
 """Option -> its least value."""
 
 
@@ -139,13 +157,16 @@ def cores() -> int:
 def weights_hash(recipe: Recipe) -> str:
     """Return one SHA-256 over the weights, configuration and tokenizer files of every stage, adapters included.
 
-    The files themselves are read; what a SHA256SUMS beside them says does not count.
+    The files themselves are read; what a SHA256SUMS beside them says does not count. Of a model behind a server only
+    its name counts, so that a job goes on when the server has moved; what a server loads under a name is not seen.
     """
     homes: dict[Path, str] = {}
     digest = hashlib.sha256()
     for spec in recipe.stages:
         for option in ("weights", "adapter"):
-            if name := spec.options.get(option):
+            if weights.is_server_name(name := spec.options.get(option)):
+                digest.update(f"{spec.name} {option} server {server_address(str(name)).name}\n".encode())
+            elif name:
                 home = _home(str(name), spec.options.get("revision") if option == "weights" else None)
                 homes[home] = homes.get(home) or _folder_hash(home)
                 digest.update(f"{spec.name} {option} {homes[home]}\n".encode())

@@ -6,7 +6,7 @@ import builtins
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmvideo import errors
@@ -76,6 +76,10 @@ class JobPlan:
     tries: list[int] = field(default_factory=list, repr=False)
     """Failed clips that are tried again as they are."""
     gone: list[int] = field(default_factory=list, repr=False)
+    respecs: list[tuple[str, int]] = field(default_factory=list, repr=False)
+    """(spec, num) of clips of which only other columns of the manifest have changed."""
+    doing: set[str] = field(default_factory=set, repr=False)
+    """Ids of the clips that will be worked on."""
     dropped: list[int] = field(default_factory=list, repr=False)
     """Clips whose row leaves the results, or is replaced."""
     sources: dict[str, str] = field(default_factory=dict, repr=False)
@@ -89,7 +93,7 @@ class JobPlan:
     @property
     def changes(self) -> bool:
         """Whether the results will differ from those that are there."""
-        return bool(self.to_do or self.moved or self.again or self.dropped)
+        return bool(self.to_do or self.moved or self.again or self.dropped or self.respecs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -136,11 +140,13 @@ def plan_job(known: Mapping[str, Known], items: Iterable[Item], options: JobOpti
         before = known.get(item.id)
         if before is None:
             plan.fresh.append((item.id, spec, place))
+            plan.doing.add(item.id)
             continue
         gone.pop(before.num, None)
         if place != before.place:
             plan.moved.append((place, before.num))
-        _one(plan, before, item, spec, options, config, has, why)
+        if _one(plan, before, item, spec, options, config, has, why):
+            plan.doing.add(item.id)
     plan.gone = list(gone)
     leaving = [num for num, before in gone.items() if before.state == "done"]
     plan.leaving = len(leaving)
@@ -149,9 +155,12 @@ def plan_job(known: Mapping[str, Known], items: Iterable[Item], options: JobOpti
 
 
 def _one(plan: JobPlan, before: Known, item: Item, spec: str, options: JobOptions, config: str,
-         has: Callable[[str], bool], why: str) -> None:
-    """Decide about one item that is known."""
+         has: Callable[[str], bool], why: str) -> bool:
+    """Decide about one item that is known; say whether it will be worked on."""
     failed = before.state in FAILED
+    if before.spec != spec and _deciding(before.spec) == _deciding(spec):
+        plan.respecs.append((spec, before.num))
+        before = replace(before, spec=spec)
     asked_for = failed and (options.retry_failed or before.error in options.retry)
     reason = _reason(before, item, spec, options, config, why)
     if reason:
@@ -163,7 +172,8 @@ def _one(plan: JobPlan, before: Known, item: Item, spec: str, options: JobOption
             plan.dropped.append(before.num)
         if key is not None and has(key):
             plan.kept += 1
-        elif before.state == "done":
+            return False
+        if before.state == "done":
             plan.anew[reason] += 1
         elif failed:
             plan.retried[before.error or ""] += 1
@@ -174,10 +184,13 @@ def _one(plan: JobPlan, before: Known, item: Item, spec: str, options: JobOption
         plan.retried[before.error or ""] += 1
     elif failed:
         plan.left[before.error or ""] += 1
+        return False
     elif before.state == "done":
         plan.kept += 1
+        return False
     else:
         plan.waiting += 1
+    return True
 
 
 def _reason(before: Known, item: Item, spec: str, options: JobOptions, config: str, why: str) -> str:
@@ -200,6 +213,11 @@ def _reason(before: Known, item: Item, spec: str, options: JobOptions, config: s
             and not before.mode.endswith(DAMAGE):
         return "damage is now allowed"
     return ""
+
+
+def _deciding(spec: str) -> dict[str, Any]:
+    """Return what of an item decides its row."""
+    return {name: value for name, value in json.loads(spec).items() if name != "columns"}
 
 
 def mode_of(config: str, options: JobOptions) -> str:

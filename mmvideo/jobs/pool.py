@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 
 from mmvideo.errors import InvalidInput, MmvideoError, OutputError
 from mmvideo.jobs.failures import Origin
-from mmvideo.jobs.forkserver import READY_SECONDS, ForkServer, imports_of, take_forkserver
+from mmvideo.jobs.forkserver import READY_SECONDS, ForkServer, imports_of, leave_forkserver, take_forkserver
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.partition import Decoded
 from mmvideo.jobs.scratch import Scratch
@@ -97,17 +97,21 @@ class Pool:
             for _ in range(self.size):
                 self._workers.append(self._fork())
         except BaseException:
-            self.__exit__()
+            self.__exit__(MmvideoError)
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         for worker in self._workers:
             worker.connection.close()
             self._kill(worker.pid)
-        self._workers.clear()
-        if self._forkserver is not None:
+        if self._forkserver is not None and kind is None:
+            for worker in self._workers:  # it collects them, else they stay as zombies
+                self._forkserver.how(worker.pid)
+            leave_forkserver(self._forkserver)
+        elif self._forkserver is not None:
             self._forkserver.close()
+        self._workers.clear()
         if self._scratch is not None:
             self._scratch.close()
 

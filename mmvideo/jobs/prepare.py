@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmvideo.jobs import sidecars
+from mmvideo.jobs import schema, sidecars
 from mmvideo.jobs.files import check_fixed
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import NAME, Ledger
@@ -54,7 +54,7 @@ def prepare(folder: Path, items: Sequence[Item], options: JobOptions, config: st
     before = json.loads(ledger.meta("settings") or "null") if ledger is not None else None
     plan = plan_job(known, items, options, config, has=ledger.knows if ledger is not None else lambda key: False,
                    why=describe_changes(before, settings))
-    files = [RESULTS, FAILURES, REPORT, MANIFEST, *[PARQUET] * options.parquet]
+    files = [RESULTS, FAILURES, REPORT, MANIFEST, schema.NAME, *[PARQUET] * options.parquet]
     folders = [*[THUMBNAILS] * bool(options.thumbnails), *[FILES] * (gives == "voices")]
     check_fixed(folder, files, folders, ledger, overwrite=options.overwrite)
     sources = ledger.every_source() if ledger is not None else ()

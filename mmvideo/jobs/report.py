@@ -48,13 +48,18 @@ summary { cursor: pointer; padding: 8px 0 } svg { width: 100%; height: 150px; di
 """
 
 
+_FLAGGED = {"cut": "cut at max_new_tokens", "repeated": "repeat themselves", "empty": "without words",
+            "outside": "outside the domain"}
+"""Flag of a row -> what the report calls it."""
+
+
 def write_report(folder: Path, ledger: Ledger) -> Path:
     """Write report.html into the job's folder and return its path."""
     path = folder / NAME
     counts, failures = ledger.counts(), ledger.failures()
     runs = json.loads(ledger.meta("runs") or "[]")
     about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    body = [_head(about, counts, runs, ledger.num_cut()), _cards(folder, ledger), _failures(failures),
+    body = [_head(about, counts, runs, ledger.flags()), _cards(folder, ledger), _failures(failures),
             _throughput(ledger, runs)]
     page = (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>{html.escape(about['pipeline'])}: {plural(counts['done'], 'clip')}</title><style>{_STYLE}</style>"
@@ -63,15 +68,14 @@ def write_report(folder: Path, ledger: Ledger) -> Path:
     return path
 
 
-def _head(about: dict[str, Any], counts: dict[str, int], runs: list[dict[str, Any]], num_cut: int) -> str:
+def _head(about: dict[str, Any], counts: dict[str, int], runs: list[dict[str, Any]], flags: dict[str, int]) -> str:
     total, failed = sum(counts.values()), counts["failed"] + counts["quarantined"]
     seconds, done = sum(run["seconds"] for run in runs), sum(run["done"] for run in runs)
     figures = [("clips", f"{total:,}", ""), ("done", f"{counts['done']:,}", ""),
                ("failed", f"{failed:,}", "bad" if failed else ""),
                ("left", f"{counts['pending'] + counts['running']:,}", ""),
                ("videos/s", f"{done / max(seconds, 1e-9):.2f}", ""), ("in all", duration_text(seconds), "")]
-    if num_cut:
-        figures.insert(3, ("cut at max_new_tokens", f"{num_cut:,}", "bad"))
+    figures[3:3] = [(words, f"{flags[flag]:,}", "bad") for flag, words in _FLAGGED.items() if flags.get(flag)]
     boxes = "".join(f'<div class="{kind}"><b>{value}</b>{name}</div>' for name, value, kind in figures)
     made = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     return (f"<h1>{html.escape(about['pipeline'])}</h1><div class=soft>{html.escape(about['model'] or 'no model')}, "

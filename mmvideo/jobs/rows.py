@@ -11,6 +11,7 @@ from mmvideo.errors import contained
 from mmvideo.jobs.artifacts import SavedResult
 from mmvideo.jobs.failures import Origin, UnusableResult
 from mmvideo.jobs.inputs import Item
+from mmvideo.jobs.schema import FLAGS, VERSION
 from mmvideo.localization.action_result import ActionTracks
 from mmvideo.localization.result import Localization
 from mmvideo.objects.result import Tracks
@@ -58,7 +59,7 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
     """
     answers = list(result) if isinstance(result, list | tuple) else None
     one: Result = answers[0] if answers else result
-    row: dict[str, Any] = {"text": _text(one, answers)}
+    row: dict[str, Any] = {"schema_version": VERSION, "text": _text(one, answers), "flags": flags_of(answers or [one])}
     if answers is not None:
         row["answers"] = [{"question": a.question, "text": a.text, "confidence": _round(a.confidence),
                            "in_domain": a.in_domain.inside, "finish_reason": a.finish_reason} for a in answers]
@@ -83,7 +84,7 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
         "start_seconds": item.start_seconds, "end_seconds": item.end_seconds,
         "duration_seconds": about.get("duration_seconds"),
         "frame_times": [round(seconds, 6) for seconds in one.seconds_looked_at], "rule": one.rule,
-        "finish_reason": _finish_reason(answers or [one]),
+        "finish_reason": _finish_reason(answers or [one]), "usage": _usage(answers or [one]),
         "warnings": [clean(words) for words in dict.fromkeys([*(w for r in answers or [one] for w in r.warnings),
                                                                   *about.get("warnings", ())])],
         "notes": [clean(words) for words in [*about.get("notes", ()), *notes]], **job}
@@ -104,13 +105,29 @@ def _finish_reason(results: Sequence[Result]) -> str | None:
     return None if not reasons else "length" if "length" in reasons else "stop"
 
 
+def flags_of(results: Sequence[Result]) -> list[str]:
+    """Return which of `schema.FLAGS` hold for the results of a clip."""
+    found = {"cut": any(isinstance(one, Generation) and not one.finished for one in results),
+             "repeated": any(isinstance(one, Generation) and one.looped for one in results),
+             "empty": any(not str(getattr(one, "text", "")).strip() for one in results),
+             "outside": any(one.in_domain.outside for one in results)}
+    return [flag for flag in FLAGS if found[flag]]
+
+
+def _usage(results: Sequence[Result]) -> dict[str, int] | None:
+    """Return the tokens that a language model read and wrote for a row; None where nothing was generated."""
+    used = [result.usage for result in results if isinstance(result, Generation)]
+    return None if not used else {"prompt_tokens": sum(one.prompt_tokens for one in used),
+                                  "completion_tokens": sum(one.completion_tokens for one in used)}
+
+
 def _round(value: float | None) -> float | None:
     return None if value is None else round(float(value), DIGITS)
 
 
 def comparable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row without its timings: what two runs of one job must agree on to the byte."""
-    return {key: value for key, value in row.items() if key != "timings"}
+    """Return a row without its times and its job: what two runs of one job must agree on to the byte."""
+    return {key: value for key, value in row.items() if key not in ("timings", "created_at", "job_id")}
 
 
 def num_words(row: Mapping[str, Any]) -> int:
@@ -119,4 +136,4 @@ def num_words(row: Mapping[str, Any]) -> int:
     return sum(len(part.split()) for part in parts)
 
 
-__all__ = ["DIGITS", "Outcome", "comparable", "make_row", "num_words"]
+__all__ = ["DIGITS", "Outcome", "comparable", "flags_of", "make_row", "num_words"]

@@ -26,6 +26,8 @@ from mmvideo.jobs.ledger import Entry
 from mmvideo.jobs.rows import Outcome
 
 CONNECT_SECONDS = 30.0
+LEAVE_SECONDS = 120.0
+"""When the work is over, ranks that were promised have so long to come, see that nothing is left, and go."""
 ANSWER_SECONDS = 600.0
 """The ledger may be busy for so long: its answers wait for the disk."""
 _MAX_UNAUTHENTICATED = 32
@@ -138,6 +140,9 @@ class _Handler(socketserver.BaseRequestHandler):
             coordinator.fail(OutputError(f"The ledger of {coordinator.folder} cannot be written: {error}."))
         finally:
             coordinator.give_back(list(held.values()))
+            with server.seen:
+                server.gone += 1
+                server.seen.notify_all()
 
     @staticmethod
     def _do(coordinator: Coordinator, held: dict[int, Entry], what: str, values: list[Any]) -> Any:
@@ -168,6 +173,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.address_family, address = where
         self.coordinator, self.key = coordinator, key
         self.unauthenticated = threading.BoundedSemaphore(_MAX_UNAUTHENTICATED)
+        self.seen, self.gone = threading.Condition(), 0
         super().__init__(address, _Handler)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
@@ -175,11 +181,13 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextlib.contextmanager
-def serve_coordinator(coordinator: Coordinator, host: str = LOOPBACK) -> Iterator[Address]:
+def serve_coordinator(coordinator: Coordinator, host: str = LOOPBACK, *, ranks: int = 0) -> Iterator[Address]:
     """Let ranks in other processes work for a coordinator.
 
     Args:
         host: an address of this machine under which the ranks reach it; nothing listens on others.
+        ranks: how many were told the address and will come. After the block, the ledger is held until each has come and
+            gone (`LEAVE_SECONDS` at most), so that a rank that is late finds it; not after an error.
 
     Raises:
         MmvideoError: it is no address of this machine.
@@ -192,6 +200,8 @@ def serve_coordinator(coordinator: Coordinator, host: str = LOOPBACK) -> Iterato
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield Address(host, server.server_address[1], key.hex())
+        with server.seen:
+            server.seen.wait_for(lambda: server.gone >= ranks, LEAVE_SECONDS)
     finally:
         server.shutdown()
         server.server_close()

@@ -11,16 +11,19 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmvideo.errors import InvalidInput, UnknownName
-from mmvideo.jobs import display, engines, report
-from mmvideo.jobs.coordinator import Coordinator, keep_run
+from mmvideo.jobs import display, engines, report, schema
+from mmvideo.jobs.coordinator import Coordinator, JobProgress, keep_run
 from mmvideo.jobs.engines import ranks
+from mmvideo.jobs.estimate import JobEstimate, estimate_job
 from mmvideo.jobs.files import check_job_folder, refuse, write_whole, writing
 from mmvideo.jobs.inputs import Item, read_inputs, videos_of
 from mmvideo.jobs.ledger import STATES, Ledger
+from mmvideo.jobs.metrics import metrics_address, serving_metrics
 from mmvideo.jobs.options import JobOptions, configuration, hash_of, versions, weights_hash
 from mmvideo.jobs.plan import JobPlan
 from mmvideo.jobs.prepare import FAILURES, FILES, MANIFEST, prepare
@@ -30,7 +33,7 @@ from mmvideo.media import open_source
 
 
 def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | None = None, *,
-            questions: tuple[str, ...] = (), prompt: str | None = None) -> JobSummary | JobPlan:
+            questions: tuple[str, ...] = (), prompt: str | None = None) -> JobSummary | JobPlan | JobEstimate:
     """Run a pipeline over many clips; what an earlier run in the same folder has done is not done again.
 
     Args:
@@ -41,7 +44,7 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
         prompt: for models that take one, used for every clip that brings none.
 
     Returns:
-        How the job stands; with `options.dry_run` what it would do.
+        How the job stands; with `options.dry_run` what it would do; with `options.estimate` also what that takes.
 
     Raises:
         InvalidInput: inputs that do not fit the pipeline, a folder in which another process works, or files in the way
@@ -53,6 +56,8 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
     options, folder = options or JobOptions(), check_job_folder(out)
     if options.parquet:
         need_parquet()
+    if options.metrics is not None:
+        metrics_address(options.metrics)
     items = _checked(pipeline, list(read_inputs(inputs, questions=questions, prompt=prompt)))
     weights_sha256 = weights_hash(pipeline.recipe)
     settings = configuration(pipeline.recipe, weights_sha256)
@@ -61,19 +66,24 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
     job = {"pipeline": pipeline.recipe.name, "model": pipeline.model, "weights_sha256": weights_sha256,
            "config": config, "versions": versions()}
     if options.engine == "accelerate" and ranks.rank() > 0:  # launched beside rank 0, which holds the ledger
-        if options.dry_run:
+        if options.dry_run or options.estimate:
             return JobPlan()
         ranks.run_follower(pipeline, options, job)
         return JobSummary(folder, dict.fromkeys(STATES, 0), 0.0, 0, 0)
     with writing(folder), contextlib.ExitStack() as stack:
-        ledger, plan = prepare(folder, items, options, config, settings, pipeline.recipe.gives, stack)
+        looking = replace(options, dry_run=options.dry_run or options.estimate)
+        ledger, plan = prepare(folder, items, looking, config, settings, pipeline.recipe.gives, stack)
+        if options.estimate:
+            return estimate_job(partial(run_job, pipeline), items, plan, options)
         del items
         if ledger is None or options.dry_run:
             return plan
         _write_manifest(folder, settings, job, options, ledger)
         coordinator = Coordinator(folder, ledger, options, config)
         interrupted = False
-        with _interruptible(coordinator), display.showing(coordinator.progress, options.progress):
+        progress = coordinator.progress
+        with _interruptible(coordinator), serving_metrics(progress, options.metrics), \
+                display.showing(progress, options.progress, as_json=options.progress_json):
             try:
                 if coordinator.progress.left or (options.engine == "accelerate" and ranks.is_launched()):
                     engines.find_engine(options.engine)(pipeline, options, job, coordinator)
@@ -84,9 +94,14 @@ def run_job(pipeline: Any, inputs: Any, out: str | Path, options: JobOptions | N
         if coordinator.trouble is not None:
             raise coordinator.trouble
         refuse(coordinator.sidecars.refused)
-        progress = coordinator.progress
         return JobSummary(folder, ledger.counts(), progress.seconds, progress.done, progress.reused,
-                          tuple(ledger.failures(1000)), interrupted, plan)
+                          tuple(ledger.failures(1000)), interrupted,
+                          _busy_seconds(progress, options), plan)
+
+
+def _busy_seconds(progress: JobProgress, options: JobOptions) -> float:
+    meters = progress.meters
+    return progress.seconds if meters is None else max(meters.compute, meters.decode / options.num_workers)
 
 
 class Job:
@@ -94,7 +109,7 @@ class Job:
 
     @staticmethod
     def over(pipeline: Any, inputs: Any, out: str | Path, *, questions: tuple[str, ...] = (),
-             prompt: str | None = None, **options: Any) -> JobSummary | JobPlan:
+             prompt: str | None = None, **options: Any) -> JobSummary | JobPlan | JobEstimate:
         """Run a job with the options of `JobOptions` given by name.
 
         Raises:
@@ -157,7 +172,9 @@ def _write_manifest(folder: Path, settings: dict[str, Any], job: dict[str, Any],
                     ledger: Ledger) -> None:
     counts = ledger.counts()
     content = {"configuration": settings, **job, "options": {k: v for k, v in vars(options).items()},
-               "items": sum(counts.values())}
+               "items": sum(counts.values()), "job_id": ledger.meta("job_id"),
+               "schema_version": schema.VERSION}
+    write_whole(folder / schema.NAME, [json.dumps(schema.json_schema(), indent=2).encode() + b"\n"])
     write_whole(folder / MANIFEST, [json.dumps(content, indent=2, ensure_ascii=False, default=str).encode() + b"\n"])
 
 

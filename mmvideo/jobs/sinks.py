@@ -142,18 +142,26 @@ def _schema(pyarrow: Any) -> Any:
                              ("in_domain", pyarrow.bool_())])
     label = pyarrow.struct([("name", text), ("confidence", number)])
     return pyarrow.schema([
+        ("schema_version", pyarrow.int64()), ("job_id", text), ("created_at", text),
         ("id", text), ("source", text), ("content_sha256", text), ("text", text), ("spans", pyarrow.list_(span)),
         ("answers", pyarrow.list_(answer)), ("labels", pyarrow.list_(label)),
         ("embedding", pyarrow.list_(pyarrow.float32())), ("confidence", number),
-        ("in_domain", pyarrow.bool_()), ("domain_reason", text), ("prompt", text), ("questions", texts),
+        ("in_domain", pyarrow.bool_()), ("domain_reason", text), ("flags", texts), ("prompt", text),
+        ("questions", texts),
         ("start_seconds", number), ("end_seconds", number), ("duration_seconds", number),
-        ("frame_times", pyarrow.list_(number)), ("rule", text), ("warnings", texts), ("notes", texts),
+        ("frame_times", pyarrow.list_(number)), ("rule", text), ("finish_reason", text),
+        ("usage", pyarrow.struct([("prompt_tokens", pyarrow.int64()), ("completion_tokens", pyarrow.int64())])),
+        ("warnings", texts), ("notes", texts),
         ("files", texts), ("pipeline", text), ("model", text), ("weights_sha256", text), ("config", text),
-        ("versions", pyarrow.map_(text, text)), ("timings", pyarrow.map_(text, number))])
+        ("versions", pyarrow.map_(text, text)), ("columns", pyarrow.map_(text, text)),
+        ("timings", pyarrow.map_(text, number))])
 
 
 def _columns(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "versions": list(row["versions"].items()), "timings": list(row["timings"].items())}
+    others = [(name, value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False))
+              for name, value in row["columns"].items()]
+    return {**row, "versions": list(row["versions"].items()), "timings": list(row["timings"].items()),
+            "columns": others}
 
 
 def _chunks(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:

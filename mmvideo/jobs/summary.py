@@ -28,6 +28,8 @@ class JobSummary:
     failures: tuple[tuple[str, str, str, str], ...] = field(default=(), repr=False)
     """(id, state, class, message) of what failed, the first thousand."""
     interrupted: bool = False
+    busy_seconds: float = 0.0
+    """What the slower of workers and networks took, without starting and waiting."""
     plan: JobPlan | None = field(default=None, repr=False)
     """What was to be done."""
 

@@ -106,6 +106,19 @@ def merged(tokens: Tensor, keep: float, *, rounds: int = 4) -> Tensor:
     Raises:
         InvalidInput: a share outside (0, 1].
     """
+    return merged_with_places(tokens, keep, rounds=rounds)[0]
+
+
+def merged_with_places(tokens: Tensor, keep: float, *, rounds: int = 4) -> tuple[Tensor, Tensor]:
+    """Merge tokens as `merged`, and say where those that are left stand.
+
+    Returns:
+        The tokens (B, M, D), and float (B, M), ascending: the place of each among the N, that of the token into which
+        others were merged.
+
+    Raises:
+        InvalidInput: a share outside (0, 1].
+    """
     if not 0 < keep <= 1:
         raise InvalidInput(f"merge_to is the share of tokens that is left, above 0 and up to 1, not {keep}.")
     b, n, _ = tokens.shape
@@ -119,7 +132,7 @@ def merged(tokens: Tensor, keep: float, *, rounds: int = 4) -> Tensor:
         tokens, sizes, places = _round(tokens, sizes, places, max(fewer, 1))
         left -= 1
     order = places.argsort(1)
-    return tokens.gather(1, order[..., None].expand_as(tokens))
+    return tokens.gather(1, order[..., None].expand_as(tokens)), places.gather(1, order)
 
 
 def _round(tokens: Tensor, sizes: Tensor, places: Tensor, fewer: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -144,4 +157,4 @@ def _round(tokens: Tensor, sizes: Tensor, places: Tensor, fewer: int) -> tuple[T
             torch.cat((picked(places[:, even], stay), places[:, odd]), 1))
 
 
-__all__ = ["dropped", "evened", "merged", "refilled", "still"]
+__all__ = ["dropped", "evened", "merged", "merged_with_places", "refilled", "still"]

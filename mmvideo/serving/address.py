@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mmvideo.errors import InvalidInput
@@ -23,12 +24,18 @@ _STEP = 4 << 20
 class Place:
     """Where a video is."""
 
-    source: str | bytes
-    """A checked local path, the content of a file, or an address to fetch."""
+    source: Any
+    """A checked local path, the content of a file, an address to fetch, or a `Slideshow` of pictures."""
     key: str
     """Same for the same video."""
     remote: bool = False
     """Whether it has to be fetched."""
+
+    @property
+    def content(self) -> bytes:
+        """The file that a data address holds."""
+        assert isinstance(self.source, bytes), "only a data address holds a file"
+        return self.source
 
 
 def locate(url: str, rules: Rules) -> Place:

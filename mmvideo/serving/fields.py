@@ -9,8 +9,9 @@ from mmvideo.serving.problems import Refused
 
 OBEYED = frozenset({
     "messages", "model", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop",
-    "response_format", "stream", "stream_options", "choices", "schema"})
-"""`choices` and `schema` are this server's own; the rest is OpenAI's."""
+    "response_format", "stream", "stream_options", "choices", "schema", "num_frames", "fps", "mm_processor_kwargs"})
+"""`choices`, `schema`, `num_frames` and `fps` are this server's own, `mm_processor_kwargs` is vLLM's; the rest is
+OpenAI's."""
 WITHOUT_EFFECT = frozenset({
     "user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "parallel_tool_calls"})
 """Whatever they say, the reply would be the same."""
@@ -20,12 +21,10 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "min_p": (0,), "min_tokens": (0,), "tools": ([],), "tool_choice": ("none", "auto"), "functions": ([],),
     "function_call": ("none", "auto"), "modalities": (["text"],), "store": (False,),
     "service_tier": ("auto", "default"), "reasoning_effort": ("none",), "verbosity": ("medium",),
-    "mm_processor_kwargs": ({},), "ignore_eos": (False,), "skip_special_tokens": (True,)}
+    "ignore_eos": (False,), "skip_special_tokens": (True,)}
 """Values that ask for nothing beyond what is done; any other is refused."""
 _NEXT_STEP = {
     "n": "ask again, with another seed, for another reply",
-    "mm_processor_kwargs": "how frames are chosen is set when the server starts, as in mmvideo serve --set "
-                           "encode_video.fps=2",
     "tools": "this server calls no tools", "functions": "this server calls no functions",
     "top_k": "use top_p", "min_p": "use top_p", "modalities": "replies are text",
     "logprobs": "the reply's mmvideo.confidence is the geometric mean of its tokens' probabilities",

@@ -17,7 +17,7 @@ from mmvideo.pipeline import Pipeline
 from mmvideo.serving.address import Rules
 from mmvideo.serving.body import check_head, parse, read_body
 from mmvideo.serving.fetch import Fetcher
-from mmvideo.serving.options import check_model
+from mmvideo.serving.options import check_model, with_view
 from mmvideo.serving.problems import Json, Refused, Stopping, Stuck, error_response, problem_of
 from mmvideo.serving.replies import chunk, completion, event, evidence, new_name, usage
 from mmvideo.serving.request import Wanted, read_request
@@ -99,13 +99,14 @@ class Server:
             raise Refused(f"There is no model {wanted.model[:200]!r} here, only {self.name!r}.", "model", status=404,
                           code="model_not_found")
         check_model(self.pipe, wanted.generation)
+        with_view(self.pipe, wanted.view)
         return wanted
 
     async def _put(self, request: Request, job: QueuedRequest) -> None:
         """Put a job into the worker's queue, with its video at hand."""
         place = job.wanted.place
         job.queued = False
-        if place.remote and not self.worker.keeps(place.key):
+        if place.remote and not self.worker.keeps(job.wanted.key):
             copy = job.copy = await self._wait(self.fetcher.get(str(place.source)), request)
             job.names = {str(copy.path): str(place.source)}
         with contextlib.ExitStack() as undo:

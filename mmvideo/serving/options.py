@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from typing import Any
 
 from mmvideo.errors import InvalidInput
 from mmvideo.pipeline import Pipeline
@@ -36,4 +38,24 @@ def check_model(pipe: Pipeline, generation: GenerationOptions) -> None:
             raise Refused(str(error), _FIELDS.get(name, name), code="unsupported_value") from error
 
 
-__all__ = ["check_model"]
+def with_view(pipe: Pipeline, view: tuple[tuple[str, Any], ...]) -> Pipeline:
+    """Return a pipeline with the same networks that looks at other frames.
+
+    Raises:
+        Refused: the model chooses its frames itself; names the field.
+    """
+    if not view:
+        return pipe
+    options = dict(view)
+    takes = next((set(stage.reader.takes) for _, stage in pipe.stages if hasattr(stage, "reader")), set())
+    for name in options:
+        if name not in takes:
+            raise Refused(f"'{name}': this model chooses its frames itself; it cannot be told how.", name,
+                          code="unsupported_value")
+    other = copy.copy(pipe)
+    other.stages = [(name, stage.looking(options) if hasattr(stage, "reader") else stage)
+                    for name, stage in pipe.stages]
+    return other
+
+
+__all__ = ["check_model", "with_view"]

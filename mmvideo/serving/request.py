@@ -9,14 +9,15 @@ from typing import Any
 
 from mmvideo.serving.address import Place, Rules, locate
 from mmvideo.serving.fields import check_fields, flag_field, mapping_field, number_field, texts_field
+from mmvideo.serving.pictures import Picture, slideshow, time_in
 from mmvideo.serving.problems import Refused
 from mmvideo.types import GenerationOptions
 
-_MOST_STOPS, _MOST_CHOICES = 4, 100
+_MOST_STOPS, _MOST_CHOICES, _MOST_FRAMES = 4, 100, 4096
 _LONGEST_SCHEMA = 64 << 10
 """Characters of a JSON schema."""
 _IN_MESSAGES = {"role", "content", "name"}
-_OF_PARTS = {"text": {"type", "text"}, "video_url": {"type", "video_url"}}
+_OF_PARTS = {"text": {"type", "text"}, "video_url": {"type", "video_url"}, "image_url": {"type", "image_url"}}
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class Wanted:
     model: str
     tells_usage: bool = False
     """Whether a stream ends with the numbers of tokens."""
+    view: tuple[tuple[str, Any], ...] = ()
+    """Options of `encode_video` for this request: which frames are looked at."""
+
+    @property
+    def key(self) -> str:
+        """Same for the same video looked at in the same way."""
+        return self.place.key + (repr(self.view) if self.view else "")
 
 
 def read_request(body: Any, rules: Rules) -> Wanted:
@@ -44,29 +52,46 @@ def read_request(body: Any, rules: Rules) -> Wanted:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refused("'messages' must be a list with at least one message.", "messages")
-    turns, videos = _turns(messages, rules)
-    if len(set(videos)) != 1:
+    turns, videos, pictures = _turns(messages, rules)
+    if len(set(videos)) + bool(pictures) != 1:
         raise Refused(f"A conversation is about one video, given as a part {{'type': 'video_url', 'video_url': "
-                      f"{{'url': ...}}}} of a user's message; here are {len(set(videos))}.", "messages")
+                      f"{{'url': ...}}}} of a user's message, or as its frames ('image_url', each behind its time); "
+                      f"here are {len(set(videos))}{' and pictures' * bool(pictures)}.", "messages")
     model = body.get("model")
     if not isinstance(model, str | None):
         raise Refused("'model' must be a text.", "model", code="invalid_type")
     generation = _generation(body, turns, rules)
-    return Wanted(locate(videos[0], rules), turns[-1], generation, model or "", _usage_wanted(body))
+    place = slideshow(pictures, rules) if pictures else locate(videos[0], rules)
+    return Wanted(place, turns[-1], generation, model or "", _usage_wanted(body), _view(body))
 
 
-def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str]]:
-    """Return what was said in turn (user, assistant, ..., user), and the addresses of videos."""
+def _view(body: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return which frames are looked at: `num_frames` and `fps`, also as vLLM has them in `mm_processor_kwargs`."""
+    inner = mapping_field(body, "mm_processor_kwargs", "{'fps': 2}")
+    for name in inner:
+        if name not in ("num_frames", "fps"):
+            raise Refused(f"mm_processor_kwargs holds {name[:50]!r}; there are 'num_frames' and 'fps'.",
+                          "mm_processor_kwargs", code="unsupported_parameter")
+    given = {**body, **{name: value for name, value in inner.items() if value is not None}}
+    found = {"num_frames": number_field(given, "num_frames", 1, _MOST_FRAMES, whole=True),
+             "fps": number_field(given, "fps", 0.001, 1000)}
+    return tuple((name, value) for name, value in found.items() if value is not None)
+
+
+def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str], list[Picture]]:
+    """Return what was said in turn (user, assistant, ..., user), the addresses of videos, and the pictures."""
     turns: list[str] = []
     videos: list[str] = []
+    pictures: list[Picture] = []
     system = ""
     for number_, message in enumerate(messages):
         here = f"messages[{number_}]"
         if not isinstance(message, Mapping):
             raise Refused(f"{here} must be an object with 'role' and 'content'.", here)
         _only(message, _IN_MESSAGES, here)
-        role, (said, seen) = message.get("role"), _content(message, here)
+        role, (said, seen, shown) = message.get("role"), _content(message, here)
         videos += seen
+        pictures += shown
         if role in ("system", "developer"):
             system = f"{system}\n{said}".strip()
         elif role == ("user", "assistant")[len(turns) % 2]:
@@ -82,32 +107,39 @@ def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str]]
                       "messages", code="string_above_max_length")
     if system:
         turns[0] = f"{system}\n{turns[0]}"
-    return turns, videos
+    return turns, videos, pictures
 
 
-def _content(message: Mapping[str, Any], here: str) -> tuple[str, list[str]]:
-    """Return the words of a message and the addresses of videos in it."""
+def _content(message: Mapping[str, Any], here: str) -> tuple[str, list[str], list[Picture]]:
+    """Return the words of a message, the addresses of videos in it, and its pictures."""
     content = message.get("content")
     words: list[str] = []
     videos: list[str] = []
+    pictures: list[Picture] = []
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(parts, list):
         raise Refused(f"{here}.content must be text or a list of parts.", here, code="invalid_type")
     for part in parts:
         kind = part.get("type") if isinstance(part, Mapping) else None
         from_user = message.get("role") == "user"
-        if not isinstance(kind, str) or kind not in _OF_PARTS or (kind == "video_url" and not from_user):
+        if not isinstance(kind, str) or kind not in _OF_PARTS or (kind != "text" and not from_user):
             raise Refused(f"{here} holds a part of type {str(kind)[:50]!r}; there are 'text' and, from the user, "
-                          "'video_url'.", here)
+                          "'video_url' and 'image_url'.", here)
         _only(part, _OF_PARTS[kind], here)
         value = part.get(kind)
-        if kind == "video_url" and isinstance(value, Mapping):
+        if kind != "text" and isinstance(value, Mapping):
             _only(value, {"url"}, here)
             value = value.get("url")
         if not isinstance(value, str):
             raise Refused(f"{here}: a part of type {kind!r} must hold a text.", here, code="invalid_type")
-        (videos if kind == "video_url" else words).append(value)
-    return "\n".join(w for w in words if w.strip()).strip(), videos
+        if kind == "image_url":
+            seconds = time_in(words[-1]) if words else None
+            if seconds is not None:
+                words.pop()
+            pictures.append(Picture(value, seconds))
+        else:
+            (videos if kind == "video_url" else words).append(value)
+    return "\n".join(w for w in words if w.strip()).strip(), videos, pictures
 
 
 def _only(given: Mapping[str, Any], known: set[str], here: str) -> None:

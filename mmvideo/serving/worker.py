@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -15,7 +16,10 @@ from typing import Any
 from mmvideo.deadline import checked, deadline
 from mmvideo.errors import MmvideoError
 from mmvideo.pipeline import Pipeline
+from mmvideo.serving.batched import MOST, Together, goes_together
 from mmvideo.serving.fetch import Copy
+from mmvideo.serving.options import with_view
+from mmvideo.serving.pictures import Slideshow
 from mmvideo.serving.problems import Stopping
 from mmvideo.serving.request import Wanted
 from mmvideo.serving.slots import Slot
@@ -42,6 +46,8 @@ class QueuedRequest:
     cancelled: threading.Event = field(default_factory=threading.Event)
     names: dict[str, str] = field(default_factory=dict)
     """Names of files here -> those that the caller knows."""
+    answered: bool = False
+    """Whether it was answered beside another that ran before it."""
     queued: bool = False
     running: bool = False
 
@@ -88,6 +94,8 @@ class Worker:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mmvideo-worker")
         self._sessions: OrderedDict[str, CachedSession] = OrderedDict()
         self._running: QueuedRequest | None = None
+        self._waiting: list[QueuedRequest] = []
+        self._together: Together | None = None
         self._began = 0.0
         self._lock = threading.Lock()
         self.answered, self.alive = 0, True
@@ -114,17 +122,21 @@ class Worker:
         """
         if not self.alive:
             raise Stopping()
+        self._waiting.append(job)
         self._pool.submit(self._run, job).add_done_callback(lambda future: self._ended(job, future))
 
     def _run(self, job: QueuedRequest) -> bool:
         """Return whether the request is over; one whose video is not read any more comes again."""
-        if job.cancelled.is_set():
+        with contextlib.suppress(ValueError):  # it was taken beside another
+            self._waiting.remove(job)
+        if job.cancelled.is_set() or job.answered:
             return True
         self._began = time.monotonic()
         self._running, job.running = job, True
         try:
             with deadline(self.timeout_seconds):
-                self._answer(job)
+                if not self._answered_together(job):
+                    self._answer(job)
         except _NotFetched:
             job.running = False
             return False
@@ -193,20 +205,57 @@ class Worker:
             job.notify("text", piece)
         job.notify("done", given.result)
 
+    def _answered_together(self, job: QueuedRequest) -> bool:
+        """Answer a request in one pass with others that wait; say whether it was.
+
+        One that fails is no reason for the others to: each is then answered by itself, and told what is wrong with it.
+        """
+        if not self._fits_together(job):
+            return False
+        others = [one for one in list(self._waiting) if self._fits_together(one)][:MOST - 1]
+        if not others:
+            return False
+        if self._together is None:
+            self._together = Together(self.pipe)
+        if not self._together.divided:
+            return False
+        jobs = [job, *others]
+        videos = [one.wanted.place.source if one.copy is None else str(one.copy.path) for one in jobs]
+        try:
+            answers = self._together.answer(list(zip([one.wanted for one in jobs], videos, strict=True)))
+        except MmvideoError:
+            return False
+        for one, answer in zip(jobs, answers, strict=True):
+            one.answered = True
+            one.notify("text", answer.text)
+            one.notify("done", answer)
+        return True
+
+    def _fits_together(self, job: QueuedRequest) -> bool:
+        place = job.wanted.place
+        return (goes_together(job.wanted) and not job.cancelled.is_set() and not job.answered
+                and (job.copy is not None or not place.remote) and job.wanted.key not in self._sessions
+                and "generation" in self.pipe.recipe.takes)
+
     def _session(self, job: QueuedRequest) -> Session:
         """Return the video's session: one that is still read, or a new one."""
-        now, place = time.monotonic(), job.wanted.place
+        now, place, wanted = time.monotonic(), job.wanted.place, job.wanted.key
         for key in [k for k, kept in self._sessions.items() if now - kept.since > KEPT_SECONDS]:
             self._sessions.pop(key).close()
-        if place.key in self._sessions:
-            self._sessions.move_to_end(place.key)
-            return self._sessions[place.key].session
+        if wanted in self._sessions:
+            self._sessions.move_to_end(wanted)
+            return self._sessions[wanted].session
         if place.remote and job.copy is None:
             raise _NotFetched
-        session = self.pipe.open(place.source if job.copy is None else str(job.copy.path))
+        pipe = with_view(self.pipe, job.wanted.view)
+        if isinstance(place.source, Slideshow):
+            frames, when = place.source.decoded()
+            session = pipe.open(frames, **when)
+        else:
+            session = pipe.open(place.source if job.copy is None else str(job.copy.path))
         while len(self._sessions) >= max(1, self.kept):
             self._sessions.popitem(last=False)[1].close()
-        self._sessions[place.key] = CachedSession(session, job.copy.hold() if job.copy is not None else None, now)
+        self._sessions[wanted] = CachedSession(session, job.copy.hold() if job.copy is not None else None, now)
         return session
 
 

@@ -133,14 +133,16 @@ def _asked(fields: Mapping[str, Any], question: str, options: GenerationOptions)
     if not options.choices or spans:
         return _answer(question, _replies(conversation, spans, question, options), fields)
     ranked = conversation.choose(question, options)
-    others = "; choices by likelihood: " + ", ".join(f"{r.text} {r.confidence:.0%}" for r in ranked)
+    others = "; choices by likelihood: " + ", ".join(
+        f"{r.text} {r.confidence:.0%}" for r in ranked if r.confidence is not None) if len(ranked) > 1 else ""
     return _answer(question, ranked[:1], fields, others)
 
 
 def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any], others: str = "") -> Answer:
     """Keep one of the replies of all windows to a question."""
     clips, spans, domains = fields["clips"], fields["spans"], fields["domains"]
-    kept, rule = pick(question, [s.confidence for s in said], [bool(d) for d in domains]) if spans else (0, RULE_WHOLE)
+    sure = [s.confidence or 0.0 for s in said]
+    kept, rule = pick(question, sure, [bool(d) for d in domains]) if spans else (0, RULE_WHOLE)
     reply = said[kept]
     domain = domains[kept] if domains else NOT_JUDGED if reply.domain is None else reply.domain
     if reply.unknown_words:
@@ -258,7 +260,7 @@ def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str)
         domain = replace(domain, suggestion=suggestion("video-captioning"))
     return Caption(
         text=" ".join(dict.fromkeys(reply.text for reply in said)),
-        confidence=min(reply.confidence for reply in said),
+        confidence=min((reply.confidence for reply in said if reply.confidence is not None), default=None),
         seconds_looked_at=looked_at(clips), in_domain=domain, segments=segments_of(spans, said) or said[0].segments,
         evidence=_proven(said[0]),
         rule=f"{clips.rule}; {said[0].rule or (RULE_CAPTION if spans else RULE_WHOLE)}",

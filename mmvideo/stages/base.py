@@ -72,6 +72,10 @@ class Stage:
         """Whether the loaded networks are so large that decoding is a small part of the work."""
         return False
 
+    def client(self) -> Any:
+        """Return the client of the server that computes instead of networks here; None where there is none."""
+        return None
+
     def partition(self) -> tuple[Stage, Stage] | None:
         """Return the part that needs the opened video and no network, and the rest; None where both are one."""
         return None

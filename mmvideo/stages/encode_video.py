@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
+from mmvideo import licences
 from mmvideo import weights as weight_files
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.cpu_inference import hastened
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.nn.interruptible import interruptible
 from mmvideo.registry import find
+from mmvideo.remote.address import ServerAddress, server_address
+from mmvideo.remote.client import Client
 from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.checkpoint import LOADING, CheckpointStage
 from mmvideo.stages.readers import (
@@ -32,6 +35,7 @@ from mmvideo.stages.readers import (
     budget_of,
     without_pictures,
 )
+from mmvideo.stages.remote_reader import RemoteReader
 from mmvideo.types import Clips, Expected, GenerationOptions
 from mmvideo.vlm.chat import ChatModel
 from mmvideo.vlm.composed import Composed, is_composed, read_config
@@ -59,15 +63,17 @@ class EncodeVideo(CheckpointStage):
     """Chat models: most tokens that the frames may take up; fewer frames are taken until they fit."""
     sound: bool = True
     """Chat models: whether one that can hear is given the sound."""
+    frames_as: str = "images"
+    """Models behind a server (openai://HOST:PORT/NAME): `images`, each behind its time, or one `video`."""
     max_windows: int | None = None
     """Composed models: most windows; null for the model's own number."""
     batch_size: int | None = None
     """Composed models: windows at a time; bounds the memory that a long video takes."""
     drop_below: float | None = None
-    """Composed models: do not look again at places whose pixels changed by less than this share of their range since
-    they were last looked at, as VideoLLaMA 3 (0.1 there). Null looks at all."""
+    """Do not look again at places whose pixels changed by less than this share of their range since they were last
+    looked at, as VideoLLaMA 3 (0.1 there). Null looks at all. Chat models see them, but do not read them."""
     merge_to: float = 1.0
-    """Composed models: share of the visual tokens that is left once those most alike are merged (ToMe)."""
+    """Share of the visual tokens that is left once those most alike are merged (ToMe)."""
     domain: str | None = None
     """Composed models: registered head that says whether a window looks like what the model was trained on; null for
     the model's own, if it has one."""
@@ -80,7 +86,7 @@ class EncodeVideo(CheckpointStage):
         """Return what prepares the inputs of a chat model; windows are taken without it."""
         name = options.get("weights")
         windows = name is None or str(name) in weight_files.embedded_names() or is_composed(str(name))
-        return () if windows else cls.imports
+        return () if windows or weight_files.is_server_name(name) else cls.imports
 
     def load(self, device: torch.device) -> None:
         """Load the model.
@@ -92,6 +98,13 @@ class EncodeVideo(CheckpointStage):
             WeightsError: its weights do not fit.
             OutOfMemory: it does not fit into memory.
         """
+        if weight_files.is_server_name(self.weights):
+            address = self.server()
+            licences.check_licences(address.name, licences.licences_of(""), data_stated=False)
+            client = Client(address)
+            client.check()
+            self.reader = RemoteReader(client, self.view(), frames_as=self.frames_as)
+            return
         home = self.composed_home()
         if home is None:
             self.refuse_others(ChatReader.takes | LOADING, "a chat model")
@@ -116,6 +129,16 @@ class EncodeVideo(CheckpointStage):
         interruptible(model)
         self.reader = WindowReader(model, model.look, self.view(), separate=config.separate)
 
+    def server(self) -> ServerAddress:
+        """Return where a model answers that is named by its server.
+
+        Raises:
+            InvalidInput: no such address, or an option that has no effect on such a model.
+        """
+        self.refuse_others(RemoteReader.takes, "a model behind a server")
+        budget_of(self.view())
+        return server_address(str(self.weights))
+
     def composed_home(self) -> Any:
         """Return the folder of a composed model, an embedded one among them; None for another kind of model."""
         if self.weights is None:
@@ -139,6 +162,8 @@ class EncodeVideo(CheckpointStage):
 
     def partition(self) -> tuple[Stage, Stage] | None:
         """Return the part that needs the opened video and no network, and the rest; None where both are one."""
+        if weight_files.is_server_name(self.weights):
+            return PrepareRemote(**self._options()), ReadRemote(reader=self.reader)
         home = self.composed_home()
         if home is None:
             return None if self.trust_remote_code else (PrepareChat(**self._options()), ReadChat(reader=self.reader))
@@ -151,6 +176,18 @@ class EncodeVideo(CheckpointStage):
 
     def _options(self) -> dict[str, Any]:
         return {option.name: getattr(self, option.name) for option in fields(self) if option.init}
+
+    def looking(self, options: Mapping[str, Any]) -> EncodeVideo:
+        """Return a copy, with the same model, that looks at other frames.
+
+        Raises:
+            InvalidInput: an option out of range.
+        """
+        other: Any = replace(self, **options)
+        other.reader = copy(self.reader)
+        other.reader.view = other.view()
+        budget_of(other.view())
+        return other
 
     def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
         """Return a copy, with the same model, that takes fewer frames than the limits allow."""
@@ -196,6 +233,27 @@ class PrepareChat(EncodeVideo):
         taken = self.reader.take(media, expected or Expected())
         assert taken.prepared is not None, "a ChatReader prepares what it takes"
         return {"clips": taken.clips, "spans": taken.spans, "prepared": without_pictures(taken.prepared)}
+
+
+@dataclass(kw_only=True)
+class PrepareRemote(EncodeVideo):
+    """First part for models behind a server: choose frames and write them as they are sent."""
+
+    gives: ClassVar[tuple[str, ...]] = ("clips", "spans", "prepared")
+    pictures_done: ClassVar[bool] = True
+
+    def load(self, device: torch.device) -> None:
+        """Check the options; nobody is called."""
+        self.server()
+        self.reader = RemoteReader(None, self.view(), frames_as=self.frames_as)
+
+    def partition(self) -> None:
+        """Return None: it is a part itself."""
+
+    def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
+        """Return the one clip that was looked at, and what is sent of it."""
+        taken = self.reader.take(media, expected or Expected())
+        return {"clips": taken.clips, "spans": taken.spans, "prepared": taken.prepared}
 
 
 @dataclass(kw_only=True)
@@ -266,6 +324,15 @@ class ReadChat(Stage):
         assert self.reader is not None, "it was loaded before it was divided"
         return [{"domains": reading.domains, "conversation": reading.conversation}
                 for reading in self.reader.read_later([self._taken(given) for given in items], size)]
+
+
+@dataclass(kw_only=True)
+class ReadRemote(ReadChat):
+    """Second part for models behind a server."""
+
+    def client(self) -> Client | None:
+        """Return the client, whose concurrency says how many videos are asked about at once."""
+        return self.reader.client if isinstance(self.reader, RemoteReader) else None
 
 
 @dataclass(kw_only=True)

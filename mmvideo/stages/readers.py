@@ -21,6 +21,7 @@ from mmvideo.vlm.chat import ChatModel, VideoInput
 from mmvideo.vlm.composed import ClipSpec, Composed
 from mmvideo.vlm.conversation import Conversation, check_constraints
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation, ends_of
+from mmvideo.vlm.token_pruning import check_pruning
 from mmvideo.wording import plural
 
 _ROWS = 16
@@ -123,7 +124,7 @@ class ChatReader(Reader):
     """
 
     takes = frozenset(("start_seconds", "end_seconds", "size", "num_frames", "fps", "max_frames", "max_tokens",
-                       "sound"))
+                       "sound", "drop_below", "merge_to"))
 
     def __init__(self, chat: ChatModel, view: ViewOptions):
         self.chat, self.view = chat, view
@@ -155,6 +156,8 @@ class ChatReader(Reader):
             if fewer is None:
                 if len(seen.frames) < most:
                     clips = _noted(clips, len(seen.frames), most, "frame", self.chat.context)
+                if check_pruning(self.view.drop_below, self.view.merge_to):
+                    first = self.chat.pruned(first, seen, self.view.drop_below, self.view.merge_to)
                 return Taken(clips, prepared=Prepared(seen, first))
             count = fewer
 

@@ -14,7 +14,7 @@ import torch
 from mmvideo.errors import MmvideoError, OutOfMemory, RecipeError, TrainingInterrupted, UnknownKey, shown
 from mmvideo.recipes import keywords, options_from, read_yaml
 from mmvideo.registry import find, names
-from mmvideo.training import checks, resume
+from mmvideo.training import checks, resume, sharding
 from mmvideo.training.loop import Schedule
 from mmvideo.training.trainer import Trainer
 
@@ -147,6 +147,7 @@ def run_plan(plan: TrainingPlan) -> Path:
             trainer.train(plan.schedule, plan.folder)
         else:
             trainer.train(plan.folder, schedule=plan.schedule, **plan.options)
+        sharding.wait_for_ranks()
     except KeyboardInterrupt as error:
         raise TrainingInterrupted(f"Training was stopped; {resume.again(plan.folder)}.") from error
     except torch.OutOfMemoryError as error:

@@ -108,6 +108,12 @@ def gather_weights(modules: nn.Module) -> None:
                 module._parameters[name] = nn.Parameter(p.detach().full_tensor(), requires_grad=p.requires_grad)
 
 
+def wait_for_ranks() -> None:
+    """Wait until every process of a launched training is here: the first one holds the store that the others use."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
 __all__ = [
     "clip",
     "fsdp_requested",
@@ -118,4 +124,5 @@ __all__ = [
     "shard",
     "split_as",
     "split_state",
+    "wait_for_ranks",
 ]

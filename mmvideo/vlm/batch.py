@@ -98,7 +98,7 @@ class UnreadChat:
 
         One with several questions is: it is then read once for all of them.
         """
-        if self.prepared.bucket is None or len(questions) != 1:
+        if self.prepared.bucket is None or len(questions) != 1 or self.prepared.first.pruning is not None:
             return None
         length = self.chat.ids(questions[0], self.prepared.seen, (), self.prepared.first).shape[1]
         return "chat", -(-length // _PROMPT_STEP) * _PROMPT_STEP, self.prepared.bucket

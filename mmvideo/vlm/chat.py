@@ -19,6 +19,7 @@ from mmvideo.types import Expected
 from mmvideo.vlm import video_metadata
 from mmvideo.vlm.context import MOST_FOR_A_QUESTION, check_room, longest_context
 from mmvideo.vlm.frame_size import decoding_size
+from mmvideo.vlm.token_pruning import Pruning, plan_pruning
 from mmvideo.wording import plural
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class ProcessedPrompt:
     """Tokens that stand for pictures and sound."""
     prefix_length: int
     """Tokens up to the last of these."""
+    pruning: Pruning | None = None
+    """Tokens that the language model does not read."""
 
 
 class ChatModel:
@@ -287,6 +290,19 @@ class ChatModel:
         least = self.prompt("?", one).tensors["input_ids"].shape[1]
         each = (length - least) / (count - 1)  # with the words around a frame, such as its time
         return max(1, min(count - 1, 1 + int((room - least) / each) if each > 0 else count // 2))
+
+    def pruned(self, first: ProcessedPrompt, seen: VideoInput, drop_below: float | None, merge_to: float
+               ) -> ProcessedPrompt:
+        """Return a prompt of which the language model leaves out tokens of places that did not change, or merges them.
+
+        Raises:
+            UnsupportedModel: which token shows which place is not known.
+        """
+        seen = seen.repeated(getattr(self.video_processor, "temporal_patch_size", None) or 1)
+        merge_size = getattr(self.video_processor, "merge_size", None) or 1
+        ids = first.tensors["input_ids"][:, :first.prefix_length]
+        return replace(first, pruning=plan_pruning(ids, self._visual_ids(), seen.frames, first.tensors, merge_size,
+                                                   drop_below, merge_to, self.name))
 
     def check(self, question: str) -> None:
         """Refuse a question that holds a placeholder for a picture or sound.

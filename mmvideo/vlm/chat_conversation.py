@@ -14,6 +14,7 @@ from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.generate import Step
 from mmvideo.vlm.kv_cache import cache_of, copied, with_cache
 from mmvideo.vlm.mrope import Places
+from mmvideo.vlm.token_pruning import pruning
 
 PER_TOKEN = frozenset(("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
                        "position_ids"))
@@ -47,8 +48,13 @@ class ChatConversation(Conversation):
         for name, value in self.first.tensors.items():
             value = value[:, :length] if name in PER_TOKEN else value
             inputs[name] = placed(value, self.chat.device, model.dtype)
-        with self._places.watching():
+        plan = self.first.pruning
+        if plan is None:
+            with self._places.watching():
+                return cache_of(model(**inputs, use_cache=True, logits_to_keep=1))
+        with self._places.watching(), pruning(model, plan, length) as read:
             out = model(**inputs, use_cache=True, logits_to_keep=1)
+        self.num_read = read[0]
         return cache_of(out)
 
     def question(self, text: str, history: tuple[tuple[str, str], ...]) -> Tensor:
@@ -63,6 +69,8 @@ class ChatConversation(Conversation):
         """Return a reader that stands just after the prefix; the first tokens that it is given are the question."""
         model = self.chat.model
         given = with_cache(model, copied(self._cache))
+        if self.first.pruning is not None:
+            return self._step_after_pruning(given)
         read, shift = [self.prefix], None
 
         def go_on(ids: Tensor) -> Tensor:
@@ -76,6 +84,25 @@ class ChatConversation(Conversation):
                 if shift is not None:
                     self._places.shift(shift)
                 return model(input_ids=ids, use_cache=True, **given, **more).logits
+
+        return go_on
+
+
+    def _step_after_pruning(self, given: dict[str, Any]) -> Step:
+        """Return a reader that is told where each token stands: fewer were read than stand before it."""
+        model, last = self.chat.model, torch.empty(0)
+
+        def go_on(ids: Tensor) -> Tensor:
+            nonlocal last
+            with torch.inference_mode(), memory_for(f"{self.chat.name} answers"):
+                if len(last):
+                    at = last + 1
+                elif (found := self._places.of(torch.cat((self.prefix.to(ids), ids), 1))) is not None:
+                    at = found[0][..., -ids.shape[1]:]
+                else:
+                    at = self.prefix.shape[1] + torch.arange(ids.shape[1], device=ids.device)[None]
+                last = at[..., -1:]
+                return model(input_ids=ids, use_cache=True, position_ids=at, **given).logits
 
         return go_on
 

@@ -88,7 +88,7 @@ def test_a_bug_in_a_worker_ends_the_job_which_then_goes_on(captioning: Pipeline,
                                                             capfd: pytest.CaptureFixture[str]) -> None:
     names = ("a-1", "b-2", "bug-3", *(f"c-{number}" for number in range(4, 12)))
     home, out = _films(clips, tmp_path / "films", *names), tmp_path / "job"
-    options = {"workers": 1, "batch_size": 1, "thumbnails": 0}
+    options = {"workers": 1, "batch_size": 1, "thumbnails": 0, "long_first": False}
     with unruly.unruly():
         with pytest.raises(InternalError, match=r"A bug ended the job: AttributeError: .*bug-3\.mp4: .*wording\.py, "
                                                 r"line \d+.*same command again.*--retry AttributeError") as caught:

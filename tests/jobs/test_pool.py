@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -63,6 +64,32 @@ def test_a_fork_server_that_no_pool_took_is_ended() -> None:
         started.wait()
     assert started._process.poll() is not None
     assert not forkserver._prestarted
+
+
+def test_the_next_job_takes_the_fork_server_of_the_last(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    forkserver.close_kept()
+    with Pool(setup, 1, timeout_seconds=120.0) as first:
+        server, (worker,) = first._forkserver, first.pids
+    assert server is not None
+    assert server._process.poll() is None, "it waits for the next job"
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)  # workers end with their job, and leave no zombie
+    second = Pool(setup, 1, timeout_seconds=120.0).__enter__()
+    assert second._forkserver is server
+    second.__exit__(ValueError)
+    assert server._process.poll() is not None, "one whose job has failed is not used again"
+    monkeypatch.setattr(forkserver, "KEEP_SECONDS", 0.0)
+    left = forkserver.ForkServer()
+    forkserver.leave_forkserver(left)
+    left._process.wait(60)
+    monkeypatch.setattr(forkserver, "KEEP_SECONDS", 60.0)
+    other = forkserver.ForkServer()
+    forkserver.leave_forkserver(other)
+    monkeypatch.setenv("MMVIDEO_TEST_WORLD", "other")
+    assert forkserver.take_forkserver(()) is not other, "workers take their environment from it"
+    monkeypatch.delenv("MMVIDEO_TEST_WORLD")
+    assert forkserver.take_forkserver(()) is other
+    other.close()
 
 
 def test_only_workers_of_chat_models_import_transformers(tmp_path: Path) -> None:

@@ -117,6 +117,43 @@ def test_ranks_take_report_and_give_back(coordinator: Coordinator) -> None:
         assert sorted(again) == ["clip 0", "clip 1", "clip 2", "clip 39"], "what a rank had taken is handed out again"
 
 
+def test_the_ledger_is_held_until_every_rank_has_come_and_gone(coordinator: Coordinator) -> None:
+    """The first rank takes all; the block has ended before the second even comes."""
+    over, seen = threading.Event(), []
+
+    def hold() -> None:
+        with serve_coordinator(coordinator, ranks=2) as address:
+            first = RemoteLink(address)
+            seen.append((address, len(first.take(40))))
+            first.close()
+            over.set()
+        seen.append("closed")
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert over.wait(30)
+    (address, count), = seen
+    assert count == 40
+    late = RemoteLink(address)
+    late.take(1)
+    assert seen[1:] == [], "the second rank is still there"
+    late.close()
+    holder.join(30)
+    assert seen[1:] == ["closed"]
+    with pytest.raises(ChannelError, match="Nobody holds the ledger"):
+        RemoteLink(address)
+
+
+def test_ranks_that_never_come_do_not_hold_the_ledger_for_ever(coordinator: Coordinator,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "LEAVE_SECONDS", 0.0)
+    with serve_coordinator(coordinator, ranks=1):
+        pass
+    monkeypatch.setattr(rpc, "LEAVE_SECONDS", 1e6)
+    with pytest.raises(ValueError, match="stop"), serve_coordinator(coordinator, ranks=1):
+        raise ValueError("stop")
+
+
 def test_no_key_on_the_wire_and_nothing_for_strangers(coordinator: Coordinator) -> None:
     """A listener between both sees every byte."""
     with serve_coordinator(coordinator) as address:

@@ -59,7 +59,7 @@ def test_what_changes_nothing_passes(fields: dict[str, Any]) -> None:
     ("logprobs", True), ("top_logprobs", 3), ("tools", [{"type": "function"}]), ("tool_choice", "required"),
     ("functions", [{}]), ("function_call", {"name": "f"}), ("modalities", ["audio"]), ("audio", {"voice": "x"}),
     ("store", True), ("prediction", {"type": "content"}), ("reasoning_effort", "high"), ("web_search_options", {}),
-    ("service_tier", "flex"), ("mm_processor_kwargs", {"fps": 2}), ("top_k", 40), ("min_p", 0.1), ("best_of", 2),
+    ("service_tier", "flex"), ("mm_processor_kwargs", {"size": 2}), ("top_k", 40), ("min_p", 0.1), ("best_of", 2),
     ("repetition_penalty", 1.1), ("guided_json", {"type": "object"}), ("verbosity", "low"), ("no_such_field", 1),
     ("temperature", "hot"), ("temperature", -0.1), ("temperature", 2.5), ("temperature", True), ("top_p", 1.5),
     ("temperature", float("inf")), ("top_p", -1), ("seed", 1.5), ("seed", 1 << 63), ("seed", "7"), ("stop", 5),

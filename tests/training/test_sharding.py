@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from mmvideo.toybox.training import parts as toybox_parts
-from mmvideo.training.sharding import fsdp_requested
+from mmvideo.training import recipes
+from mmvideo.training.sharding import fsdp_requested, wait_for_ranks
+from mmvideo.training.trainer import Trainer
 from tests.tiny import make_clip
 
 SIZES = toybox_parts.Sizes(dim=32, depth=1, dim_llm=48, depth_llm=2)
@@ -40,6 +43,7 @@ for out, steps, shard in (("whole", 4, False), ("split", 2, True), ("split", 4, 
                             data=str(home / "data.jsonl"),
                             evaluate_every=2, samples=1)
 print(json.dumps(split))
+sharding.wait_for_ranks()
 """
 
 
@@ -92,3 +96,17 @@ def test_the_launcher_is_asked_and_kept_from_wrapping(monkeypatch) -> None:
     with fsdp_requested() as asked:
         assert not asked
     assert "ACCELERATE_USE_FSDP" not in os.environ
+
+
+def test_ranks_of_a_training_end_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    waited: list[str] = []
+    monkeypatch.setattr(torch.distributed, "barrier", lambda: waited.append("here"))
+    wait_for_ranks()
+    assert not waited, "nobody to wait for"
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    trainer = Trainer(lambda out, *, schedule: waited.append("trained"))
+    monkeypatch.setattr(recipes, "find", lambda kind, name: trainer)
+    monkeypatch.setattr(recipes, "check_training", lambda config, **_: recipes.TrainingPlan(
+        "any", tmp_path, "here", None, {}))
+    recipes.run_training("any")
+    assert waited == ["trained", "here"]

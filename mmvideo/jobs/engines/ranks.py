@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,12 @@ def is_launched() -> bool:
 def run_accelerate(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinator: Coordinator) -> None:
     """Work through the items with several ranks."""
     if is_launched():
-        with serve_coordinator(coordinator, _host()) as address:
+        with serve_coordinator(coordinator, _host(), ranks=int(os.environ["WORLD_SIZE"]) - 1) as address:
             _share(address, pipeline)
             work_here(pipeline, options, job, coordinator)
             while coordinator.progress.left and not coordinator.stopping():
                 coordinator.settle(0.1)
+        _leave_group()
         return
     with serve_coordinator(coordinator) as address, tempfile.TemporaryDirectory() as home:
         settings = Path(home, "rank.json")
@@ -79,7 +81,14 @@ def _host() -> str:
 
 def run_follower(pipeline: Any, options: JobOptions, job: dict[str, Any]) -> None:
     """Work for the ledger of rank 0, in a process that was launched."""
-    _work_for(pipeline, options, job, _share(None, pipeline))
+    _work_for(pipeline, options, job, _share(None, pipeline), leave=_leave_group)
+
+
+def _leave_group() -> None:
+    """Leave the process group. Rank 0 holds its store and leaves last, as it holds the ledger for all others."""
+    from accelerate import PartialState
+
+    PartialState().destroy_process_group()
 
 
 def _share(address: Address | None, pipeline: Any) -> Address:
@@ -93,11 +102,14 @@ def _share(address: Address | None, pipeline: Any) -> Address:
     return Address(**told[0])
 
 
-def _work_for(pipeline: Any, options: JobOptions, job: dict[str, Any], address: Address) -> None:
+def _work_for(pipeline: Any, options: JobOptions, job: dict[str, Any], address: Address, *,
+              leave: Callable[[], None] = lambda: None) -> None:
+    """Work for the ledger at an address; `leave` runs before its holder hears that this rank has gone."""
     torch.set_num_threads(compute_threads(pipeline, options, max(1, cores() // options.processes)))
     link = RemoteLink(address)
     try:
         Rank(pipeline, options, job, link).run()
+        leave()
     finally:
         link.close()
 
