@@ -109,7 +109,7 @@ def flags_of(results: Sequence[Result]) -> list[str]:
     """Return which of `schema.FLAGS` hold for the results of a clip."""
     found = {"cut": any(isinstance(one, Generation) and not one.finished for one in results),
              "repeated": any(isinstance(one, Generation) and one.looped for one in results),
-             "empty": any(not str(getattr(one, "text", "")).strip() for one in results),
+             "empty": any(isinstance(one, Generation) and not one.text.strip() for one in results),
              "outside": any(one.in_domain.outside for one in results)}
     return [flag for flag in FLAGS if found[flag]]
 
