@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 from pathlib import Path
 from typing import Any, ClassVar
@@ -81,6 +83,38 @@ def _spectrograms(result: Any, voice: Any) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def _table(result: Any) -> list[list[Any]]:
+    """Return who speaks when, a row a span: the small face as Markdown, name, begin and end, seconds, how sure."""
+    thumbnails = {v.number: f"![{v.number}]({_small(v.thumbnail)})" for v in result.tracks if v.has_face}
+    return [[thumbnails.get(turn.number, ""), turn.name[0].upper() + turn.name[1:], _clock(turn.start_seconds),
+             _clock(turn.end_seconds), f"{turn.end_seconds - turn.start_seconds:.1f}", f"{turn.confidence:.0%}"]
+            for turn in result.turns]
+
+
+def _small(face: np.ndarray, side: int = 40) -> str:
+    """Return a small JPEG of a face as a data address, so that nothing is left on the disk."""
+    buffer = io.BytesIO()
+    Image.fromarray(face).resize((side, side), Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
+def _notes(result: Any) -> list[str]:
+    """Return what the page says of sound and cuts, a sentence each."""
+    notes = []
+    if result.sync is not None:
+        notes.append(result.sync.text[0].upper() + result.sync.text[1:] + ".")
+    if result.cuts:
+        shown = ", ".join(_clock(cut) for cut in result.cuts[:8]) + (" ..." if len(result.cuts) > 8 else "")
+        again = sum(len(voice.spans) > 1 for voice in result.tracks)
+        notes.append(f"The picture cuts at {shown}"
+                     + (f"; {again} of the people are known again after it." if again else "."))
+    return notes
+
+
 def _pipeline(made: list[mmvideo.Pipeline] = []) -> mmvideo.Pipeline:  # noqa: B006
     if not made:
         made.append(mmvideo.Pipeline("source-separation", hear={"max_seconds": MAX_SECONDS}))
@@ -90,9 +124,9 @@ def _pipeline(made: list[mmvideo.Pipeline] = []) -> mmvideo.Pipeline:  # noqa: B
 def _hidden(message: str) -> list[Any]:
     """Return an update of everything that shows only the message."""
     return [gr.update(value=message, visible=True), None, gr.update(visible=False), gr.update(visible=False),
-            *[gr.update(visible=False)] * MAX_PEOPLE, *[None] * (2 * MAX_PEOPLE),
+            *[gr.update(visible=False)] * MAX_PEOPLE, *[None] * (3 * MAX_PEOPLE),
             *[gr.update(visible=False, value=1.0)] * MAX_PEOPLE,
-            gr.update(choices=["Everybody"], value="Everybody"), None]
+            gr.update(choices=["Everybody"], value="Everybody"), None, gr.update(visible=False)]
 
 
 def separate(clip: str | None, uploads: dict[str, str] | None = None,
@@ -116,8 +150,9 @@ def separate(clip: str | None, uploads: dict[str, str] | None = None,
     found = {"faces": f"{len(people)} {'person' if len(people) == 1 else 'people'} found.",
              "sound": "No face was found: two voices were separated by sound alone, and whose they are is not known.",
              "nothing": "No face was found: the sound is left as it was."}[result.by]
+    said = result.sync.text if result.sync is not None else ""
     message = "\n\n".join([" ".join([found, *(w[0].upper() + w[1:] + "." for w in result.warnings
-                                              if "no face" not in w)]),
+                                              if "no face" not in w and w != said)]), *_notes(result),
                            *(f"Person {v.number}: {v.lip_sync}" for v in people if v.has_face)])
     picture = _boxed(result, clip)
     names = [f"{'Person' if v.has_face else 'Voice'} {v.number}" for v in people]
@@ -126,9 +161,10 @@ def separate(clip: str | None, uploads: dict[str, str] | None = None,
     titles = [gr.update(label=name, value=sound) for name, sound in zip(names, sounds, strict=True)]
     return [gr.update(value=message, visible=True), result, gr.update(value=picture, visible=picture is not None),
             gr.update(visible=shown > 0), *[gr.update(visible=n < shown) for n in range(MAX_PEOPLE)],
-            *titles, *[None] * rest, *pictures, *[None] * rest,
+            *titles, *[None] * rest, *[v.thumbnail for v in people], *[None] * rest, *pictures, *[None] * rest,
             *[gr.update(visible=n < shown, value=1.0, label=names[n] if n < shown else "") for n in range(MAX_PEOPLE)],
-            gr.update(choices=["Everybody", *names], value="Everybody"), None]
+            gr.update(choices=["Everybody", *names], value="Everybody"), None,
+            gr.update(value=_table(result), visible=bool(result.turns))]
 
 
 def solo(choice: str, result: Any) -> list[Any]:
@@ -166,10 +202,16 @@ def build() -> gr.Blocks:
         state = gr.State(time_to_live=KEEP_SECONDS)
         faces = gr.Image(label="Who was seen", visible=False, elem_id="faces", interactive=False,
                          buttons=["download", "fullscreen"])
-        groups, players, pictures, sliders = [], [], [], []
+        turns = gr.Dataframe(headers=["Face", "Who", "From", "To", "Seconds", "Sure"],
+                             datatype=["markdown", *["str"] * 5], label="Who speaks when", visible=False,
+                             elem_id="turns", interactive=False, wrap=True)
+        groups, players, portraits, pictures, sliders = [], [], [], [], []
         for n in range(MAX_PEOPLE):
-            with gr.Column(visible=False, elem_id=f"person-{n + 1}") as group:
+            with gr.Column(visible=False, elem_id=f"person-{n + 1}") as group, gr.Row():
+                portraits.append(gr.Image(interactive=False, show_label=False, buttons=[], height=96, width=96,
+                                          min_width=96, scale=0, elem_id=f"portrait-{n + 1}"))
                 players.append(gr.Audio(interactive=False, buttons=["download"], elem_id=f"player-{n + 1}"))
+            with group:
                 pictures.append(gr.Image(label="Spectrum before and after", interactive=False, show_label=False,
                                          buttons=[]))
             groups.append(group)
@@ -184,7 +226,8 @@ def build() -> gr.Blocks:
         uploads = gr.State({}, time_to_live=KEEP_SECONDS)
         clip.upload(preview, clip, [clip, uploads], concurrency_limit=1)
         sample.click(lambda: str(SAMPLE), None, clip)
-        outputs = [message, state, faces, mixer, *groups, *players, *pictures, *sliders, only, mixed]
+        outputs = [message, state, faces, mixer, *groups, *players, *portraits, *pictures, *sliders, only, mixed,
+                   turns]
         go.click(separate, [clip, uploads], outputs, concurrency_limit=1, show_progress_on=message)
         only.input(solo, [only, state], [*sliders, rest])
         play.click(remix, [state, *sliders, rest], mixed)
