@@ -81,6 +81,11 @@ def test_two_people_are_heard_and_mixed(page: object, tmp_path: Path) -> None:
                            timeout=60_000)
     assert "people found" in _said(page, "people found")
     page.wait_for_selector("#faces img")
+    assert "in step with the mouths" in page.inner_text("#message")
+    page.wait_for_selector("#turns table")
+    assert all(f"Person {n}" in page.inner_text("#turns") for n in (1, 2)), "who speaks when"
+    assert page.locator("#turns img").count(), "a row has the face"
+    page.wait_for_selector("#portrait-1 img")
     shown = [n for n in range(1, 9) if page.locator(f"#person-{n}").is_visible()]
     assert len(shown) >= 2
     for n in shown:
