@@ -2,8 +2,8 @@
 
     python benchmarks/identity_probe.py ../shared/data/newsreaders --weights separator-research-only
 
-Each clip gives the mean and the standard deviation over time of the lip network's output; beside it, the mean picture of
-the mouth that the network was given. Half of the clips of a group train the probe, the other half are judged.
+Each clip gives the mean and the standard deviation over time of the lip network's output; beside it, the mean picture
+of the mouth that the network was given. Half of the clips of a group train the probe, the other half are judged.
 """
 
 from __future__ import annotations
