@@ -43,6 +43,8 @@ _PUBLIC = {
     "ActingTrack": "mmvideo.localization.actions",
     "Localization": "mmvideo.localization.result",
     "LocatedSpan": "mmvideo.localization.spans",
+    "Transcript": "mmvideo.speech.result",
+    "Word": "mmvideo.speech.result",
     "Domain": "mmvideo.types",
     "Label": "mmvideo.types",
     "Segment": "mmvideo.types",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from mmvideo.results import Answer, Caption, Classification, Embedding, Evidence, Result, Usage
     from mmvideo.separation.voices import SeparatedVoices, Voice
     from mmvideo.session import Session, Stream
+    from mmvideo.speech.result import Transcript, Word
     from mmvideo.stages.base import Stage
     from mmvideo.types import Audio, Clips, Domain, Features, GenerationOptions, Label, Segment, Timings, Video
 
@@ -81,8 +84,8 @@ __all__ = [
     "ActingTrack", "ActionTracks", "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Embedding",
     "Evidence", "Features", "GenerationOptions", "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "Localization",
     "LocatedSpan", "MediaInfo", "MmvideoError", "ObjectTrack", "Pipeline", "Recipe", "Result", "Segment",
-    "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Usage", "Video", "Voice", "probe",
-    "read_audio", "read_video", "write_audio", "write_video",
+    "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Transcript", "Usage", "Video", "Voice",
+    "Word", "probe", "read_audio", "read_video", "write_audio", "write_video",
 ]
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mmvideo.localization.result import Localization
     from mmvideo.objects.result import Tracks
     from mmvideo.separation.voices import SeparatedVoices
+    from mmvideo.speech.result import Transcript
 
 GENERATION_OPTIONS = tuple(f.name for f in dataclasses.fields(GenerationOptions))
 """Options of a question that a model with `generation` takes."""
@@ -48,6 +49,7 @@ Tracking = Literal["object-tracking"]
 Vectors = Literal["video-embedding"]
 Locating = Literal["temporal-localization"]
 Acting = Literal["action-detection"]
+Transcribing = Literal["transcription", "speaker-transcription"]
 
 
 class Pipeline(Generic[ResultT_co]):
@@ -111,6 +113,11 @@ class Pipeline(Generic[ResultT_co]):
 
     @overload
     def __init__(self: Pipeline[Embedding], recipe: Vectors, model: str | Path | None = None,
+                 device: str | torch.device | None = None, *,
+                 allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
+
+    @overload
+    def __init__(self: Pipeline[Transcript], recipe: Transcribing, model: str | Path | None = None,
                  device: str | torch.device | None = None, *,
                  allow_licences: str | Iterable[str] | None = None, **stage_overrides: Any) -> None: ...
 

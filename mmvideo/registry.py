@@ -158,6 +158,8 @@ PARTS: dict[str, dict[str, str]] = {
         "detect_actions": "mmvideo.stages.detect_actions:DetectActions",
         "embed": "mmvideo.stages.embed:Embed",
         "track_objects": "mmvideo.stages.track_objects:TrackObjects",
+        "transcribe": "mmvideo.stages.transcribe:Transcribe",
+        "name_speakers": "mmvideo.stages.transcribe:NameSpeakers",
     },
 }
 """One line a part. Names are what recipes and the command line spell."""

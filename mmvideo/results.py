@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mmvideo.errors import InvalidInput
 from mmvideo.notebook import Segments, data_frame, png_of, result_html, result_row
 from mmvideo.registry import find
+from mmvideo.subtitles import SUFFIXES, srt_text, vtt_text
 from mmvideo.types import Clips, Domain, Label, Proof, SeenBox, Segment, Timings
 from mmvideo.wording import plural, printable
 
@@ -109,7 +110,7 @@ class Result:
         return raw
 
     def save(self, path: str | Path) -> Path:
-        """Write the result: JSON, or a picture if the suffix is that of one (.png .jpg .pdf .svg).
+        """Write the result: JSON, subtitles of its segments (.srt .vtt), or a picture (.png .jpg .pdf .svg).
 
         Raises:
             InvalidInput: any other suffix.
@@ -117,12 +118,21 @@ class Result:
         path = Path(path)
         if path.suffix.lower() in PICTURES:
             return self.plot(path)
-        if path.suffix.lower() != ".json":
-            raise InvalidInput(f"Cannot save a result as {path.name!r}; use .json or {' '.join(PICTURES)}.")
+        if path.suffix.lower() not in (".json", *SUFFIXES):
+            raise InvalidInput(f"Cannot save a result as {path.name!r}; use .json {' '.join((*SUFFIXES, *PICTURES))}.")
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() in SUFFIXES:
+            write = srt_text if path.suffix.lower() == ".srt" else vtt_text
+            path.write_text(printable(write(self.cues())), encoding="utf-8")
+            return path
         text = printable(json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
         path.write_text(text + "\n", encoding="utf-8")
         return path
+
+    def cues(self) -> tuple[Segment, ...]:
+        """Return the segments, as subtitles; where there are none, the text over the whole video."""
+        whole = Segment(0.0, self.duration_seconds or 1.0, self.text)
+        return self.segments or ((whole,) if self.text else ())
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Draw the frames looked at, a timeline with the segments, and the waveform.

@@ -1,21 +1,89 @@
-"""A row as the text of a sidecar: words, JSON, SubRip, WebVTT, or chapters as FFmpeg and video sites read them.
+"""Segments and rows as SubRip (.srt), WebVTT (.vtt) and chapters, as FFmpeg, browsers and video sites read them.
 
-A chat or composed model says one thing of the whole clip: that is one cue, or one chapter, over all that was looked at.
+Files written here carry a mark, so that a transcription never takes a caption of ours for the subtitles of a film: a
+NOTE in WebVTT, and in SubRip, which knows no comment, a word joiner (U+2060, nothing is shown) before the first words.
+Where one thing was said of a whole clip, that is one cue, or one chapter, over all that was looked at.
 """
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 WIDTH = 42
 """Characters of a subtitle's line; what broadcasters allow for Latin script."""
+SUFFIXES = (".srt", ".vtt")
+NOTE = "NOTE written by mmvideo"
+MARK = "\u2060"
+
+
+class Cue(Protocol):
+    """A span of time with words, as `mmvideo.types.Segment`."""
+
+    @property
+    def start_seconds(self) -> float: ...
+
+    @property
+    def end_seconds(self) -> float: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class _RowCue:
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+def srt_text(cues: Iterable[Cue]) -> str:
+    """Return SubRip; empty without cues."""
+    return "\n".join(f"{number}\n{timecode(cue.start_seconds, ',')} --> {timecode(cue.end_seconds, ',')}\n"
+                     f"{MARK if number == 1 else ''}{wrapped(cue.text)}\n" for number, cue in enumerate(cues, 1))
+
+
+def vtt_text(cues: Iterable[Cue]) -> str:
+    """Return WebVTT (W3C); a header alone without cues."""
+    written = [f"{timecode(cue.start_seconds, '.')} --> {timecode(cue.end_seconds, '.')}\n{_escaped(cue.text)}\n"
+               for cue in cues]
+    return "\n".join([f"WEBVTT\n\n{NOTE}\n", *written])
+
+
+def chapters_text(cues: Iterable[Cue]) -> str:
+    """Return one `time title` line a chapter; neighbours of one title are one chapter, the first begins at 0."""
+    found: list[tuple[float, str]] = []
+    for cue in cues:
+        if not found or found[-1][1] != cue.text:
+            found.append((cue.start_seconds if found else 0.0, cue.text))
+    return "".join(f"{timecode(start, '.')} {' '.join(title.split()) or '-'}\n" for start, title in found)
+
+
+def is_ours(text: str) -> bool:
+    """Say whether this package wrote a subtitle file."""
+    return NOTE in text[:200] or MARK in text[:200]
+
+
+def timecode(seconds: float, point: str = ".") -> str:
+    """Return hours, minutes, seconds and milliseconds, as 00:01:02.500."""
+    whole = max(0, round(seconds * 1000))
+    return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02}{point}{whole % 1000:03}"
+
+
+def wrapped(text: str) -> str:
+    """Return the lines of a cue; never an empty one, which would end it."""
+    return "\n".join(textwrap.wrap(" ".join(text.split()), WIDTH)) or "-"
+
+
+def _escaped(text: str) -> str:
+    return wrapped(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def words(row: Mapping[str, Any]) -> str:
-    """Return the text alone."""
+    """Return the text of a row alone."""
     return f"{row['text']}\n"
 
 
@@ -26,29 +94,30 @@ def json_text(row: Mapping[str, Any]) -> str:
 
 def srt(row: Mapping[str, Any]) -> str:
     """Return SubRip; empty where nothing was found."""
-    return "\n".join(f"{number}\n{_clock(span['start_seconds'], ',')} --> {_clock(span['end_seconds'], ',')}\n"
-                     f"{_lines(span['text'])}\n" for number, span in enumerate(cue_spans(row), 1))
+    return srt_text(_cues(cue_spans(row)))
 
 
 def vtt(row: Mapping[str, Any]) -> str:
     """Return WebVTT (W3C); without cues where nothing was found."""
-    cues = [f"{_clock(span['start_seconds'], '.')} --> {_clock(span['end_seconds'], '.')}\n{_escaped(span['text'])}\n"
-            for span in cue_spans(row)]
-    return "\n".join(["WEBVTT\n", *cues])
+    return vtt_text(_cues(cue_spans(row)))
 
 
 def chapters(row: Mapping[str, Any]) -> str:
-    """Return one `time title` line a chapter; neighbours that say the same are one chapter, the first begins at 0."""
-    found: list[tuple[float, str]] = []
-    for span in cue_spans(row):
-        if not found or found[-1][1] != span["text"]:
-            found.append((span["start_seconds"] if found else 0.0, span["text"]))
-    return "".join(f"{_clock(start, '.')} {' '.join(title.split()) or '-'}\n" for start, title in found)
+    """Return one `time title` line a chapter: those of the row, else its spans."""
+    return chapters_text(_cues(row.get("chapters") or cue_spans(row)))
+
+
+def _cues(spans: Iterable[Mapping[str, Any]]) -> list[_RowCue]:
+    return [_RowCue(span["start_seconds"], span["end_seconds"], span["text"]) for span in spans]
 
 
 def cue_spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the spans of a row; where it has none, the one that its text is about."""
-    if row["spans"] or row.get("files") or "located" in row:  # voices, and nobody spoke; or nothing was found
+    """Return the spans of a row; where it has none, the one that its text is about.
+
+    Without spans nobody spoke where voices were separated or speech written down, and nothing was found where it was
+    looked for: there is no cue then.
+    """
+    if row["spans"] or any(key in row for key in ("located", "words")) or row.get("files"):
         return row["spans"]
     times = row.get("frame_times") or [0.0]
     start = row.get("start_seconds")
@@ -60,20 +129,8 @@ def cue_spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"start_seconds": start, "end_seconds": end, "text": row["text"]}]
 
 
-def _clock(seconds: float, point: str) -> str:
-    whole = max(0, round(seconds * 1000))
-    return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02}{point}{whole % 1000:03}"
-
-
-def _lines(text: str) -> str:
-    return "\n".join(textwrap.wrap(" ".join(text.split()), WIDTH)) or "-"
-
-
-def _escaped(text: str) -> str:
-    return _lines(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-
-
 RENDER: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "txt": words, "json": json_text, "srt": srt, "vtt": vtt, "chapters": chapters}
 
-__all__ = ["RENDER", "chapters", "cue_spans", "srt", "vtt"]
+__all__ = ["MARK", "NOTE", "RENDER", "SUFFIXES", "WIDTH", "chapters", "chapters_text", "cue_spans", "is_ours", "srt",
+           "srt_text", "timecode", "vtt", "vtt_text", "wrapped"]

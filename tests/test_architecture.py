@@ -115,13 +115,14 @@ def _writes_tokens(tree: ast.AST) -> list[str]:
 
 
 def test_there_is_one_generate_loop() -> None:
-    """Nothing but `mmvideo.vlm.generate` writes token after token, and transformers' own loop is never called."""
+    """Nothing but `mmvideo.vlm.generate` writes token after token about video; transformers' own loop writes speech
+    down, so that the text is that of its pipeline."""
     loops = {name: found for name, tree in TREES.items() if (found := _writes_tokens(tree))}
     assert loops == {"mmvideo.vlm.generate": ["generate"]}
     for name, tree in TREES.items():
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
                  and node.func.attr == "generate"]
-        assert not calls, f"{name}, line {calls[0].lineno}"
+        assert not calls or name == "mmvideo.speech.recognizer", f"{name}, line {calls[0].lineno}"
 
 
 def test_the_way_to_an_answer_is_short() -> None:

@@ -16,7 +16,7 @@ PACKAGE = CHECKOUT / "mmvideo"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"version", "types", "errors", "registry", "redaction", "wording", "checks", "deadline", "generation",
-        "licences", "settings", "notebook"}
+        "licences", "settings", "notebook", "subtitles"}
 TOOLS = BASE | {"weights", "nn", "recipes"}
 VLM = {"vlm", "hub"}
 MODELS = {"encoders", "heads", "separation", *VLM}
@@ -34,6 +34,8 @@ MAY_IMPORT = {
     "localization": TOOLS | MODELS | {"media", "sampling", "objects", "sounds", "everyday"},
     "localization.result": BASE | {"localization", "results", "subtitles"},
     "localization.action_result": BASE | {"localization", "results"},
+    "speech": TOOLS | {"hub", "media", "sounds", "results", "speech.result"},
+    "speech.result": BASE | {"results"},
     "sounds": TOOLS | {"media", "sampling", "encoders", "heads"},
     "everyday": TOOLS | MODELS | {"media", "sampling", "objects", "sounds"},
     "everyday.training": TRAINERS | {"evaluation", "everyday", "objects", "sounds", "toybox"},
@@ -61,7 +63,7 @@ MAY_IMPORT = {
     "results": BASE | {"plots"}, "plots": BASE | {"media", "results"},
     "stages": TOOLS | MODELS | {"flow", "faces", "objects", "objects.result", "sounds", "separation.voices", "media",
                                 "sampling", "results", "localization", "localization.result",
-                                "localization.action_result"},
+                                "localization.action_result", "speech", "speech.result"},
     "hooks": BASE,
     "session": BASE | {"recipes", "stages", "results", "hooks"},
     "pipeline": TOOLS | VLM | {"stages", "results", "hooks", "session"},
@@ -73,7 +75,7 @@ MAY_IMPORT = {
     "evaluation.clips_report": BASE | {"labelled"},
     "jobs": TOOLS | {"tables", "hub", "media", "sampling", "stages", "results", "hooks", "pipeline",
                      "separation.voices", "objects.result", "localization.result", "localization.action_result",
-                     "subtitles"},
+                     "subtitles", "speech.result"},
     "retrieval": BASE | {"jobs", "pipeline", "everyday"},
     "serving": BASE | {"media", "pipeline", "session", "results"},
     "doctor": TOOLS,

@@ -17,7 +17,8 @@ PUBLIC = {
         "ActingTrack", "ActionTracks", "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence",
         "Features", "GenerationOptions", "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "Localization",
         "LocatedSpan", "MediaInfo", "MmvideoError", "ObjectTrack", "Pipeline", "Recipe", "Result", "Segment",
-        "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Usage", "Video", "Voice", "probe",
+        "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Transcript", "Usage", "Video", "Voice",
+        "Word", "probe",
         "read_audio", "read_video", "write_audio", "write_video"],
     "mmvideo.media": ["AudioStreamInfo", "MediaInfo", "MediaLimits", "Source", "VideoStreamInfo", "open_source",
                       "probe", "read_audio", "read_video", "write_audio", "write_video"],
@@ -32,6 +33,7 @@ PUBLIC = {
     "mmvideo.objects.tracks": ["ObjectTrack"],
     "mmvideo.separation.voices": ["SeparatedVoices", "Sound", "SoundSync", "SpeakerTurn",
                                   "Voice"],
+    "mmvideo.speech.result": ["Transcript", "Word"],
     "mmvideo.hooks": ["Hook", "Hooks", "Progress", "SaveIntermediates", "Timing"],
     "mmvideo.sampling": ["at_fps", "dense", "segments", "uniform", "windows"],
     "mmvideo.encoders.zoo": ["create"],
@@ -69,7 +71,7 @@ def test_every_kind_of_result_and_what_it_holds_is_public() -> None:
     from mmvideo.separation.voices import SeparatedVoices
 
     kinds = [Result, mmvideo.Answer, mmvideo.Caption, mmvideo.Classification, mmvideo.Tracks, mmvideo.Localization,
-             mmvideo.ActionTracks, SeparatedVoices]
+             mmvideo.ActionTracks, mmvideo.Transcript, SeparatedVoices]
     hints = [hint for kind in kinds for base in kind.__mro__ for hint in inspect.get_annotations(base).values()]
     held = {word for hint in hints for word in re.findall(r"[A-Z]\w+", hint)} - {"None", "Any"}
     assert held <= {name for names in PUBLIC.values() for name in names}

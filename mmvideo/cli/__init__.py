@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mmvideo import __version__
-from mmvideo.cli import ask, encoders, find, jobs, locate, look, make, models, new, separate, serve
+from mmvideo.cli import ask, encoders, find, jobs, locate, look, make, models, new, separate, serve, transcribe
 from mmvideo.cli.common import debugging, note, say
 from mmvideo.errors import MmvideoError
 
@@ -28,7 +28,8 @@ app = typer.Typer(
            "where an error came from.",
 )
 for add_commands in (ask.add_ask_commands, locate.add_locate_commands, find.add_find_commands,
-                     separate.add_separate_command, serve.add_serve_command, jobs.add_job_commands,
+                     separate.add_separate_command, transcribe.add_transcribe_command, serve.add_serve_command,
+                     jobs.add_job_commands,
                      look.add_look_commands, models.add_models_command, encoders.add_encoder_commands,
                      make.add_model_commands, new.add_new_command):
     add_commands(app)

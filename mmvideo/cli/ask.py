@@ -30,6 +30,7 @@ from mmvideo.cli.output import check_file, each
 from mmvideo.deadline import checked
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
 from mmvideo.generation import GenerationOptions
+from mmvideo.subtitles import SUFFIXES
 
 Videos = Annotated[list[str], typer.Argument(
     metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with --fps), "
@@ -200,7 +201,7 @@ def _check(recipe: str, model: str | None, save: Path | None, questions: list[st
     from mmvideo.results import PICTURES
     from mmvideo.session import check_generation, check_text
 
-    check_file(save, (".json", *texts, *PICTURES))
+    check_file(save, (".json", *dict.fromkeys((*texts, *SUFFIXES)), *PICTURES))
     checked(timeout)
     found = recipe_for(recipe, model)
     check_text(found, questions)

@@ -54,7 +54,8 @@ Device = Annotated[str | None, typer.Option(
 Overrides = Annotated[list[str] | None, typer.Option(
     "--set", metavar="STAGE.OPTION=VALUE", help="Change an option of a stage; may be given again.")]
 Save = Annotated[Path | None, typer.Option(
-    "--save", metavar="FILE", help="Also write the result: .json, or a picture (.png, .pdf, .svg).")]
+    "--save", metavar="FILE", help="Also write the result: .json, subtitles (.srt, .vtt), or a picture (.png, .pdf, "
+    ".svg).")]
 Timeout = Annotated[float | None, typer.Option(
     "--timeout", metavar="SECONDS", help="Longest time for one clip: fetching, decoding and the networks, with all "
     f"questions. By default there is no limit, and {JobOptions.timeout_seconds:g} s in a job (--out).")]

@@ -19,11 +19,13 @@ from mmvideo.errors import (
     shown,
 )
 
-CHAT, CLASSIFIER, MATCHER = "chat", "classifier", "matcher"
+CHAT, CLASSIFIER, MATCHER, SPEECH = "chat", "classifier", "matcher", "speech"
 MATCHERS = ("xclip", "pe_video", "videoprism")
 """Model types that score a video against texts."""
 EMBEDDERS = ("xclip", "clip", "siglip", "siglip2", "metaclip_2", "chinese_clip", "altclip", "align")
 """Model types that give vectors of videos, or of frames, and of texts in one space."""
+SPEECH_SEQ2SEQ = ("whisper", "moonshine", "speech_to_text", "speech-encoder-decoder")
+"""Model types with an encoder that hears and a decoder that writes, without a prompt in words."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Found:
     name: str
     model_type: str
     kind: str
-    """CHAT (answers in words), CLASSIFIER (a fixed list of labels) or MATCHER (labels given as texts)."""
+    """CHAT (answers in words), CLASSIFIER (a fixed list of labels), MATCHER (labels given as texts) or SPEECH (writes
+    down what is said)."""
     config: dict[str, Any]
 
 
@@ -163,6 +166,9 @@ def _kind(name: str, model_type: str, config: dict[str, Any], trust: bool) -> st
         return CLASSIFIER
     if model_type in MATCHERS:
         return MATCHER
+    if model_type in SPEECH_SEQ2SEQ or any(model_type in getattr(modeling_auto, f"MODEL_FOR_{kind}_MAPPING_NAMES")
+                                           for kind in ("CTC", "RNNT", "TDT")):
+        return SPEECH
     if model_type in modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES:
         return CHAT
     if trust and config.get("auto_map"):
@@ -239,5 +245,5 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "Found", "check_causal", "is_hub_name", "own_code", "reading", "resolve",
-           "resolve_embedder"]
+__all__ = ["CHAT", "CLASSIFIER", "MATCHER", "SPEECH", "Found", "check_causal", "is_hub_name", "own_code", "reading",
+           "resolve", "resolve_embedder"]

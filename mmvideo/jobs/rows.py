@@ -17,6 +17,7 @@ from mmvideo.localization.result import Localization
 from mmvideo.objects.result import Tracks
 from mmvideo.redaction import clean
 from mmvideo.results import Answer, Classification, Embedding, Generation, Result
+from mmvideo.speech.result import Transcript
 
 DIGITS = 4
 """Decimals of a confidence: what matrix products of another library or machine agree on."""
@@ -74,6 +75,8 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
                            "label": s.label, "score": _round(s.score), "kind": s.kind} for s in one.located]
     if isinstance(one, Embedding):
         row["embedding"] = [round(value, VECTOR_DIGITS) for value in one.vector]
+    if isinstance(one, Transcript):
+        row |= {name: value for name, value in one.to_dict().items() if name in ("words", "language", "origin")}
     if isinstance(one, SavedResult):
         row["files"] = list(one.files)
     row |= {

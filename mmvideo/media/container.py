@@ -42,6 +42,11 @@ class Opener:
         self._path = "" if isinstance(media, bytes) else absolute(media)
 
     @property
+    def path(self) -> str:
+        """The path that was given, absolute; empty for bytes."""
+        return self._path
+
+    @property
     def num_bytes(self) -> int | None:
         """Length of the file in bytes; None if it cannot be known."""
         if isinstance(self._media, bytes):

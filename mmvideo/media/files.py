@@ -15,6 +15,7 @@ from mmvideo.media.decoder import VideoDecoder
 from mmvideo.media.metadata import STANDING_CLOCK, look
 from mmvideo.media.seeking import CannotSeek, SparseReader, pts_of
 from mmvideo.media.source import Frames, Source, Take
+from mmvideo.media.subtitle_tracks import SubtitleTrack, subtitle_track, subtitles_beside
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio
 from mmvideo.wording import plural
@@ -65,6 +66,12 @@ class FileSource(Source):
     def warnings(self) -> tuple[str, ...]:
         """What was found missing or doubtful so far, in picture and sound."""
         return self._log.tuple() + self._audio_log.tuple()
+
+    def subtitles(self, language: str | None = None) -> SubtitleTrack | None:
+        """Return the subtitles of the file, else those of a file beside it; None without any."""
+        opener = self._audio.opener
+        found = subtitle_track(opener, language)
+        return found if found is not None or not opener.path else subtitles_beside(opener.path, language)
 
     def close(self) -> None:
         """Close the file, and remove it if it is a temporary copy."""

@@ -18,6 +18,7 @@ from mmvideo.media.convert import Converter, Fit, as_tensor
 from mmvideo.media.decoder import EPSILON_SECONDS
 from mmvideo.media.info import MediaInfo
 from mmvideo.media.limits import MAX_BATCH, MAX_LEAD_SECONDS, MAX_RESULT_BYTES
+from mmvideo.media.subtitle_tracks import SubtitleTrack
 from mmvideo.media.warn import WarningLog
 from mmvideo.types import Audio, Size, Video
 
@@ -90,6 +91,14 @@ class Source:
     def has_audio(self) -> bool:
         """Whether there is a sound track, silent or not."""
         return bool(self.info.audio)
+
+    def subtitles(self, language: str | None = None) -> SubtitleTrack | None:
+        """Return the subtitles that come with the source, as a text track or a file beside it; None without any.
+
+        Args:
+            language: take only those of this language ("en"), or of none that is stated.
+        """
+        return None
 
     def holds_fewer_frames(self, count: int) -> bool:
         """Whether the source holds fewer frames than `count` for all that is known without reading it: a header may

@@ -115,7 +115,7 @@ class Separate(Stage):
 
     separator: str
     """A family of separators (`mmvideo list separators`)."""
-    weights: str
+    weights: str = "separator"
     """A model with the parts "faces" and, to fall back on, "sound"; embedded models without it take that of
     `separator`."""
     without_faces: str = "sound"

@@ -240,8 +240,9 @@ def test_one_cue_over_the_clip_where_a_model_says_one_thing(captioning: Pipeline
     items = [{"id": "all", "path": str(clip)}, {"id": "part", "path": str(clip), "start": 0.5, "end": 1.25}]
     run_job(captioning, items, tmp_path / "job", JobOptions(sidecars=("srt", "vtt", "chapters")))
     found = _texts(tmp_path / "job" / "sidecars")
-    assert found["all.srt"] == "1\n00:00:00,000 --> 00:00:02,000\nchat: a man opens a door\n"
-    assert found["part.vtt"] == "WEBVTT\n\n00:00:00.500 --> 00:00:01.250\nchat: a man opens a door\n"
+    assert found["all.srt"] == "1\n00:00:00,000 --> 00:00:02,000\n\u2060chat: a man opens a door\n"
+    assert found["part.vtt"] == (
+        "WEBVTT\n\nNOTE written by mmvideo\n\n00:00:00.500 --> 00:00:01.250\nchat: a man opens a door\n")
     assert found["all.chapters.txt"] == found["part.chapters.txt"] == "00:00:00.000 chat: a man opens a door\n"
 
 

@@ -35,8 +35,9 @@ def test_rows_equal_the_results_of_single_calls(captioning: Pipeline, clips: Pat
         assert row["prompt"] is None
         assert row["timings"].keys() >= {"fetch", "read", "encode_video", "caption"}
     srt = (tmp_path / "job" / "sidecars" / "clip0002.srt").read_text()
-    assert srt.startswith("1\n00:00:00,000 --> 00:00:01,400\n")
-    assert (tmp_path / "job" / "sidecars" / "clip0002.vtt").read_text().startswith("WEBVTT\n\n00:00:00.000 -->")
+    assert srt.startswith("1\n00:00:00,000 --> 00:00:01,400\n\u2060")
+    assert (tmp_path / "job" / "sidecars" / "clip0002.vtt").read_text().startswith(
+        "WEBVTT\n\nNOTE written by mmvideo\n\n00:00:00.000 -->")
     assert (tmp_path / "job" / "sidecars" / "clip0002.chapters.txt").read_text().startswith("00:00:00.000 ")
     assert (tmp_path / "job" / "sidecars" / "clip0002.txt").read_text() == rows[2]["text"] + "\n"
     from pyarrow import parquet
