@@ -201,6 +201,19 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
+@dataclass(frozen=True)
+class Citation:
+    """A time that a model names in its words, checked against the frames that it saw."""
+
+    seconds: float
+    words: str
+    """As they stand in the text: "00:35", "at 12 s"."""
+    holds: bool
+    """Whether a frame was shown there."""
+    reason: str = ""
+    """Why it does not hold; empty where it does."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Generation(Result):
     """What every text of a language model says about how it ended."""
@@ -211,6 +224,8 @@ class Generation(Result):
     """False where the text was cut at `max_new_tokens`; of several windows, that of any."""
     looped: bool = False
     """Whether the text was cut while it repeated the same words again and again; `warnings` then says which."""
+    citations: tuple[Citation, ...] = ()
+    """Times that the text names; those that do not hold are in `warnings`, too."""
     finish_reason: str = field(init=False)
     """"stop" where the model ended the text, "length" where it was cut at `max_new_tokens`; follows from `finished`."""
 
@@ -236,7 +251,14 @@ class Answer(Generation):
 
 @dataclass(frozen=True, kw_only=True)
 class Caption(Generation):
-    """What happens, in one or two sentences; `segments` hold a caption of each window."""
+    """What happens, in one or two sentences; `segments` hold a caption of each span, in order."""
+
+    title: str = ""
+    """At most eight words; by a chat model, else by rule."""
+    summary: str = ""
+    """The whole in one or two sentences, where there are several segments."""
+    chapters: tuple[Segment, ...] = ()
+    """Neighbouring segments that belong together, with a title each."""
 
     @property
     def headline(self) -> str:
@@ -306,5 +328,5 @@ def _plain(value: Any) -> Any:
     return value
 
 
-__all__ = ["PICTURES", "Answer", "Caption", "Classification", "Embedding", "Evidence", "Generation", "Result",
-           "ResultT_co", "Usage"]
+__all__ = ["PICTURES", "Answer", "Caption", "Citation", "Classification", "Embedding", "Evidence", "Generation",
+           "Result", "ResultT_co", "Usage"]

@@ -18,11 +18,11 @@ from mmvideo.hooks import Hook
 from mmvideo.notebook import Results
 from mmvideo.recipes import Recipe
 from mmvideo.redaction import clean
-from mmvideo.results import Answer, Evidence, Result, ResultT_co
+from mmvideo.results import Answer, Caption, Evidence, Result, ResultT_co
 from mmvideo.stages.base import LISTENER, Stage, expected
 from mmvideo.stages.read import Read, VideoRequest
 from mmvideo.stages.suggestion import with_clip
-from mmvideo.types import GenerationOptions, Timings, is_text
+from mmvideo.types import GenerationOptions, Segment, Timings, is_text
 
 
 class Session(Generic[ResultT_co]):
@@ -120,7 +120,7 @@ class Session(Generic[ResultT_co]):
             ContextExceeded: no frame at all fits beside it.
         """
         wanted = expected(self._stages, texts, generation)
-        readers = [(name, stage) for name, stage in self._early if "expected" in stage.hints]
+        readers = [(name, stage) for name, stage in self._early if "expected" in stage.optional]
         if not readers or self._fields["expected"] == wanted:
             return False
         fields = {**self._fields, "expected": wanted}
@@ -163,6 +163,10 @@ class Session(Generic[ResultT_co]):
         domain = result.in_domain
         if domain.suggestion and isinstance(self._given.source, str | os.PathLike):
             domain = dataclasses.replace(domain, suggestion=with_clip(domain.suggestion, clean(self._given.source)))
+        if isinstance(result, Caption) and media is not None and not result.segments and media.info.main_video:
+            span = Segment(media.start_seconds, max(media.end_seconds, media.start_seconds + 0.001), result.text,
+                           result.confidence)
+            result = dataclasses.replace(result, segments=(span,))
         proof = result.evidence.proof if result.evidence else None
         extra: dict[str, Any] = {
             "in_domain": domain, "timings": Timings(tuple(seconds)), "model": self._model or result.model,

@@ -22,7 +22,7 @@ PUBLIC = {
         "read_audio", "read_video", "write_audio", "write_video"],
     "mmvideo.media": ["AudioStreamInfo", "MediaInfo", "MediaLimits", "Source", "VideoStreamInfo", "open_source",
                       "probe", "read_audio", "read_video", "write_audio", "write_video"],
-    "mmvideo.results": ["Answer", "Caption", "Classification", "Evidence", "Generation", "Result", "Usage"],
+    "mmvideo.results": ["Answer", "Caption", "Citation", "Classification", "Evidence", "Generation", "Result", "Usage"],
     "mmvideo.types": ["Audio", "Clips", "Cues", "Domain", "Features", "GenerationOptions", "Label", "Segment", "Size",
                       "Timings", "Video"],
     "mmvideo.objects.result": ["Tracks"],

@@ -16,8 +16,9 @@ from mmvideo.localization.action_result import ActionTracks
 from mmvideo.localization.result import Localization
 from mmvideo.objects.result import Tracks
 from mmvideo.redaction import clean
-from mmvideo.results import Answer, Classification, Embedding, Generation, Result
+from mmvideo.results import Answer, Caption, Classification, Embedding, Generation, Result
 from mmvideo.speech.result import Transcript
+from mmvideo.types import Segment
 
 DIGITS = 4
 """Decimals of a confidence: what matrix products of another library or machine agree on."""
@@ -64,6 +65,10 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
     if answers is not None:
         row["answers"] = [{"question": a.question, "text": a.text, "confidence": _round(a.confidence),
                            "in_domain": a.in_domain.inside, "finish_reason": a.finish_reason} for a in answers]
+    if isinstance(one, Caption):
+        row |= {"title": one.title, "summary": one.summary, "chapters": _plain_spans(one.chapters)}
+    if isinstance(one, Generation) and one.citations:
+        row["citations"] = [vars(citation) for citation in one.citations]
     if isinstance(one, Classification):
         row["labels"] = [{"name": label.name, "confidence": _round(label.confidence)} for label in one.labels]
     if isinstance(one, Tracks):
@@ -80,8 +85,7 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
     if isinstance(one, SavedResult):
         row["files"] = list(one.files)
     row |= {
-        "spans": [{"start_seconds": round(s.start_seconds, 6), "end_seconds": round(s.end_seconds, 6), "text": s.text,
-                   "confidence": _round(s.confidence)} for s in one.segments] if answers is None else [],
+        "spans": _plain_spans(one.segments) if answers is None else [],
         "confidence": _round(one.confidence), "in_domain": one.in_domain.inside,
         "domain_reason": one.in_domain.reason, "prompt": item.prompt, "questions": list(item.text),
         "start_seconds": item.start_seconds, "end_seconds": item.end_seconds,
@@ -94,6 +98,11 @@ def make_row(item: Item, result: Any, about: Mapping[str, Any], job: Mapping[str
     with contained(lambda error: UnusableResult(f"The result cannot be written as JSON: {error}.")):
         json.dumps(row, allow_nan=False)
     return row
+
+
+def _plain_spans(segments: Sequence[Segment]) -> list[dict[str, Any]]:
+    return [{"start_seconds": round(s.start_seconds, 6), "end_seconds": round(s.end_seconds, 6), "text": s.text,
+             "confidence": _round(s.confidence)} for s in segments]
 
 
 def _text(one: Result, answers: Sequence[Answer] | None) -> str:

@@ -3,12 +3,13 @@
 Each frame is reduced to a coarse luma grid and a colour histogram. A cut is a change between neighbouring frames that
 is large, stands out from the changes around it (so fast motion is not a cut; the idea of PySceneDetect's
 AdaptiveDetector, https://www.scenedetect.com/docs/latest/api/detectors.html), and lasts (so a flash is not a cut).
-Dissolves and fades are not found. Memory is bounded: three numbers are kept per frame.
+Dissolves and fades are found by `find_boundaries`, in six frames a second: the pictures between two shots that stand
+still are mixtures of both. Memory is bounded: three numbers are kept per frame, and a description of those six.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -131,3 +132,69 @@ def _small(frames: Tensor) -> Tensor:
     if tuple(frames.shape[-2:]) == FRAME_SIZE:
         return frames
     return F.interpolate(frames.float(), size=FRAME_SIZE, mode="area").round().to(torch.uint8)
+
+
+MIXED_FPS = 6.0
+"""Frames a second in which dissolves are looked for."""
+_STEPS = (3, 4, 6, 9, 12)
+"""Lengths of dissolves that are tried, in such frames: half a second to two."""
+_DISSOLVE = 0.12
+"""Smallest distance between the pictures before and after a dissolve."""
+_STILL, _MIXTURE = 0.3, 0.3
+"""Most that either side may move, and that a picture in between may differ from a mixture of both, as shares of that
+distance."""
+
+
+def find_boundaries(source: _Streams) -> list[float]:
+    """Return the seconds at which a new shot begins, by a cut or in the middle of a dissolve or fade; increasing.
+
+    Args:
+        source: an opened source; its frames are read once.
+    """
+    kept: list[Tensor] = []
+    times: list[float] = []
+
+    def frames() -> Iterator[Video]:
+        for video in source.stream(size=FRAME_SIZE, fit="squash", batch=64):
+            for frame, seconds in video:
+                if not times or seconds - times[-1] >= 1 / MIXED_FPS - 1e-3:
+                    times.append(seconds)
+                    kept.append(shot_features(frame[None])[0])
+            yield video
+
+    cuts = find_cuts(frames())
+    mixed = dissolves(torch.stack(kept), times, cuts) if kept else []
+    return sorted([*cuts, *mixed])
+
+
+def dissolves(described: Tensor, times: Sequence[float], cuts: Sequence[float] = ()) -> list[float]:
+    """Return the middles of dissolves: pictures that turn from one standing picture into another, as a mixture of both.
+
+    Args:
+        described: (T, D), of `shot_features`, of evenly spaced frames.
+        times: of these frames.
+        cuts: seconds of hard cuts, near which there is no dissolve.
+    """
+    found: list[tuple[float, float]] = []
+    for steps in _STEPS:
+        if len(described) < steps + 5:
+            continue
+        first, last = described[2:-steps - 2], described[steps + 2:-2]
+        change = (last - first).abs().sum(1)
+        moved = torch.maximum((first - described[:-steps - 4]).abs().sum(1),
+                              (described[steps + 4:] - last).abs().sum(1))
+        error = torch.zeros_like(change)
+        for n in range(1, steps):
+            share = n / steps
+            between = described[2 + n:len(described) - steps - 2 + n]
+            error = torch.maximum(error, (between - first * (1 - share) - last * share).abs().sum(1))
+        good = (change >= _DISSOLVE) & (moved <= _STILL * change) & (error <= _MIXTURE * change)
+        for at in good.nonzero().flatten().tolist():
+            begin, end = times[at + 2], times[at + 2 + steps]
+            if not any(begin - 0.3 <= cut <= end + 0.3 for cut in cuts):
+                found.append((float(error[at] / change[at]), (begin + end) / 2))
+    chosen: list[float] = []
+    for _, middle in sorted(found):
+        if all(abs(middle - other) > 1.0 for other in chosen):
+            chosen.append(middle)
+    return sorted(chosen)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from mmvideo.errors import InvalidInput
+from mmvideo.errors import ContextExceeded, InvalidInput
 from mmvideo.results import Answer, Caption, Evidence, Usage
 from mmvideo.sampling.gather import TimeSpan
 from mmvideo.stages.base import Stage, looked_at
+from mmvideo.stages.citations import citations, doubts
 from mmvideo.stages.readers import open_conversation
+from mmvideo.stages.spans import SpanConversation
 from mmvideo.stages.suggestion import suggestion
+from mmvideo.stages.timed_captions import SummedUp, merged, short_title, summed_up
 from mmvideo.types import NOT_JUDGED, Clips, Domain, GenerationOptions, Segment
 from mmvideo.vlm.batch import Unread, reply_batched
 from mmvideo.vlm.conversation import Conversation
@@ -25,7 +28,9 @@ RULE_NEXT = "each window was asked; the last one answers what happens next"
 RULE_SURE = "each window was asked; the surest one within the domain answers"
 RULE_ONE = "one window, one answer"
 RULE_WHOLE = "one reading of all frames"
-RULE_CAPTION = "one caption a window"
+RULE_CAPTION = "one caption a span"
+SUM_TOKENS = 64
+"""The longest title or summary."""
 
 
 @dataclass(kw_only=True)
@@ -144,6 +149,7 @@ def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any],
     sure = [s.confidence or 0.0 for s in said]
     kept, rule = pick(question, sure, [bool(d) for d in domains]) if spans else (0, RULE_WHOLE)
     reply = said[kept]
+    cited = citations(reply.text, looked_at(clips))
     domain = domains[kept] if domains else NOT_JUDGED if reply.domain is None else reply.domain
     if reply.unknown_words:
         domain = _outside(domain, question, reply.unknown_words)
@@ -153,7 +159,8 @@ def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any],
         question=question, text=reply.text, confidence=reply.confidence, in_domain=domain,
         seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {reply.rule or rule}{others}",
         segments=segments_of(spans, said) or reply.segments, evidence=_proven(reply),
-        **written(said, spans, notes=clips.notes), finished=reply.finished, looped=bool(reply.repeats))
+        **written(said, spans, notes=(*clips.notes, *doubts(cited))), citations=cited,
+        finished=reply.finished, looped=bool(reply.repeats))
 
 
 def _proven(reply: Generated) -> Evidence | None:
@@ -258,14 +265,35 @@ def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str)
         domain = _outside(domain, request, said[0].unknown_words)
     if domain.outside:
         domain = replace(domain, suggestion=suggestion("video-captioning"))
+    segments = merged(segments_of(spans, said) or said[0].segments)
+    whole = summed_up(segments, _asker(fields, segments)) if segments else SummedUp(short_title(said[0].text), "", ())
+    cited = citations(" ".join(reply.text for reply in said), looked_at(clips))
+    told = written(said, spans, notes=(*clips.notes, *doubts(cited)))
     return Caption(
-        text=" ".join(dict.fromkeys(reply.text for reply in said)),
+        text=" ".join(dict.fromkeys(reply.text for reply in said)), citations=cited,
+        title=whole.title, summary=whole.summary, chapters=whole.chapters,
         confidence=min((reply.confidence for reply in said if reply.confidence is not None), default=None),
-        seconds_looked_at=looked_at(clips), in_domain=domain, segments=segments_of(spans, said) or said[0].segments,
+        seconds_looked_at=looked_at(clips), in_domain=domain, segments=segments,
         evidence=_proven(said[0]),
         rule=f"{clips.rule}; {said[0].rule or (RULE_CAPTION if spans else RULE_WHOLE)}",
-        **written(said, spans, notes=clips.notes),
+        **told,
         finished=all(reply.finished for reply in said), looped=any(reply.repeats for reply in said))
+
+
+def _asker(fields: Mapping[str, Any], segments: Sequence[Segment]) -> Callable[[str], str] | None:
+    """Return what puts questions about all captions to a chat model; None for a model that takes no such question."""
+    conversation = fields["conversation"]
+    if not isinstance(conversation, SpanConversation) or conversation.short or len(segments) < 2:
+        return None
+    row = conversation.row(len(fields["spans"]) - 1)  # the one that is still in memory
+
+    def ask(question: str) -> str:
+        try:
+            return row.reply(question, GenerationOptions(max_new_tokens=SUM_TOKENS)).text
+        except ContextExceeded:  # a short context holds no list of captions: what rules say stays
+            return ""
+
+    return ask
 
 
 def whole_domain(domains: Sequence[Domain], spans: Sequence[TimeSpan]) -> Domain:

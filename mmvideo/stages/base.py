@@ -39,7 +39,7 @@ class Stage:
 
     needs: ClassVar[tuple[str, ...]] = ()
     gives: ClassVar[tuple[str, ...]] = ()
-    hints: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
     """Fields that are given too where they are there; a stage does not wait for them, and is not run again for them."""
     pictures_done: ClassVar[bool] = False
     """Whether no later stage looks at the pictures of `clips`."""
@@ -94,7 +94,7 @@ class Stage:
 
     def inputs(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Pick what the stage is called with out of all fields that there are."""
-        return {name: fields[name] for name in (*self.needs, *(hint for hint in self.hints if hint in fields))}
+        return {name: fields[name] for name in (*self.needs, *(name for name in self.optional if name in fields))}
 
     def __call__(self, *arguments: Any, **fields: Any) -> dict[str, Any]:
         """Read the fields in `needs`, return those in `gives`."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from mmvideo import licences
+from mmvideo import checks, licences
 from mmvideo import weights as weight_files
 from mmvideo.errors import InvalidInput
 from mmvideo.hub.cpu_inference import hastened
@@ -36,10 +36,13 @@ from mmvideo.stages.readers import (
     without_pictures,
 )
 from mmvideo.stages.remote_reader import RemoteReader
+from mmvideo.stages.spans import RULES, SpanParts, SpanReader
 from mmvideo.types import Clips, Expected, GenerationOptions
 from mmvideo.vlm.chat import ChatModel
 from mmvideo.vlm.composed import Composed, is_composed, read_config
 from mmvideo.vlm.encode import check_drop_below
+
+SEGMENTS = frozenset(("segments", "segment_seconds"))
 
 
 @dataclass(kw_only=True)
@@ -48,7 +51,7 @@ class EncodeVideo(CheckpointStage):
 
     needs: ClassVar[tuple[str, ...]] = ("media",)
     gives: ClassVar[tuple[str, ...]] = ("clips", "spans", "domains", "conversation")
-    hints: ClassVar[tuple[str, ...]] = ("expected",)
+    optional: ClassVar[tuple[str, ...]] = ("expected",)
     imports: ClassVar[tuple[str, ...]] = (
         "transformers.models.auto", "transformers.modeling_utils", "transformers.generation",
         "transformers.processing_utils", "transformers.video_processing_utils",
@@ -77,6 +80,11 @@ class EncodeVideo(CheckpointStage):
     domain: str | None = None
     """Composed models: registered head that says whether a window looks like what the model was trained on; null for
     the model's own, if it has one."""
+    segments: str | None = None
+    """For captions of models that read a whole video: shots (between cuts and dissolves; auto is the same) or windows,
+    each captioned by itself; none, and null, for one caption. Others caption shots or windows anyway."""
+    segment_seconds: float = 30.0
+    """The longest of them."""
     reader: Reader = set_by_load()
     halvings: int = field(default=0, repr=False, init=False)
     """How many times the number of frames was halved for lack of memory."""
@@ -107,27 +115,44 @@ class EncodeVideo(CheckpointStage):
             return
         home = self.composed_home()
         if home is None:
-            self.refuse_others(ChatReader.takes | LOADING, "a chat model")
+            self.refuse_others(ChatReader.takes | LOADING | SEGMENTS, "a chat model")
             budget_of(self.view())
-            self.reader = ChatReader(ChatModel.from_pretrained(self.found("model"), device, self.load_options()),
-                                     self.view())
+            self.reader = self.in_spans(ChatReader(
+                ChatModel.from_pretrained(self.found("model"), device, self.load_options()), self.view()))
             return
         config = read_config(home)
         if config.observed:
-            self.refuse_others(ObservedReader.takes, "a model that answers from facts")
+            self.refuse_others(ObservedReader.takes | self._automatic(), "a model that answers from facts")
             model = interruptible(Composed.from_pretrained(home, device=device, only_ask=True))
             encoder: Any = model.parts["encoder"]
             model.parts["encoder"] = encoder.fold() if hasattr(encoder, "fold") else encoder
             self.reader = ObservedReader(model, model.parts["observer"], self.view())
             self.reader.modules()  # loads what has weights of its own
             return
-        self.refuse_others(WindowReader.takes | {"domain"}, "a composed model")
+        spans = self._automatic() if config.separate else SEGMENTS
+        self.refuse_others(WindowReader.takes | {"domain"} | spans, "a composed model")
         check_drop_below(find("encoders", config.parts["encoder"]), config.parts["encoder"], self.drop_below)
         model = Composed.from_pretrained(home, device=device, parts={"domain": self.domain} if self.domain else None)
         if not config.separate:  # the rows of separate windows are too short to gain
             hastened(model.language, attention=False)
         interruptible(model)
-        self.reader = WindowReader(model, model.look, self.view(), separate=config.separate)
+        reader = WindowReader(model, model.look, self.view(), separate=config.separate)
+        self.reader = reader if config.separate else self.in_spans(reader)
+
+    def _automatic(self) -> frozenset[str]:
+        """Return the option `segments` where it asks for nothing that such a model does not do anyway."""
+        return frozenset(("segments",)) if self.segments in (None, "auto") else frozenset()
+
+    def in_spans(self, reader: ChatReader | WindowReader) -> Reader:
+        """Return a reader that shows span after span, where that is asked for.
+
+        Raises:
+            InvalidInput: an unknown rule, or spans of no length.
+        """
+        if self.segments is not None:
+            checks.one_of("segments", self.segments, RULES)
+        checks.number("segment_seconds", self.segment_seconds, above=0)
+        return reader if self.segments in (None, "none") else SpanReader(reader, self.segments, self.segment_seconds)
 
     def server(self) -> ServerAddress:
         """Return where a model answers that is named by its server.
@@ -135,7 +160,7 @@ class EncodeVideo(CheckpointStage):
         Raises:
             InvalidInput: no such address, or an option that has no effect on such a model.
         """
-        self.refuse_others(RemoteReader.takes, "a model behind a server")
+        self.refuse_others(RemoteReader.takes | self._automatic(), "a model behind a server")
         budget_of(self.view())
         return server_address(str(self.weights))
 
@@ -158,7 +183,8 @@ class EncodeVideo(CheckpointStage):
     @property
     def costly(self) -> bool:
         """Whether it is a chat model."""
-        return isinstance(self.reader, ChatReader)
+        inner = self.reader.inner if isinstance(self.reader, SpanReader) else self.reader
+        return isinstance(inner, ChatReader)
 
     def partition(self) -> tuple[Stage, Stage] | None:
         """Return the part that needs the opened video and no network, and the rest; None where both are one."""
@@ -223,7 +249,8 @@ class PrepareChat(EncodeVideo):
 
     def load(self, device: torch.device) -> None:
         """Load the processor, and of the model only what its configuration says."""
-        self.reader = ChatReader(ChatModel.without_weights(self.found("model"), self.load_options()), self.view())
+        self.reader = self.in_spans(
+            ChatReader(ChatModel.without_weights(self.found("model"), self.load_options()), self.view()))
 
     def partition(self) -> None:
         """Return None: it is a part itself."""
@@ -232,6 +259,8 @@ class PrepareChat(EncodeVideo):
         """Return the one clip that was looked at, and what the model would be given."""
         taken = self.reader.take(media, expected or Expected())
         assert taken.prepared is not None, "a ChatReader prepares what it takes"
+        if isinstance(taken.prepared, SpanParts):
+            return {"clips": taken.clips, "spans": taken.spans, "prepared": taken.prepared.without_pictures()}
         return {"clips": taken.clips, "spans": taken.spans, "prepared": without_pictures(taken.prepared)}
 
 

@@ -28,7 +28,7 @@ class Sample(Stage):
 
     needs: ClassVar[tuple[str, ...]] = ("media",)
     gives: ClassVar[tuple[str, ...]] = ("clips", "spans")
-    hints: ClassVar[tuple[str, ...]] = ("shots",)
+    optional: ClassVar[tuple[str, ...]] = ("shots",)
 
     sampler: str
     size: int | list[int]
