@@ -77,6 +77,7 @@ MAY_IMPORT = {
                      "separation.voices", "objects.result", "localization.result", "localization.action_result",
                      "subtitles", "speech.result"},
     "retrieval": BASE | {"jobs", "pipeline", "everyday"},
+    "benchmarks": TOOLS | {"media", "evaluation", "evaluation.intervals", "jobs", "pipeline"},
     "serving": BASE | {"media", "pipeline", "session", "results"},
     "doctor": TOOLS,
     "embedded": set(),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli.clips import Clip, understood
-from mmvideo.cli.common import Debug, Device, Json, json_line, note, say
+from mmvideo.cli.common import Debug, Device, Json, Overrides, json_line, note, overrides, say
 from mmvideo.cli.dataclass_options import is_given, values_of, with_options
 from mmvideo.cli.output import check_folder, each
 from mmvideo.cli.own_clips import (
@@ -218,8 +218,9 @@ def train_command(
 @with_options(EVALUATION, before="debug")
 def evaluate_command(
     context: typer.Context,
-    config: Annotated[str | None, typer.Argument(metavar="[CONFIG]", help="A config (`mmvideo list configs`) or a "
-                                                 ".yaml file; or give --model and --data.")] = None,
+    config: Annotated[str | None, typer.Argument(metavar="[BENCHMARK|CONFIG]", help="A benchmark (`mmvideo list "
+                                                 "benchmarks`), a config (`mmvideo list configs`) or a .yaml file; or "
+                                                 "give --model and --data.")] = None,
     model: Annotated[list[str] | None, typer.Option("--model", metavar="NAME|FOLDER", rich_help_panel=EVALUATION_PANEL,
                                                     help="A classifier to measure; given again, another to compare "
                                                     "the first with.")] = None,
@@ -227,16 +228,36 @@ def evaluate_command(
                                              help="Labelled clips to measure on, as `mmvideo train` takes "
                                              "them.")] = None,
     device: Device = None,
+    set_: Overrides = None,
+    probe: Annotated[str | None, typer.Option("--probe", metavar="KIND", help="Show the model something else: blind, "
+                                              "single-frame, frozen, shuffled, reversed, muted.")] = None,
+    answers: Annotated[str, typer.Option("--answers", metavar="parse|likelihood", help="How the option of a reply is "
+                                         "found.")] = "parse",
+    subtitles: Annotated[bool, typer.Option("--subtitles", help="Put subtitles before the questions.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many items, evenly spread.")] = None,
+    compare: Annotated[Path | None, typer.Option("--compare", metavar="FOLDER", help="Compare with another run, item "
+                                                 "by item.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the report; runs/NAME.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check the config; read no data and no weights.")] = False,
     json: Json = False, debug: Debug = False, **options: Any,
 ) -> None:
-    """Measure classifiers on labelled clips (--model, --data), or what a config's `evaluator:` names."""
+    """Measure a model on a benchmark (`mmvideo list benchmarks`) or classifiers on labelled clips (--model, --data), or
+    run what a config's `evaluator:` names."""
+    from mmvideo import registry
     from mmvideo.evaluation import recipes
 
     _limit(threads)
     given = {name: value for name, value in values_of(options).items() if is_given(context, name)}
+    asked = {"subtitles": subtitles, "answers": answers, "probe": probe, "limit": limit, "compare": compare}
+    if config is not None and config in registry.names("benchmarks"):
+        if given or (model and len(model) > 1):
+            raise InvalidInput(f"{config} takes one --model, and no options of labelled clips.")
+        _benchmark(config, data, model[0] if model else None, out or Path("runs") / config, asked, device, set_,
+                   json=json)
+        return
+    if wrong := [name for name in (*asked, "set_") if is_given(context, name)]:
+        raise InvalidInput(f"--{wrong[0].strip('_')} belongs to a benchmark; see `mmvideo list benchmarks`.")
     if config is None or model or data:
         if config is not None or not (model and data):
             raise InvalidInput("Give a config, or --model NAME (once or more) with --data TABLE.")
@@ -251,6 +272,25 @@ def evaluate_command(
         return
     for report in recipes.run_evaluation(config, out=folder):
         say(json_line(report) if json else "  ".join(_entry(key, value) for key, value in report.items()))
+
+
+def _benchmark(name: str, data: str | None, model: str | None, out: Path, asked: dict[str, Any], device: str | None,
+               changes: list[str] | None, *, json: bool) -> None:
+    from mmvideo.benchmarks.run import BenchmarkOptions, run_benchmark
+    from mmvideo.jobs import JobOptions
+
+    if data is None:
+        raise InvalidInput(f"{name} needs its annotations and videos: --data FOLDER.")
+    check_folder(out)
+    report = run_benchmark(name, Path(data), model, out, BenchmarkOptions(**asked), device=device,
+                           job=JobOptions(progress=True), changes=overrides(changes))
+    if json:
+        say(json_line(report))
+        return
+    say("\n".join(_entry(key, value) for key, value in report.items() if key != "by"))
+    for tag, kinds in report["by"].items():
+        say(f"by {tag}: " + ", ".join(f"{kind} {one['score']:.3f} ({one['items']})" for kind, one in kinds.items()))
+    note(f"wrote {out}/report.json and receipts.jsonl")
 
 
 def _limit(threads: int | None) -> None:

@@ -43,6 +43,8 @@ class ReplyStage(Stage):
     def options(self, given: GenerationOptions, conversation: Any) -> GenerationOptions:
         """Set the longest reply where the caller has not; replies about single windows are short by themselves."""
         longest = given.max_new_tokens or self.max_new_tokens or conversation.max_new_tokens
+        if not given.choices and not given.stream and (choices := getattr(self, "choices", None)):
+            given = replace(given, choices=tuple(choices))
         if conversation.short:
             longest = min(longest, conversation.max_new_tokens)
         return replace(given, max_new_tokens=longest)
@@ -94,6 +96,9 @@ class AnswerQuestions(ReplyStage):
 
     needs: ClassVar[tuple[str, ...]] = ("conversation", "clips", "spans", "domains", "text", "generation")
     gives: ClassVar[tuple[str, ...]] = ("answers",)
+
+    choices: list[str] | None = None
+    """Answer with one of these, the likeliest, where the caller gives no choices."""
 
     def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
         """Refuse several questions at once in a stream."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from mmvideo.errors import UnknownName
 from mmvideo.media import open_source
+from mmvideo.media.probes import ProbedSource
 from mmvideo.stages.base import Stage
 
 _OPTIONS = tuple(name for name in inspect.signature(open_source).parameters if name != "source")
@@ -37,6 +38,9 @@ class Read(Stage):
     """Which sound track, counted from 0; None for the default one."""
     video_stream: int | None = None
     """Which video track, counted from 0; None for the best, as FFmpeg chooses."""
+    probe: str | None = None
+    """Show something else than the video: blind, single-frame, frozen, shuffled, reversed or muted, to see what a model
+    uses (`mmvideo.media.probes`)."""
     hdr: str = "tonemap"
     """``tonemap`` maps HDR to SDR, ``keep`` takes the values as they are stored."""
 
@@ -56,5 +60,7 @@ class Read(Stage):
             if name not in _OPTIONS:
                 raise UnknownName("option of a video", name, _OPTIONS)
         media = open_source(video.source, **self.options(video))
+        if self.probe is not None:
+            media = ProbedSource(media, self.probe)
         media.narrow(*video.span)
         return {"media": media}
