@@ -124,6 +124,8 @@ class Clips:
     """What was done otherwise than asked, such as fewer frames than a limit allows."""
     aspect: float | None = None
     """Width over height of the picture where frames were squashed into another shape; None where they were not."""
+    context: str = ""
+    """Words that stand before every question about it, such as what is said in it and when."""
 
     def __post_init__(self) -> None:
         _check(self.frames.ndim == 5, f"Clips.frames must be (B, T, C, H, W), not {tuple(self.frames.shape)}.")

@@ -82,7 +82,7 @@ REPLIES: dict[str, tuple[list[str], float, int, dict[str, float]]] = {
     "next-qa": (["C.", "F"], 0.5, 1, {}),
     "tempcompass": (["B. fast", "C"], 0.5, 0, {}),
     "longvideobench": (["c"], 1.0, 0, {}),
-    "mlvu": (["A or B"], 0.0, 0, {"m_avg": 0.0}),
+    "mlvu": (["A or B"], 0.0, 1, {"m_avg": 0.0}),
     "camerabench": (["Yes.", "It does not"], 0.5, 1, {}),
     "vinoground": (["A", "A", "B", "B", "A", "A", "B", "A"], 7 / 8, 0,
                    {"text_score": 1.0, "video_score": 0.5, "group_score": 0.5}),

@@ -119,10 +119,10 @@ class AnswerQuestions(ReplyStage):
         options = self.options(generation, conversation)
         if options.stream:
             if not spans:
-                conversation.check_room(text[0], options)
+                conversation.check_room(clips.context + text[0], options)
             return {"answers": _pieces(fields, text[0], options)}
         if spans and not options.choices:
-            said = conversation.replies(list(text) * len(spans), options)
+            said = conversation.replies([clips.context + words for words in text] * len(spans), options)
             told = [said[number::len(text)] for number in range(len(text))]
             return {"answers": tuple(_answer(question, replies, fields)
                                      for question, replies in zip(text, told, strict=True))}
@@ -130,19 +130,19 @@ class AnswerQuestions(ReplyStage):
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Ask several videos their questions, `size` rows of the model in one pass."""
-        asked = [(fields, fields["text"], self.options(fields["generation"], fields["conversation"]))
-                 for fields in items]
+        asked = [(fields, [fields["clips"].context + words for words in fields["text"]],
+                  self.options(fields["generation"], fields["conversation"])) for fields in items]
         return [{"answers": tuple(_answer(question, replies, fields)
-                                  for question, replies in zip(questions, said, strict=True))}
-                for (fields, questions, _), said in zip(asked, self.replies(asked, size), strict=True)]
+                                  for question, replies in zip(fields["text"], said, strict=True))}
+                for (fields, _, _), said in zip(asked, self.replies(asked, size), strict=True)]
 
 
 def _asked(fields: Mapping[str, Any], question: str, options: GenerationOptions) -> Answer:
     """Ask one question; of the choices of a whole video, name the likelihood of each."""
-    conversation, spans = fields["conversation"], fields["spans"]
+    conversation, spans, words = fields["conversation"], fields["spans"], fields["clips"].context + question
     if not options.choices or spans:
-        return _answer(question, _replies(conversation, spans, question, options), fields)
-    ranked = conversation.choose(question, options)
+        return _answer(question, _replies(conversation, spans, words, options), fields)
+    ranked = conversation.choose(words, options)
     others = "; choices by likelihood: " + ", ".join(
         f"{r.text} {r.confidence:.0%}" for r in ranked if r.confidence is not None) if len(ranked) > 1 else ""
     return _answer(question, ranked[:1], fields, others)
@@ -191,7 +191,7 @@ def _pieces(fields: Mapping[str, Any], question: str, options: GenerationOptions
         yield answer
         return
     told, reply = "", None
-    for reply in conversation.write(question, options):
+    for reply in conversation.write(fields["clips"].context + question, options):
         if reply.text.startswith(told) and len(reply.text) > len(told) and not reply.text.endswith("�"):
             yield reply.text[len(told):]
             told = reply.text
@@ -257,7 +257,8 @@ class DescribeVideo(ReplyStage):
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Describe several videos together; `request` among the fields of one takes the place of the usual one."""
-        asked = [(fields, [fields.get("request") or self.request or fields["conversation"].caption_request],
+        asked = [(fields, [fields["clips"].context + (
+            fields.get("request") or self.request or fields["conversation"].caption_request)],
                   self.options(GenerationOptions(), fields["conversation"])) for fields in items]
         return [{"caption": _caption(said[0], fields, questions[0])}
                 for (fields, questions, _), said in zip(asked, self.replies(asked, size), strict=True)]

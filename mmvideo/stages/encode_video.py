@@ -25,6 +25,7 @@ from mmvideo.remote.address import ServerAddress, server_address
 from mmvideo.remote.client import Client
 from mmvideo.stages.base import Stage, set_by_load
 from mmvideo.stages.checkpoint import LOADING, CheckpointStage
+from mmvideo.stages.measured import Measurer, with_context
 from mmvideo.stages.readers import (
     ChatReader,
     ObservedReader,
@@ -43,6 +44,7 @@ from mmvideo.vlm.composed import Composed, is_composed, read_config
 from mmvideo.vlm.encode import check_drop_below
 
 SEGMENTS = frozenset(("segments", "segment_seconds"))
+HINTS = frozenset(("hints", "speech", "speech_model"))
 
 
 @dataclass(kw_only=True)
@@ -85,7 +87,15 @@ class EncodeVideo(CheckpointStage):
     each captioned by itself; none, and null, for one caption. Others caption shots or windows anyway."""
     segment_seconds: float = 30.0
     """The longest of them."""
+    hints: list[str] | None = None
+    """Chat models: what is measured and told before every question: camera, speech, sounds, objects, faces."""
+    speech: str | None = None
+    """Chat models: auto tells what is said, from subtitles or by `speech_model`, before every question; subtitles and
+    speech take only these."""
+    speech_model: str | None = None
+    """A speech model of transformers, by name or folder."""
     reader: Reader = set_by_load()
+    measurer: Measurer | None = field(default=None, repr=False, init=False)
     halvings: int = field(default=0, repr=False, init=False)
     """How many times the number of frames was halved for lack of memory."""
 
@@ -115,8 +125,9 @@ class EncodeVideo(CheckpointStage):
             return
         home = self.composed_home()
         if home is None:
-            self.refuse_others(ChatReader.takes | LOADING | SEGMENTS, "a chat model")
+            self.refuse_others(ChatReader.takes | LOADING | SEGMENTS | HINTS, "a chat model")
             budget_of(self.view())
+            self.measurer = self.measuring()
             self.reader = self.in_spans(ChatReader(
                 ChatModel.from_pretrained(self.found("model"), device, self.load_options()), self.view()))
             return
@@ -129,19 +140,38 @@ class EncodeVideo(CheckpointStage):
             self.reader = ObservedReader(model, model.parts["observer"], self.view())
             self.reader.modules()  # loads what has weights of its own
             return
-        spans = self._automatic() if config.separate else SEGMENTS
+        spans = self._automatic() if config.separate else SEGMENTS | HINTS
         self.refuse_others(WindowReader.takes | {"domain"} | spans, "a composed model")
         check_drop_below(find("encoders", config.parts["encoder"]), config.parts["encoder"], self.drop_below)
         model = Composed.from_pretrained(home, device=device, parts={"domain": self.domain} if self.domain else None)
         if not config.separate:  # the rows of separate windows are too short to gain
             hastened(model.language, attention=False)
         interruptible(model)
+        self.measurer = self.measuring()
         reader = WindowReader(model, model.look, self.view(), separate=config.separate)
         self.reader = reader if config.separate else self.in_spans(reader)
 
     def _automatic(self) -> frozenset[str]:
         """Return the option `segments` where it asks for nothing that such a model does not do anyway."""
         return frozenset(("segments",)) if self.segments in (None, "auto") else frozenset()
+
+    def measuring(self) -> Measurer | None:
+        """Return what measures the hints that are asked for; None where none is.
+
+        Raises:
+            UnknownName: no such hint.
+            InvalidInput: `speech_model` without anything to use it for.
+        """
+        if not self.hints and self.speech is None:
+            if self.speech_model is not None:
+                raise InvalidInput("speech_model= is used with speech=\"auto\" or hints=[\"speech\"]; give one of "
+                                   "them.")
+            return None
+        return Measurer(self.hints or (), self.speech, self.speech_model)
+
+    def context(self, media: Any) -> str:
+        """Return what stands before every question about a video."""
+        return self.measurer.words(media) if self.measurer is not None else ""
 
     def in_spans(self, reader: ChatReader | WindowReader) -> Reader:
         """Return a reader that shows span after span, where that is asked for.
@@ -235,8 +265,10 @@ class EncodeVideo(CheckpointStage):
             InvalidInput: limits that allow not even one frame, or a span that holds nothing.
             ContextExceeded: one frame does not fit into the model's context beside what will be asked.
         """
-        taken, reading = self.reader.look(media, expected or Expected())
-        return {"clips": taken.clips, "spans": taken.spans, "domains": reading.domains,
+        context = self.context(media)
+        taken, reading = self.reader.look(media, with_context(expected or Expected(), context))
+        clips = replace(taken.clips, context=context) if context else taken.clips
+        return {"clips": clips, "spans": taken.spans, "domains": reading.domains,
                 "conversation": reading.conversation}
 
 
@@ -249,6 +281,7 @@ class PrepareChat(EncodeVideo):
 
     def load(self, device: torch.device) -> None:
         """Load the processor, and of the model only what its configuration says."""
+        self.measurer = self.measuring()
         self.reader = self.in_spans(
             ChatReader(ChatModel.without_weights(self.found("model"), self.load_options()), self.view()))
 
@@ -257,7 +290,9 @@ class PrepareChat(EncodeVideo):
 
     def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
         """Return the one clip that was looked at, and what the model would be given."""
-        taken = self.reader.take(media, expected or Expected())
+        context = self.context(media)
+        taken = self.reader.take(media, with_context(expected or Expected(), context))
+        taken = replace(taken, clips=replace(taken.clips, context=context)) if context else taken
         assert taken.prepared is not None, "a ChatReader prepares what it takes"
         if isinstance(taken.prepared, SpanParts):
             return {"clips": taken.clips, "spans": taken.spans, "prepared": taken.prepared.without_pictures()}
