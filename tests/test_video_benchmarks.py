@@ -12,7 +12,7 @@ import torch
 
 from mmvideo.benchmarks import run
 from mmvideo.benchmarks.base import letter_of
-from mmvideo.benchmarks.open_ended import overlap
+from mmvideo.benchmarks.open_ended import span_overlap
 from mmvideo.benchmarks.run import BenchmarkOptions, compared, mean_interval, run_benchmark
 from mmvideo.cli import main
 from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
@@ -186,8 +186,8 @@ def test_only_letters_and_options_count() -> None:
     told = {"A": 0, "(b)": 1, "B. a car": 1, "b": 1, "Answer: A": 0, "a red ball.": 0, "C": None, "": None,
             "a ball": None, "It is A": None, "A car": 1, "Both A and B": None, "Bob": None}
     assert {reply: letter_of(reply, options) for reply in told} == told
-    assert overlap((0, 4), (2, 6)) == pytest.approx(1 / 3)
-    assert overlap((0, 1), (2, 3)) == 0
+    assert span_overlap((0, 4), (2, 6)) == pytest.approx(1 / 3)
+    assert span_overlap((0, 1), (2, 3)) == 0
     assert mean_interval([]) == (0.0, (0.0, 1.0))
     assert mean_interval([1.0, 1.0])[1][1] == 1.0
 

@@ -197,7 +197,7 @@ def value(row: Mapping[str, Any], *names: str, where: str = "an item") -> Any:
                        "annotations are not in the published format.")
 
 
-def place_of(answer: Any, options: Sequence[str], where: str) -> int:
+def option_index(answer: Any, options: Sequence[str], where: str) -> int:
     """Return the index of the right option from a letter, a number or its text.
 
     Raises:
@@ -230,5 +230,5 @@ def subtitles_text(path: Path) -> str:
     return "This video's subtitles are listed below:\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-__all__ = ["LETTERS", "BenchmarkItem", "Scored", "VideoBenchmark", "first_file", "letter_of", "place_of", "read_json",
-           "read_parquet", "read_table", "subtitles_text", "value", "video_file", "without_letter"]
+__all__ = ["LETTERS", "BenchmarkItem", "Scored", "VideoBenchmark", "first_file", "letter_of", "option_index",
+           "read_json", "read_parquet", "read_table", "subtitles_text", "value", "video_file", "without_letter"]

@@ -11,7 +11,7 @@ from mmvideo.benchmarks.base import (
     VideoBenchmark,
     first_file,
     letter_of,
-    place_of,
+    option_index,
     read_json,
     read_parquet,
     read_table,
@@ -40,7 +40,7 @@ class VideoMME(VideoBenchmark):
             said = subtitles_text(data / "subtitle" / f"{name}.srt") if subtitles else ""
             found.append(BenchmarkItem(
                 str(value(row, "question_id")), video_file(data, name, "data", "videos"), value(row, "question"),
-                options, place_of(value(row, "answer"), options, str(row.get("question_id"))), subtitles=said,
+                options, option_index(value(row, "answer"), options, str(row.get("question_id"))), subtitles=said,
                 tags={key: str(row[key]) for key in ("duration", "domain", "task_type") if row.get(key)}))
         return found
 
@@ -61,7 +61,7 @@ class MVBench(VideoBenchmark):
                 where = f"{path.stem}-{number}"
                 found.append(BenchmarkItem(
                     where, _below(data / "video", str(value(row, "video"))), value(row, "question"), options,
-                    place_of(value(row, "answer"), options, where), tags={"task": path.stem},
+                    option_index(value(row, "answer"), options, where), tags={"task": path.stem},
                     start_seconds=row.get("start"), end_seconds=row.get("end")))
         return found
 
@@ -86,7 +86,8 @@ class NExTQA(VideoBenchmark):
             where = f"{name}-{row['qid']}"
             found.append(BenchmarkItem(
                 where, video_file(data, str(paths.get(name, name)), "NExTVideo", "videos"),
-                f"{row['question'].rstrip('?').capitalize()}?", options, place_of(int(row["answer"]), options, where),
+                f"{row['question'].rstrip('?').capitalize()}?", options,
+                option_index(int(row["answer"]), options, where),
                 tags={"type": row["type"], "kind": {"C": "causal", "T": "temporal", "D": "descriptive"}.get(
                     row["type"][:1], row["type"])}))
         return found
@@ -111,7 +112,7 @@ class TempCompass(VideoBenchmark):
                     answer = str(value(row, "answer"))
                     found.append(BenchmarkItem(
                         where, video_file(data, name, "videos"), first, options,
-                        place_of(answer[:1] if answer[1:2] in ".)" else answer, options, where),
+                        option_index(answer[:1] if answer[1:2] in ".)" else answer, options, where),
                         tags={"aspect": aspect}))
         return found
 
@@ -130,7 +131,7 @@ class LongVideoBench(VideoBenchmark):
             where = str(value(row, "id"))
             found.append(BenchmarkItem(
                 where, video_file(data, str(value(row, "video_path")), "videos"), value(row, "question"), options,
-                place_of(int(value(row, "correct_choice")), options, where),
+                option_index(int(value(row, "correct_choice")), options, where),
                 subtitles=self._said(data, row.get("subtitle_path")) if subtitles else "",
                 tags={"duration": str(row.get("duration_group", "")),
                       "category": str(row.get("question_category", ""))}))
@@ -162,7 +163,7 @@ class MLVU(VideoBenchmark):
                 where = f"{path.stem}-{row.get('question_id', number)}"
                 found.append(BenchmarkItem(
                     where, _below(data / "video", str(value(row, "video"))), value(row, "question"), options,
-                    place_of(value(row, "answer"), options, where),
+                    option_index(value(row, "answer"), options, where),
                     tags={"task": str(row.get("question_type", path.stem))}))
         return found
 
@@ -184,7 +185,7 @@ class CameraBench(VideoBenchmark):
             where = str(row.get("id", number))
             found.append(BenchmarkItem(
                 where, video_file(data, str(value(row, "video", "path")), "videos"), value(row, "question"),
-                ("Yes", "No"), place_of(str(value(row, "answer", "label")).capitalize(), ("Yes", "No"), where),
+                ("Yes", "No"), option_index(str(value(row, "answer", "label")).capitalize(), ("Yes", "No"), where),
                 tags={"skill": str(row.get("skill", row.get("task", "")))}))
         return found
 

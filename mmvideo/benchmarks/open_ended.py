@@ -139,7 +139,7 @@ class SpanBenchmark(VideoBenchmark):
 
     def score(self, item: BenchmarkItem, parsed: Span) -> float:
         """Return the best overlap (intersection over union) with what is right."""
-        return max((overlap(parsed, one) for one in item.answer), default=0.0)
+        return max((span_overlap(parsed, one) for one in item.answer), default=0.0)
 
     def summary(self, scored: Sequence[Scored]) -> dict[str, float]:
         """Return R1@IoU of 0.3, 0.5 and 0.7, and the mean IoU."""
@@ -148,7 +148,7 @@ class SpanBenchmark(VideoBenchmark):
         return {**recalls, "miou": sum(one.score for one in scored) / count}
 
 
-def overlap(one: Span, other: Span) -> float:
+def span_overlap(one: Span, other: Span) -> float:
     """Return intersection over union of two spans."""
     both = min(one[1], other[1]) - max(one[0], other[0])
     return max(0.0, both) / max(1e-9, max(one[1], other[1]) - min(one[0], other[0])) if both > 0 else 0.0
@@ -240,5 +240,17 @@ def _rows(given: Sequence[Mapping[str, str]]) -> Sequence[Mapping[str, str]]:
     return given
 
 
-__all__ = ["MSRVTT", "MSVD", "ActivityNetQA", "CaptionBenchmark", "CharadesSTA", "ClassBenchmark", "Kinetics",
-           "QVHighlights", "SSv2", "SpanBenchmark", "overlap", "plain_answer"]
+__all__ = [
+    "MSRVTT",
+    "MSVD",
+    "ActivityNetQA",
+    "CaptionBenchmark",
+    "CharadesSTA",
+    "ClassBenchmark",
+    "Kinetics",
+    "QVHighlights",
+    "SSv2",
+    "SpanBenchmark",
+    "plain_answer",
+    "span_overlap",
+]

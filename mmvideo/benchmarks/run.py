@@ -82,7 +82,7 @@ def run_benchmark(name: str, data: Path, model: str | None, out: Path, options: 
         model = model or pipe.model
     scored = [_scored(benchmark, item, replies[item.id]["text"]) for item in items if item.id in replies]
     report = {"benchmark": name, "model": model, **_settings(asked), "items": len(items), "answered": len(scored),
-              "failed": len(items) - len(scored), **figures(benchmark, scored)}
+              "failed": len(items) - len(scored), **benchmark_figures(benchmark, scored)}
     _write_receipts(out / RECEIPTS, benchmark, scored, replies)
     if asked.compare is not None:
         report["compared"] = compared(out, asked.compare)
@@ -148,7 +148,7 @@ def _scored(benchmark: VideoBenchmark, item: BenchmarkItem, reply: str) -> Score
     return Scored(item, reply, parsed, 0.0 if parsed is None else benchmark.score(item, parsed))
 
 
-def figures(benchmark: VideoBenchmark, scored: Sequence[Scored]) -> dict[str, Any]:
+def benchmark_figures(benchmark: VideoBenchmark, scored: Sequence[Scored]) -> dict[str, Any]:
     """Return mean score with its 95 % interval, how many replies were not understood, and scores by kind."""
     kinds: dict[str, dict[str, list[float]]] = {}
     for one in scored:
@@ -220,5 +220,13 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-__all__ = ["ANSWERS", "RECEIPTS", "REPORT", "BenchmarkOptions", "compared", "figures", "mean_interval",
-           "run_benchmark"]
+__all__ = [
+    "ANSWERS",
+    "RECEIPTS",
+    "REPORT",
+    "BenchmarkOptions",
+    "benchmark_figures",
+    "compared",
+    "mean_interval",
+    "run_benchmark",
+]

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from mmvideo.errors import ContextExceeded, InvalidInput
-from mmvideo.results import Answer, Caption, Evidence, Usage
+from mmvideo.results import Answer, Caption, Citation, Evidence, Usage
 from mmvideo.sampling.gather import TimeSpan
 from mmvideo.stages.base import Stage, looked_at
 from mmvideo.stages.citations import citations, doubts
 from mmvideo.stages.readers import open_conversation
 from mmvideo.stages.spans import SpanConversation
 from mmvideo.stages.suggestion import suggestion
-from mmvideo.stages.timed_captions import SummedUp, merged, short_title, summed_up
+from mmvideo.stages.timed_captions import SummedUp, merged_captions, short_title, summed_up
 from mmvideo.types import NOT_JUDGED, Clips, Domain, GenerationOptions, Segment
 from mmvideo.vlm.batch import Unread, reply_batched
 from mmvideo.vlm.conversation import Conversation
@@ -154,7 +154,7 @@ def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any],
     sure = [s.confidence or 0.0 for s in said]
     kept, rule = pick(question, sure, [bool(d) for d in domains]) if spans else (0, RULE_WHOLE)
     reply = said[kept]
-    cited = citations(reply.text, looked_at(clips))
+    cited = _cited(reply.text, clips)
     domain = domains[kept] if domains else NOT_JUDGED if reply.domain is None else reply.domain
     if reply.unknown_words:
         domain = _outside(domain, question, reply.unknown_words)
@@ -164,7 +164,7 @@ def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any],
         question=question, text=reply.text, confidence=reply.confidence, in_domain=domain,
         seconds_looked_at=looked_at(clips), rule=f"{clips.rule}; {reply.rule or rule}{others}",
         segments=segments_of(spans, said) or reply.segments, evidence=_proven(reply),
-        **written(said, spans, notes=(*clips.notes, *doubts(cited))), citations=cited,
+        **written(said, spans, notes=(*clips.notes, *_doubts(cited))), citations=cited,
         finished=reply.finished, looped=bool(reply.repeats))
 
 
@@ -271,10 +271,10 @@ def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str)
         domain = _outside(domain, request, said[0].unknown_words)
     if domain.outside:
         domain = replace(domain, suggestion=suggestion("video-captioning"))
-    segments = merged(segments_of(spans, said) or said[0].segments)
+    segments = merged_captions(segments_of(spans, said) or said[0].segments)
     whole = summed_up(segments, _asker(fields, segments)) if segments else SummedUp(short_title(said[0].text), "", ())
-    cited = citations(" ".join(reply.text for reply in said), looked_at(clips))
-    told = written(said, spans, notes=(*clips.notes, *doubts(cited)))
+    cited = _cited(" ".join(reply.text for reply in said), clips)
+    told = written(said, spans, notes=(*clips.notes, *_doubts(cited)))
     return Caption(
         text=" ".join(dict.fromkeys(reply.text for reply in said)), citations=cited,
         title=whole.title, summary=whole.summary, chapters=whole.chapters,
@@ -284,6 +284,15 @@ def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str)
         rule=f"{clips.rule}; {said[0].rule or (RULE_CAPTION if spans else RULE_WHOLE)}",
         **told,
         finished=all(reply.finished for reply in said), looped=any(reply.repeats for reply in said))
+
+
+def _cited(text: str, clips: Clips) -> tuple[Citation, ...]:
+    """Return the times that a text names, checked against what was looked at."""
+    return citations(text, looked_at(clips)) if any(map(str.isdigit, text)) else ()
+
+
+def _doubts(cited: Sequence[Citation]) -> tuple[str, ...]:
+    return doubts(cited) if cited else ()
 
 
 def _asker(fields: Mapping[str, Any], segments: Sequence[Segment]) -> Callable[[str], str] | None:

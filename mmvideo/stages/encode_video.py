@@ -266,7 +266,8 @@ class EncodeVideo(CheckpointStage):
             ContextExceeded: one frame does not fit into the model's context beside what will be asked.
         """
         context = self.context(media)
-        taken, reading = self.reader.look(media, with_context(expected or Expected(), context))
+        asked = expected or Expected()
+        taken, reading = self.reader.look(media, with_context(asked, context) if context else asked)
         clips = replace(taken.clips, context=context) if context else taken.clips
         return {"clips": clips, "spans": taken.spans, "domains": reading.domains,
                 "conversation": reading.conversation}

@@ -43,7 +43,7 @@ def likeness(one: str, other: str) -> float:
     return len(first & second) / len(first | second)
 
 
-def merged(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+def merged_captions(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """Join neighbours that say the same and touch; the words are those of the longer one."""
     found: list[Segment] = []
     longest = 0.0
@@ -123,5 +123,5 @@ def short_title(text: str) -> str:
     return " ".join(clause.split()[:LONGEST_TITLE]).strip(" ,.;:")
 
 
-__all__ = ["MOST_CHAPTERS", "SummedUp", "chapters_of", "content_words", "inside", "likeness", "merged", "short_title",
-           "summed_up"]
+__all__ = ["MOST_CHAPTERS", "SummedUp", "chapters_of", "content_words", "inside", "likeness", "merged_captions",
+           "short_title", "summed_up"]

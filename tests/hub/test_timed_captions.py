@@ -16,7 +16,7 @@ from mmvideo.media.subtitle_tracks import read_subtitles
 from mmvideo.sampling.shots import find_boundaries
 from mmvideo.stages.citations import citations, doubts
 from mmvideo.stages.spans import caption_spans
-from mmvideo.stages.timed_captions import chapters_of, inside, likeness, merged, short_title, summed_up
+from mmvideo.stages.timed_captions import chapters_of, inside, likeness, merged_captions, short_title, summed_up
 from mmvideo.subtitles import chapters_text, srt_text
 
 FPS = 8
@@ -94,8 +94,8 @@ def _told(*parts: tuple[float, float, str]) -> list[Segment]:
 
 
 def test_neighbours_that_say_the_same_are_one() -> None:
-    found = merged(_told((0, 2, "A man rides a bike."), (2, 9, "a man rides the bike"), (9, 12, "A dog sleeps."),
-                         (14, 15, "A dog sleeps.")))
+    found = merged_captions(_told((0, 2, "A man rides a bike."), (2, 9, "a man rides the bike"),
+                                  (9, 12, "A dog sleeps."), (14, 15, "A dog sleeps.")))
     assert [(s.start_seconds, s.end_seconds, s.text) for s in found] == [
         (0, 9, "a man rides the bike"), (9, 12, "A dog sleeps."), (14, 15, "A dog sleeps.")]
     assert likeness("A red ball", "red balls roll") == pytest.approx(0.25)
