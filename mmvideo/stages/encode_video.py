@@ -117,6 +117,7 @@ class EncodeVideo(CheckpointStage):
             OutOfMemory: it does not fit into memory.
         """
         if weight_files.is_server_name(self.weights):
+            self.measurer = self.measuring()
             address = self.server()
             licences.check_licences(address.name, licences.licences_of(""), data_stated=False)
             client = Client(address)
@@ -190,7 +191,7 @@ class EncodeVideo(CheckpointStage):
         Raises:
             InvalidInput: no such address, or an option that has no effect on such a model.
         """
-        self.refuse_others(RemoteReader.takes | self._automatic(), "a model behind a server")
+        self.refuse_others(RemoteReader.takes | HINTS | self._automatic(), "a model behind a server")
         budget_of(self.view())
         return server_address(str(self.weights))
 
@@ -310,6 +311,7 @@ class PrepareRemote(EncodeVideo):
     def load(self, device: torch.device) -> None:
         """Check the options; nobody is called."""
         self.server()
+        self.measurer = self.measuring()
         self.reader = RemoteReader(None, self.view(), frames_as=self.frames_as)
 
     def partition(self) -> None:
@@ -317,8 +319,10 @@ class PrepareRemote(EncodeVideo):
 
     def __call__(self, *, media: Any, expected: Expected | None = None) -> dict[str, Any]:
         """Return the one clip that was looked at, and what is sent of it."""
-        taken = self.reader.take(media, expected or Expected())
-        return {"clips": taken.clips, "spans": taken.spans, "prepared": taken.prepared}
+        context = self.context(media)
+        taken = self.reader.take(media, with_context(expected or Expected(), context))
+        clips = replace(taken.clips, context=context) if context else taken.clips
+        return {"clips": clips, "spans": taken.spans, "prepared": taken.prepared}
 
 
 @dataclass(kw_only=True)
