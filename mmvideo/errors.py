@@ -185,6 +185,10 @@ class NoVideoTrack(MediaError, ValueError):
     """The file holds no moving picture (audio only, or cover art)."""
 
 
+class StreamStalled(MediaError, TimeoutError):
+    """A live source sent no frame for the longest time allowed; it may go on later."""
+
+
 class NoAudioTrack(MediaError, ValueError):
     """Sound was required and the file has none."""
 

@@ -31,6 +31,7 @@ from mmvideo.wording import plural
 if TYPE_CHECKING:
     from mmvideo.jobs.plan import JobPlan
     from mmvideo.jobs.summary import JobSummary
+    from mmvideo.live import LiveStream
     from mmvideo.localization.action_result import ActionTracks
     from mmvideo.localization.result import Localization
     from mmvideo.objects.result import Tracks
@@ -299,6 +300,31 @@ class Pipeline(Generic[ResultT_co]):
         """
         return {"video": VideoRequest(video, media_options), "text": tuple(texts), "prompt": None,
                 "generation": generation, "expected": expected(self.stages, tuple(texts), generation)}
+
+    def stream(self, source: Any, text: str | Sequence[str] | None = None, **options: Any) -> LiveStream[ResultT_co]:
+        """Look at a live source again and again: `with pipe.stream(0) as live: for found in live: ...`.
+
+        The newest frame wins: a look begins with it, late frames are dropped and counted, and memory is constant. A
+        causal classifier (MoViNet `-stream`, TSM `-online`) keeps its state and sees frame by frame; any other model
+        sees the last `window_seconds` in at most `window_frames` frames.
+
+        Args:
+            source: the index of a camera; an address (rtsp, http, rtmp, udp, srt); a file, played in real time.
+            text: one question, or several; only where the recipe takes text.
+            options: of `mmvideo.live.options.LiveOptions` (`every_seconds=`, `window_seconds=`, `window_frames=`,
+                `stall_seconds=`, `max_seconds=`), of `mmvideo.types.GenerationOptions` for replies, and of
+                `mmvideo.media.open_source` for a file.
+
+        Returns:
+            A context manager and iterator of `mmvideo.live.LiveResult`; it ends where the source ends.
+
+        Raises:
+            InvalidInput: a question is missing, or given where none is asked; an option out of range.
+            MediaError: the source cannot be opened; while iterating, it broke.
+            StreamStalled: while iterating, no frame came for `stall_seconds`.
+        """
+        given = {name: options.pop(name) for name in list(options) if name in GENERATION_OPTIONS}
+        return find("runners", "live")(self, source, text, generation=given, **options)
 
     def num_params(self) -> dict[str, int]:
         """Count the parameters of each loaded network, by "stage.part"."""

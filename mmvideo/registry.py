@@ -22,6 +22,9 @@ PARTS: dict[str, dict[str, str]] = {
         "dense": "mmvideo.sampling.dense:dense",
         "segments": "mmvideo.sampling.segments:segments",
         "windows": "mmvideo.sampling.windows:windows",
+        "salient": "mmvideo.sampling.salient:salient",
+        "audio-preview": "mmvideo.sounds.audio_preview:audio_preview",
+        "question": "mmvideo.sampling.question:question",
     },
     "encoders": {
         "toybox-av": "mmvideo.toybox.encoder:ToyboxAV",
@@ -155,9 +158,12 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "drawings": {
         "contact-sheet": "mmvideo.plots:contact_sheet",
+        "attention": "mmvideo.explain.drawing:draw_attention",
+        "saliency": "mmvideo.explain.drawing:draw_saliency",
     },
     "runners": {
         "job": "mmvideo.jobs.runner:Job",
+        "live": "mmvideo.live.stream:live_stream",
     },
     "stages": {
         "read": "mmvideo.stages.read:Read",

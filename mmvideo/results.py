@@ -32,6 +32,8 @@ class Evidence:
     """Only kept where the source cannot be opened again."""
     proof: Proof | None = None
     """What the answer rests on, where the model tells."""
+    model: str = ""
+    """What was run, as it was named (a folder's whole path); empty where there were several."""
 
     @property
     def intervals(self) -> tuple[tuple[float, float], ...]:
@@ -141,28 +143,6 @@ class Result:
             The path if one is given, else the matplotlib figure.
         """
         return find("drawings", "contact-sheet")([self], path)
-
-    def to_pandas(self) -> Any:
-        """Return a `pandas.DataFrame` of one row; `segments.to_pandas()` has a row a span.
-
-        Raises:
-            MissingExtra: pandas is absent.
-        """
-        return data_frame([result_row(self)])
-
-    def _repr_png_(self) -> bytes | None:
-        """Return the picture of `plot`, drawn once; None where the source cannot be opened again."""
-        if "_png" not in vars(self):
-            object.__setattr__(self, "_png", png_of(self.plot))
-        return vars(self)["_png"]
-
-    def _repr_html_(self) -> str:
-        """Return the answer, what it rests on, the segments and the picture, as a notebook shows them."""
-        said = self.text if len(self.segments) > 1 else self.headline
-        return result_html(said, [self._about(), *self.warnings], self.caveat, self.segments, self._repr_png_())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_png"}
 
     def __str__(self) -> str:
         lines = [self.caveat] if self.caveat else []
@@ -297,6 +277,45 @@ class Classification(Result):
             return self.label
         others = ", ".join(f"{label.name}{self._share(label.confidence, ' {}')}" for label in self.labels[1:])
         return f"{self.label}\n  then {others}"
+
+    def plot(self, path: str | Path | None = None, *, kind: str = "contact-sheet") -> Any:
+        """Draw the frames looked at, a timeline with the segments, and the waveform; or what the network looked at.
+
+        Args:
+            path: where to write (.png, .jpg, .pdf, .svg); None returns the figure.
+            kind: "contact-sheet"; for a classifier of the zoo also "attention" (rollout over the frames, of
+                transformers) or "saliency" (Grad-CAM of the label, of any). Both look at one clip again.
+
+        Returns:
+            The path if one is given, else the matplotlib figure.
+
+        Raises:
+            UnknownName: no such kind.
+            UnsupportedModel: the model has no attention, or is no classifier of the zoo.
+        """
+        return find("drawings", kind)([self], path)
+
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame` of one row; `segments.to_pandas()` has a row a span.
+
+        Raises:
+            MissingExtra: pandas is absent.
+        """
+        return data_frame([result_row(self)])
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture of `plot`, drawn once; None where the source cannot be opened again."""
+        if "_png" not in vars(self):
+            object.__setattr__(self, "_png", png_of(self.plot))
+        return vars(self)["_png"]
+
+    def _repr_html_(self) -> str:
+        """Return the answer, what it rests on, the segments and the picture, as a notebook shows them."""
+        said = self.text if len(self.segments) > 1 else self.headline
+        return result_html(said, [self._about(), *self.warnings], self.caveat, self.segments, self._repr_png_())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_png"}
 
     def _share(self, confidence: float, form: str) -> str:
         """Put a probability into words; nothing where the clip lies outside the model's domain."""

@@ -170,12 +170,17 @@ class Session(Generic[ResultT_co]):
         proof = result.evidence.proof if result.evidence else None
         extra: dict[str, Any] = {
             "in_domain": domain, "timings": Timings(tuple(seconds)), "model": self._model or result.model,
-            "evidence": dataclasses.replace(self._evidence(fields), proof=proof),
+            "evidence": dataclasses.replace(self._evidence(fields), proof=proof, model=self._weights()),
         }
         if media is not None:
             extra |= {"source": _source_name(self._given.source), "duration_seconds": media.info.duration_seconds,
                       "warnings": tuple(dict.fromkeys([*result.warnings, *media.warnings]))}
         return dataclasses.replace(result, **extra)
+
+    def _weights(self) -> str:
+        """Return the name or folder of the only model of the recipe."""
+        named = {str(stage.options["weights"]) for stage in self.recipe.stages if stage.options.get("weights")}
+        return named.pop() if len(named) == 1 else ""
 
     def _evidence(self, fields: dict[str, Any]) -> Evidence:
         reader = next((stage for _, stage in self._stages if isinstance(stage, Read)), None)

@@ -28,6 +28,8 @@ MAY_IMPORT = {
     "deadline": BASE, "generation": BASE, "licences": BASE, "settings": BASE, "notebook": BASE,
     "weights": BASE, "nn": BASE, "recipes": BASE,
     "media": BASE, "sampling": BASE | {"media"},
+    "live": BASE | {"media", "session", "results"},
+    "explain": TOOLS | {"hub", "encoders", "flow", "media", "results", "sampling"},
     "flow": TOOLS, "faces": TOOLS | {"media", "sampling"},
     "encoders": TOOLS | {"flow"}, "heads": TOOLS, "vlm": TOOLS | VLM, "hub": TOOLS | VLM,
     "objects": TOOLS | {"media", "sampling"}, "objects.result": BASE | {"objects", "results"},

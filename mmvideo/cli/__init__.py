@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mmvideo import __version__
-from mmvideo.cli import ask, encoders, find, jobs, locate, look, make, models, new, separate, serve, transcribe
+from mmvideo.cli import ask, encoders, find, jobs, live, locate, look, make, models, new, separate, serve, transcribe
 from mmvideo.cli.common import debugging, note, say
 from mmvideo.errors import MmvideoError
 
@@ -27,7 +27,8 @@ app = typer.Typer(
            "ended a batch job, 130 stopped by Ctrl-C, 141 output that nobody reads. Add --debug to a command to see "
            "where an error came from.",
 )
-for add_commands in (ask.add_ask_commands, locate.add_locate_commands, find.add_find_commands,
+for add_commands in (live.add_live_command,
+                     ask.add_ask_commands, locate.add_locate_commands, find.add_find_commands,
                      separate.add_separate_command, transcribe.add_transcribe_command, serve.add_serve_command,
                      jobs.add_job_commands,
                      look.add_look_commands, models.add_models_command, encoders.add_encoder_commands,

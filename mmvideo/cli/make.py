@@ -61,13 +61,14 @@ def demo_clip(name: str = "toybox") -> Path:
     return clip
 
 
-DEMOS = {"voices": "separate_voices", "ask": "ask"}
+DEMOS = {"voices": "separate_voices", "ask": "ask", "architectures": "architectures"}
 """Demos in a browser -> their files in demos/."""
 
 
 def demo_command(
-    what: Annotated[str | None, typer.Argument(metavar="[voices|ask]", help="Open a demo in the browser instead: "
-                                               "separate the voices of a clip, or ask about a video.")] = None,
+    what: Annotated[str | None, typer.Argument(metavar="[voices|ask|architectures]", help="Open a demo in the browser "
+                                               "instead: separate the voices of a clip, ask about a video, or see "
+                                               "what architectures look at.")] = None,
     out: Out = Path("out"),
     video: Annotated[str | None, typer.Option("--video", help="Another clip than the bundled one.")] = None,
     host: Annotated[str, typer.Option("--host", help="Address of a browser demo; 0.0.0.0 for all.")] = "127.0.0.1",

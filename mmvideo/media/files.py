@@ -63,6 +63,11 @@ class FileSource(Source):
         """Held while the container of `_sparse` is used: FFmpeg crashes where two threads seek or decode in one."""
 
     @property
+    def opener(self) -> Opener:
+        """What opens the file again, as for its packets."""
+        return self._decoder.opener
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What was found missing or doubtful so far, in picture and sound."""
         return self._log.tuple() + self._audio_log.tuple()

@@ -80,6 +80,11 @@ class Stage:
         """Return the part that needs the opened video and no network, and the rest; None where both are one."""
         return None
 
+    def live(self) -> Any:
+        """Return what judges a video frame by frame as it comes (`mmvideo.stages.live_labels`); None where the stage
+        needs a span of time to look at, which a live stream then cuts for it."""
+        return None
+
     def with_fewer_frames(self, halvings: int) -> tuple[Stage, str] | None:
         """Return a copy that takes half as many frames, so many times over, and a note of it; None if it cannot."""
         return None

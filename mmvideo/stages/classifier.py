@@ -50,6 +50,10 @@ class Classifier:
         """
         raise NotImplementedError
 
+    def live(self) -> Any:
+        """Return a `CausalLabels` that judges a video as it comes; None for networks that look ahead."""
+        return None
+
     def classify_batch(self, items: Sequence[Mapping[str, Any]], size: int) -> list[Classification]:
         """Return the labels of several videos (fields `clips`, `spans`), independent of the others."""
         return [self.classify(fields["clips"], fields["spans"], "<memory>") for fields in items]

@@ -44,6 +44,9 @@ class Classify(CheckpointStage):
     """logits or probabilities; null for what the classifier's paper averages."""
     num_clips: int | None = None
     """Clips along time; null for the classifier's own number."""
+    sampler: str | None = None
+    """Zoo: what chooses the clips: salient (where most happens) or audio-preview (where most is heard); null takes them
+    evenly spread."""
     crops: int | None = None
     """Zoo: 1 or 3 crops of each clip; null for the preset's own number."""
     clip_seconds: float | None = None
@@ -99,6 +102,10 @@ class Classify(CheckpointStage):
             return None
         options = {option.name: getattr(self, option.name) for option in fields(self) if option.init}
         return TakeClips(**options), ScoreClips(classifier=self.classifier)
+
+    def live(self) -> Any:
+        """Return what judges a video as it comes; None for classifiers that look ahead."""
+        return self.classifier.live()
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks."""

@@ -16,15 +16,19 @@ from mmvideo import weights as weight_files
 from mmvideo.deadline import check
 from mmvideo.encoders import zoo
 from mmvideo.encoders.preset import Input
-from mmvideo.errors import WeightsError
+from mmvideo.errors import InvalidInput, WeightsError
 from mmvideo.nn.fuse_batchnorm import fuse
 from mmvideo.nn.interruptible import interruptible
 from mmvideo.registry import find
 from mmvideo.results import Classification
 from mmvideo.sampling.gather import TimeSpan
+from mmvideo.stages.chosen_frames import check_choosing
 from mmvideo.stages.classifier import Classifier, averaged, scored_in_parts
+from mmvideo.stages.live_labels import CausalLabels, is_causal
 from mmvideo.types import Clips
 
+_CLIP_SECONDS = 2.0
+"""Length of a clip that a sampler chooses, for networks without a frame rate."""
 _BATCH = 8
 """Views at a time."""
 
@@ -44,7 +48,8 @@ class ViewLabels(Classifier):
     """
 
     kind = "a classifier of the zoo"
-    takes = frozenset(("start_seconds", "end_seconds", "batch_size", "top", "average", "num_clips", "crops"))
+    takes = frozenset(("start_seconds", "end_seconds", "batch_size", "top", "average", "num_clips", "crops",
+                       "sampler", "clip_seconds"))
 
     def __init__(self, options: Any, device: torch.device | None):
         self.options, self.device = options, device
@@ -62,6 +67,14 @@ class ViewLabels(Classifier):
         if given["fps"] is not None:
             self.sampler = "dense"
             self.view["clip_seconds"] = given["num_frames"] / given["fps"]
+        if options.sampler is not None:
+            self.sampler = check_choosing(options.sampler)
+            self.view.setdefault("clip_seconds", _CLIP_SECONDS)
+        if options.clip_seconds is not None:
+            if "clip_seconds" not in self.view:
+                raise InvalidInput("clip_seconds is for networks with a frame rate, or with sampler=: the clips of "
+                                   "this one span the whole video.")
+            self.view["clip_seconds"] = options.clip_seconds
         if device is not None:
             self.network = self._loaded(home, device)
 
@@ -81,6 +94,12 @@ class ViewLabels(Classifier):
     def modules(self) -> dict[str, nn.Module]:
         """Return the network."""
         return {"network": self.network} if self.network is not None else {}
+
+    def live(self) -> CausalLabels | None:
+        """Return what judges frame by frame, where the network never looks ahead."""
+        if not is_causal(self.network):
+            return None
+        return CausalLabels(self.network, top=self.options.top, model=str(self.options.weights), device=self.device)
 
     def take(self, media: Any) -> tuple[Clips, tuple[TimeSpan, ...]]:
         """Return clips (num_clips * crops, T, C, H, W), the crops of a clip beside each other."""

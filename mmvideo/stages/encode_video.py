@@ -70,6 +70,11 @@ class EncodeVideo(CheckpointStage):
     """Chat models: whether one that can hear is given the sound."""
     frames_as: str = "images"
     """Models behind a server (openai://HOST:PORT/NAME): `images`, each behind its time, or one `video`."""
+    sampler: str | None = None
+    """Chat models: what chooses the frames: salient (where most happens), audio-preview (where most is heard) or
+    question (those with most to do with the question); null spreads them evenly."""
+    relevance_model: str | None = None
+    """Chat models: a text-image model of the hub for the sampler question, as openai/clip-vit-base-patch32."""
     max_windows: int | None = None
     """Composed models: most windows; null for the model's own number."""
     batch_size: int | None = None

@@ -10,11 +10,13 @@ from torch import nn
 
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
+from mmvideo.hub.relevance import TextImageRelevance
 from mmvideo.sampling.budget import DEFAULT_FPS, DEFAULT_MOST, Budget
 from mmvideo.sampling.fps import at_fps
 from mmvideo.sampling.gather import TimeSpan, span_of
 from mmvideo.sampling.uniform import uniform
 from mmvideo.sampling.windows import spans_of, windows
+from mmvideo.stages.chosen_frames import check_choosing, chosen_frames
 from mmvideo.types import Clips, Domain, Expected, GenerationOptions
 from mmvideo.vlm.batch import Prepared, UnreadChat, UnreadWindows
 from mmvideo.vlm.chat import ChatModel, VideoInput
@@ -40,6 +42,8 @@ class ViewOptions:
     max_frames: int | None = None
     max_tokens: int | None = None
     sound: bool = True
+    sampler: str | None = None
+    relevance_model: str | None = None
     max_windows: int | None = None
     batch_size: int | None = None
     drop_below: float | None = None
@@ -124,10 +128,13 @@ class ChatReader(Reader):
     """
 
     takes = frozenset(("start_seconds", "end_seconds", "size", "num_frames", "fps", "max_frames", "max_tokens",
-                       "sound", "drop_below", "merge_to"))
+                       "sound", "drop_below", "merge_to", "sampler", "relevance_model"))
 
     def __init__(self, chat: ChatModel, view: ViewOptions):
         self.chat, self.view = chat, view
+        if view.sampler is not None:
+            check_choosing(view.sampler)
+        self._relevance = None if view.relevance_model is None else TextImageRelevance(view.relevance_model)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the model."""
@@ -147,7 +154,7 @@ class ChatReader(Reader):
         most = 0
         while True:
             check()
-            clips, seen = self._look(media, budget, count, span.seconds)
+            clips, seen = self._look(media, budget, count, span.seconds, " ".join(expected.texts))
             first = self.chat.prompt("?", seen)
             fewer = budget.fewer(len(seen.frames), first.num_seen_tokens)
             if fewer is None:
@@ -173,16 +180,16 @@ class ChatReader(Reader):
         assert taken.prepared is not None, "a chat model reads what `take` has prepared"
         return UnreadChat(self.chat, taken.prepared)
 
-    def _look(self, media: Any, budget: Budget, count: int, seconds: float) -> tuple[Clips, VideoInput]:
+    def _look(self, media: Any, budget: Budget, count: int, seconds: float, text: str) -> tuple[Clips, VideoInput]:
         """Take so many frames, without those that only repeat another, and the sound."""
         size = self._decoding_size(media, count)
-        clips = self._take(media, budget, count, size)
+        clips = self._take(media, budget, count, size, text)
         distinct = int(clips.valid.sum())
         if size is not None and distinct < count:  # fewer frames may be shown to the model in more pixels
             larger = self._decoding_size(media, distinct)
             if larger is None or larger[0] > size[0] or larger[1] > size[1]:
                 size = larger
-                clips = self._take(media, budget, count, size)
+                clips = self._take(media, budget, count, size, text)
         if size is not None:
             height, width = _upright(media)
             clips = replace(clips, aspect=width / height)
@@ -190,12 +197,15 @@ class ChatReader(Reader):
         heard = clips.audio[0] if clips.audio is not None and clips.has_audio else None
         return clips, VideoInput(clips.frames[0][kept], clips.pts_seconds[0][kept], seconds, heard, media.info.source)
 
-    def _take(self, media: Any, budget: Budget, count: int, size: tuple[int, int] | None) -> Clips:
+    def _take(self, media: Any, budget: Budget, count: int, size: tuple[int, int] | None, text: str) -> Clips:
         rest: dict[str, Any] = {"size": self.view.size, "start_seconds": self.view.start_seconds,
                                 "end_seconds": self.view.end_seconds,
                                 "sample_rate": self.chat.sample_rate if self.view.sound else None}
         if size is not None:
             rest |= {"size": size, "fit": "squash"}
+        if self.view.sampler is not None:
+            more = {"text": text, "relevance": self._relevance} if self.view.sampler == "question" else {}
+            return chosen_frames(media, self.view.sampler, count, **rest, **more)
         if budget.fps is not None:
             return at_fps(media, fps=budget.fps, max_frames=count, **rest)
         return uniform(media, num_frames=count, **rest)
