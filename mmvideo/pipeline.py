@@ -430,7 +430,8 @@ def _with_model(recipe: Recipe, model: str | Path) -> Recipe:
 
 
 def _short(name: str) -> str:
-    return name if name in weights.embedded_names() or weights.is_server_name(name) else Path(name).name
+    known = name in weights.embedded_names() or weights.is_server_name(name)
+    return name if known else Path(weights.name_of(name)).name
 
 
 __all__ = ["GENERATION_OPTIONS", "Pipeline", "choose_device", "recipe_for"]

@@ -45,7 +45,10 @@ def measure_predictions(truth: Array, scores: Array, names: Sequence[str], task:
             found["per_class"] = [{"name": name, "clips": int(truth[:, i].sum()),
                                    "average_precision": tag_average_precision(truth[:, i], scores[:, i])}
                                   for i, name in enumerate(names)]
-    intervals = {name: bootstrap(lambda rows, figure=figure: figure(truth[rows], scores[rows]), len(truth), groups)
+    def on_rows(figure: Callable[[Array, Array], float]) -> Callable[[Array], float]:
+        return lambda rows: figure(truth[rows], scores[rows])
+
+    intervals = {name: bootstrap(on_rows(figure), len(truth), groups)
                  for name, figure in chosen.items() if name in found}
     if task == "classes":
         right = int((scores.argmax(1) == truth).sum())
@@ -168,8 +171,7 @@ MAIN = {"classes": "top1", "tags": "mean_average_precision", "numbers": "mean_ab
 """Task -> the figure that models are compared by; of numbers, less is better."""
 
 
-def bootstrap(figure: Callable[[Array], float], num: int, groups: Sequence[str] = (), *, samples: int = SAMPLES
-              ) -> tuple[float, float]:
+def bootstrap(figure: Callable[[Array], float], num: int, groups: Sequence[str] = ()) -> tuple[float, float]:
     """Return the 95 % interval of a figure.
 
     Args:
@@ -181,7 +183,7 @@ def bootstrap(figure: Callable[[Array], float], num: int, groups: Sequence[str] 
     kinds = sorted(set(groups)) if any(groups) else []
     members = [np.array([i for i, one in enumerate(groups) if one == kind]) for kind in kinds]
     values = []
-    for _ in range(samples if num else 0):
+    for _ in range(SAMPLES if num else 0):
         if len(members) > 2:
             rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -166,7 +167,7 @@ def write_splits(table: LabelledTable, folder: Path) -> Path:
     """Write splits.tsv into a run's folder and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / NAME
-    partial = target.with_suffix(".new")
+    partial = target.with_suffix(f".{os.getpid()}.new")  # several processes of one run write the same
     partial.write_text(as_tsv(table.rows, table.names if table.task == "numbers" else ()), encoding="utf-8")
     partial.replace(target)
     return target

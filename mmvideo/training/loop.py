@@ -185,7 +185,7 @@ class TrainingRun:
                      "bfloat16" if self.accelerator.mixed_precision == "bf16" else "float32")
             if s.report_to:
                 self.accelerator.init_trackers("mmvideo", config=_flat(self.record))
-        if not (stop is not None and first and stop(first)):
+        if not (stop is not None and first and self._in_any(stop(first))):
             with interrupts.listening(self.accelerator.num_processes == 1):
                 self._steps(first, make, loss, evaluate, evaluate_every, stop)
         self._swap()
@@ -240,12 +240,19 @@ class TrainingRun:
                 self._save(done)
             if evaluate and (done % evaluate_every == 0 or done == s.steps):
                 self._evaluate(evaluate, done)
-                if stop is not None and stop(done):
+                if stop is not None and self._in_any(stop(done)):
                     self._save(done)
                     return
             if interrupts.asked():
                 self._save(done)
                 raise TrainingInterrupted(f"Training was stopped after step {done}; {resume.again(self.folder)}.")
+
+    def _in_any(self, here: bool) -> bool:
+        """Say whether something holds in any of the processes; only the first one evaluates."""
+        if self.accelerator.num_processes == 1:
+            return here
+        flag = torch.tensor(float(here), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
 
     def _average(self) -> None:
         """Average the gradients over processes, in one message."""

@@ -13,12 +13,14 @@ import torch
 from safetensors.torch import load_file
 
 from mmvideo import Pipeline, cli, weights
+from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, MmvideoError, RunChanged, TrainingInterrupted, UnreadableClips
-from mmvideo.labelled import clip_cache
+from mmvideo.labelled import clip_cache, measures
 from mmvideo.media import write_video
 from mmvideo.training import interrupts, recipes
-from mmvideo.training.finetune import trainer
+from mmvideo.training.finetune import pretrained, trainer
 from mmvideo.training.finetune.options import FinetuneOptions
+from mmvideo.training.finetune.progress import write_curves
 
 COLOURS = {"red": 0, "green": 1, "blue": 2}
 FAST = {"encoder": "single-frame-tiny", "frames": 2, "size": 32, "epochs": 2, "batch_size": 4, "workers": 1,
@@ -54,6 +56,13 @@ def table(clips: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes longest and is looked at in one test alone: intervals and curves."""
+    monkeypatch.setattr(measures, "SAMPLES", 10)
+    monkeypatch.setattr(trainer, "write_curves", lambda folder, schedule: None)
+
+
 def options(data: Path, cache: Path, **other) -> FinetuneOptions:
     return FinetuneOptions(**{**FAST, "data": str(data), "cache": str(cache)} | other)
 
@@ -63,11 +72,12 @@ def train(made: FinetuneOptions, out: Path) -> dict[str, torch.Tensor]:
     return load_file(out / "model" / "model.safetensors")
 
 
-def test_one_command_makes_a_model_that_classifies(clips, tmp_path, capsys) -> None:
+def test_one_command_makes_a_model_that_classifies(clips, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(trainer, "write_curves", write_curves)
     words = [f"--{name.replace('_', '-')}={value}" for name, value in FAST.items()]
     out = tmp_path / "run"
     with pytest.raises(SystemExit) as done:
-        cli.main(["train", str(clips), "--out", str(out), "--cache", str(tmp_path / "c"), *words, "--epochs=12"])
+        cli.main(["train", str(clips), "--out", str(out), "--cache", str(tmp_path / "c"), *words, "--epochs=8"])
     assert not done.value.code
     assert str(out) in capsys.readouterr().out
     for name in ("run.json", "splits.tsv", "curves.csv", "curves.png", "figures.json", "log.jsonl"):
@@ -87,7 +97,7 @@ def test_one_command_makes_a_model_that_classifies(clips, tmp_path, capsys) -> N
 
 
 def test_a_run_killed_at_any_step_ends_with_the_same_weights(clips, tmp_path, monkeypatch) -> None:
-    made = options(clips, tmp_path / "c", epochs=3, mixup=0.2, ema=0.9, repeats=2)
+    made = options(clips, tmp_path / "c", epochs=2, mixup=0.2, ema=0.9, repeats=2)
     whole = train(made, tmp_path / "whole")
     steps = json.loads((tmp_path / "whole" / "run.json").read_text())["schedule"]["steps"]
     kill_at = 1 + np.random.default_rng().integers(1, steps - 1)
@@ -209,11 +219,11 @@ def test_a_full_disk_closes_the_cache_and_stops_the_run_in_order(clips, tmp_path
 
 
 def test_early_stopping_keeps_the_best_and_stays_stopped(clips, tmp_path) -> None:
-    made = options(clips, tmp_path / "c", epochs=40, patience=1, learning_rate=1e-7)
+    made = options(clips, tmp_path / "c", epochs=20, patience=1, learning_rate=1e-7)
     train(made, tmp_path / "run")
     step = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"]
     best = json.loads((tmp_path / "run" / "best.json").read_text())
-    assert step < 40 * 3
+    assert step < 20 * 3
     assert best["step"] < step
     log = (tmp_path / "run" / "log.jsonl").read_text()
     train(made, tmp_path / "run")
@@ -263,6 +273,51 @@ def test_options_that_cannot_be_are_typed_errors(table, tmp_path, capsys, words,
                   "--clip-column", "movie", *given, *words])
     assert caught.value.code == InvalidInput.exit_code
     assert told in capsys.readouterr().err
+
+
+def test_a_run_or_a_checkpoint_is_begun_with(clips, tmp_path) -> None:
+    cache = tmp_path / "c"
+    first = train(options(clips, cache, epochs=1), tmp_path / "first")
+    made = options(clips, cache, epochs=1, learning_rate=1e-9, pretrained=str(tmp_path / "first"), norm="frozen")
+    again = train(made, tmp_path / "second")
+    assert all(torch.allclose(tensor, again[name], atol=1e-4) for name, tensor in first.items())
+    assert "began with" in (tmp_path / "second" / "model" / "README.md").read_text()
+    with pytest.raises(MmvideoError, match="does not fit"):
+        train(options(clips, cache, epochs=1, encoder="tsm-tiny", pretrained=str(tmp_path / "first")), tmp_path / "x")
+    with pytest.raises(MmvideoError, match="nobody/nothing"):
+        train(options(clips, cache, epochs=1, encoder="videomae-tiny", frames=0, size=0, pretrained="nobody/nothing"),
+              tmp_path / "y")
+
+
+@pytest.mark.parametrize("preset", pretrained.imagenet_presets())
+def test_imagenet_weights_make_every_family_see_as_the_shipped_network(preset) -> None:
+    torch.manual_seed(0)
+    clip = torch.randint(0, 256, (1, 1, 3, 32, 32), dtype=torch.uint8).expand(-1, 3, -1, -1, -1)
+    seen = pretrained.training_input(preset, frames=3, size=32, fps=0)
+    encoder, filled, _ = pretrained.build_pretrained(preset, ("a", "b"), seen, pretrained="imagenet",
+                                                     clips=torch.randint(0, 256, (2, 3, 3, 32, 32), dtype=torch.uint8))
+    encoder.eval()
+    shipped = zoo.load(weights.folder("lite0")).eval()
+    assert len(filled) > 90
+    with torch.inference_mode():
+        expected = shipped(clip).pooled
+        if hasattr(encoder, "frame_vectors"):
+            found = encoder.frame_vectors(encoder.prepare(clip)).mean(1)
+        else:
+            found = encoder(clip).pooled
+    if preset == "tsm-lite0":  # zeros come in at the ends of a clip, so only the shape is the same
+        assert found.shape == expected.shape
+    else:  # a still clip looks alike in every frame: inflated kernels add up to the 2D ones
+        assert torch.allclose(found, expected, atol=2e-3 * float(expected.abs().max()))
+
+
+def test_ten_thousand_rows_are_checked_in_one_go(tmp_path, capsys) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text("clip,label,person\n" + "".join(f"{i}.mp4,c{i % 50},p{i % 200}\n" for i in range(10_000)))
+    with pytest.raises(SystemExit) as done:
+        cli.main(["train", str(path), "--check", "--out", str(tmp_path / "r")])
+    assert not done.value.code
+    assert "10000 clips, 50 labels" in capsys.readouterr().out
 
 
 def test_options_of_clips_are_refused_for_a_config(capsys) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class KeptFeatures:
                 log.info("features of %d %s clips, %d views each, are computed once", len(rows), split, views)
                 found = self._computed(split, len(rows), views, device)
                 self.out.mkdir(parents=True, exist_ok=True)
-                partial = path.with_suffix(".new")
+                partial = path.with_suffix(f".{os.getpid()}.new")
                 with partial.open("wb") as file:
                     np.save(file, found, allow_pickle=False)
                 partial.replace(path)

@@ -62,7 +62,7 @@ def _data_of_start(options: FinetuneOptions, source: str) -> dict[str, str]:
     path = weights.local_path(options.pretrained)
     if options.pretrained in weights.embedded_names() or path.is_dir():
         return dict(licences.licences_of(weights.card(weights.folder(options.pretrained))).data)
-    return {options.pretrained: licences.UNKNOWN} if path.is_file() else {}
+    return {options.pretrained: licences.UNKNOWN} if "checkpoint" in source else {}
 
 
 def _licence(data: dict[str, str]) -> str:

@@ -38,8 +38,8 @@ class FinetuneOptions(DataOptions):
     encoder: str = "tsm-lite0"
     """Preset of the zoo to train (`mmvideo list encoders`)."""
     pretrained: str = "auto"
-    """imagenet (EfficientNet-Lite0, which ships), none, a run or model folder, a checkpoint file of a release, or
-    auto: imagenet where the encoder takes it."""
+    """imagenet (EfficientNet-Lite0, which ships), none, a run or model folder, a checkpoint file of a release, a model
+    of the hub (owner/name), or auto: imagenet where the encoder takes it."""
     form: str = ""
     """Format of a checkpoint file, where the encoder's family reads several."""
     frames: int = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -22,6 +23,7 @@ from mmvideo.encoders.base import VideoEncoder
 from mmvideo.encoders.lite0 import STAGES, Lite0
 from mmvideo.encoders.preset import Input
 from mmvideo.errors import InvalidInput, ModelNotFound, UnknownName, WeightsError
+from mmvideo.hub.resolve import reading
 from mmvideo.nn.checkpoints import load_strictly
 from mmvideo.nn.costs import shapes_only
 
@@ -52,7 +54,8 @@ def build_pretrained(preset: str, names: Sequence[str], seen: Input, *, pretrain
         preset: a name of the zoo.
         names: classes, in the order of the logits.
         seen: the clip that it takes.
-        pretrained: imagenet, none, auto, a run's or model's folder, an embedded model, or a checkpoint file.
+        pretrained: imagenet, none, auto, a run's or model's folder, an embedded model, a checkpoint file, or a model of
+            the Hugging Face hub (owner/name) in a format that the family reads.
         form: format of a checkpoint file.
         clips: some that it will learn from, uint8 (B, T, C, H, W); for the statistics of ImageNet's weights.
 
@@ -200,12 +203,27 @@ def unfold(encoder: nn.Module, clips: Tensor) -> None:
         part.running_var.copy_(var)
 
 
+def _hub_file(name: str) -> Path:
+    """Return the weights of a model of the hub, fetched or from the local cache.
+
+    Raises:
+        ModelUnavailable: there is no such model or no network.
+    """
+    from huggingface_hub import hf_hub_download
+
+    with reading(name, "model.safetensors"):
+        return Path(hf_hub_download(name, "model.safetensors"))
+
+
 def _fill_from(encoder: nn.Module, preset: str, name: str, form: str) -> tuple[set[str], str]:
     """Fill an encoder from a folder or a checkpoint file; the classifier only where it has the same classes."""
     path = weights.local_path(name)
-    if path.is_file():
-        source = zoo.create(preset).load_checkpoint(path, form or None)
-        where = f"the checkpoint {path.name}"
+    if path.is_file() or (weights.is_hub_id(name) and not path.exists()):
+        forms = zoo.find("encoders", zoo.family_of(preset)).CHECKPOINTS
+        of_hub = not path.is_file() and not form and "transformers" in forms
+        source = zoo.create(preset).load_checkpoint(path if path.is_file() else _hub_file(name),
+                                                    "transformers" if of_hub else form or None)
+        where = f"the checkpoint {path.name if path.is_file() else name}"
     else:
         try:
             home = weights.folder(name)
