@@ -55,8 +55,9 @@ class Evidence:
 class Result:
     """What every result says, whatever the task; each kind also has `text`, the answer itself in words."""
 
-    confidence: float | None
-    """Probability in [0, 1] that the model gives its own answer; not a promise outside `in_domain`."""
+    confidence: float
+    """Probability in [0, 1] that the model gives its own answer; not a promise outside `in_domain`. None where a model
+    behind a server tells no probabilities."""
     seconds_looked_at: tuple[float, ...]
     """Time of each frame that the model saw, on the clock of the source, ascending."""
     in_domain: Domain

@@ -109,6 +109,7 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
     from mmvideo.jobs.engines import ranks
     from mmvideo.jobs.files import check_job_folder
     from mmvideo.jobs.sinks import need_parquet
+    from mmvideo.jobs.summary import JobSummary
     from mmvideo.pipeline import Pipeline
     from mmvideo.stages.encode_video import EncodeVideo
 
@@ -122,7 +123,7 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
     if checked.engine == "accelerate" and ranks.rank() > 0:
         return  # the rank that holds the ledger says how it went
-    if checked.dry_run or checked.estimate:
+    if not isinstance(summary, JobSummary):  # a dry run, or an estimate
         say(json_line(summary) if json else summary)
         return
     if json:

@@ -74,7 +74,7 @@ def sample_of(items: Sequence[Item], count: int = SAMPLE) -> list[Item]:
     return [ordered[round((place + 0.5) * len(ordered) / count - 0.5)] for place in range(count)]
 
 
-def estimate_job(run: Callable[..., JobSummary | JobPlan], items: Sequence[Item], plan: JobPlan,
+def estimate_job(run: Callable[..., Any], items: Sequence[Item], plan: JobPlan,
                  options: JobOptions) -> JobEstimate:
     """Try a few of the clips that are to do, in a folder that is removed.
 

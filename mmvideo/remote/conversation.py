@@ -93,7 +93,8 @@ class RemoteConversation(Conversation):
 
     def _generated(self, reply: Reply) -> Generated:
         told = "; without the sound, which the server does not take" if SOUND in reply.without else ""
-        return Generated(reply.text, reply.confidence, num_read=reply.prompt_tokens,
+        sure: Any = reply.confidence  # None is allowed here alone: every model that runs in this process knows it
+        return Generated(reply.text, sure, num_read=reply.prompt_tokens,
                          num_written=reply.completion_tokens, finished=reply.finished,
                          rule=f"asked {self.client.address.name} by its server{told}")
 

@@ -47,14 +47,15 @@ def with_view(pipe: Pipeline, view: tuple[tuple[str, Any], ...]) -> Pipeline:
     if not view:
         return pipe
     options = dict(view)
-    takes = next((set(stage.reader.takes) for _, stage in pipe.stages if hasattr(stage, "reader")), set())
+    stages: list[tuple[str, Any]] = list(pipe.stages)
+    takes = next((set(stage.reader.takes) for _, stage in stages if hasattr(stage, "reader")), set())
     for name in options:
         if name not in takes:
             raise Refused(f"'{name}': this model chooses its frames itself; it cannot be told how.", name,
                           code="unsupported_value")
     other = copy.copy(pipe)
     other.stages = [(name, stage.looking(options) if hasattr(stage, "reader") else stage)
-                    for name, stage in pipe.stages]
+                    for name, stage in stages]
     return other
 
 

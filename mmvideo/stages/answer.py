@@ -278,12 +278,17 @@ def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str)
     return Caption(
         text=" ".join(dict.fromkeys(reply.text for reply in said)), citations=cited,
         title=whole.title, summary=whole.summary, chapters=whole.chapters,
-        confidence=min((reply.confidence for reply in said if reply.confidence is not None), default=None),
+        confidence=_least_sure(said),
         seconds_looked_at=looked_at(clips), in_domain=domain, segments=segments,
         evidence=_proven(said[0]),
         rule=f"{clips.rule}; {said[0].rule or (RULE_CAPTION if spans else RULE_WHOLE)}",
         **told,
         finished=all(reply.finished for reply in said), looped=any(reply.repeats for reply in said))
+
+
+def _least_sure(said: Sequence[Generated]) -> Any:
+    """Return the lowest confidence; None where no reply has one, as of a model behind a server."""
+    return min((reply.confidence for reply in said if reply.confidence is not None), default=None)
 
 
 def _cited(text: str, clips: Clips) -> tuple[Citation, ...]:

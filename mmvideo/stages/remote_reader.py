@@ -98,7 +98,8 @@ def _smaller(media: Any) -> tuple[int, int] | None:
     longest = max(height, width)
     if longest <= LONGEST_SIDE or min(height, width) < 1:
         return None
-    return tuple(max(2, 2 * round(side * LONGEST_SIDE / longest / 2)) for side in (height, width))  # type: ignore[return-value]
+    first, second = (max(2, 2 * round(side * LONGEST_SIDE / longest / 2)) for side in (height, width))
+    return first, second
 
 
 __all__ = ["FORMS", "LONGEST_SIDE", "RemoteReader"]

@@ -28,7 +28,7 @@ class Generated:
     """One reply."""
 
     text: str
-    confidence: float | None
+    confidence: float
     """Geometric mean of the probabilities of the reply's tokens, in [0, 1]; None where a server tells none."""
     unknown_words: tuple[str, ...] = ()
     """Words of the question that the model has never seen."""
