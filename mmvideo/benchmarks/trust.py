@@ -64,9 +64,9 @@ class Trust(VideoBenchmark):
                        ("a moving video", "one still picture"), 0)]
         for kind, text in (("reversed", "Does this video run forwards or backwards?"),
                            ("shuffled", "Are the parts of this video in their natural order, or mixed up?")):
-            options = ("forwards", "backwards") if kind == "reversed" else ("in their natural order", "mixed up")
-            found += [_item(name, kind, "intact", intact, text, options, 0),
-                      _item(name, kind, "changed", _twin(clip, home, kind), text, options, 1)]
+            two = ("forwards", "backwards") if kind == "reversed" else ("in their natural order", "mixed up")
+            found += [_item(name, kind, "intact", intact, text, two, 0),
+                      _item(name, kind, "changed", _twin(clip, home, kind), text, two, 1)]
         if info.audio:
             found += [_item(name, "muted", "intact", clip, CHECKS["muted"], yes_no, 0),
                       _item(name, "muted", "changed", intact, CHECKS["muted"], yes_no, 1)]

@@ -78,7 +78,7 @@ class ProbedSource(Source):
         """Return the sound of the source; none where it is muted."""
         return self.inner.audio(**options) if self.has_audio else super().audio(**options)
 
-    def _audio_chunks(self, **options: Any) -> Iterator[tuple[np.ndarray, float, int]]:  # type: ignore[override]
+    def _audio_chunks(self, **options: Any) -> Iterator[tuple[np.ndarray, float, int]]:
         return self.inner._audio_chunks(**options) if self.has_audio else super()._audio_chunks(**options)
 
     def _pick(self, times_seconds: list[float], take: Take) -> None:

@@ -98,7 +98,17 @@ class SpanReader(Reader):
         self.takes = inner.takes
 
     @property
-    def view(self) -> Any:  # type: ignore[override]
+    def chat(self) -> Any:
+        """The chat model, where it is one."""
+        return self.inner.chat if isinstance(self.inner, ChatReader) else None
+
+    @property
+    def model(self) -> Any:
+        """The composed model, where it is one."""
+        return self.inner.model if isinstance(self.inner, WindowReader) else None
+
+    @property
+    def view(self) -> Any:
         """What of a video is shown."""
         return self.inner.view
 
