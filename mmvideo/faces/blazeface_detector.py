@@ -38,7 +38,8 @@ class BlazeFace:
 
     def __init__(self, *, min_score: float = 0.5, fine: bool = False):
         self.min_score, self.fine = min_score, fine
-        self._network = FullRange.from_pretrained(weights.part("faces", "full"))
+        network = FullRange.from_pretrained(weights.part("faces", "full"))
+        self._network = network.to(memory_format=torch.channels_last)  # four fifths of the time on a CPU
         (stride, _), = self._network.strides
         cells = torch.arange(self._network.size // stride) + 0.5
         self._anchors = torch.cartesian_prod(cells, cells).flip(1) * stride  # (A, 2) x, y in pixels of the input
@@ -46,6 +47,28 @@ class BlazeFace:
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         """Return float32 (N, 4) boxes, likeliest first, from brow to chin with Haar's margins."""
         found, scores = self.search(picture)
+        return self._boxes(found, scores)
+
+    def glance(self, picture: np.ndarray, *, whole: bool) -> tuple[np.ndarray, bool]:
+        """Do as a call, but tell whether the squares were needed; with `whole`, look at the whole picture alone.
+
+        Args:
+            picture: uint8 (H, W, 3) RGB.
+            whole: leave out the squares, which are four fifths of the work on a wide picture.
+
+        Returns:
+            Boxes, and whether a face was found in the squares that the whole picture did not show.
+        """
+        coarse = self.search(picture, squares=0)
+        if whole:
+            return self._boxes(*coarse), False
+        fine = self.search(picture, squares=1)
+        found, scores = (torch.cat(parts) for parts in zip(coarse, fine, strict=True))
+        alone = torchvision.ops.box_iou(fine[0], coarse[0]).amax(1) < _SAME if len(coarse[0]) else torch.ones(
+            len(fine[0]), dtype=torch.bool)
+        return self._boxes(found, scores), bool(alone.any())
+
+    def _boxes(self, found: Tensor, scores: Tensor) -> np.ndarray:
         kept = torchvision.ops.nms(found, scores, _SAME)
         boxes: np.ndarray = found[kept].numpy()
         sides = (boxes[:, 2:] - boxes[:, :2]).mean(1, keepdims=True)
@@ -53,20 +76,24 @@ class BlazeFace:
         half = sides * (GROWN / 2)
         return np.concatenate([centres - half, centres + half], 1).astype(np.float32)
 
-    def search(self, picture: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Return the network's own boxes (N, 4) and scores (N,) over all squares, several for one face.
+    def search(self, picture: np.ndarray, *, squares: int | None = None) -> tuple[Tensor, Tensor]:
+        """Return the network's own boxes (N, 4) and scores (N,), several for one face.
 
         Args:
             picture: uint8 (H, W, 3) RGB.
+            squares: 0 for the whole picture alone, 1 for the squares alone; both by default.
         """
         size, found = self._network.size, []
         height, width = picture.shape[:2]
-        squares = list(_squares(height, width, size, fine=self.fine))
-        for start in range(0, len(squares), _LARGEST_BATCH):
-            some = squares[start:start + _LARGEST_BATCH]
-            views = torch.from_numpy(np.stack([_view(picture, square, size) for square in some]))
+        views = list(_squares(height, width, size, fine=self.fine))
+        views = views if squares is None else views[1:] if squares else views[:1]
+        if not views:
+            return torch.zeros(0, 4), torch.zeros(0)
+        for start in range(0, len(views), _LARGEST_BATCH):
+            some = views[start:start + _LARGEST_BATCH]
+            cut = torch.from_numpy(np.stack([_view(picture, square, size) for square in some]))
             with torch.inference_mode():
-                logits, values = self._network(views.permute(0, 3, 1, 2).float() / 127.5 - 1)
+                logits, values = self._network(cut.permute(0, 3, 1, 2).float() / 127.5 - 1)
             rows, anchors = (logits.sigmoid() >= self.min_score).nonzero(as_tuple=True)
             corners = torch.tensor(some, dtype=torch.float32)[rows]  # left, top, side
             centre, half = values[rows, anchors, :2] + self._anchors[anchors], values[rows, anchors, 2:4] / 2

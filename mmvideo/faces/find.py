@@ -31,6 +31,8 @@ DELAY = 1.2
 _LOOK_AHEAD = LAGS + NEIGHBOURS
 _ASTRAY = 0.5
 """Points that are further from the latest box than this share of its side are not followed."""
+_GLANCES = 2
+"""Searches in the whole picture alone between two that also look at squares."""
 MAX_SIDE = 1920
 """Larger pictures are scaled down to this."""
 
@@ -99,6 +101,7 @@ class _Work:
         self._described = torch.zeros(0, 0)
         self._described_at: deque[float] = deque()
         self._last_search = self._last_points = -1e9
+        self._glances, self._small = 0, True
         self._newest = start
         self._border = start
         self._row = 0
@@ -132,7 +135,7 @@ class _Work:
                 self._border = seconds
             grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
             if self.searching and (cut or seconds - self._last_search >= self.finder.interval - 1e-3):
-                boxes = _without_doubles(self.finder.detector(picture))
+                boxes = _without_doubles(self._detected(picture, whole=not cut))
                 known = len(self.follower.paths)
                 self.follower.add(seconds, boxes, grey, begins=max(self._border, seconds - self.finder.interval))
                 self.records += [Record(path) for path in self.follower.paths[known:]]
@@ -149,6 +152,25 @@ class _Work:
         if extra > 0:
             self._described = self._described[extra:]
         self._cut_out(until=self._newest - DELAY)
+
+    def _detected(self, picture: np.ndarray, *, whole: bool) -> np.ndarray:
+        """Return the boxes of faces; twice of three times in the whole picture alone where all lately were seen there.
+
+        Args:
+            picture: uint8 (H, W, 3) RGB.
+            whole: allow that; not where a shot begins.
+        """
+        detector = self.finder.detector
+        if not isinstance(detector, BlazeFace):
+            return detector(picture)
+        live = sum(path.confirmed for path in self.follower.live)
+        self._glances = self._glances + 1 if whole and self._glances < _GLANCES and not self._small else 0
+        boxes, small = detector.glance(picture, whole=self._glances > 0)
+        if self._glances and len(boxes) < live:  # somebody is missing: look closely before they are given up
+            self._glances = 0
+            boxes, small = detector.glance(picture, whole=False)
+        self._small = small if not self._glances else self._small
+        return boxes
 
     def _points(self, seconds: float, picture: np.ndarray) -> None:
         """Look for the points of the faces that were just found, or where their last points were."""

@@ -108,3 +108,19 @@ def test_dark_faces_and_faces_at_the_edge(detector: BlazeFace, readers: list[np.
         cut += len(detector(np.ascontiguousarray(picture[:, left:]))) == 1  # a quarter of the face is outside
     assert dark >= 11
     assert cut >= 10
+
+
+def test_a_glance_tells_whether_the_squares_were_needed() -> None:
+    """A large face is seen in the whole picture; a small one in a square alone, and then every search is a full one."""
+    head = next(film([torch.zeros(640)], [5], height=200, width=200, side=120))
+    near = cv2.resize(cv2.copyMakeBorder(head, 0, 0, 100, 100, cv2.BORDER_CONSTANT), (1280, 640))
+    far = np.full((640, 1280, 3), 120, np.uint8)
+    far[300:366, 500:566] = cv2.resize(head, (66, 66), interpolation=cv2.INTER_AREA)
+    finder = BlazeFace()
+    boxes, small = finder.glance(near, whole=True)
+    assert (len(boxes), small) == (1, False)
+    np.testing.assert_allclose(boxes, finder.glance(near, whole=False)[0], atol=40)
+    full, small = finder.glance(far, whole=False)
+    assert len(full) >= 1
+    assert small
+    assert finder.glance(near, whole=False)[1] is False
