@@ -104,6 +104,7 @@ PARTS: dict[str, dict[str, str]] = {
         "separation": "mmvideo.separation.evaluation:EVALUATOR",
         "separation-people": "mmvideo.separation.people_evaluation:EVALUATOR",
         "sounds": "mmvideo.sounds.evaluation:EVALUATOR",
+        "egocentric": "mmvideo.egocentric.evaluation.evaluator:EVALUATOR",
         "everyday": "mmvideo.everyday.evaluation.evaluator:EVALUATOR",
         "localization-toybox": "mmvideo.toybox.evaluation.localization:EVALUATOR",
         "localization-real": "mmvideo.localization.evaluation.evaluator:EVALUATOR",
@@ -146,6 +147,7 @@ PARTS: dict[str, dict[str, str]] = {
         "everyday-reward": "mmvideo.everyday.training.reward:TRAINER",
         "everyday-language": "mmvideo.everyday.training.language:TRAINER",
         "sounds": "mmvideo.sounds.training.trainer:TRAINER",
+        "egocentric": "mmvideo.egocentric.training.trainer:TRAINER",
     },
     "labelled-clips": {
         "toybox": "mmvideo.toybox.training.labelled_clips:ToyboxTasks",
@@ -182,6 +184,7 @@ PARTS: dict[str, dict[str, str]] = {
         "detect_actions": "mmvideo.stages.detect_actions:DetectActions",
         "embed": "mmvideo.stages.embed:Embed",
         "track_objects": "mmvideo.stages.track_objects:TrackObjects",
+        "name_actions": "mmvideo.stages.name_actions:NameActions",
         "transcribe": "mmvideo.stages.transcribe:Transcribe",
         "name_speakers": "mmvideo.stages.transcribe:NameSpeakers",
     },
