@@ -104,7 +104,7 @@ def test_separation_writes_rows_and_files(tmp_path: Path) -> None:
     assert row["confidence"] == pytest.approx(alone.confidence, abs=2e-4)
     found = {Path(name).name: summary.folder / name for name in row["files"]}
     assert found.keys() == {"person-1.wav", "person-1.png", "person-2.wav", "person-2.png", "off-screen.wav",
-                            "mixture.wav", "voices.json", "voices.png"}
+                            "mixture.wav", "voices.json", "voices.png", "who-speaks-when.rttm"}
     first = read_audio(found["person-1.wav"]).samples[0]
     assert len(first) == alone.mixture.num_samples
     assert float((first - alone.tracks[0].audio.samples[0]).abs().max()) < 1e-3

@@ -147,7 +147,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = json.loads(capsys.readouterr().out)
     assert len(line["tracks"]) == 1
     assert sorted(p.name for p in (tmp_path / "v").iterdir()) == [
-        "mixture.wav", "off-screen.wav", "person-1.png", "person-1.wav", "voices.json", "voices.png"]
+        "mixture.wav", "off-screen.wav", "person-1.png", "person-1.wav", "voices.json", "voices.png",
+        "who-speaks-when.rttm"]
     with pytest.raises(SystemExit) as stop:
         main(["separate", str(CLIP), "--out", str(tmp_path / "v"), "--face", "80,110"])
     assert stop.value.code == 2
