@@ -81,6 +81,7 @@ MAY_IMPORT = {
     "jobs": TOOLS | {"tables", "hub", "media", "sampling", "stages", "results", "hooks", "pipeline",
                      "separation.voices", "objects.result", "localization.result", "localization.action_result",
                      "subtitles", "speech.result"},
+    "features": TRAINERS | {"objects", "evaluation"},
     "retrieval": BASE | {"jobs", "pipeline", "everyday"},
     "benchmarks": TOOLS | {"media", "evaluation", "evaluation.intervals", "jobs", "pipeline"},
     "serving": BASE | {"media", "pipeline", "session", "results"},

@@ -10,7 +10,22 @@ from typing import Annotated
 import typer
 
 from mmvideo import __version__
-from mmvideo.cli import ask, encoders, find, jobs, live, locate, look, make, models, new, separate, serve, transcribe
+from mmvideo.cli import (
+    ask,
+    encoders,
+    features,
+    find,
+    jobs,
+    live,
+    locate,
+    look,
+    make,
+    models,
+    new,
+    separate,
+    serve,
+    transcribe,
+)
 from mmvideo.cli.common import debugging, note, say
 from mmvideo.errors import MmvideoError
 
@@ -32,7 +47,7 @@ for add_commands in (live.add_live_command,
                      separate.add_separate_command, transcribe.add_transcribe_command, serve.add_serve_command,
                      jobs.add_job_commands,
                      look.add_look_commands, models.add_models_command, encoders.add_encoder_commands,
-                     make.add_model_commands, new.add_new_command):
+                     features.add_features_command, make.add_model_commands, new.add_new_command):
     add_commands(app)
 
 

@@ -123,7 +123,7 @@ def about_part(name: str, kind: str) -> dict[str, Any]:
     module = sys.modules.get(getattr(of, "__module__", "") or "")
     words = inspect.getdoc(found) or "" if itself else ""  # an object's is that of its class
     about = " ".join((words or getattr(module, "__doc__", "") or "").partition("\n\n")[0].split())
-    described = {"name": name, "about": about, "kind": kind.removesuffix("s"),
+    described: dict[str, Any] = {"name": name, "about": about, "kind": kind.removesuffix("s"),
                  "module": registry.PARTS.get(kind, {}).get(name) or f"package {registry.origin(kind, name)}"}
     for field in ("needs", "gives", "hints"):
         if isinstance(value := getattr(found, field, None), tuple) and value:
@@ -174,7 +174,7 @@ def _of_function(function: Callable[..., Any]) -> list[dict[str, Any]]:
         return []
     documented = inspect.getdoc(function) or ""
     if isinstance(function, type):
-        documented += "\n" + (inspect.getdoc(function.__init__) or "")
+        documented += "\n" + (inspect.getdoc(inspect.getattr_static(function, "__init__")) or "")
     docs = _argument_docs(documented)
     found = []
     for one in parameters:

@@ -1,0 +1,212 @@
+"""Features of frozen encoders: kept by content and configuration, computed once, and probed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mmvideo.cli import main
+from mmvideo.encoders import zoo
+from mmvideo.errors import InvalidInput, OutputError, UnknownName
+from mmvideo.features import extract as extracting
+from mmvideo.features.compare import ProbeOptions, compare_encoders
+from mmvideo.features.frozen import CONCATENATED, frozen_encoder
+from mmvideo.features.probes import Probing, knn_probe, linear_probe, prototype_probe, run_probes, svm_probe
+from mmvideo.features.store import FeatureStore, key_of
+from mmvideo.features.views import EVERYTHING, View, cut_out
+from mmvideo.labelled.rows import DataOptions
+from mmvideo.media import write_video
+from mmvideo.types import Size
+
+READING = DataOptions(test_share=0.4, validation_share=0.0)
+QUICK = ProbeOptions(probes=("knn",), shots=())
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips of three classes that differ in colour."""
+    folder = tmp_path_factory.mktemp("clips")
+    random = np.random.default_rng(0)
+    for label, colour in (("red", 0), ("green", 1), ("blue", 2)):
+        (folder / label).mkdir()
+        for number in range(5):
+            frames = torch.from_numpy(random.integers(0, 60, (6, 3, 64, 64), dtype=np.uint8))
+            frames[:, colour, 8:40, 8 + number:40] = 220
+            write_video(folder / label / f"{number}.mp4", frames, fps=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a random encoder that is cheap."""
+    folder = tmp_path_factory.mktemp("encoder") / "mine"
+    torch.manual_seed(0)
+    zoo.create("lite0-tiny", num_classes=0).save_pretrained(folder)
+    return str(folder)
+
+
+def _blobs(seed: int, each: int, width: int, spread: float) -> tuple[torch.Tensor, torch.Tensor]:
+    means = torch.randn(3, width, generator=torch.Generator().manual_seed(7))
+    noise = torch.randn(3 * each, width, generator=torch.Generator().manual_seed(seed))
+    labels = torch.arange(3).repeat_interleave(each)
+    return means[labels] + spread * noise, labels
+
+
+@pytest.mark.parametrize("width", [4, 300])
+def test_probes_find_what_is_there_and_nothing_where_nothing_is(width: int) -> None:
+    data = Probing(*_blobs(1, 12, width, 0.3), *_blobs(2, 20, width, 0.3))
+    for score in (linear_probe(data), svm_probe(data), knn_probe(data), prototype_probe(data, 4)):
+        assert score.accuracy > 0.9, score
+        assert score.low < score.accuracy <= score.high + 1e-9
+    noise = torch.randn(36, width, generator=torch.Generator().manual_seed(3))
+    blind = Probing(noise, data.train_labels, torch.randn(60, width, generator=torch.Generator().manual_seed(4)),
+                    data.test_labels)
+    for score in (linear_probe(blind), svm_probe(blind), knn_probe(blind), prototype_probe(blind, 1)):
+        assert score.low < 1 / 3 < score.high + 0.1, score
+
+
+def test_more_shots_help_and_a_linear_probe_does_not_see_the_scale() -> None:
+    data = Probing(*_blobs(1, 16, 8, 1.2), *_blobs(2, 40, 8, 1.2))
+    assert prototype_probe(data, 16).accuracy > prototype_probe(data, 1).accuracy
+    scaled = Probing(data.train * 1000 + 5, data.train_labels, data.test * 1000 + 5, data.test_labels)
+    assert linear_probe(scaled).accuracy == pytest.approx(linear_probe(data).accuracy, abs=0.03)
+    with pytest.raises(UnknownName, match="Known: knn, linear, svm"):
+        run_probes(data, ("liner",), ())
+    with pytest.raises(InvalidInput, match="two or more classes"):
+        Probing(data.train, data.train_labels * 0, data.test, data.test_labels)
+
+
+def test_the_store_keeps_by_configuration_and_survives_being_closed(tmp_path: Path) -> None:
+    with FeatureStore(tmp_path) as store:
+        one, other = store.configure({"a": 1}), store.configure({"a": 2})
+        store.add(one, {"clip": np.array([1.5, 2.0], np.float32)})
+        assert one == key_of({"a": 1}) != other
+    with FeatureStore(tmp_path) as again:
+        assert again.get(one, ["clip", "absent"])["clip"].tolist() == [1.5, 2.0]
+        assert again.known(other) == set()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "features.sqlite").write_bytes(b"this is no data base" * 100)
+    with pytest.raises(OutputError, match="give another folder"):
+        FeatureStore(tmp_path / "damaged")
+
+
+def test_nothing_is_computed_twice_and_a_stopped_run_goes_on(clips: Path, encoder: str, tmp_path: Path,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Path] = []
+    take = View.take
+
+    def counted(self: View, path: Path, *rest: Any) -> torch.Tensor:
+        calls.append(path)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return take(self, path, *rest)
+
+    monkeypatch.setattr(View, "take", counted)
+    with pytest.raises(KeyboardInterrupt):
+        compare_encoders(clips, [encoder], tmp_path, reading=READING, options=QUICK)
+    monkeypatch.setattr(View, "take", lambda self, path, *rest: calls.append(path) or take(self, path, *rest))
+    first = compare_encoders(clips, [encoder], tmp_path, reading=READING, options=QUICK).lines[0]
+    assert 0 < first.computed < 15  # what was written before the interruption stands
+    before = len(calls)
+    moved = tmp_path / "moved"
+    clips.rename(moved)
+    try:
+        second = compare_encoders(moved, [encoder], tmp_path, reading=READING, options=QUICK)
+    finally:
+        moved.rename(clips)
+    assert len(calls) == before  # known by content, wherever they lie
+    assert second.lines[0].computed == 0
+    assert second.lines[0].scores == first.scores
+    assert json.loads((tmp_path / "report.json").read_text())["encoders"][0]["clips"] == 15
+
+
+def test_a_comparison_is_a_table_best_first(clips: Path, encoder: str, tmp_path: Path) -> None:
+    found = compare_encoders(clips, [encoder, "no-such-net"], tmp_path, reading=READING,
+                             options=ProbeOptions(shots=(1, 2)))
+    assert [line.encoder for line in found.lines] == ["mine", "no-such-net"]
+    assert found.lines[1].error.startswith("UnknownName")
+    assert found.probes == ["linear", "svm", "knn", "1-shot", "2-shot"]
+    assert found.chance == pytest.approx(1 / 3)
+    assert found.train + found.test == 15
+    frame = found.to_pandas()
+    assert frame["encoder"].tolist() == ["mine", "no-such-net"]
+    assert "mine" in found._repr_html_()
+    few = compare_encoders(clips, [encoder], tmp_path, reading=READING, options=ProbeOptions(per_class=1, shots=()))
+    assert (few.train, few.test) == (3, 3)
+    with pytest.raises(UnknownName):
+        compare_encoders(clips, ["no-such-net"], tmp_path, reading=READING)
+
+
+def test_unreadable_clips_are_listed_and_the_rest_is_probed(encoder: str, clips: Path, tmp_path: Path) -> None:
+    table = tmp_path / "clips.tsv"
+    rows = [(path, path.parent.name) for path in sorted(clips.rglob("*.mp4"))]
+    (tmp_path / "broken.mp4").write_bytes(b"no video" * 99)
+    rows += [(tmp_path / "broken.mp4", "red"), (tmp_path / "gone.mp4", "red")]
+    split = ["test" if number % 2 else "train" for number in range(len(rows))]
+    table.write_text("clip\tlabel\tsplit\n" + "".join(f"{p}\t{label}\t{s}\n" for (p, label), s in zip(rows, split,
+                                                                                                  strict=True)))
+    line = compare_encoders(table, [encoder], tmp_path / "out", options=QUICK).lines[0]
+    assert line.clips == 15
+    assert {Path(name).name for name in line.failed} == {"broken.mp4", "gone.mp4"}
+
+
+def test_people_are_cut_out_with_a_margin_inside_the_picture() -> None:
+    frames = torch.zeros(1, 3, 100, 200, dtype=torch.uint8)
+    frames[..., 40:60, 20:40] = 255
+    cut = cut_out(frames, (0.1, 0.4, 0.2, 0.6), Size(24, 24))
+    assert cut.shape == (1, 3, 24, 24)
+    assert cut.float().mean() > 150  # 20 of 24 pixels a side
+    assert cut_out(frames, EVERYTHING, Size(10, 10)).shape == (1, 3, 10, 10)
+
+
+def test_the_crop_is_part_of_what_features_are_kept_by(clips: Path, encoder: str, tmp_path: Path,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(extracting.PeopleFinder, "box",
+                        lambda self, path, *rest: asked.append(path) or (0.1, 0.1, 0.6, 0.7))
+    options = ProbeOptions(crop="person", probes=("knn",), shots=(), per_class=2)
+    line = compare_encoders(clips, [encoder], tmp_path, reading=READING, options=options).lines[0]
+    assert line.computed == len(asked) == 12
+    whole = frozen_encoder(encoder).about
+    assert key_of(whole) != key_of(frozen_encoder(encoder, crop="person").about)
+    with pytest.raises(InvalidInput, match="none or person"):
+        ProbeOptions(crop="people")
+
+
+def test_concatenated_streams_are_two_vectors_of_length_one() -> None:
+    streams = frozen_encoder(CONCATENATED)
+    clip = torch.randint(0, 256, (11, 3, 64, 64), dtype=torch.uint8)
+    vector = streams.features([clip])[0]
+    assert vector.shape == (2560,)
+    assert vector[:1280].norm() == pytest.approx(1.0, abs=1e-4)
+    assert vector[1280:].norm() == pytest.approx(1.0, abs=1e-4)
+    assert "ImageNet" in streams.weights
+
+
+def test_random_weights_are_always_the_same_and_flow_is_refused() -> None:
+    assert frozen_encoder("lite0-tiny").about == frozen_encoder("lite0-tiny").about
+    assert frozen_encoder("lite0-tiny").weights == "random"
+    with pytest.raises(InvalidInput, match="optical flow"):
+        frozen_encoder("i3d-inception-flow")
+    with pytest.raises(UnknownName):
+        frozen_encoder("lite0-tiny", pretrained="imagnet")
+
+
+def test_the_command_prints_a_table(capsys: pytest.CaptureFixture, clips: Path, encoder: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["features", str(clips), "--encoder", encoder, "--test-share", "0.4",
+              "--probe", "knn", "--out", str(tmp_path / "out")])
+    said = capsys.readouterr()
+    assert not ended.value.code, said.err
+    assert "3 classes" in said.out
+    assert "mine" in said.out
+    assert "report.json" in said.err
+    for arguments in ((), ("--all", "--encoder", "x")):
+        with pytest.raises(SystemExit) as ended:
+            main(["features", str(clips), *arguments])
+        assert ended.value.code == 2
