@@ -14,11 +14,11 @@ from mmvideo.cli import main
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, OutputError, UnknownName
 from mmvideo.features import extract as extracting
-from mmvideo.features.compare import ProbeOptions, compare_encoders
+from mmvideo.features.compare import ProbeOptions, compare_frozen
 from mmvideo.features.frozen import CONCATENATED, frozen_encoder
 from mmvideo.features.probes import Probing, knn_probe, linear_probe, prototype_probe, run_probes, svm_probe
 from mmvideo.features.store import FeatureStore, key_of
-from mmvideo.features.views import EVERYTHING, View, cut_out
+from mmvideo.features.views import EVERYTHING, View, cut_around
 from mmvideo.labelled.rows import DataOptions
 from mmvideo.media import write_video
 from mmvideo.types import Size
@@ -108,15 +108,15 @@ def test_nothing_is_computed_twice_and_a_stopped_run_goes_on(clips: Path, encode
 
     monkeypatch.setattr(View, "take", counted)
     with pytest.raises(KeyboardInterrupt):
-        compare_encoders(clips, [encoder], tmp_path, reading=READING, options=QUICK)
+        compare_frozen(clips, [encoder], tmp_path, reading=READING, options=QUICK)
     monkeypatch.setattr(View, "take", lambda self, path, *rest: calls.append(path) or take(self, path, *rest))
-    first = compare_encoders(clips, [encoder], tmp_path, reading=READING, options=QUICK).lines[0]
+    first = compare_frozen(clips, [encoder], tmp_path, reading=READING, options=QUICK).lines[0]
     assert 0 < first.computed < 15  # what was written before the interruption stands
     before = len(calls)
     moved = tmp_path / "moved"
     clips.rename(moved)
     try:
-        second = compare_encoders(moved, [encoder], tmp_path, reading=READING, options=QUICK)
+        second = compare_frozen(moved, [encoder], tmp_path, reading=READING, options=QUICK)
     finally:
         moved.rename(clips)
     assert len(calls) == before  # known by content, wherever they lie
@@ -126,7 +126,7 @@ def test_nothing_is_computed_twice_and_a_stopped_run_goes_on(clips: Path, encode
 
 
 def test_a_comparison_is_a_table_best_first(clips: Path, encoder: str, tmp_path: Path) -> None:
-    found = compare_encoders(clips, [encoder, "no-such-net"], tmp_path, reading=READING,
+    found = compare_frozen(clips, [encoder, "no-such-net"], tmp_path, reading=READING,
                              options=ProbeOptions(shots=(1, 2)))
     assert [line.encoder for line in found.lines] == ["mine", "no-such-net"]
     assert found.lines[1].error.startswith("UnknownName")
@@ -136,10 +136,10 @@ def test_a_comparison_is_a_table_best_first(clips: Path, encoder: str, tmp_path:
     frame = found.to_pandas()
     assert frame["encoder"].tolist() == ["mine", "no-such-net"]
     assert "mine" in found._repr_html_()
-    few = compare_encoders(clips, [encoder], tmp_path, reading=READING, options=ProbeOptions(per_class=1, shots=()))
+    few = compare_frozen(clips, [encoder], tmp_path, reading=READING, options=ProbeOptions(per_class=1, shots=()))
     assert (few.train, few.test) == (3, 3)
     with pytest.raises(UnknownName):
-        compare_encoders(clips, ["no-such-net"], tmp_path, reading=READING)
+        compare_frozen(clips, ["no-such-net"], tmp_path, reading=READING)
 
 
 def test_unreadable_clips_are_listed_and_the_rest_is_probed(encoder: str, clips: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_unreadable_clips_are_listed_and_the_rest_is_probed(encoder: str, clips:
     split = ["test" if number % 2 else "train" for number in range(len(rows))]
     table.write_text("clip\tlabel\tsplit\n" + "".join(f"{p}\t{label}\t{s}\n" for (p, label), s in zip(rows, split,
                                                                                                   strict=True)))
-    line = compare_encoders(table, [encoder], tmp_path / "out", options=QUICK).lines[0]
+    line = compare_frozen(table, [encoder], tmp_path / "out", options=QUICK).lines[0]
     assert line.clips == 15
     assert {Path(name).name for name in line.failed} == {"broken.mp4", "gone.mp4"}
 
@@ -158,10 +158,10 @@ def test_unreadable_clips_are_listed_and_the_rest_is_probed(encoder: str, clips:
 def test_people_are_cut_out_with_a_margin_inside_the_picture() -> None:
     frames = torch.zeros(1, 3, 100, 200, dtype=torch.uint8)
     frames[..., 40:60, 20:40] = 255
-    cut = cut_out(frames, (0.1, 0.4, 0.2, 0.6), Size(24, 24))
+    cut = cut_around(frames, (0.1, 0.4, 0.2, 0.6), Size(24, 24))
     assert cut.shape == (1, 3, 24, 24)
     assert cut.float().mean() > 150  # 20 of 24 pixels a side
-    assert cut_out(frames, EVERYTHING, Size(10, 10)).shape == (1, 3, 10, 10)
+    assert cut_around(frames, EVERYTHING, Size(10, 10)).shape == (1, 3, 10, 10)
 
 
 def test_the_crop_is_part_of_what_features_are_kept_by(clips: Path, encoder: str, tmp_path: Path,
@@ -170,7 +170,7 @@ def test_the_crop_is_part_of_what_features_are_kept_by(clips: Path, encoder: str
     monkeypatch.setattr(extracting.PeopleFinder, "box",
                         lambda self, path, *rest: asked.append(path) or (0.1, 0.1, 0.6, 0.7))
     options = ProbeOptions(crop="person", probes=("knn",), shots=(), per_class=2)
-    line = compare_encoders(clips, [encoder], tmp_path, reading=READING, options=options).lines[0]
+    line = compare_frozen(clips, [encoder], tmp_path, reading=READING, options=options).lines[0]
     assert line.computed == len(asked) == 12
     whole = frozen_encoder(encoder).about
     assert key_of(whole) != key_of(frozen_encoder(encoder, crop="person").about)

@@ -49,7 +49,7 @@ def features_command(
 ) -> None:
     """Compute features of frozen encoders, keep them, and compare encoders by linear, SVM and kNN probes."""
     from mmvideo.features import compare
-    from mmvideo.features.frozen import everything
+    from mmvideo.features.frozen import affordable_presets
     from mmvideo.pipeline import choose_device
 
     if all_ == bool(encoder):
@@ -62,9 +62,9 @@ def features_command(
     check_folder(folder)
     left_out: dict[str, str] = {}
     if all_:
-        encoder, left_out = everything(max_gflops)
+        encoder, left_out = affordable_presets(max_gflops)
         note(f"{len(encoder)} presets of at most {max_gflops:g} G multiply-adds a clip; {len(left_out)} left out")
-    found = compare.compare_encoders(data, encoder or [], folder, options=chosen, reading=reading,
+    found = compare.compare_frozen(data, encoder or [], folder, options=chosen, reading=reading,
                                      device=choose_device(device), on_line=_say_line if json else _note_line,
                                      on_progress=_progress)
     for words in found.notes:

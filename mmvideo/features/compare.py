@@ -136,7 +136,7 @@ class EncoderComparison:
                 f"{plural(len(self.classes), 'class', 'classes')}, the most frequent {self.chance:.1%}")
 
 
-def compare_encoders(data: str | Path, encoders: Sequence[str], out: str | Path, *,
+def compare_frozen(data: str | Path, encoders: Sequence[str], out: str | Path, *,
                      options: ProbeOptions | None = None, reading: DataOptions | None = None,
                      device: torch.device | str = "cpu",
                      on_line: Callable[[EncoderLine], None] | None = None,
@@ -250,4 +250,4 @@ def _stacked(found: Extracted, rows: Sequence[ClipRow]) -> Tensor:
     return torch.from_numpy(np.stack([found.vectors[row.key] for row in rows]))
 
 
-__all__ = ["REPORT", "EncoderComparison", "EncoderLine", "ProbeOptions", "compare_encoders"]
+__all__ = ["REPORT", "EncoderComparison", "EncoderLine", "ProbeOptions", "compare_frozen"]

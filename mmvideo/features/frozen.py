@@ -134,7 +134,7 @@ def _frozen(name: str, network: VideoEncoder, origin: str, crop: str, device: to
     return FrozenEncoder(name, network, origin, View.of(network.input, crop), normalise)
 
 
-def everything(most_gflops: float) -> tuple[list[str], dict[str, str]]:
+def affordable_presets(most_gflops: float) -> tuple[list[str], dict[str, str]]:
     """Return the presets that cost at most so many 10^9 multiply-adds a clip, cheapest first, and why others are not.
 
     The concatenated streams come last.
@@ -154,5 +154,5 @@ def everything(most_gflops: float) -> tuple[list[str], dict[str, str]]:
     return [*sorted(costs, key=lambda name: (costs[name], name)), CONCATENATED], left_out
 
 
-__all__ = ["AUTO", "CONCATENATED", "EMBEDDED", "IMAGENET", "PRETRAINED", "RANDOM", "FrozenEncoder", "everything",
+__all__ = ["AUTO", "CONCATENATED", "EMBEDDED", "IMAGENET", "PRETRAINED", "RANDOM", "FrozenEncoder", "affordable_presets",
            "frozen_encoder"]

@@ -67,7 +67,7 @@ class View:
         with _opened(path) as source:
             clips = sampler(source, num_clips=1, num_frames=self.num_frames, size=None if cut else size,
                             start_seconds=start_seconds, end_seconds=end_seconds, **more)
-        return cut_out(clips.frames[0], box, size) if cut else clips.frames[0]
+        return cut_around(clips.frames[0], box, size) if cut else clips.frames[0]
 
 
 def _opened(path: Path) -> Any:
@@ -76,7 +76,7 @@ def _opened(path: Path) -> Any:
     return open_source(path, threads=1)
 
 
-def cut_out(frames: Tensor, box: Box, size: Size) -> Tensor:
+def cut_around(frames: Tensor, box: Box, size: Size) -> Tensor:
     """Cut the square around a box out of frames (T, 3, H, W), as far as the picture goes, and scale it."""
     height, width = frames.shape[2:]
     left, top, right, bottom = box[0] * width, box[1] * height, box[2] * width, box[3] * height
@@ -127,4 +127,4 @@ class PeopleFinder:
         return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-__all__ = ["CROPS", "EVERYTHING", "PERSON", "WHOLE", "Box", "PeopleFinder", "View", "cut_out"]
+__all__ = ["CROPS", "EVERYTHING", "PERSON", "WHOLE", "Box", "PeopleFinder", "View", "cut_around"]
