@@ -154,5 +154,5 @@ def affordable_presets(most_gflops: float) -> tuple[list[str], dict[str, str]]:
     return [*sorted(costs, key=lambda name: (costs[name], name)), CONCATENATED], left_out
 
 
-__all__ = ["AUTO", "CONCATENATED", "EMBEDDED", "IMAGENET", "PRETRAINED", "RANDOM", "FrozenEncoder", "affordable_presets",
-           "frozen_encoder"]
+__all__ = ["AUTO", "CONCATENATED", "EMBEDDED", "IMAGENET", "PRETRAINED", "RANDOM", "FrozenEncoder",
+           "affordable_presets", "frozen_encoder"]
