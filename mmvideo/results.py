@@ -145,6 +145,28 @@ class Result:
         """
         return find("drawings", "contact-sheet")([self], path)
 
+    def to_pandas(self) -> Any:
+        """Return a `pandas.DataFrame` of one row; `segments.to_pandas()` has a row a span.
+
+        Raises:
+            MissingExtra: pandas is absent.
+        """
+        return data_frame([result_row(self)])
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture of `plot`, drawn once; None where the source cannot be opened again."""
+        if "_png" not in vars(self):
+            object.__setattr__(self, "_png", png_of(self.plot))
+        return vars(self)["_png"]
+
+    def _repr_html_(self) -> str:
+        """Return the answer, what it rests on, the segments and the picture, as a notebook shows them."""
+        said = self.text if len(self.segments) > 1 else self.headline
+        return result_html(said, [self._about(), *self.warnings], self.caveat, self.segments, self._repr_png_())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_png"}
+
     def __str__(self) -> str:
         lines = [self.caveat] if self.caveat else []
         if self.in_domain.suggestion:
@@ -295,28 +317,6 @@ class Classification(Result):
             UnsupportedModel: the model has no attention, or is no classifier of the zoo.
         """
         return find("drawings", kind)([self], path)
-
-    def to_pandas(self) -> Any:
-        """Return a `pandas.DataFrame` of one row; `segments.to_pandas()` has a row a span.
-
-        Raises:
-            MissingExtra: pandas is absent.
-        """
-        return data_frame([result_row(self)])
-
-    def _repr_png_(self) -> bytes | None:
-        """Return the picture of `plot`, drawn once; None where the source cannot be opened again."""
-        if "_png" not in vars(self):
-            object.__setattr__(self, "_png", png_of(self.plot))
-        return vars(self)["_png"]
-
-    def _repr_html_(self) -> str:
-        """Return the answer, what it rests on, the segments and the picture, as a notebook shows them."""
-        said = self.text if len(self.segments) > 1 else self.headline
-        return result_html(said, [self._about(), *self.warnings], self.caveat, self.segments, self._repr_png_())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_png"}
 
     def _share(self, confidence: float, form: str) -> str:
         """Put a probability into words; nothing where the clip lies outside the model's domain."""
