@@ -29,7 +29,7 @@ def speaker_prints(sounds: Sequence[np.ndarray], speaker: np.ndarray) -> np.ndar
     """
     rows = []
     for number in range(int(speaker.max()) + 1):
-        heard = np.concatenate([sounds[i] for i in np.flatnonzero(speaker == number)])[:_MOST_SECONDS * RATE]
+        heard = np.concatenate([sounds[i] for i in np.flatnonzero(speaker == number).tolist()])[:_MOST_SECONDS * RATE]
         rows.append(_print(heard.astype(np.float32) / 32768))
     prints = np.stack(rows)
     bands = prints[:, 1:]

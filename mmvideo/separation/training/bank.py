@@ -97,7 +97,7 @@ def cut_clips(clips: list[Path], cache: str | Path) -> list[tuple[str, np.ndarra
         names, counts = kept["names"], kept["counts"]
         ends = np.cumsum(counts)[:-1]
         sound, mouths, seen = (np.split(kept[k], ends * n) for k, n in (("sound", FRAME), ("mouths", 1), ("seen", 1)))
-    return [(str(name), *row) for name, *row in zip(names, sound, mouths, seen, strict=True)]
+    return [(str(n), s, m, v) for n, s, m, v in zip(names, sound, mouths, seen, strict=True)]
 
 
 def _cut_all(clips: list[Path], path: Path) -> None:

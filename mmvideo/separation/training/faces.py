@@ -46,8 +46,8 @@ class EigenMouths:
             rows = torch.from_numpy(voice.mouths[:_MOST_FRAMES]).flatten(1).float() / 255
             mean += rows.mean(0) / len(chosen)
             shapes.append(rows - rows.mean(0))
-            sound = voice.sound[:(len(rows) + 2 * _CONTEXT) * FRAME]
-            heard.append(_features(sound.astype(np.float32) / 32768)[:len(rows)])
+            part = voice.sound[:(len(rows) + 2 * _CONTEXT) * FRAME]
+            heard.append(_features(part.astype(np.float32) / 32768)[:len(rows)])
         shape, sound = torch.cat(shapes), torch.cat(heard)
         picked = shape[:: max(1, len(shape) // 4000)]
         with torch.random.fork_rng(devices=[]):
