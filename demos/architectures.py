@@ -192,8 +192,8 @@ def build() -> gr.Blocks:
         words = gr.Markdown(" ", elem_id="words", min_height=48)
         pictures = gr.Gallery(label="What it sees", columns=1, height="auto", elem_id="pictures", interactive=False,
                               object_fit="contain", preview=False)
-        filters = gr.Image(label="Filters of the first convolution, each plays its extent in time", elem_id="filters",
-                           type="filepath", interactive=False)
+        gr.Markdown("Filters of the first convolution; each plays its extent in time")
+        filters = gr.Image(show_label=False, elem_id="filters", type="filepath", interactive=False)
         uploads = gr.State({}, time_to_live=KEEP_SECONDS)
         clip.upload(preview, clip, [clip, uploads], concurrency_limit=1)
         sample.click(lambda: str(SAMPLE), None, clip)

@@ -19,8 +19,10 @@ def test_an_architecture_shows_how_it_sees_the_sample(page: object) -> None:
     page.wait_for_selector("#clip video", timeout=60_000)
     page.click("#go")
     page.wait_for_function("document.querySelector('#words')?.innerText.includes('tsm-tiny')", timeout=240_000)
-    page.wait_for_function("[...document.querySelectorAll('#pictures img')].filter(i => i.naturalWidth > 300).length "
-                           ">= 4", timeout=60_000)
+    page.wait_for_function("document.querySelectorAll('#pictures img').length >= 4", timeout=60_000)
+    page.locator("#pictures").scroll_into_view_if_needed()  # pictures out of sight are not loaded
+    page.wait_for_function("document.querySelector('#pictures img').naturalWidth > 300", timeout=60_000)
+    page.locator("#filters").scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('#filters img')?.naturalWidth > 50", timeout=60_000)
     words = page.inner_text("#words")
     assert "million parameters" in words
