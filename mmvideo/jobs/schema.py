@@ -23,6 +23,7 @@ _SPAN = _of("object", properties={"start_seconds": _NUMBER, "end_seconds": _NUMB
                                   "confidence": _NUMBER_OR_NONE})
 _ANSWER = _of("object", properties={"question": _TEXT, "text": _TEXT, "confidence": _NUMBER_OR_NONE,
                                     "in_domain": _of("boolean", "null"), "finish_reason": _TEXT_OR_NONE})
+_CITATION = _of("object", properties={"seconds": _NUMBER, "words": _TEXT, "holds": _of("boolean"), "reason": _TEXT})
 _LABEL = _of("object", properties={"name": _TEXT, "confidence": _NUMBER_OR_NONE})
 FIELDS: dict[str, dict[str, Any]] = {
     "schema_version": _of("integer", description="version of this schema"),
@@ -31,7 +32,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "id": _of("string", description="unique in the job"),
     "source": _of("string", description="path or address, without secrets"),
     "content_sha256": _TEXT, "text": _TEXT, "answers": _of("array", items=_ANSWER),
-    "labels": _of("array", items=_LABEL), "spans": _of("array", items=_SPAN), "confidence": _NUMBER_OR_NONE,
+    "labels": _of("array", items=_LABEL), "spans": _of("array", items=_SPAN),
+    "title": _of("string", description="of a caption: of the whole film"),
+    "summary": _of("string", description="of a caption: what happens in the whole film"),
+    "chapters": _of("array", items=_SPAN, description="of a caption: neighbouring spans that belong together"),
+    "citations": _of("array", items=_CITATION, description="times that the model says"), "confidence": _NUMBER_OR_NONE,
     "in_domain": _of("boolean", "null", description="null where the model does not judge it"),
     "domain_reason": _TEXT_OR_NONE, "flags": _of("array", items=_of("string", enum=list(FLAGS))),
     "prompt": _TEXT_OR_NONE, "questions": _TEXTS, "start_seconds": _NUMBER_OR_NONE, "end_seconds": _NUMBER_OR_NONE,

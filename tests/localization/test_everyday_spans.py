@@ -77,8 +77,9 @@ def _result(*spans: LocatedSpan) -> Localization:
 def test_segments_are_saved_as_subtitles_chapters_and_json(tmp_path: Path) -> None:
     found = _result(LocatedSpan(0.5, 2.0, "dog bark", 0.9, "sound"), LocatedSpan(3.0, 65.0, "person", 0.8, "object"))
     assert found.save(tmp_path / "a.srt").read_text() == (
-        "1\n00:00:00,500 --> 00:00:02,000\ndog bark\n\n2\n00:00:03,000 --> 00:01:05,000\nperson\n")
-    assert found.save(tmp_path / "a.vtt").read_text().startswith("WEBVTT\n\n00:00:00.500 --> ")
+        "1\n00:00:00,500 --> 00:00:02,000\n\u2060dog bark\n\n2\n00:00:03,000 --> 00:01:05,000\nperson\n")
+    assert found.save(tmp_path / "a.vtt").read_text().startswith(
+        "WEBVTT\n\nNOTE written by mmvideo\n\n00:00:00.500 --> ")
     assert found.save(tmp_path / "a.txt").read_text() == "00:00:00.000 dog bark\n00:00:03.000 person\n"
     row = json.loads(found.save(tmp_path / "a.json").read_text())
     assert row["located"][0] == {"start_seconds": 0.5, "end_seconds": 2.0, "label": "dog bark", "score": 0.9,

@@ -71,7 +71,7 @@ def test_subtitles_bear_names() -> None:
     said = [(0.2, 1.8, "Good morning."), Segment(1.2, 3.4, "Hello & <hi>."), (4.1, 4.6, "Nobody."), (5, 6, "Psst.")]
     assert [s.text for s in name_speakers(said, TURNS)] == [
         "person 1: Good morning.", "person 2 and person 1: Hello & <hi>.", "Nobody.", "off screen: Psst."]
-    assert "00:00:00,200 --> 00:00:01,800\nperson 1: Good morning." in speaker_subtitles(said, TURNS)
+    assert "00:00:00,200 --> 00:00:01,800\n\u2060person 1: Good morning." in speaker_subtitles(said, TURNS)
     assert "&amp;\n&lt;hi&gt;." in speaker_subtitles(said, TURNS, "vtt")
     assert speaker_subtitles([], TURNS) == ""
     with pytest.raises(InvalidInput, match="'srt' or 'vtt'"):
@@ -96,7 +96,7 @@ def test_who_speaks_when_in_a_clip(result: SeparatedVoices, tmp_path: Path) -> N
     assert right.start_seconds == pytest.approx(2.7, abs=0.35)
     assert all(v.activity.min() >= 0 and v.activity.max() <= 1 and len(v.activity) == 125 for v in result.tracks)
     assert "speaks for" in str(result)
-    assert result.subtitles([(0.5, 2.0, "First.")]).splitlines()[2] == "person 1: First."
+    assert result.subtitles([(0.5, 2.0, "First.")]).splitlines()[2] == "\u2060person 1: First."
     folder = result.save(tmp_path / "out", videos=False)
     told = json.loads((folder / "voices.json").read_text())
     assert told["speech"][0]["who"] == "person 1"
