@@ -204,8 +204,9 @@ def test_standard_input_that_is_no_clip_is_named(models: dict) -> None:
 
 @pytest.mark.parametrize("verb", ["ask", "caption", "classify"])
 @pytest.mark.parametrize(("save", "says"), [
-    ("a.srt", ".json .png .jpg .jpeg .pdf .svg"), ("x.gif", "'.gif' is none of them"), ("plain", "it has no suffix"),
-    ("folder.png", "is a folder"), ("file.txt/a.png", "is a file"), ("/proc/none/a.png", "cannot be"),
+    ("a.txt", ".json .srt .vtt .png .jpg .jpeg .pdf .svg"), ("x.gif", "'.gif' is none of them"),
+    ("plain", "it has no suffix"), ("folder.png", "is a folder"), ("file.txt/a.png", "is a file"),
+    ("/proc/none/a.png", "cannot be"),
 ])
 def test_a_result_that_could_not_be_written_is_refused_before_work(verb: str, save: str, says: str, clips: Path,
                                                                    tmp_path: Path, nothing_is_loaded: None,

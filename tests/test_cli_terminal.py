@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -21,7 +22,9 @@ from test_cli import _run
 import mmvideo
 from mmvideo import cli, errors
 from mmvideo.cli.common import BROKEN_PIPE
+from mmvideo.cli.own_clips import stoppable
 from mmvideo.hooks import Progress, show_count
+from mmvideo.training import interrupts
 
 MAIN = [sys.executable, "-m", "mmvideo"]
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -194,8 +197,26 @@ def test_progress_off_a_terminal_is_one_line(capsys: pytest.CaptureFixture[str])
 # Names that are no text
 
 
-@pytest.fixture(params=[b"caf\xe9.mp4", b"\xff\xfe.mp4", "naïve 中 😀.mp4".encode(), b"new\nline.mp4",
-                        b"tab\t\x1b[31m.mp4", b"-dash.mp4", b"$\\frac$ [1].mp4"], ids=repr)
+NAMES = [b"caf\xe9.mp4", b"\xff\xfe.mp4", "naïve 中 😀.mp4".encode(), b"new\nline.mp4", b"tab\t\x1b[31m.mp4",
+         b"-dash.mp4", b"$\\frac$ [1].mp4"]
+EACH = """
+import os, sys
+from mmvideo.cli import main
+names = sys.argv[1:]
+for name in names:
+    for words in (["probe"], ["probe", "--json"]):
+        sys.argv = ["mmvideo", *words, "--", name]
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        sys.stdout.flush()
+        os.write(1, b"\\0%d\\0" % code)
+"""
+"""Probes every name that it is given in one process; a zero byte, the exit code and a zero byte follow each output."""
+
+
+@pytest.fixture(params=NAMES, ids=repr)
 def odd(request: pytest.FixtureRequest, clip: Path, tmp_path: Path) -> Path:
     path = tmp_path / os.fsdecode(request.param)
     try:
@@ -205,15 +226,37 @@ def odd(request: pytest.FixtureRequest, clip: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_any_name_that_the_file_system_takes_works(odd: Path, tmp_path: Path) -> None:
-    for env in ({}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
-        for words in (["probe"], ["probe", "--json"]):
-            run = subprocess.run([*map(os.fsencode, MAIN), *map(os.fsencode, words), b"--", os.fsencode(odd.name)],
-                                 capture_output=True, check=False, cwd=tmp_path, env={**os.environ, **env})
-            assert (run.returncode, run.stderr) == (0, b"")
-            assert b"\x1b" not in run.stdout, "a name cannot steer the terminal"
-            if words[1:]:
-                assert json.loads(run.stdout)["duration_seconds"] == pytest.approx(2.0, abs=0.1)
+@pytest.mark.parametrize("env", [
+    {}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}], ids=str)
+def test_any_name_that_the_file_system_takes_works(env: dict[str, str], clip: Path, tmp_path: Path) -> None:
+    taken = []
+    for name in NAMES:
+        with contextlib.suppress(OSError):
+            (tmp_path / os.fsdecode(name)).write_bytes(clip.read_bytes())
+            taken.append(name)
+    assert len(taken) >= 3
+    run = subprocess.run([sys.executable.encode(), b"-c", EACH.encode(), *taken], capture_output=True, check=False,
+                         cwd=tmp_path, env={**os.environ, **env})
+    assert (run.returncode, run.stderr) == (0, b"")
+    *told, end = run.stdout.split(b"\0")
+    assert (told[1::2], end) == ([b"0"] * (2 * len(taken)), b"")
+    assert b"\x1b" not in run.stdout, "a name cannot steer the terminal"
+    words, rows = told[0::4], told[2::4]
+    assert all(words)
+    for row in map(json.loads, rows):
+        assert row["duration_seconds"] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_name_that_is_no_text_works_in_a_command_of_its_own(clip: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(NAMES[0])
+    try:
+        odd.write_bytes(clip.read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    run = _shell("probe", "--json", "--", odd.name, cwd=tmp_path,
+                 env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert json.loads(run.stdout)["duration_seconds"] == pytest.approx(2.0, abs=0.1)
 
 
 def test_any_name_works_through_a_model_into_a_picture(odd: Path, tmp_path: Path) -> None:
@@ -310,8 +353,7 @@ def test_code_6_is_a_training_that_was_stopped_and_goes_on(tmp_path: Path, capsy
 
     def stop(number: int) -> None:
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and (
-                signal.getsignal(number) in before or not (out / "checkpoint.pt").exists()):
+        while time.monotonic() < deadline and not (interrupts._STATE["active"] and (out / "checkpoint.pt").exists()):
             time.sleep(0.05)
         os.kill(os.getpid(), number)
 
@@ -321,9 +363,28 @@ def test_code_6_is_a_training_that_was_stopped_and_goes_on(tmp_path: Path, capsy
         code, err = _main(capsys, "train", config, "--out", out)
         stopping.join()
         assert code == 6
-        assert f"mmvideo: Training was stopped by {name}; the same command goes on from the last checkpoint in {out}." \
-            in err
+        assert f"{name}: saving after this step; once more to stop at once\n" in err
+        assert re.fullmatch(r"mmvideo: Training was stopped after step \d+; the same command goes on from the last "
+                            rf"checkpoint in {re.escape(str(out))}\.", err.splitlines()[-1])
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")])
+def test_the_second_signal_stops_a_training_at_once(number: int, name: str, tmp_path: Path,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    """So does the first where no step is being taken: nothing would look at what it asks."""
+    (tmp_path / "checkpoint.pt").touch()
+    says = f"Training was stopped by {name}; the same command goes on from the last checkpoint in {tmp_path}."
+    with stoppable(tmp_path), interrupts.listening():
+        os.kill(os.getpid(), number)
+        assert capsys.readouterr().err == f"{name}: saving after this step; once more to stop at once\n"
+        assert interrupts.asked()
+        with pytest.raises(errors.TrainingInterrupted) as stopped:
+            os.kill(os.getpid(), number)
+    assert (stopped.value.exit_code, str(stopped.value)) == (6, says)
+    with stoppable(tmp_path), pytest.raises(errors.TrainingInterrupted) as stopped:
+        os.kill(os.getpid(), number)
+    assert str(stopped.value) == says
 
 
 def test_code_7_is_memory_and_code_8_a_job_with_failures(clip: Path, tmp_path: Path,

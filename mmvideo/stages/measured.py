@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from mmvideo.errors import InvalidInput, NoAudioTrack, NoVideoTrack, UnknownName
-from mmvideo.faces import FaceFinder
 from mmvideo.objects.result import track_words
 from mmvideo.sounds.waveform import RATE
 from mmvideo.speech.pieces import heard_spans
@@ -84,6 +83,8 @@ class Measurer:
         return [Segment(one.start_seconds, one.end_seconds, track_words(one)) for one in tracks]
 
     def _faces(self, media: Any) -> Sequence[Segment]:
+        from mmvideo.faces.find import FaceFinder  # needs torchvision and scipy; other questions are spared them
+
         faces = FaceFinder(interval=0.4, min_mouth=8.0)(media)
         return [Segment(faces.start_seconds + one.first / _ROWS_A_SECOND,
                         faces.start_seconds + (one.first + len(one)) / _ROWS_A_SECOND, f"face {number}")
