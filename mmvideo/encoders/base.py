@@ -122,7 +122,7 @@ class VideoEncoder(Encoder):
 
     any_length: ClassVar[bool] = False
     """Whether clips of another number of frames than `input.num_frames` are taken as they are."""
-    any_size: ClassVar[bool] = False
+    any_size: bool = False
     """Whether frames of another height and width are taken as they are."""
     averages: str = "logits"
     """What is averaged over the views of a video in testing: "logits" or "probabilities"."""

@@ -116,7 +116,7 @@ class Lite0(VideoEncoder):
     """
 
     any_length: ClassVar[bool] = True
-    any_size: ClassVar[bool] = True
+    any_size: bool = True
     averages: str = "probabilities"
     PRESETS: ClassVar = {
         "lite0": Preset(

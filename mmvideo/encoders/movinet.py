@@ -119,7 +119,7 @@ class MoViNet(VideoEncoder):
             {"arch": "tiny", "dim_hidden": 256, "causal": True, "encode_time": True}, num_classes=10, views=(1, 1)),
     }
     any_length: ClassVar[bool] = True
-    any_size: ClassVar[bool] = True
+    any_size: bool = True
 
     def __init__(self, *, input: Input, num_classes: int = 0, arch: str = "a0", causal: bool = False,
                  encode_time: bool = False, dim_hidden: int = DIM_HIDDEN, dropout: float = 0.2):

@@ -124,7 +124,7 @@ class SlowFast(VideoEncoder):
             "small enough to train in minutes", Input(16, 64, 64, KINETICS_MEAN, KINETICS_STD),
             {"alpha": 4, "depths": (1, 1, 1, 1), "width": 32}, num_classes=10, views=(1, 1)),
     }
-    any_size: ClassVar[bool] = True
+    any_size: bool = True
     averages: ClassVar[str] = "probabilities"
 
     def __init__(self, *, input: Input, num_classes: int = 0, alpha: int = 4, depths: Sequence[int] = DEPTHS[50],

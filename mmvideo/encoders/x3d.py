@@ -111,7 +111,7 @@ class X3D(VideoEncoder):
         "x3d-tiny": Preset("small enough to train in minutes", Input(16, 64, 64, KINETICS_MEAN, KINETICS_STD),
                            {"depth": 0.5, "dim_hidden": 256}, num_classes=10, views=(1, 1)),
     }
-    any_size: ClassVar[bool] = True
+    any_size: bool = True
     averages: ClassVar[str] = "probabilities"
 
     def __init__(self, *, input: Input, num_classes: int = 0, width: float = 2.0, depth: float = 2.2,

@@ -156,8 +156,8 @@ def _aligned(table: LabelledTable, rows: Sequence[ClipRow], places: Sequence[int
         truth = np.array([one[0] for one in numbers])
         if table.task == "tags":
             truth = np.zeros((len(rows), len(labels)), int)
-            for i, one in enumerate(numbers):
-                truth[i, one] = 1
+            for i, marked in enumerate(numbers):
+                truth[i, marked] = 1
     scores = [np.array([[one.rows[number].get(label, 0.0) for label in labels] for number in places])
               for one in found]
     return labels, truth, scores

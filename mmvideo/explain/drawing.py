@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -113,7 +114,7 @@ def overlay(frames: Tensor, heat: Tensor, seconds: Sequence[float] | None = None
     figure = Figure(figsize=(1.5 * columns + (3 if time is not None else 0), 1.5 * rows * h / w + 0.9),
                     layout="constrained")
     figure.suptitle(title, fontsize=10)
-    parts = figure.subfigures(1, 2, width_ratios=[1.5 * columns, 3]) if time is not None else [figure]
+    parts: Any = figure.subfigures(1, 2, width_ratios=[1.5 * columns, 3]) if time is not None else [figure]
     axes = np.atleast_1d(parts[0].subplots(rows, columns, squeeze=False)).ravel()
     for ax in axes:
         ax.axis("off")

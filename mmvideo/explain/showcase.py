@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -105,7 +106,8 @@ def shift_figure(frames: Tensor, *, fraction: int = 8, online: bool = False) -> 
     whose = torch.arange(1.0, t + 1).view(t, 1, 1, 1).expand(t, fraction, 1, 1).contiguous()
     after = shifted(whose, t, 1, online=online)[:, :, 0, 0].T.numpy()  # 0 where zeros come in
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    top, below = figure.subfigures(2, 1, height_ratios=[1, 2.2])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1, 2.2])
+    top, below = parts
     for number, ax in enumerate(top.subplots(1, t)):
         ax.imshow(frames[round(number * (len(frames) - 1) / max(t - 1, 1))].permute(1, 2, 0).numpy())
         ax.set_title(f"frame {number + 1}", fontsize=8)
@@ -225,8 +227,9 @@ def _filled_in(network: MaskedAutoencoder, batch: Tensor, mask: Tensor) -> np.nd
 
     The network tells tubelets of zero mean and unit deviation; both are taken from the clip, as in the paper.
     """
-    patches = network._patches(batch)
-    mean, std = network.encoder.mean.view(-1), network.encoder.std.view(-1)
+    parts: Any = network
+    patches = parts._patches(batch)
+    mean, std = parts.encoder.mean.view(-1), parts.encoder.std.view(-1)
     pixels = (patches.unflatten(-1, (-1, len(mean))) * std + mean)[0]  # (N, pixels, C)
     told = network(batch, mask)[0].unflatten(-1, (-1, len(mean)))
     where = mask[0]

@@ -112,7 +112,7 @@ def parquet_features(path: Path) -> Mapping[str, Any]:
 
 def extracted(rows: Sequence[tuple[str, Any]], extract_to: Path | None, features: Mapping[str, Any]) -> Rows:
     """Return rows with names in place of the numbers of class labels, and paths in place of clips as bytes."""
-    named = {column: about.get("names") for column, about in features.items()
+    named = {column: list(about["names"]) for column, about in features.items()
              if isinstance(about, Mapping) and about.get("_type") == "ClassLabel" and about.get("names")}
 
     def cell(column: str, value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -85,8 +86,8 @@ def take_chosen(source: Source, spans: Sequence[TimeSpan], chosen: Sequence[int]
     taken = [spans[number] for number in chosen]
     into = (np.arange(num_frames) + 0.5) / num_frames
     times = np.stack([span.start_seconds + into * span.seconds for span in taken])
-    rest = {"spans": taken, "rule": f"{len(taken)} of {len(spans)} windows of {spans[0].seconds:.2f} s, {why}",
-            "sample_rate": sample_rate}
+    rule = f"{len(taken)} of {len(spans)} windows of {spans[0].seconds:.2f} s, {why}"
+    rest: dict[str, Any] = {"spans": taken, "rule": rule, "sample_rate": sample_rate}
     return gather(source, times, size=size, fit=fit, **rest) if crops == 1 else three_crops(source, times, size, rest)
 
 

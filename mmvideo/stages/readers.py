@@ -204,8 +204,9 @@ class ChatReader(Reader):
         if size is not None:
             rest |= {"size": size, "fit": "squash"}
         if self.view.sampler is not None:
-            more = {"text": text, "relevance": self._relevance} if self.view.sampler == "question" else {}
-            return chosen_frames(media, self.view.sampler, count, **rest, **more)
+            if self.view.sampler == "question":
+                rest |= {"text": text, "relevance": self._relevance}
+            return chosen_frames(media, self.view.sampler, count, **rest)
         if budget.fps is not None:
             return at_fps(media, fps=budget.fps, max_frames=count, **rest)
         return uniform(media, num_frames=count, **rest)

@@ -161,7 +161,7 @@ class TrainingRun:
         """The modules without Accelerate's wrapping."""
         return self.accelerator.unwrap_model(self.modules)
 
-    def train(self, make: Callable[[int], Any], loss: Callable[[Any], tuple[Tensor, dict[str, float]]], *,
+    def train(self, make: Callable[[int], Any], loss: Callable[[Any], tuple[Tensor, dict[str, Any]]], *,
               evaluate: Callable[[], dict[str, float]] | None = None, evaluate_every: int = 1000,
               stop: Callable[[int], bool] | None = None) -> None:
         """Run the schedule to its end, or until it is told to stop.
@@ -203,7 +203,8 @@ class TrainingRun:
         """Take the steps from `first` on; see `train`."""
         s = self.schedule
         self.modules.train()
-        began, seen, since, sums = time.monotonic(), 0, first, {}
+        began, seen, since = time.monotonic(), 0, first
+        sums: dict[str, Any] = {}
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         batches = ahead(lambda i: make(i * processes + rank), first * s.accumulate, s.steps * s.accumulate)
         for step in range(first, s.steps):

@@ -89,7 +89,7 @@ def check_training(config: str | Path, *, out: Path | None = None, steps: int | 
 def _options(trainer: Trainer, raw: dict[str, Any], where: str, steps: int | None) -> tuple[Any, dict[str, Any]]:
     """Return the schedule and the options of a recipe, checked."""
     if trainer.options is not None:
-        made = options_from(trainer.options, raw, where)
+        made: Any = options_from(trainer.options, raw, where)
         return (replace(made, steps=steps) if steps is not None else made), {}
     parameters = {name: p for name, p in inspect.signature(trainer.train).parameters.items() if name != "out"}
     for key in raw:

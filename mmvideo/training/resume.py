@@ -127,7 +127,7 @@ def write_record(folder: Path, now: Mapping[str, Any]) -> None:
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return what differs, by dotted key; a key that one of the two does not know is no difference."""
-    found = {}
+    found: dict[str, tuple[Any, Any]] = {}
     if "trainer" in before and "trainer" in now and before["trainer"] != now["trainer"]:
         return {"trainer": (before["trainer"], now["trainer"])}
     for section in SECTIONS:

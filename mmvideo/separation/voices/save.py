@@ -42,7 +42,7 @@ def describe_voices(result: VoiceTracks) -> dict[str, Any]:
 
 
 def _describe(voice: Voice) -> dict[str, Any]:
-    rows = np.flatnonzero(~np.isnan(voice.boxes[:, 0]))[::6] if len(voice.boxes) else []
+    rows = np.flatnonzero(~np.isnan(voice.boxes[:, 0]))[::6] if len(voice.boxes) else np.zeros(0, int)
     return {
         "number": voice.number, "face": voice.has_face, "confidence": round(voice.confidence, 4),
         "confidence_of_mixture": round(voice.confidence_of_mixture, 4),

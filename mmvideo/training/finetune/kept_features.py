@@ -83,7 +83,7 @@ class KeptFeatures:
         parts = []
         for first in range(0, len(wanted), _CHUNK):
             some = wanted[first:first + _CHUNK]
-            clips = torch.stack(list(self.data.pool.map(lambda pair: self.data.view(*pair, split), some)))
+            clips = torch.stack(list(self.data.pool.map(lambda pair: self.data.view(pair[0], pair[1], split), some)))
             parts.append(self.encoder.frame_vectors(self.encoder.prepare(clips.to(device))).half().cpu())
         self.encoder.train(training)
         return torch.cat(parts).unflatten(0, (num, views)).numpy()

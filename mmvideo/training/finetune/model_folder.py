@@ -73,7 +73,8 @@ def _licence(data: dict[str, str]) -> str:
 
 def _card(encoder: VideoEncoder, folder: Path, options: FinetuneOptions, table: LabelledTable, source: str,
           figures: dict[str, Any], took: str) -> list[str]:
-    i, counts = encoder.input, Counter(row.split for row in table.rows)
+    i: Any = encoder.input
+    counts = Counter(row.split for row in table.rows)
     what = {"classes": "one of", "tags": "any of", "numbers": "numbers:"}[table.task]
     names = ", ".join(table.names[:30]) + (f" ... ({len(table.names)} in all)" if len(table.names) > 30 else "")
     spread = f"at {i.fps:g} frames a second" if getattr(i, "fps", None) else "spread evenly over the clip"

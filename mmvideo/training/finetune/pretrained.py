@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmvideo import weights
+from mmvideo import registry, weights
 from mmvideo.encoders import zoo
 from mmvideo.encoders.base import VideoEncoder
 from mmvideo.encoders.lite0 import STAGES, Lite0
@@ -72,7 +72,9 @@ def build_pretrained(preset: str, names: Sequence[str], seen: Input, *, pretrain
     if pretrained in ("lite0", IMAGENET) and not takes_imagenet(preset):
         raise InvalidInput(f"{preset} takes no weights of ImageNet; these do: {', '.join(imagenet_presets())}. Or add "
                            "--pretrained none.")
-    folded = {"folded": True} if pretrained in ("lite0", IMAGENET) and zoo.family_of(preset) == "lite0" else {}
+    folded: dict[str, Any] = {}
+    if pretrained in ("lite0", IMAGENET) and zoo.family_of(preset) == "lite0":
+        folded["folded"] = True
     encoder = zoo.create(preset, labels=tuple(names), input=seen, **folded)
     if pretrained in ("", NONE):
         return cast("VideoEncoder", encoder), set(), "random weights"
@@ -219,7 +221,7 @@ def _fill_from(encoder: nn.Module, preset: str, name: str, form: str) -> tuple[s
     """Fill an encoder from a folder or a checkpoint file; the classifier only where it has the same classes."""
     path = weights.local_path(name)
     if path.is_file() or (weights.is_hub_id(name) and not path.exists()):
-        forms = zoo.find("encoders", zoo.family_of(preset)).CHECKPOINTS
+        forms = registry.find("encoders", zoo.family_of(preset)).CHECKPOINTS
         of_hub = not path.is_file() and not form and "transformers" in forms
         source = zoo.create(preset).load_checkpoint(path if path.is_file() else _hub_file(name),
                                                     "transformers" if of_hub else form or None)

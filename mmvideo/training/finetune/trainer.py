@@ -221,7 +221,7 @@ class Finetuning:
 
     def finish(self, source: str, took: str) -> None:
         """Write the model with the best weights, the curves and the figures."""
-        network = self.run.parts["encoder"]
+        network: Any = self.run.parts["encoder"]
         self.best.restore(network)
         network.eval()
         figures: dict[str, Any] = {}
