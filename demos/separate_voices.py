@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import os
 from pathlib import Path
@@ -83,12 +84,15 @@ def _spectrograms(result: Any, voice: Any) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _table(result: Any) -> list[list[Any]]:
-    """Return who speaks when, a row a span: the small face as Markdown, name, begin and end, seconds, how sure."""
-    thumbnails = {v.number: f"![{v.number}]({_small(v.thumbnail)})" for v in result.tracks if v.has_face}
-    return [[thumbnails.get(turn.number, ""), turn.name[0].upper() + turn.name[1:], _clock(turn.start_seconds),
-             _clock(turn.end_seconds), f"{turn.end_seconds - turn.start_seconds:.1f}", f"{turn.confidence:.0%}"]
-            for turn in result.turns]
+def _table(result: Any) -> str:
+    """Return who speaks when as an HTML table, a row a span: the small face, name, begin and end, seconds, how sure."""
+    thumbnails = {v.number: f'<img src="{_small(v.thumbnail)}" alt="">' for v in result.tracks if v.has_face}
+    head = "".join(f"<th>{word}</th>" for word in ("Face", "Who", "From", "To", "Seconds", "Sure"))
+    rows = ("".join(f"<td>{cell}</td>" for cell in (
+        thumbnails.get(turn.number, ""), html.escape(turn.name[0].upper() + turn.name[1:]), _clock(turn.start_seconds),
+        _clock(turn.end_seconds), f"{turn.end_seconds - turn.start_seconds:.1f}", f"{turn.confidence:.0%}"))
+        for turn in result.turns)
+    return f"<table><thead><tr>{head}</tr></thead>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
 def _small(face: np.ndarray, side: int = 40) -> str:
@@ -202,9 +206,7 @@ def build() -> gr.Blocks:
         state = gr.State(time_to_live=KEEP_SECONDS)
         faces = gr.Image(label="Who was seen", visible=False, elem_id="faces", interactive=False,
                          buttons=["download", "fullscreen"])
-        turns = gr.Dataframe(headers=["Face", "Who", "From", "To", "Seconds", "Sure"],
-                             datatype=["markdown", *["str"] * 5], label="Who speaks when", visible=False,
-                             elem_id="turns", interactive=False, wrap=True)
+        turns = gr.HTML(label="Who speaks when", show_label=True, visible=False, elem_id="turns")
         groups, players, portraits, pictures, sliders = [], [], [], [], []
         for n in range(MAX_PEOPLE):
             with gr.Column(visible=False, elem_id=f"person-{n + 1}") as group, gr.Row():

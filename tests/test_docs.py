@@ -35,8 +35,8 @@ def test_commands_exist_with_their_options(page: str, command: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_configs_links_files_and_python_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"mmvideo (?:train|eval) ([\w/-]+)", text):
-        assert name in {*recipes.recipe_names("configs"), *PARTS["benchmarks"]}, name
+    for name in re.findall(r"mmvideo (?:train|eval) (\w[\w/-]*)(?![\w/.-])", text):
+        assert name in {*recipes.recipe_names("configs"), *PARTS["benchmarks"], "DATA"}, name
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
     for file in re.findall(r"`((?:mmvideo|tests|benchmarks|demos|docs|configs)/[\w/.-]+\.\w+)`", text):

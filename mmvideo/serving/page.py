@@ -31,6 +31,8 @@ LEAST_ROOM = 4 * MAX_SIZE
 CSS = """
 .gradio-container {max-width: 860px !important; margin: auto}
 #clip video {max-height: 420px}
+#turns table {width: 100%; border-collapse: collapse}
+#turns th, #turns td {text-align: left; padding: 0.2em 0.4em}
 #message p {font-weight: 600; margin: 0.2em 0}
 @media (max-width: 640px) {.gradio-container {padding: 8px !important} h1 {font-size: 1.4rem !important}}
 """

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -210,9 +210,11 @@ class Worker:
 
         One that fails is no reason for the others to: each is then answered by itself, and told what is wrong with it.
         """
-        if not self._fits_together(job):
-            return False
-        others = [one for one in list(self._waiting) if self._fits_together(one)][:MOST - 1]
+        waiting = list(self._waiting)
+        asked = Counter(one.wanted.key for one in (job, *waiting))
+        if not self._fits_together(job) or asked[job.wanted.key] > 1:
+            return False  # a video that several ask about is read once, and stays read
+        others = [one for one in waiting if self._fits_together(one) and asked[one.wanted.key] == 1][:MOST - 1]
         if not others:
             return False
         if self._together is None:

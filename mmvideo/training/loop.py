@@ -203,8 +203,7 @@ class TrainingRun:
         """Take the steps from `first` on; see `train`."""
         s = self.schedule
         self.modules.train()
-        began, seen, since = time.monotonic(), 0, first
-        sums: dict[str, Any] = {}
+        began, seen, since, sums = time.monotonic(), 0, first, dict[str, Any]()
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         batches = ahead(lambda i: make(i * processes + rank), first * s.accumulate, s.steps * s.accumulate)
         for step in range(first, s.steps):
