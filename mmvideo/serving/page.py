@@ -33,6 +33,8 @@ CSS = """
 #clip video {max-height: 420px}
 #turns table {width: 100%; border-collapse: collapse}
 #turns th, #turns td {text-align: left; padding: 0.2em 0.4em}
+#turns img {min-width: 40px}
+@media (max-width: 640px) {#turns :is(th, td):nth-child(5) {display: none} #turns table {font-size: 0.8rem}}
 #message p {font-weight: 600; margin: 0.2em 0}
 @media (max-width: 640px) {.gradio-container {padding: 8px !important} h1 {font-size: 1.4rem !important}}
 """
