@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from av.video.frame import PictureType
 from torch import Tensor
 
 from mmvideo.media.container import ERRORS, video_stream
@@ -90,17 +91,38 @@ def cues_of(source: Source, spans: Sequence[TimeSpan], *, motion: bool = False) 
     return torch.from_numpy(found)
 
 
+class _Middle:
+    """When that happened what a coded frame brings anew.
+
+    A frame that is coded before those shown ahead of it (B-frames) is predicted from the last one of its own kind, and
+    brings all that happened since: it counts for the middle of that time, often in the window before its own.
+    """
+
+    latest: float | None = None
+
+    def of(self, shown: float) -> float:
+        """Return the middle since the frame that was shown last so far; of a frame shown before that, its own time."""
+        if self.latest is not None and shown <= self.latest:
+            return shown
+        before, self.latest = self.latest, shown
+        return shown if before is None else (before + shown) / 2
+
+
 def _packets(source: Source, edges: np.ndarray, found: np.ndarray) -> None:
-    """Fill in the sizes of packets; sources without packets have none."""
+    """Fill in the sizes of packets; sources without packets have none. They are counted where `_Middle` says."""
     if not isinstance(source, FileSource):
         return
     try:
         with source.opener() as container:
             stream = video_stream(container)
+            middle = _Middle()
             for packet in container.demux(stream) if stream is not None else ():
-                if packet.pts is None or packet.time_base is None or packet.is_keyframe:
+                if packet.pts is None or packet.time_base is None:
                     continue
-                window = int(np.searchsorted(edges, float(packet.pts * packet.time_base), side="right")) - 1
+                at = middle.of(float(packet.pts * packet.time_base))
+                if packet.is_keyframe:
+                    continue
+                window = int(np.searchsorted(edges, at, side="right")) - 1
                 if 0 <= window < len(found):
                     found[window, 0] += packet.size / max(edges[window + 1] - edges[window], 1e-6)
                     found[window, 1] = max(found[window, 1], packet.size)
@@ -109,7 +131,7 @@ def _packets(source: Source, edges: np.ndarray, found: np.ndarray) -> None:
 
 
 def _changes(source: Source, spans: Sequence[TimeSpan], edges: np.ndarray, found: np.ndarray) -> None:
-    """Fill in the differences of neighbouring small frames."""
+    """Fill in the differences of neighbouring small frames; one counts for the window that it begins in."""
     count = max(2, min(64, round(PREVIEW_FPS * spans[0].seconds) + 1))
     times = np.concatenate([np.linspace(a, b, count)[:-1] for a, b in pairwise(edges)])
     rows: list[Tensor] = []
@@ -119,7 +141,7 @@ def _changes(source: Source, spans: Sequence[TimeSpan], edges: np.ndarray, found
     step = torch.zeros(len(small))
     largest = torch.zeros(len(small))
     difference = (small[1:] - small[:-1]).abs().flatten(1)
-    step[1:], largest[1:] = difference.mean(1), difference.quantile(0.98, dim=1)
+    step[:-1], largest[:-1] = difference.mean(1), difference.quantile(0.98, dim=1)
     found[:, 2] = step.view(len(spans), -1).mean(1).numpy()
     found[:, 3] = largest.view(len(spans), -1).amax(1).numpy()
 
@@ -135,11 +157,16 @@ def _vectors(source: Source, edges: np.ndarray, found: np.ndarray) -> None:
             if stream is None:
                 return
             stream.codec_context.options = {"flags2": "+export_mvs"}
+            middle = _Middle()
             for frame in container.decode(stream):
-                vectors = frame.side_data.get("MOTION_VECTORS")
-                if vectors is None or frame.pts is None or frame.time_base is None:
+                if frame.pts is None or frame.time_base is None:
                     continue
-                window = int(np.searchsorted(edges, float(frame.pts * frame.time_base), side="right")) - 1
+                at = float(frame.pts * frame.time_base)
+                at = at if frame.pict_type == PictureType.B else middle.of(at)
+                vectors = frame.side_data.get("MOTION_VECTORS")
+                if vectors is None:
+                    continue
+                window = int(np.searchsorted(edges, at, side="right")) - 1
                 if 0 <= window < len(found):
                     table = vectors.to_ndarray()
                     lengths = np.hypot(table["motion_x"], table["motion_y"]) / np.maximum(table["motion_scale"], 1)

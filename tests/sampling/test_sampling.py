@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from mmvideo import registry
-from mmvideo.errors import InvalidInput, NoVideoTrack
+from mmvideo.errors import InvalidInput, NoAudioTrack, NoVideoTrack
 from mmvideo.media import open_source
 from mmvideo.sampling import at_fps, dense, uniform, windows
 from mmvideo.types import Audio, Clips
@@ -34,6 +36,10 @@ def check(clips: Clips) -> None:
 @pytest.mark.parametrize("name", registry.names("samplers"))
 def test_every_sampler_keeps_the_contract(name):
     sampler = registry.find("samplers", name)
+    if name == "question":
+        with source_of(5.0) as source, pytest.raises(InvalidInput, match="needs a question"):
+            sampler(source)
+        sampler = partial(sampler, text="how grey?", relevance=lambda frames, _: frames.float().mean((1, 2, 3)))
     with source_of(5.0) as source:
         clips = sampler(source, size=16, sample_rate=RATE, start_seconds=1.0, end_seconds=4.0)
         check(clips)
@@ -46,9 +52,13 @@ def test_every_sampler_keeps_the_contract(name):
         assert torch.equal(grey, (clips.pts_seconds * 10).round())
         assert sampler(source).audio is None
     with source_of(2.0, sound=False) as source:
-        silent = sampler(source, sample_rate=RATE)
-        assert not silent.has_audio
-        assert float(silent.audio.abs().max()) == 0.0
+        if name == "audio-preview":
+            with pytest.raises(NoAudioTrack, match="take the sampler salient"):
+                sampler(source, sample_rate=RATE)
+        else:
+            silent = sampler(source, sample_rate=RATE)
+            assert not silent.has_audio
+            assert float(silent.audio.abs().max()) == 0.0
     with source_of(0.3) as source:
         short = sampler(source, sample_rate=RATE)
         check(short)
