@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class PeopleSettings:
     groups: tuple[str, ...] = ()
     """Of the table; empty for all of the split."""
     women: tuple[str, ...] = ()
-    """Groups whose speakers are women; pairs of two women or two men are also reported by themselves."""
+    """Those of the groups whose speakers are women; pairs of two women or two men are also reported by themselves."""
     weights: str | None = None
     num: int = 100
     """Mixtures."""
@@ -110,7 +110,15 @@ def check_people(raw: dict[str, Any], where: str) -> PeopleSettings:
         checks.at_least(0.5, seconds=found.seconds)
     if not found.people:
         raise RecipeError(f"{where}: missing people, a folder of clips with clips.tsv.")
+    if found.groups:
+        _women_are_of(found.groups, found, where)
     return found
+
+
+def _women_are_of(groups: Collection[str], asked: PeopleSettings, where: str) -> None:
+    """Refuse names in `women` that no group has: their pairs would count as of men."""
+    if unknown := sorted(set(asked.women).difference(groups)):
+        raise RecipeError(f"{where}: women must be of the groups, which have no {', '.join(map(repr, unknown))}.")
 
 
 def evaluate_people(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[dict[str, Any]]:
@@ -129,6 +137,7 @@ def evaluate_people(raw: dict[str, Any], *, out: Path, where: str) -> Iterator[d
     """
     asked, judge = check_people(raw, where), judge_of_voices()
     clips = people_clips(asked.people, asked.split, groups=asked.groups)
+    _women_are_of({clip.group for clip in clips}, asked, where)
     shortest = 1.2
     listed = pairs_of_people(clips, asked.num, int(np.ceil(asked.seconds / shortest - 1e-6)))
     out.mkdir(parents=True, exist_ok=True)

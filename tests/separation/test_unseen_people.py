@@ -58,6 +58,8 @@ def test_clips_follow_the_table(tmp_path: Path) -> None:
     assert [c.group for c in people.people_clips(tmp_path, "test")] == ["g3"] * 6
     with pytest.raises(MediaNotFound, match="g9"):
         people.people_clips(tmp_path, "train", groups=["g9"])
+    with pytest.raises(MediaNotFound, match="'train' in group 'g3', 'g9'"):
+        people.people_clips(tmp_path, "train", groups=["g1", "g9"], without=["g3"])
 
 
 def test_the_clips_of_one_person_are_joined(bank: list[Utterance]) -> None:

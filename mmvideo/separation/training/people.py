@@ -41,7 +41,7 @@ def people_clips(folder: str | Path, split: str, *, groups: Collection[str] = ()
         without: groups that are left out.
 
     Raises:
-        MediaNotFound: no table, or no such clips.
+        MediaNotFound: no table, no such clips, or a group of which the split has none.
     """
     home = Path(folder).expanduser()
     if not (home / TABLE).is_file():
@@ -50,6 +50,8 @@ def people_clips(folder: str | Path, split: str, *, groups: Collection[str] = ()
         rows = [r for r in csv.DictReader(file, delimiter="\t") if r["split"] == split]
     found = [PersonClip(home / r["clip"], r["group"], r["person"]) for r in rows
              if (not groups or r["group"] in groups) and r["group"] not in without]
+    if unknown := sorted({*groups, *without} - {r["group"] for r in rows}):
+        raise MediaNotFound(f"{folder} holds no clips of split {split!r} in group {', '.join(map(repr, unknown))}.")
     if not found:
         raise MediaNotFound(f"{folder} holds no clips of split {split!r} in groups {sorted(groups) or 'of any name'}.")
     return found
