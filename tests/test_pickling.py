@@ -23,7 +23,7 @@ from mmvideo.localization.result import Localization
 from mmvideo.localization.spans import LocatedSpan
 from mmvideo.objects.result import Tracks
 from mmvideo.objects.tracks import ObjectTrack
-from mmvideo.results import Answer, Caption, Classification, Evidence
+from mmvideo.results import Answer, Caption, Citation, Classification, Embedding, Evidence
 from mmvideo.separation.voices import SeparatedVoices, Voice, result, tracks
 from mmvideo.types import (
     Clips,
@@ -87,11 +87,14 @@ def _examples() -> dict[str, Any]:
     track = FaceTrack(1, 0, np.zeros((3, 4), np.float32), np.ones(3, bool), _spool(3, (96, 96), np.uint8),
                       np.zeros((224, 224, 3), np.uint8), 30.0, np.zeros(3, np.float32), np.zeros(3, np.float32))
     return {
-        "Answer": Answer(text="a ball", question="what?", evidence=Evidence(source=b"bytes", proof=proof), **about),
+        "Answer": Answer(text="a ball", question="what?", evidence=Evidence(source=b"bytes", proof=proof),
+                         citations=(Citation(35.0, "00:35", False, "no frame was shown there"),), **about),
         "Caption": Caption(text="a ball rolls", evidence=Evidence(source=CLIP, options={"strict": True}), **about),
         "Classification": Classification(label="static", labels=(Label("static", 0.5),), evidence=kept, **about),
         "SeparatedVoices": SeparatedVoices(tracks=(Voice(number=1, **face), Voice(number=2, **unseen)), by="faces",
-                                           off_screen=sound, mixture=sound, **about),
+                                           off_screen=sound, mixture=sound,
+                                           sync=tracks.SoundSync(80.0, 0.9, True, 0.8, 2.0), **about),
+        "Embedding": Embedding(vector=(0.6, 0.8), text="a ball rolls", evidence=kept, **about),
         "Tracks": Tracks(tracks=(ObjectTrack(1, "dog", (0.0,), ((0.0, 0.1, 0.5, 0.6),), (0.9,), ("brown",)),), **about),
         "ActionTracks": ActionTracks(tracks=(ActingTrack(
             ObjectTrack(1, "dog", (0.0,), ((0.0, 0.1, 0.5, 0.6),), (0.9,)),

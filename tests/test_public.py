@@ -14,15 +14,15 @@ import mmvideo
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "api"
 PUBLIC = {
     "mmvideo": [
-        "ActingTrack", "ActionTracks", "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Evidence",
-        "Features", "GenerationOptions", "Hook", "JobOptions", "JobPlan", "JobSummary", "Label", "Localization",
-        "LocatedSpan", "MediaInfo", "MmvideoError", "ObjectTrack", "Pipeline", "Recipe", "Result", "Segment",
-        "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Transcript", "Usage", "Video", "Voice",
-        "Word", "probe",
-        "read_audio", "read_video", "write_audio", "write_video"],
+        "ActingTrack", "ActionTracks", "Answer", "Audio", "Caption", "Classification", "Clips", "Domain", "Embedding",
+        "Evidence", "Features", "GenerationOptions", "Hook", "JobOptions", "JobPlan", "JobSummary", "Label",
+        "Localization", "LocatedSpan", "MediaInfo", "MmvideoError", "ObjectTrack", "Pipeline", "Recipe", "Result",
+        "Segment", "SeparatedVoices", "Session", "Stage", "Stream", "Timings", "Tracks", "Transcript", "Usage",
+        "Video", "Voice", "Word", "probe", "read_audio", "read_video", "write_audio", "write_video"],
     "mmvideo.media": ["AudioStreamInfo", "MediaInfo", "MediaLimits", "Source", "VideoStreamInfo", "open_source",
                       "probe", "read_audio", "read_video", "write_audio", "write_video"],
-    "mmvideo.results": ["Answer", "Caption", "Citation", "Classification", "Evidence", "Generation", "Result", "Usage"],
+    "mmvideo.results": ["Answer", "Caption", "Citation", "Classification", "Embedding", "Evidence", "Generation",
+                        "Result", "Usage"],
     "mmvideo.types": ["Audio", "Clips", "Cues", "Domain", "Features", "GenerationOptions", "Label", "Segment", "Size",
                       "Timings", "Video"],
     "mmvideo.objects.result": ["Tracks"],
@@ -70,8 +70,8 @@ def test_every_kind_of_result_and_what_it_holds_is_public() -> None:
     from mmvideo.results import Result
     from mmvideo.separation.voices import SeparatedVoices
 
-    kinds = [Result, mmvideo.Answer, mmvideo.Caption, mmvideo.Classification, mmvideo.Tracks, mmvideo.Localization,
-             mmvideo.ActionTracks, mmvideo.Transcript, SeparatedVoices]
+    kinds = [Result, mmvideo.Answer, mmvideo.Caption, mmvideo.Classification, mmvideo.Embedding, mmvideo.Tracks,
+             mmvideo.Localization, mmvideo.ActionTracks, mmvideo.Transcript, SeparatedVoices]
     hints = [hint for kind in kinds for base in kind.__mro__ for hint in inspect.get_annotations(base).values()]
     held = {word for hint in hints for word in re.findall(r"[A-Z]\w+", hint)} - {"None", "Any"}
     assert held <= {name for names in PUBLIC.values() for name in names}

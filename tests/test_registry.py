@@ -62,7 +62,7 @@ def test_a_stage_declares_what_its_call_takes() -> None:
     for name in registry.names("stages"):
         stage = registry.find("stages", name)
         parameters = set(inspect.signature(stage.__call__).parameters) - {"self"}
-        assert parameters == {*stage.needs, *stage.hints}, name
+        assert parameters == {*stage.needs, *stage.optional}, name
         assert stage.gives, name
 
 
@@ -171,8 +171,8 @@ def test_a_sound_plugin_works_beside_a_broken_one(plugin, capsys: pytest.Capture
     assert registry.find("samplers", "uniform").__module__ == "mmvideo.sampling.uniform"
     main_ok("list", "samplers")
     listed = capsys.readouterr().out
-    assert "good      from the package goodpack" in listed
-    assert "bad       BROKEN: sampler 'bad' of the package badpack" in listed
+    assert "\ngood           from the package goodpack" in listed
+    assert "\nbad            BROKEN: sampler 'bad' of the package badpack" in listed
     found = {(finding.name, finding.broken): finding for finding in doctor._parts()}
     assert found["good", False].state == "sampler of the package goodpack"
     assert "never used: mmvideo has a part of that name" in found["uniform", True].state
