@@ -59,6 +59,8 @@ def folder(name_or_path: str | Path) -> Path:
     if path.is_dir():
         if _is_model(path / RUN_MODEL):  # the folder of a training run
             path = path / RUN_MODEL
+            if (path / "config.json").is_file() and "model_type" in config(path):  # of another library's format
+                raise WeightsError(not_a_model(text))
         if not _is_model(path):
             raise WeightsError(not_a_model(text))
         return verified(_licensed(path))

@@ -18,6 +18,7 @@ from mmvideo import Pipeline, weights
 from mmvideo.errors import InvalidInput, MmvideoError, ModelNotFound, ModelUnavailable, UnsupportedModel, WeightsError
 from mmvideo.hub.resolve import resolve
 from mmvideo.stages.readers import ChatReader
+from mmvideo.stages.spans import SpanReader
 from mmvideo.vlm.composed import Composed, load_language
 from mmvideo.vlm.language_model import LanguageModel
 from tests.hub.checkpoints import TEXT, qwen_tokenizer
@@ -93,7 +94,8 @@ def test_a_name_that_may_be_a_folder_or_of_the_hub(here: Path, monkeypatch: pyte
 def test_a_folder_wins_over_the_hub(here: Path, checkpoint: Callable[[str], Path]) -> None:
     shutil.copytree(checkpoint("smolvlm"), here / "own" / "model")
     pipe = Pipeline("video-captioning", model="own/model", device="cpu")
-    assert isinstance(pipe.stages[1][1].reader, ChatReader)
+    assert isinstance(pipe.stages[1][1].reader, SpanReader)
+    assert isinstance(pipe.stages[1][1].reader.inner, ChatReader)
 
 
 @pytest.mark.parametrize("adapter", ["./lora", "/no/lora", "~/lora"])
