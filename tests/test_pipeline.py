@@ -133,9 +133,12 @@ def test_a_question_where_none_is_asked_is_an_error(camera: Path, clip: Path) ->
 
 def test_captions_cover_every_window(qa: Pipeline, clip: Path) -> None:
     pipe = Pipeline("video-captioning", model=_model(qa), encode_video=INSIDE)
+    with pipe.open(clip) as session:
+        assert len(session._fields["spans"]) == 3
     caption = pipe(clip)
     assert isinstance(caption, Caption)
-    assert len(caption.segments) == 3
+    assert [(s.start_seconds, s.end_seconds) for s in caption.segments] == [(0.0, 5.0)], "all three say the same"
+    assert caption.usage.completion_tokens >= 3
     assert caption.confidence == min(segment.confidence for segment in caption.segments)
     assert caption.in_domain
 

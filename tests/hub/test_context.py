@@ -13,7 +13,9 @@ import pytest
 
 from mmvideo import Pipeline
 from mmvideo.errors import ContextExceeded, InvalidInput
+from mmvideo.stages.spans import SpanConversation
 from mmvideo.vlm.context import check_room, longest_context
+from mmvideo.vlm.generate import Generated
 from tests.hub.test_folders import composed  # noqa: F401
 from tests.hub.test_generation import in_batches
 from tests.tiny import make_clip
@@ -99,11 +101,20 @@ def test_a_session_reads_again_for_a_longer_question(checkpoint: Callable[[str],
         assert session.ask("ball").text
 
 
-def test_captions(checkpoint: Callable[[str], Path], clip: str, tmp_path: Path) -> None:
+def test_captions(checkpoint: Callable[[str], Path], clip: str, tmp_path: Path,
+                  monkeypatch: pytest.MonkeyPatch) -> None:
     small = limited(checkpoint("smolvlm"), tmp_path / "small", 256)
     options: dict[str, Any] = {"model": small, "device": "cpu", "dtype": "float32", "num_frames": 32}
+    whole = Pipeline("video-captioning", max_new_tokens=8, encode_video={"segments": "none"}, **options)(clip)
+    assert whole.usage.prompt_tokens + 8 <= 256
+    assert "more do not fit" in whole.warnings[0]
+    said: list[Generated] = []
+    usual = SpanConversation.replies
+    monkeypatch.setattr(SpanConversation, "replies", lambda *given, **more: said.extend(usual(*given, **more)) or said)
     caption = Pipeline("video-captioning", max_new_tokens=8, **options)(clip)
-    assert caption.usage.prompt_tokens + 8 <= 256
+    assert len(said) > 1, "spans are asked about one by one, each in a context of its own"
+    assert all(reply.num_read + 8 <= 256 for reply in said)
+    assert caption.usage.prompt_tokens == sum(reply.num_read for reply in said)
     assert "more do not fit" in caption.warnings[0]
     with pytest.raises(ContextExceeded):
         Pipeline("video-captioning", max_new_tokens=250, **options)(clip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
 from mmvideo.jobs.rows import make_row
 from mmvideo.results import Answer, Caption, Generation
+from mmvideo.subtitles import cue_spans
 from mmvideo.types import GenerationOptions
 from mmvideo.vlm.repetition import repeated_ngram
 from tests.hub.checkpoints import FAMILIES
@@ -119,6 +120,12 @@ def test_a_loop_is_marked(recipe: str, checkpoint: Callable[[str], Path], clips:
         assert "cut at 8 tokens" in result.warnings[0]
         assert result.to_dict()["finish_reason"] == "length"
         assert "cut at max_new_tokens" in str(result)
+        if recipe == "video-captioning":  # one thing said of the whole clip: a call has it as a segment, a row as a cue
+            assert (batched.segments, row["spans"]) == ((), [])
+            (cue,), (segment,) = cue_spans(row), result.segments
+            assert cue == {"start_seconds": segment.start_seconds, "end_seconds": segment.end_seconds,
+                           "text": segment.text}
+            batched = replace(batched, segments=result.segments)
         assert_same(batched, result)
         assert row["finish_reason"] == "length"
         assert row["warnings"] == list(result.warnings)
@@ -154,7 +161,8 @@ def test_the_embedded_model_marks_what_was_cut(tmp_path: Path) -> None:
     assert whole.finished
     cut = Pipeline("video-captioning", model="toybox-qa", device="cpu", caption={"max_new_tokens": 2})(clip)
     assert (cut.finished, cut.finish_reason) == (False, "length")
-    assert cut.usage.completion_tokens == 2 * len(cut.segments)
+    assert [(one.start_seconds, one.end_seconds) for one in cut.segments] == [(0.0, 3.0)], "both windows say the same"
+    assert cut.usage.completion_tokens == 2 * 2
     assert whole.usage.completion_tokens > cut.usage.completion_tokens
     answer = Pipeline("video-qa", model="toybox-qa", device="cpu", answer={"max_new_tokens": 1})(
         clip, "describe the video")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput, JobIncomplete, UnknownName
 from mmvideo.jobs import JobOptions, run_job, status
 from mmvideo.jobs.rows import comparable
+from mmvideo.subtitles import timecode
 
 pytestmark = pytest.mark.filterwarnings("ignore:Done anew")
 
@@ -35,7 +37,11 @@ def test_rows_equal_the_results_of_single_calls(captioning: Pipeline, clips: Pat
         assert row["prompt"] is None
         assert row["timings"].keys() >= {"fetch", "read", "encode_video", "caption"}
     srt = (tmp_path / "job" / "sidecars" / "clip0002.srt").read_text()
-    assert srt.startswith("1\n00:00:00,000 --> 00:00:01,400\n\u2060")
+    first, *_ = spans = rows[2]["spans"]
+    assert (first["start_seconds"], spans[-1]["end_seconds"]) == (0.0, 3.0), "neighbours that say the same are one"
+    assert all(one["text"] != two["text"] for one, two in itertools.pairwise(spans))
+    assert srt.startswith(f"1\n00:00:00,000 --> {timecode(first['end_seconds'], ',')}\n\u2060")
+    assert srt.count(" --> ") == len(spans)
     assert (tmp_path / "job" / "sidecars" / "clip0002.vtt").read_text().startswith(
         "WEBVTT\n\nNOTE written by mmvideo\n\n00:00:00.000 -->")
     assert (tmp_path / "job" / "sidecars" / "clip0002.chapters.txt").read_text().startswith("00:00:00.000 ")
