@@ -34,6 +34,16 @@ LEVELS = {"easy": 1.0}
 TINY = Sizes(dim=32, depth=1, dim_resampler=24, depth_resampler=1, dim_llm=24, depth_llm=1)
 
 
+@pytest.fixture(autouse=True)
+def _few_validation_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure every eighth part: what these tests ask does not depend on how exact the figures are."""
+    def fewer(indices: range, *, split: str, **options):
+        return draw_batch(indices[:len(indices) // 8] if split == "validation" else indices, split=split, **options)
+
+    for trainer in (toybox_language, toybox_perception, toybox_joint):
+        monkeypatch.setattr(trainer, "draw_batch", fewer)
+
+
 def schedule(steps: int, **other) -> Schedule:
     return Schedule(**{"steps": steps, "batch_size": 4, "learning_rate": 0.003, "warmup": 2, "log_every": 2,
                        "save_every": 2, "precision": "no"} | other)
