@@ -291,7 +291,7 @@ class Pipeline(Generic[ResultT_co]):
 
     def request_fields(self, video: Any, texts: Sequence[str], generation: GenerationOptions,
                        media_options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields that the first stage begins with, for whoever runs the stages of several videos itself.
+        """Return the fields that the first stage begins with, for a caller that runs the stages of several videos.
 
         Args:
             video: what a call takes.

@@ -1,4 +1,4 @@
-"""A bounded buffer between a live source and whoever looks at it: newest frames win, nothing is queued without end."""
+"""A bounded buffer between a live source and its reader: newest frames win, nothing is queued without end."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Client:
 
     Args:
         address: of the model.
-        concurrency: is told how long answers take; whoever sends requests looks at its limit.
+        concurrency: is told how long answers take; the sender of requests looks at its limit.
         pace: when requests may begin.
         transport: an httpx transport, for tests.
     """

@@ -57,7 +57,7 @@ def _stacked(values: np.ndarray, reach: int) -> np.ndarray:
 
 
 def lip_features(mouths: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Describe what a mouth does in each row, whoever it is.
+    """Describe what a mouth does in each row, for any face.
 
     Where the mouth is not seen, the last row that showed it is repeated.
 

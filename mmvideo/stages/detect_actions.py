@@ -1,4 +1,4 @@
-"""Stage `detect_actions`: whoever is followed through a video, and what each does in every second."""
+"""Stage `detect_actions`: each person who is followed through a video, and what each does in every second."""
 
 from __future__ import annotations
 
