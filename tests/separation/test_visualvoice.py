@@ -121,7 +121,7 @@ def test_a_short_training_separates_by_the_lips() -> None:
     net = VisualVoice(looks=False, width=4, lips=LIPS)
     optimiser = torch.optim.AdamW(net.parameters(), 5e-3)
     for step in range(60):
-        waves, cues = voices.talkers(8, 16, seed=step, same_voice=True)
+        waves, cues = voices.talkers(4, 16, seed=step, same_voice=True)
         for group in optimiser.param_groups:  # at a constant rate the last step's luck decides
             group["lr"] = 5e-3 * min(1, (60 - step) / 30)
         loss = separation_loss(net(waves.sum(1), cues), waves, waves.sum(1)).mean()
