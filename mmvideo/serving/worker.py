@@ -208,7 +208,7 @@ class Worker:
     def _answered_together(self, job: QueuedRequest) -> bool:
         """Answer a request in one pass with others that wait; say whether it was.
 
-        One that fails is no reason for the others to: each is then answered by itself, and told what is wrong with it.
+        One that fails is no reason for the others to: each is then answered alone, and told what is wrong with it.
         """
         waiting = list(self._waiting)
         asked = Counter(one.wanted.key for one in (job, *waiting))

@@ -31,7 +31,7 @@ _FADE = 1280
 
 @dataclass(frozen=True)
 class LivePiece:
-    """The voices of one piece of sound."""
+    """The voices heard in one stretch of sound."""
 
     start_seconds: float
     """Since the beginning of the recording."""
