@@ -37,6 +37,8 @@ COLUMNS = 8
 WIDTH_INCHES = 13.0
 WAVE_RATE = 8_000
 _CHARACTERS_PER_INCH = 11.5
+_LONGEST_WORD = 16
+"""Letters of a word that is left out of a box too narrow for it, rather than broken."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,9 @@ def _lane_lines(result: Result, material: _Material) -> list[list[str]]:
         room = int((segment.end_seconds - segment.start_seconds) * inches * _CHARACTERS_PER_INCH) - 2
         sure = "" if segment.confidence is None or result.in_domain.outside else f"  {segment.confidence:.0%}"
         lines = textwrap.wrap(segment.text + sure, max(room, 6), max_lines=4, placeholder=" …")
-        wrapped.append(lines if room >= 4 else [""])
+        longest = max(map(len, (segment.text + sure).split()), default=0)
+        broken = max(room, 6) < longest <= _LONGEST_WORD  # of scripts without spaces, lines are cut anywhere
+        wrapped.append([""] if room < 4 or broken else lines)
     return wrapped
 
 

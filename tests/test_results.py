@@ -6,7 +6,8 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import tiny
 from PIL import Image
 
 from mmvideo.errors import InvalidInput
-from mmvideo.plots import contact_sheet
+from mmvideo.plots import _lane_lines, contact_sheet
 from mmvideo.results import Answer, Caption, Classification, Evidence, Result
 from mmvideo.types import Domain, Label, Segment, Timings
 
@@ -176,3 +177,10 @@ def test_a_result_without_a_video_cannot_be_drawn() -> None:
         _answer().plot()
     with pytest.raises(InvalidInput, match="no result"):
         contact_sheet([])
+
+
+def test_words_are_not_broken_in_boxes_that_are_too_narrow() -> None:
+    said = (Segment(0.0, 1.0, "most movement", 0.5), Segment(1.0, 17.0, "most movement", 0.5))
+    result = cast("Any", SimpleNamespace(segments=said, in_domain=SimpleNamespace(outside=False)))
+    lines = _lane_lines(result, cast("Any", SimpleNamespace(start=0.0, end=17.0)))
+    assert lines == [[""], ["most movement  50%"]]
