@@ -137,7 +137,7 @@ class Pipeline(Generic[ResultT_co]):
             self.device = choose_device(device)
             self.model = " + ".join(dict.fromkeys(_short(s.options["weights"]) for s in self.recipe.stages
                                                   if s.options.get("weights")))
-            with _saying_whose_choice(recipe, model):
+            with _saying_whose_choice(recipe, model), _saying_its_use(self.recipe, model):
                 for _, stage in self.stages:
                     stage.load(self.device)
 
@@ -408,6 +408,28 @@ def _saying_whose_choice(recipe: str | Path | Recipe, model: str | Path | None) 
         error.args = (f"{error} {chosen.name} is the default model of {recipe} by {chosen.where}; `mmvideo models "
                       "default` shows and changes that.",)
         raise
+
+
+@contextlib.contextmanager
+def _saying_its_use(recipe: Recipe, model: str | Path | None) -> Iterator[None]:
+    """Say what an embedded model is for where it was given to a pipeline that it does not belong to and failed there.
+
+    Raises:
+        InvalidInput: in place of an error about its files or its options.
+    """
+    try:
+        yield
+    except (WeightsError, InvalidInput) as error:
+        if str(model) not in weights.embedded_names():
+            raise
+        uses = {name: licences.front_matter(weights.card(weights.weights_root() / name)).get("pipelines") or ()
+                for name in weights.embedded_names()}
+        if recipe.name in uses[str(model)] or not uses[str(model)]:
+            raise
+        others = ", ".join(name for name, use in uses.items() if recipe.name in use)
+        known = f" For {recipe.name} there are: {others}." if others else ""
+        raise InvalidInput(f"{model} is a model for {', '.join(uses[str(model)])}, not for {recipe.name}.{known} "
+                           "`mmvideo models` says what each is for.") from error
 
 
 def _with_model(recipe: Recipe, model: str | Path) -> Recipe:

@@ -236,3 +236,33 @@ def test_the_command_line_takes_a_list(home, monkeypatch) -> None:
                                   "---\n- a\n---\n", "---\nlicense: mit\n"])
 def test_a_card_that_states_nothing_readable_is_unknown(card: str) -> None:
     assert licences.licences_of(card).weights == licences.UNKNOWN
+
+
+@pytest.mark.parametrize(("model", "pipeline", "is_for", "others"), [
+    ("everyday", "video-classification", "video-qa, video-captioning, temporal-localization", "camera-motion, lite0"),
+    ("camera-motion", "video-qa", "video-classification", "everyday, toybox-qa"),
+    ("toybox-localizer", "video-captioning", "temporal-localization", "everyday"),
+    ("sounds", "object-tracking", "audio-tagging, video-classification", "objects"),
+    ("faces", "video-qa", "source-separation", "everyday"),
+])
+def test_a_model_of_another_task_is_refused_with_what_it_is_for(home, model, pipeline, is_for, others) -> None:
+    with pytest.raises(InvalidInput) as failure:
+        Pipeline(pipeline, model)
+    assert f"{model} is a model for {is_for}, not for {pipeline}." in str(failure.value)
+    assert f"For {pipeline} there are: {others}" in str(failure.value)
+    assert "`mmvideo models` says what each is for." in str(failure.value)
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (("train", "clipz"), "Unknown config 'clipz'"),
+    (("train", "data/clipz"), "data/clipz: no such file or folder. Labelled clips are a folder or a table (.csv"),
+    (("train", "notes.txt"), "notes.txt is neither a config (.yaml) nor labelled clips."),
+    (("eval", "video-mm"), "Did you mean 'video-mme'"),
+    (("eval", "video-mm", "--data", "x", "--model", "everyday"), "Unknown benchmark or config 'video-mm'"),
+])
+def test_what_is_neither_config_nor_clips_is_said_to_be(home, monkeypatch, words, expected) -> None:
+    monkeypatch.chdir(home)
+    (home / "notes.txt").write_text("hello\n", encoding="utf-8")
+    result = CliRunner().invoke(app, list(words))
+    assert isinstance(result.exception, InvalidInput)
+    assert expected in str(result.exception)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from mmvideo.cli.own_clips import (
     stoppable,
     train_own,
 )
-from mmvideo.errors import InvalidInput, MediaNotFound
+from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
 from mmvideo.wording import plural, printable
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")]
@@ -204,6 +204,7 @@ def train_command(
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given) or "--report"
         raise InvalidInput(f"{flags} goes with labelled clips, and {config!r} is neither a folder nor a table "
                            "(.csv, .tsv, .jsonl, .parquet).")
+    _check_config(config, "config")
     folder = out or Path("runs") / Path(config).stem
     check_folder(folder)
     if check:
@@ -261,11 +262,14 @@ def evaluate_command(
         raise InvalidInput(f"--{wrong[0].strip('_')} belongs to a benchmark; see `mmvideo list benchmarks`.")
     if config is None or model or data:
         if config is not None or not (model and data):
+            if config is not None:
+                _check_config(config, "benchmark or config", registry.names("benchmarks"))
             raise InvalidInput("Give a config, or --model NAME (once or more) with --data TABLE.")
         evaluate_own(model, data, out, given, device=device, check=check, json=json)
         return
     if given or device:
         raise InvalidInput("Options of --data do not go with a config.")
+    _check_config(config, "benchmark or config", registry.names("benchmarks"))
     folder = out or Path("runs") / Path(config).stem
     check_folder(folder)
     if check:
@@ -292,6 +296,21 @@ def _benchmark(name: str, data: str | None, model: str | None, out: Path, asked:
     for tag, kinds in report["by"].items():
         say(f"by {tag}: " + ", ".join(f"{kind} {one['score']:.3f} ({one['items']})" for kind, one in kinds.items()))
     note(f"wrote {out}/report.json and receipts.jsonl")
+
+
+def _check_config(text: str, what: str, others: Iterable[str] = ()) -> None:
+    """Refuse what is neither a config by name nor a YAML file, in words that also fit a mistyped folder or table."""
+    from mmvideo.recipes import recipe_names
+
+    if text.endswith((".yaml", ".yml")) or text in (known := [*others, *recipe_names("configs")]):
+        return
+    clips = "Labelled clips are a folder or a table (.csv, .tsv, .jsonl, .parquet)"
+    if Path(text).is_file():
+        raise InvalidInput(f"{text} is neither a config (.yaml) nor labelled clips. {clips}.")
+    if len(Path(text).parts) > 1 and text.split("/")[0] not in {name.split("/")[0] for name in known}:
+        raise InvalidInput(f"{text}: no such file or folder. {clips}.")
+    raise UnknownName(what, text, known, hint=f"{clips}, and there is none of that name; a config of your own ends in "
+                                              ".yaml.")
 
 
 def _limit(threads: int | None) -> None:
