@@ -42,7 +42,7 @@ def serve_command(
     keep: Annotated[int, typer.Option("--keep", min=1, help="Videos that stay read for further questions.")] = 2,
     allow_licences: AllowLicences = None, debug: Debug = False, **limits: Any,
 ) -> None:
-    """Answer questions over HTTP at /v1/chat/completions, as OpenAI's clients ask them."""
+    """Answer questions over HTTP at /v1/chat/completions, as OpenAI's clients ask them; a classifier labels videos."""
     for package in ("uvicorn", "starlette"):
         if find_spec(package) is None:
             raise MissingExtra(package, "serve", "mmvideo serve")
@@ -56,18 +56,29 @@ def serve_command(
 
     with listen(host, port) as listener:
         from mmvideo.pipeline import Pipeline
-        from mmvideo.serving.app import make_app
+        from mmvideo.serving.app import make_app, path_of
         from mmvideo.serving.run import run_server
 
-        pipe = Pipeline(recipe or "video-qa", model, device, **overrides(set_))
+        pipe = Pipeline(recipe or _recipe_for(model), model, device, **overrides(set_))
         app = make_app(pipe, rules=rules, max_queue=max_queue, kept=keep, api_key=key,
                        hosts=[host, *(allow_host or ())], origins=allow_origin or ())
         if not key and not _is_loopback(host):
             note(f"warning: whoever reaches {host} can use this server; set a key in {KEY} to change that")
         called = f"[{host}]" if ":" in host else host
-        note(f"{pipe.model} answers at http://{called}:{listener.getsockname()[1]}/v1/chat/completions; health at "
+        note(f"{pipe.model} answers at http://{called}:{listener.getsockname()[1]}{path_of(pipe)}; health at "
              "/health; end with Ctrl-C")
         run_server(app, listener, max_connections=max_connections)
+
+
+def _recipe_for(model: str | None) -> str:
+    """Return the recipe that serves a model: a trained classifier labels videos, others answer questions."""
+    from mmvideo import weights
+
+    if model is None or model in weights.embedded_names():
+        return "video-qa"
+    home = weights.local_path(model)
+    trained = home / weights.RUN_MODEL  # of the folder of a run
+    return "video-classification" if weights.is_encoder(trained if trained.is_dir() else home) else "video-qa"
 
 
 def _key(given: str | None) -> str:

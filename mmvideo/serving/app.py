@@ -1,4 +1,4 @@
-"""The application: /v1/chat/completions as OpenAI's clients call it, /v1/models and /health, behind its guards."""
+"""The application: /v1/chat/completions as OpenAI's clients call it, or /v1/classify, behind its guards."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ from mmvideo.serving.guard import Guard
 from mmvideo.serving.handlers import Server
 from mmvideo.serving.problems import Refused, error_response
 
+LABELS = "classification"
+"""What a recipe gives that labels videos."""
+
 
 def make_app(pipe: Pipeline, *, rules: Rules | None = None, name: str = "", max_queue: int = 16, kept: int = 2,
              api_key: str = "", hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> Starlette:
     """Build the application.
 
     Args:
-        pipe: a pipeline that takes questions.
+        pipe: a pipeline that takes questions, or one that gives a classification.
         rules: what is allowed.
         name: under which the model is listed; the pipeline's own by default.
         max_queue: requests that may wait; further ones get status 429.
@@ -41,10 +44,11 @@ def make_app(pipe: Pipeline, *, rules: Rules | None = None, name: str = "", max_
         origins: web pages that may call it, such as "https://example.com".
 
     Raises:
-        InvalidInput: a pipeline that takes no questions.
+        InvalidInput: a pipeline that does neither.
     """
-    if "text" not in pipe.recipe.takes:
-        raise InvalidInput(f"{pipe.recipe.name} takes no questions; serve a recipe such as video-qa.")
+    if "text" not in pipe.recipe.takes and pipe.recipe.gives != LABELS:
+        raise InvalidInput(f"{pipe.recipe.name} neither takes questions nor gives a classification; serve a recipe "
+                           "such as video-qa or video-classification.")
     server = Server(pipe, rules or Rules(), name or pipe.model, max_queue=max_queue, kept=kept)
     origins = tuple(origin.rstrip("/").lower() for origin in origins)
 
@@ -57,19 +61,25 @@ def make_app(pipe: Pipeline, *, rules: Rules | None = None, name: str = "", max_
     if origins:
         guards.insert(0, Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"],
                                     allow_headers=["*"]))
-    handlers: dict[Any, Any] = {HTTPException: _no_such_page}
+    path = path_of(pipe)
+
+    async def no_such_page(_: Request, error: HTTPException) -> Response:
+        """Answer a wrong path or method in OpenAI's form too."""
+        return error_response(Refused(
+            f"{error.detail}: there are POST {path}, GET /v1/models and GET /health.",
+            status=error.status_code, code="not_found", headers=error.headers or {}))
+
+    handlers: dict[Any, Any] = {HTTPException: no_such_page}
     app = Starlette(lifespan=lifespan, middleware=guards, exception_handlers=handlers, routes=[
-        Route("/v1/chat/completions", server.complete, methods=["POST"]),
+        Route(path, server.complete, methods=["POST"]),
         Route("/v1/models", server.models), Route("/health", server.health)])
     app.state.server = server
     return app
 
 
-async def _no_such_page(_: Request, error: HTTPException) -> Response:
-    """Answer a wrong path or method in OpenAI's form too."""
-    return error_response(Refused(
-        f"{error.detail}: there are POST /v1/chat/completions, GET /v1/models and GET /health.",
-        status=error.status_code, code="not_found", headers=error.headers or {}))
+def path_of(pipe: Pipeline) -> str:
+    """Return the path at which a pipeline is called."""
+    return "/v1/chat/completions" if "text" in pipe.recipe.takes else "/v1/classify"
 
 
-__all__ = ["make_app"]
+__all__ = ["make_app", "path_of"]

@@ -17,6 +17,7 @@ from mmvideo.pipeline import Pipeline
 from mmvideo.serving.address import Rules
 from mmvideo.serving.body import check_head, parse, read_body
 from mmvideo.serving.fetch import Fetcher
+from mmvideo.serving.labels import labelled, read_clip
 from mmvideo.serving.options import check_model, with_view
 from mmvideo.serving.problems import Json, Refused, Stopping, Stuck, error_response, problem_of
 from mmvideo.serving.replies import chunk, completion, event, evidence, new_name, usage
@@ -38,6 +39,8 @@ class Server:
         self.slots = Slots(max_queue, 2 * self.largest)
         self.worker, self.fetcher = Worker(pipe, kept=kept, timeout_seconds=rules.timeout_seconds), Fetcher(rules)
         self.started = int(time.time())
+        self.labels = "text" not in pipe.recipe.takes
+        """Whether videos are labelled; else questions are answered."""
         self._parsing, self._stopping = asyncio.Lock(), asyncio.Event()
 
     def stop(self) -> None:
@@ -67,7 +70,7 @@ class Server:
             {"id": self.name, "object": "model", "created": self.started, "owned_by": "mmvideo"}]})
 
     async def complete(self, request: Request) -> Response:
-        """Answer a question about a video, whole or as server-sent events."""
+        """Answer a question about a video, whole or as server-sent events; or label it."""
         try:
             check_head(request, self.largest)
             slot = self.slots.take()
@@ -94,7 +97,8 @@ class Server:
         """Read and check the request."""
         content = await self._wait(read_body(request, slot, self.largest))
         async with self._parsing:  # one at a time, as the copies that this needs are large
-            wanted = await asyncio.to_thread(lambda: read_request(parse(content), self.rules))
+            wanted = await asyncio.to_thread(lambda: (read_clip if self.labels else read_request)(parse(content),
+                                                                                           self.rules))
         if wanted.model not in ("", self.name):
             raise Refused(f"There is no model {wanted.model[:200]!r} here, only {self.name!r}.", "model", status=404,
                           code="model_not_found")
@@ -189,7 +193,7 @@ class Server:
             kind, value = await self._next(request, updates, job)
         if kind == "error":
             return error_response(value, names=job.names)
-        return Json(completion(self.name, value, job.names))
+        return Json((labelled if self.labels else completion)(self.name, value, job.names))
 
     async def _stream(self, request: Request, updates: asyncio.Queue, job: QueuedRequest) -> Response:
         kind, value = await self._next(request, updates, job)

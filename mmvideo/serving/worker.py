@@ -81,7 +81,7 @@ class Worker:
     """Runs requests one after another.
 
     Args:
-        pipe: a question-answering pipeline.
+        pipe: a pipeline that answers questions, or one that labels videos.
         kept: videos that stay read.
         timeout_seconds: longest time for one request, from when it begins to run; None sets no limit.
 
@@ -187,6 +187,9 @@ class Worker:
 
     def _answer(self, job: QueuedRequest) -> None:
         session, generation = self._session(job), job.wanted.generation
+        if "text" not in self.pipe.recipe.takes:
+            job.notify("done", session.finish())
+            return
         if "generation" not in self.pipe.recipe.takes:
             answer = session.ask(job.wanted.question)
             job.notify("text", answer.text)
