@@ -19,7 +19,8 @@ from mmvideo.generation import GenerationOptions
 from mmvideo.jobs import JobOptions
 from mmvideo.serving.rules import Rules
 
-FUNCTIONS = {"run": jobs.run_command, "caption": ask.caption_command, "ask": ask.ask_command,
+FUNCTIONS = {"run": jobs.run_command, "caption": ask.caption_command,
+             "classify": ask.classify_command, "ask": ask.ask_command,
              "serve": serve.serve_command}
 
 
@@ -29,6 +30,7 @@ def _words(text: str | None) -> str:
 
 @pytest.mark.parametrize(("command", "kind", "left_out", "in_other_units"), [
     ("run", JobOptions, {"progress", "files"}, {}), ("caption", JobOptions, {"progress", "files"}, {}),
+    ("classify", JobOptions, {"progress", "files"}, {}),
     ("ask", GenerationOptions, {"history"}, {}), ("serve", Rules, set(), {"max_bytes": 1024 * 1024})],
     ids=lambda value: value if isinstance(value, str) else "")
 def test_every_field_is_an_option(command: str, kind: type, left_out: set[str], in_other_units: dict[str, int]) -> None:
@@ -36,8 +38,8 @@ def test_every_field_is_an_option(command: str, kind: type, left_out: set[str], 
     parameters = inspect.signature(FUNCTIONS[command]).parameters
     docs, hints = field_docs(kind), typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
-        if field.name in left_out or (command, field.name) == ("caption", "timeout_seconds"):
-            continue  # the time limit of caption holds without a job, too, and then has no default
+        if field.name in left_out or (field.name == "timeout_seconds" and command in ("caption", "classify")):
+            continue  # the time limit of single videos holds without a job, too, and then has no default
         option = options[field.name]
         several = typing.get_origin(hints[field.name]) is tuple
         default = tuple(option.default or ()) if several else option.default

@@ -35,6 +35,9 @@ from mmvideo.subtitles import SUFFIXES
 Videos = Annotated[list[str], typer.Argument(
     metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with --fps), "
     "or - for standard input.")]
+JobVideos = Annotated[list[str], typer.Argument(
+    metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with --fps), "
+    "or - for standard input; with --out also lists, manifests and shards.")]
 _REPLIES = "Replies"
 _SPELLED = {"choices": Spelling("--choice"), "schema": Spelling(metavar="FILE.json", kind=Path)}
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames a second, for a folder of images.")]
@@ -51,7 +54,8 @@ def add_ask_commands(app: typer.Typer) -> None:
                                  "mmvideo caption clips/ --out captions"),
                 rich_help_panel=panel)(caption_command)
     app.command("classify", epilog=examples("mmvideo classify clip.mp4", "mmvideo classify shot1.mp4 shot2.mp4",
-                                 "mmvideo classify film.mp4 --save shots.png", "mmvideo classify - < film.mp4"),
+                                 "mmvideo classify film.mp4 --save shots.png", "mmvideo classify - < film.mp4",
+                                 "mmvideo classify clips/ --model runs/mine --out labels"),
                 rich_help_panel=panel)(classify_command)
     app.command("track", epilog=examples("mmvideo track clip.mp4", "mmvideo track clip.mp4 --save tracks.png",
                                  "mmvideo track clips/ --json > tracks.jsonl"),
@@ -101,17 +105,13 @@ def ask_command(
 @with_options(jobs.job_options(without=("timeout_seconds",)), before="timeout")
 def caption_command(
     context: typer.Context,
-    videos: Annotated[list[str], typer.Argument(
-        metavar="VIDEO...", help="Files, http(s) addresses, folders and patterns of clips, folders of images (with "
-        "--fps), or - for standard input; with --out also lists, manifests and shards.")],
-    model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
+    videos: JobVideos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
     fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False, out: jobs.Out = None,
     prompt: jobs.Prompt = None, timeout: Timeout = None, allow_licences: AllowLicences = None, **options: Any,
 ) -> None:
     """Say what happens in each video, in words; with --out as a batch job that survives crashes."""
     if out is not None:
-        if fps is not None or save is not None:
-            raise InvalidInput("--fps and --save are for single videos; a job (--out) writes rows and sidecars.")
+        _refuse_single(fps, save)
         jobs.batch(recipe or "video-captioning", videos, out, model, device, set_, json, prompt=prompt,
                    **values_of({**options, "timeout_seconds": timeout}))
         return
@@ -119,13 +119,25 @@ def caption_command(
     describe_clips("caption", recipe or "video-captioning", videos, model, device, set_, fps, timeout, save, json)
 
 
+@with_options(jobs.job_options(without=("timeout_seconds",)), before="timeout")
 def classify_command(
-    videos: Videos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
-    fps: Fps = None, timeout: Timeout = None, save: Save = None, json: Json = False,
-    allow_licences: AllowLicences = None, debug: Debug = False,
+    context: typer.Context, videos: JobVideos, model: Model = None, device: Device = None, set_: Overrides = None,
+    recipe: RecipeName = None, fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False,
+    out: jobs.Out = None, timeout: Timeout = None, allow_licences: AllowLicences = None, **options: Any,
 ) -> None:
-    """Say how the camera moves in every shot of each video."""
-    describe_clips("classify", recipe or "video-classification", videos, model, device, set_, fps, timeout, save, json)
+    """Label each video: camera movement of every shot, or what --model names; with --out as a batch job."""
+    name = recipe or "video-classification"
+    if out is not None:
+        _refuse_single(fps, save)
+        jobs.batch(name, videos, out, model, device, set_, json, **values_of({**options, "timeout_seconds": timeout}))
+        return
+    jobs.refuse_without_out(context)
+    describe_clips("classify", name, videos, model, device, set_, fps, timeout, save, json)
+
+
+def _refuse_single(fps: float | None, save: Path | None) -> None:
+    if fps is not None or save is not None:
+        raise InvalidInput("--fps and --save are for single videos; a job (--out) writes rows and sidecars.")
 
 
 def track_command(
