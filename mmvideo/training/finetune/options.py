@@ -21,7 +21,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "weight_decay": (0, 100), "layer_decay": (0, 1), "head_rate": (0, 10**4), "mixup": (0, 100), "cutmix": (0, 100),
     "label_smoothing": (0, 0.99), "randaugment": (0, MAGNITUDES), "repeats": (1, 64), "patience": (0, 10**6),
     "ema": (0, 0.99999), "workers": (1, 256), "cache_gb": (0, 10**5), "accumulate": (1, 10**5),
-    "max_grad_norm": (0, 10**6), "views": (1, 1000), "fps": (0, 1000), "seed": (0, 2**32 - 1)}
+    "max_grad_norm": (0, 10**6), "views": (1, 1000), "lora": (0, 4096), "fps": (0, 1000), "seed": (0, 2**32 - 1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,9 @@ class FinetuneOptions(DataOptions):
     freeze: str = ""
     """What does not learn: "backbone" (all that the pretrained weights fill), a number of stages from the input on, or
     the beginnings of parameters' names, with commas between."""
+    lora: int = 0
+    """Rank of low-rank changes (LoRA) of the linear layers that pretrained weights fill, which then stay as they are;
+    merged into them when the model is saved. 0 for none; 8 is usual."""
     norm: str = "auto"
     """Batch normalisation: learned, frozen (statistics stay), or auto: frozen with pretrained weights."""
     epochs: int = 30
@@ -121,6 +124,9 @@ class FinetuneOptions(DataOptions):
             checks.number(name, getattr(self, name), low=low, high=high)
         if self.layer_decay <= 0 or self.max_grad_norm <= 0 or self.head_rate <= 0:
             raise InvalidInput("layer_decay, max_grad_norm and head_rate must be over 0.")
+        if self.lora and self.freeze:
+            raise InvalidInput("--lora leaves all pretrained weights as they are, so --freeze has nothing to add: give "
+                               "one of the two.")
         if self.batch_size % self.repeats:
             raise InvalidInput(f"batch_size={self.batch_size} must be a multiple of repeats={self.repeats}.")
 

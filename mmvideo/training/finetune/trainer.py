@@ -26,6 +26,7 @@ from mmvideo.training.clip_data import LabelledClips
 from mmvideo.training.finetune import pretrained
 from mmvideo.training.finetune.best import Best
 from mmvideo.training.finetune.kept_features import KeptFeatures, splits_into_frames
+from mmvideo.training.finetune.low_rank import add_low_rank, merge_low_rank
 from mmvideo.training.finetune.model_folder import fold_scale, package_versions, save_model
 from mmvideo.training.finetune.options import SCHEDULE, FinetuneOptions
 from mmvideo.training.finetune.progress import TrainingProgress, write_curves
@@ -73,6 +74,11 @@ def train_finetune(options: FinetuneOptions, out: Path) -> None:
         encoder.config["outputs"] = table.task
     log.info("%s begins with %s", options.encoder, source)
     held = freeze_named(encoder, options.freeze, filled)
+    if options.lora:
+        layers = add_low_rank(encoder, options.lora, filled, some[:1])
+        source = f"{source}, LoRA of rank {options.lora} in {plural(len(layers), 'layer')}"
+        log.info("low-rank changes of rank %d in %s; other pretrained weights stay", options.lora,
+                 plural(len(layers), "layer"))
     norms = frozen_norms(encoder, options.norm, bool(filled))
     finetuning = Finetuning(options, out, table, data, encoder, filled, norms, held)
     finetuning.train()
@@ -224,6 +230,8 @@ class Finetuning:
         network: Any = self.run.parts["encoder"]
         self.best.restore(network)
         network.eval()
+        if self.options.lora:
+            merge_low_rank(network)
         figures: dict[str, Any] = {}
         split = next((name for name in ("test", "validation") if self.data.size(name)), "")
         if split:
