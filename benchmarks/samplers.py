@@ -1,0 +1,138 @@
+"""python benchmarks/samplers.py [--films 8] [--sounds ../shared/data/sounds/esc10.zip]: what samplers that choose find.
+
+Films of five minutes in which little happens: a toybox picture under a camera that drifts, faint noise, and four toybox
+scenes of 3 s with their sound at random times. With `--sounds`, films of the same picture with real sounds: rain and
+sea (ESC-10) throughout, and four clips of 5 s of other classes. A sampler takes N of the 2 s windows. An event is found
+if a window that is taken shows half a second of it: what a reader that misses nothing would answer rightly. CPU seconds
+are those of choosing and of decoding the clips that are taken, 8 frames each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmvideo.evaluation.intervals import wilson
+from mmvideo.media.api import open_source, read_audio
+from mmvideo.media.write import write_video
+from mmvideo.registry import find
+from mmvideo.toybox.films import SCENE_SECONDS, toy_film
+from mmvideo.types import Audio
+
+SECONDS, FPS, SIZE, RATE = 300, 16.0, 64, 16_000
+EVENTS, WINDOW = 4, 2.0
+SHOWN = 0.5
+"""Seconds of an event that a window must show."""
+COUNTS = (4, 8, 16, 38, 75)
+BACKGROUND = ("rain", "sea_waves")
+Film = tuple[Path, list[tuple[float, float]]]
+
+
+def drifting(picture: Tensor, count: int) -> Tensor:
+    """Return frames of a camera that drifts over a picture (3, H, W), uint8 (count, 3, SIZE, SIZE)."""
+    room = picture.shape[-1] - SIZE
+    places = [abs((number // 4) % (2 * room) - room) for number in range(count)]
+    return torch.stack([picture[:, at:at + SIZE, at:at + SIZE] for at in places])
+
+
+def starts(rng: random.Random, seconds: float) -> list[float]:
+    """Return when events begin, none of them overlapping another."""
+    slots = rng.sample(range(int(SECONDS // (2 * seconds))), EVENTS)
+    return sorted(slot * 2 * seconds + rng.uniform(0, seconds) for slot in slots)
+
+
+def quiet(number: int) -> tuple[Tensor, Tensor]:
+    """Return the frames and the sound of a film without events."""
+    still = toy_film(number, split="test", num_scenes=1, size=96).frames[0]
+    noise = torch.randn(SECONDS * RATE, generator=torch.Generator().manual_seed(number)) * 0.002
+    return drifting(still, round(SECONDS * FPS)), noise
+
+
+def toybox(number: int, folder: Path) -> Film:
+    """Make a film in which four toybox scenes happen."""
+    frames, sound = quiet(number)
+    events = []
+    scenes = toy_film(100 + number, split="test", num_scenes=EVENTS, size=SIZE, fps=FPS)
+    long, heard = round(SCENE_SECONDS * FPS), round(SCENE_SECONDS * RATE)
+    for place, start in enumerate(starts(random.Random(number), SCENE_SECONDS)):
+        first = round(start * FPS)
+        frames[first:first + long] = scenes.frames[place * long:(place + 1) * long]
+        at = round(first / FPS * RATE)
+        sound[at:at + heard] += scenes.sound[place * heard:(place + 1) * heard][:len(sound) - at]
+        events.append((first / FPS, first / FPS + SCENE_SECONDS))
+    return written(folder / f"toybox-{number}.mp4", frames, sound), events
+
+
+def heard(number: int, folder: Path, archive: zipfile.ZipFile) -> Film:
+    """Make a film over which rain or sea is heard, and four other sounds."""
+    rng = random.Random(number)
+    names = sorted(name for name in archive.namelist() if name.endswith(".opus"))
+
+    def clip(name: str) -> Tensor:
+        return read_audio(io.BytesIO(archive.read(name)), sample_rate=RATE, mono=True).samples.flatten()
+
+    behind = [name for name in names if name.split("/")[-2] in BACKGROUND]
+    others = [name for name in names if name not in behind]
+    frames, sound = quiet(number)
+    long = torch.cat([clip(name) for name in rng.sample(behind, 12)])
+    sound += long.repeat(-(-len(sound) // len(long)))[:len(sound)] * 0.3
+    events = []
+    for start, name in zip(starts(rng, 5.0), rng.sample(others, EVENTS), strict=True):
+        at, samples = round(start * RATE), clip(name)
+        sound[at:at + len(samples)] += samples[:len(sound) - at]
+        loud = samples.abs() > 0.1 * samples.abs().max()  # clips are padded with silence
+        last = int(loud.nonzero()[-1]) if loud.any() else len(samples)
+        events.append((start, start + last / RATE))
+    return written(folder / f"heard-{number}.mp4", frames, sound), events
+
+
+def written(path: Path, frames: Tensor, sound: Tensor) -> Path:
+    """Write a film."""
+    write_video(path, frames, fps=FPS, audio=Audio(sound[None].clamp(-1, 1), RATE), crf=26)
+    return path
+
+
+def measure(films: list[Film], sampler: str, count: int) -> tuple[int, int, float]:
+    """Return how many events are found, of how many, and the CPU seconds of a film."""
+    found, began = 0, time.process_time()
+    take: Callable[..., Any] = find("samplers", sampler)
+    for path, events in films:
+        with open_source(path, threads=1) as source:
+            clips = take(source, num_clips=count, num_frames=8, clip_seconds=WINDOW, size=(SIZE, SIZE))
+        spans = [(float(row[0]), float(row[-1])) for row in clips.pts_seconds]
+        found += sum(any(min(high, end) - max(low, start) >= SHOWN for low, high in spans) for start, end in events)
+    return found, EVENTS * len(films), (time.process_time() - began) / len(films)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--films", type=int, default=8)
+    parser.add_argument("--sounds", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        sets = {"toybox": [toybox(number, Path(home)) for number in range(given.films)]}
+        if given.sounds:
+            with zipfile.ZipFile(given.sounds) as archive:
+                sets["real sounds"] = [heard(number, Path(home), archive) for number in range(given.films)]
+        for name, films in sets.items():
+            print(f"{name}: {len(films)} films, {EVENTS * len(films)} events, {round(SECONDS / WINDOW)} windows each")
+            for sampler in ("dense", "salient", "audio-preview"):
+                for count in COUNTS:
+                    right, total, seconds = measure(films, sampler, count)
+                    low, high = wilson((right, total))
+                    print(f"| {sampler} | {count} | {right / total:.2f} [{low:.2f}, {high:.2f}] | {seconds:.2f} |",
+                          flush=True)
+
+
+if __name__ == "__main__":
+    main()
