@@ -23,7 +23,7 @@ from mmvideo.pipeline import Pipeline
 from mmvideo.remote import client
 from tests.remote.faulty import Faulty, running
 
-FAULTS = (429, 500, "cut", "html", 503)
+FAULTS = (429, 500, 503, "cut", "html", "other", "slow")
 
 
 def run(clips: Path, out: Path, about: Faulty, **options: object) -> tuple[JobSummary, float]:
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--slots", type=int, default=4, help="requests that the server computes at once")
     parser.add_argument("--seconds", type=float, default=1.0, help="that one takes")
-    parser.add_argument("--faults", type=float, default=0.2, help="share of the requests that fail")
+    parser.add_argument("--faults", type=float, default=0.2, help="share of the requests that fail or are slow")
     given = parser.parse_args()
     client.FIRST_SECONDS = 0.05
     home = Path(tempfile.mkdtemp())
@@ -51,9 +51,10 @@ def main() -> None:
     about = Faulty(faults, slots=given.slots, seconds=given.seconds)
     summary, seconds = run(clips, home / "faulty", about)
     rows = [json.loads(line) for line in (home / "faulty" / "results.jsonl").read_text().splitlines()]
+    slow = faults.count("slow")
     print(f"faulty server: {summary.counts['done']} of {given.clips} done, {len({row['id'] for row in rows})} rows, "
-          f"{len(about.bodies)} requests ({sum(map(bool, faults))} failed), most answers for one clip "
-          f"{max(about.answered.values())}, {seconds:.1f} s")
+          f"{len(about.bodies)} requests ({sum(map(bool, faults)) - slow} failed, {slow} were slow), most answers "
+          f"for one clip {max(about.answered.values())}, {seconds:.1f} s")
     found = {}
     for name, options in (("adaptive", {}), ("one by one", {"concurrency": 1})):
         about = Faulty(slots=given.slots, seconds=given.seconds)

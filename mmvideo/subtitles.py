@@ -18,6 +18,8 @@ WIDTH = 42
 SUFFIXES = (".srt", ".vtt")
 NOTE = "NOTE written by mmvideo"
 MARK = "\u2060"
+ARROW = "\u2192"
+"""Written for `-->`, which would begin a cue where SubRip has no way to escape it."""
 
 
 class Cue(Protocol):
@@ -42,14 +44,13 @@ class _RowCue:
 
 def srt_text(cues: Iterable[Cue]) -> str:
     """Return SubRip; empty without cues."""
-    return "\n".join(f"{number}\n{timecode(cue.start_seconds, ',')} --> {timecode(cue.end_seconds, ',')}\n"
-                     f"{MARK if number == 1 else ''}{wrapped(cue.text)}\n" for number, cue in enumerate(cues, 1))
+    return "\n".join(f"{number}\n{_times(cue, ',')}\n{MARK if number == 1 else ''}"
+                     f"{wrapped(cue.text.replace('-->', ARROW))}\n" for number, cue in enumerate(cues, 1))
 
 
 def vtt_text(cues: Iterable[Cue]) -> str:
     """Return WebVTT (W3C); a header alone without cues."""
-    written = [f"{timecode(cue.start_seconds, '.')} --> {timecode(cue.end_seconds, '.')}\n{_escaped(cue.text)}\n"
-               for cue in cues]
+    written = [f"{_times(cue, '.')}\n{_escaped(cue.text)}\n" for cue in cues]
     return "\n".join([f"WEBVTT\n\n{NOTE}\n", *written])
 
 
@@ -73,13 +74,19 @@ def timecode(seconds: float, point: str = ".") -> str:
     return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02}{point}{whole % 1000:03}"
 
 
+def _times(cue: Cue, point: str) -> str:
+    """Return the line with the times of a cue, which lasts a millisecond at least: players leave out an empty one."""
+    end = max(cue.end_seconds, round(max(0.0, cue.start_seconds), 3) + 0.001)
+    return f"{timecode(cue.start_seconds, point)} --> {timecode(end, point)}"
+
+
 def wrapped(text: str) -> str:
     """Return the lines of a cue; never an empty one, which would end it."""
     return "\n".join(textwrap.wrap(" ".join(text.split()), WIDTH)) or "-"
 
 
 def _escaped(text: str) -> str:
-    return wrapped(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return wrapped(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def words(row: Mapping[str, Any]) -> str:
@@ -132,5 +139,5 @@ def cue_spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 RENDER: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "txt": words, "json": json_text, "srt": srt, "vtt": vtt, "chapters": chapters}
 
-__all__ = ["MARK", "NOTE", "RENDER", "SUFFIXES", "WIDTH", "chapters", "chapters_text", "cue_spans", "is_ours", "srt",
-           "srt_text", "timecode", "vtt", "vtt_text", "wrapped"]
+__all__ = ["ARROW", "MARK", "NOTE", "RENDER", "SUFFIXES", "WIDTH", "chapters", "chapters_text", "cue_spans", "is_ours",
+           "srt", "srt_text", "timecode", "vtt", "vtt_text", "wrapped"]

@@ -229,8 +229,12 @@ def written(said: Sequence[Generated], spans: Sequence[TimeSpan] = (), *, notes:
             where = f" in {spans[number].start_seconds:.1f}-{spans[number].end_seconds:.1f} s" if spans else ""
             warnings.append(f"the reply{where} repeated {reply.repeats!r} until it was cut at {reply.num_written} "
                             "tokens")
-    return {"usage": Usage(sum(s.num_read for s in said), sum(s.num_written for s in said)),
-            "warnings": tuple(warnings)}
+    return {"usage": tokens_of(said), "warnings": tuple(warnings)}
+
+
+def tokens_of(said: Sequence[Generated]) -> Usage:
+    """Return the tokens that were read and written for all of several replies."""
+    return Usage(sum(one.num_read for one in said), sum(one.num_written for one in said))
 
 
 def segments_of(spans: Sequence[TimeSpan], said: Sequence[Generated]) -> tuple[Segment, ...]:
@@ -272,9 +276,12 @@ def _caption(said: Sequence[Generated], fields: Mapping[str, Any], request: str)
     if domain.outside:
         domain = replace(domain, suggestion=suggestion("video-captioning"))
     segments = merged_captions(segments_of(spans, said) or said[0].segments)
-    whole = summed_up(segments, _asker(fields, segments)) if segments else SummedUp(short_title(said[0].text), "", ())
+    summing: list[Generated] = []
+    whole = summed_up(segments, _asker(fields, segments, summing)) if segments else SummedUp(
+        short_title(said[0].text), "", ())
     cited = _cited(" ".join(reply.text for reply in said), clips)
     told = written(said, spans, notes=(*clips.notes, *_doubts(cited)))
+    told["usage"] = tokens_of([*said, *summing])
     return Caption(
         text=" ".join(dict.fromkeys(reply.text for reply in said)), citations=cited,
         title=whole.title, summary=whole.summary, chapters=whole.chapters,
@@ -300,8 +307,13 @@ def _doubts(cited: Sequence[Citation]) -> tuple[str, ...]:
     return doubts(cited) if cited else ()
 
 
-def _asker(fields: Mapping[str, Any], segments: Sequence[Segment]) -> Callable[[str], str] | None:
-    """Return what puts questions about all captions to a chat model; None for a model that takes no such question."""
+def _asker(fields: Mapping[str, Any], segments: Sequence[Segment], said: list[Generated]
+           ) -> Callable[[str], str] | None:
+    """Return what puts questions about all captions to a chat model; None for a model that takes no such question.
+
+    Args:
+        said: takes up the replies, whose tokens count.
+    """
     conversation = fields["conversation"]
     if not isinstance(conversation, SpanConversation) or conversation.short or len(segments) < 2:
         return None
@@ -309,7 +321,8 @@ def _asker(fields: Mapping[str, Any], segments: Sequence[Segment]) -> Callable[[
 
     def ask(question: str) -> str:
         try:
-            return row.reply(question, GenerationOptions(max_new_tokens=SUM_TOKENS)).text
+            said.append(row.reply(question, GenerationOptions(max_new_tokens=SUM_TOKENS)))
+            return said[-1].text
         except ContextExceeded:  # a short context holds no list of captions: what rules say stays
             return ""
 
@@ -330,4 +343,5 @@ def whole_domain(domains: Sequence[Domain], spans: Sequence[TimeSpan]) -> Domain
     return Domain(False, reason, outside[0][0].suggestion, score)
 
 
-__all__ = ["AnswerQuestions", "DescribeVideo", "pick", "segments_of", "whole_domain", "written"]
+__all__ = ["AnswerQuestions", "DescribeVideo", "pick", "segments_of", "tokens_of", "whole_domain",
+           "written"]

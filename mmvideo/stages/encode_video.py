@@ -127,7 +127,7 @@ class EncodeVideo(CheckpointStage):
             licences.check_licences(address.name, licences.licences_of(""), data_stated=False)
             client = Client(address)
             client.check()
-            self.reader = RemoteReader(client, self.view(), frames_as=self.frames_as)
+            self.reader = self.in_spans(RemoteReader(client, self.view(), frames_as=self.frames_as))
             return
         home = self.composed_home()
         if home is None:
@@ -179,7 +179,7 @@ class EncodeVideo(CheckpointStage):
         """Return what stands before every question about a video."""
         return self.measurer.words(media) if self.measurer is not None else ""
 
-    def in_spans(self, reader: ChatReader | WindowReader) -> Reader:
+    def in_spans(self, reader: ChatReader | WindowReader | RemoteReader) -> Reader:
         """Return a reader that shows span after span, where that is asked for.
 
         Raises:
@@ -196,7 +196,7 @@ class EncodeVideo(CheckpointStage):
         Raises:
             InvalidInput: no such address, or an option that has no effect on such a model.
         """
-        self.refuse_others(RemoteReader.takes | HINTS | self._automatic(), "a model behind a server")
+        self.refuse_others(RemoteReader.takes | SEGMENTS | HINTS, "a model behind a server")
         budget_of(self.view())
         return server_address(str(self.weights))
 
@@ -317,7 +317,7 @@ class PrepareRemote(EncodeVideo):
         """Check the options; nobody is called."""
         self.server()
         self.measurer = self.measuring()
-        self.reader = RemoteReader(None, self.view(), frames_as=self.frames_as)
+        self.reader = self.in_spans(RemoteReader(None, self.view(), frames_as=self.frames_as))
 
     def partition(self) -> None:
         """Return None: it is a part itself."""
@@ -327,7 +327,8 @@ class PrepareRemote(EncodeVideo):
         context = self.context(media)
         taken = self.reader.take(media, with_context(expected or Expected(), context))
         clips = replace(taken.clips, context=context) if context else taken.clips
-        return {"clips": clips, "spans": taken.spans, "prepared": taken.prepared}
+        prepared = taken.prepared.without_pictures() if isinstance(taken.prepared, SpanParts) else taken.prepared
+        return {"clips": clips, "spans": taken.spans, "prepared": prepared}
 
 
 @dataclass(kw_only=True)
@@ -406,7 +407,7 @@ class ReadRemote(ReadChat):
 
     def client(self) -> Client | None:
         """Return the client, whose concurrency says how many videos are asked about at once."""
-        return self.reader.client if isinstance(self.reader, RemoteReader) else None
+        return self.reader.client if isinstance(self.reader, RemoteReader | SpanReader) else None
 
 
 @dataclass(kw_only=True)

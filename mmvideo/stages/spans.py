@@ -16,7 +16,9 @@ from mmvideo.deadline import check
 from mmvideo.sampling.gather import TimeSpan, span_of
 from mmvideo.sampling.shots import find_boundaries
 from mmvideo.stages.readers import ChatReader, Reader, Reading, Taken, WindowReader, without_pictures
+from mmvideo.stages.remote_reader import RemoteReader
 from mmvideo.types import Clips, Expected, GenerationOptions
+from mmvideo.vlm.batch import Prepared
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.generate import Generated
 
@@ -81,8 +83,9 @@ class SpanParts:
         """Leave out the pictures, which are on their way to another process."""
         nothing = [replace(part.clips, frames=part.clips.frames[..., :1, :1], audio=None, sample_rate=None)
                    for part in self.parts]
-        return SpanParts(tuple(replace(part, clips=clips, prepared=without_pictures(part.prepared))
-                               for part, clips in zip(self.parts, nothing, strict=True)))
+        return SpanParts(tuple(
+            replace(part, clips=clips, prepared=without_pictures(part.prepared) if isinstance(part.prepared, Prepared)
+                    else part.prepared) for part, clips in zip(self.parts, nothing, strict=True)))
 
 
 class SpanReader(Reader):
@@ -93,7 +96,7 @@ class SpanReader(Reader):
         rule: how spans are found (`caption_spans`), of at most `seconds`.
     """
 
-    def __init__(self, inner: ChatReader | WindowReader, rule: str, seconds: float):
+    def __init__(self, inner: ChatReader | WindowReader | RemoteReader, rule: str, seconds: float):
         self.inner, self.rule, self.seconds = inner, rule, seconds
         self.takes = inner.takes
 
@@ -117,6 +120,11 @@ class SpanReader(Reader):
         self.inner = copy(self.inner)
         self.inner.view = view
 
+    @property
+    def client(self) -> Any:
+        """The client of the server, where the model is behind one."""
+        return self.inner.client if isinstance(self.inner, RemoteReader) else None
+
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks."""
         return self.inner.modules()
@@ -137,11 +145,11 @@ class SpanReader(Reader):
             parts.append(self._of(span, len(spans)).take(media, expected))
         return Taken(joined_clips([part.clips for part in parts], len(spans)), spans, SpanParts(tuple(parts)))
 
-    def _of(self, span: TimeSpan, count: int) -> ChatReader | WindowReader:
+    def _of(self, span: TimeSpan, count: int) -> ChatReader | WindowReader | RemoteReader:
         """Return the reader of one span."""
         one, view = copy(self.inner), self.inner.view
         one.view = replace(view, start_seconds=span.start_seconds, end_seconds=span.end_seconds)
-        if isinstance(one, ChatReader) and view.num_frames is None and view.fps is None:
+        if not isinstance(one, WindowReader) and view.num_frames is None and view.fps is None:
             most = max(FEWEST_FRAMES, MOST_FRAMES // count)
             one.view = replace(one.view, max_frames=min(most, view.max_frames or most))
         return one
@@ -164,7 +172,7 @@ class SpanReader(Reader):
         taken = self.take(media, expected)
         if not isinstance(taken.prepared, SpanParts):
             return self.inner.look(media, expected)
-        if isinstance(self.inner, ChatReader):
+        if not isinstance(self.inner, WindowReader):
             return taken, self.read(taken)
         # joined windows are as many as fit into the context, which is found out while they are read
         return taken, Reading(SpanConversation([

@@ -13,10 +13,10 @@ from mmvideo import checks
 from mmvideo.hub.load import LoadOptions
 from mmvideo.hub.resolve import resolve
 from mmvideo.separation.voices import SeparatedVoices
+from mmvideo.separation.voices.speakers import name_speakers
 from mmvideo.sounds.speech import speech_network
 from mmvideo.speech.recognizer import NUM_BEAMS, TASKS, Recognizer, SpokenOptions, load_recognizer
 from mmvideo.speech.result import Transcript
-from mmvideo.speech.speakers import OFF_SCREEN, VoiceSound, with_speakers
 from mmvideo.speech.transcript import SOURCES, transcript_of
 from mmvideo.stages.base import Stage, report, set_by_load
 
@@ -105,12 +105,12 @@ class NameSpeakers(Stage):
 
     def __call__(self, *, transcript: Transcript, voices: SeparatedVoices) -> dict[str, Any]:
         """Return the transcript with "person 1: " and the like before each segment."""
-        heard: list[tuple[str, VoiceSound]] = [
-            (f"{'person' if voice.has_face else 'voice'} {voice.number}", voice.sound) for voice in voices.tracks]
         if voices.by == "nothing":
             return {"named_transcript": transcript}
-        named = with_speakers(transcript, [*heard, (OFF_SCREEN, voices.off_screen)])
-        return {"named_transcript": replace(named, warnings=(*named.warnings, *voices.warnings))}
+        return {"named_transcript": replace(
+            transcript, segments=tuple(name_speakers(transcript.segments, voices.turns)),
+            rule=f"{transcript.rule}; who speaks is read from the turns of the separated voices",
+            warnings=(*transcript.warnings, *voices.warnings))}
 
 
 __all__ = ["NameSpeakers", "Transcribe"]

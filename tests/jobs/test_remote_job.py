@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput, RequestRefused, ServerUnavailable
 from mmvideo.jobs import JobOptions, run_job
 from mmvideo.jobs.rows import comparable
-from mmvideo.media import open_source
+from mmvideo.media import open_source, write_video
+from mmvideo.media.subtitle_tracks import read_subtitles
 from mmvideo.remote import client as clients
 from mmvideo.types import Expected
 from tests.remote.faulty import Faulty, running
@@ -36,7 +38,7 @@ def test_a_job_over_a_server_that_fails_in_every_way(clips: Path, tmp_path: Path
         alone = pipe(clips / "clip0001.mp4")
     assert summary.counts["done"] == 12
     monkeypatch.setattr(clients, "ATTEMPTS", 20)  # whichever clip the faults fall on
-    faulty = Faulty([500, "cut", 429, "html", "", 503, "cut", 502, "", "html", 429])
+    faulty = Faulty([500, "cut", 429, "html", "", 503, "cut", 502, "", "html", "other", "slow", 429])
     with running(faulty) as address:
         pipe = Pipeline("video-captioning", address, num_frames=2, size=32)
         run_job(pipe, clips, tmp_path / "job", JobOptions(workers=1))
@@ -44,7 +46,7 @@ def test_a_job_over_a_server_that_fails_in_every_way(clips: Path, tmp_path: Path
     told = [json.loads(line) for line in (tmp_path / "job" / "results.jsonl").read_text().splitlines()]
     assert [{**comparable(row), "model": ""} for row in told] == [{**comparable(row), "model": ""}
                                                                   for row in rows.values()]
-    assert len(faulty.bodies) == 12 + 9
+    assert len(faulty.bodies) == 12 + 10
     assert set(faulty.answered.values()) == {1}, "no clip is asked about again after its answer"
     row = rows["clip0001.mp4"]
     assert row["text"] == alone.text
@@ -99,6 +101,29 @@ def test_what_is_sent_of_a_clip(tmp_path: Path) -> None:
     assert (reply, last) == ({"role": "assistant", "content": "a ball"}, {"role": "user", "content": "and then?"})
     assert {name: body[name] for name in ("model", "temperature", "seed", "stop", "max_tokens")} == {
         "model": "org/model", "temperature": 0.5, "seed": 3, "stop": ["."], "max_tokens": 9}
+
+
+def test_every_shot_is_captioned_with_its_times_and_all_tokens_count(tmp_path: Path) -> None:
+    clip = tmp_path / "clips" / "film.mp4"
+    clip.parent.mkdir()
+    pictures = torch.randint(0, 255, (3, 3, 4, 5), dtype=torch.uint8).repeat_interleave(12, 2).repeat_interleave(12, 3)
+    write_video(clip, pictures.repeat_interleave(24, 0), fps=8)
+    about = Faulty()
+    with running(about) as address:
+        pipe = Pipeline("video-captioning", address)
+        caption = pipe(clip)
+        run_job(pipe, clip.parent, tmp_path / "job", JobOptions(workers=1, sidecars=("vtt",)))
+    assert [(s.start_seconds, s.end_seconds) for s in caption.segments] == [
+        pytest.approx(span, abs=0.13) for span in ((0, 3), (3, 6), (6, 9))]
+    assert len({s.text for s in caption.segments}) == 3, "each shot is shown alone"
+    assert (caption.usage.prompt_tokens, caption.usage.completion_tokens) == (5 * 90, 5 * 3), "title and summary too"
+    (row,) = [json.loads(line) for line in (tmp_path / "job" / "results.jsonl").read_text().splitlines()]
+    assert [span["text"] for span in row["spans"]] == [s.text for s in caption.segments]
+    assert row["usage"]["prompt_tokens"] == 450
+    assert len(read_subtitles(tmp_path / "job" / "sidecars" / "film.vtt")) == 3
+    with running(Faulty()) as address:
+        whole = Pipeline("video-captioning", address, segments="none", num_frames=2, size=32)(clip)
+    assert (len(whole.segments), whole.usage.prompt_tokens) == (1, 90)
 
 
 def test_choices_are_strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

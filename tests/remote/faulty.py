@@ -13,12 +13,16 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+SLOW = 5
+
 
 class Faulty:
     """What the server does and has seen.
 
     Args:
-        faults: for each completion in turn: a status, `cut`, `html`, or `` for an answer, as when they are used up.
+        faults: for each completion in turn: a status, `cut` (the connection), `html`, `other` (JSON that is no chat
+            completion), `slow` (an answer that takes `SLOW` times as long), or `` for an answer, as when they are used
+            up.
         slots: requests that are computed at once; others wait.
         seconds: that one takes.
     """
@@ -76,7 +80,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "html":
             self._send(200, b"<html>the gateway is tired</html>")
             return
-        if fault:
+        if fault == "other":
+            self._send(200, b'{"result": ["a ball"]}')
+            return
+        if fault and fault != "slow":
             after = {"Retry_After": "0"} if fault == 429 else {}
             self._send(int(fault), json.dumps({"error": {"message": f"fault {fault}"}}).encode(), **after)
             return
@@ -84,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             with about.lock:
                 about.running += 1
                 about.most_running = max(about.most_running, about.running)
-            time.sleep(about.seconds)
+            time.sleep(about.seconds * (SLOW if fault == "slow" else 1))
             with about.lock:
                 about.running -= 1
         shown = what_is_shown(body)

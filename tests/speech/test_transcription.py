@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -16,12 +17,13 @@ from mmvideo.cli import main
 from mmvideo.errors import InvalidInput, NoAudioTrack, UnknownName, UnsupportedModel, WeightsError
 from mmvideo.media import write_audio, write_video
 from mmvideo.media.subtitle_tracks import read_subtitles
+from mmvideo.separation.voices.speakers import SpeakerTurn
 from mmvideo.speech import transcript as transcripts
 from mmvideo.speech.alignment import timed_words, token_starts
 from mmvideo.speech.pieces import cut_pieces, plan_pieces
 from mmvideo.speech.result import Word
-from mmvideo.speech.speakers import with_speakers
 from mmvideo.speech.transcript import cues, within_speech
+from mmvideo.stages.transcribe import NameSpeakers
 from mmvideo.types import NOT_JUDGED, Audio
 from tests.speech import tiny_speech
 
@@ -238,24 +240,16 @@ def test_cues_fit_two_lines_and_end_with_sentences_and_pauses() -> None:
     assert [(w.start_seconds, w.end_seconds) for w in kept] == [(1.5, 2.0), (8.0, 9.0)]
 
 
-class _Tone:
-    """A voice that sounds between two seconds."""
-
-    start_seconds = 0.0
-
-    def __init__(self, start: float, end: float):
-        self.samples = torch.zeros(10 * RATE)
-        self.samples[round(start * RATE):round(end * RATE)] = 0.3
-
-    def read(self, start: int, end: int) -> torch.Tensor:
-        return self.samples[start:end]
-
-
-def test_a_sentence_has_the_name_of_the_loudest_voice() -> None:
-    said = Transcript(segments=(Segment(0, 2, "Hello."), Segment(3, 5, "Hi!"), Segment(8, 9, "Hm.")), confidence=1.0,
-                      seconds_looked_at=(), in_domain=NOT_JUDGED)
-    named = with_speakers(said, [("person 1", _Tone(0, 2.2)), ("person 2", _Tone(2.8, 5))])
+def test_a_sentence_has_the_names_of_those_whose_turn_it_is() -> None:
+    said = Transcript(segments=(Segment(0, 2, "Hello.", 0.9), Segment(3, 5, "Hi!"), Segment(8, 9, "Hm.")),
+                      confidence=1.0, seconds_looked_at=(), in_domain=NOT_JUDGED, warnings=("noisy",))
+    turns = (SpeakerTurn(0, 2.2, 1, 0.9), SpeakerTurn(2.8, 5, 2, 0.8))
+    voices: Any = SimpleNamespace(by="faces", turns=turns, warnings=("person 2 is small",))
+    named = NameSpeakers()(transcript=said, voices=voices)["named_transcript"]
     assert [s.text for s in named.segments] == ["person 1: Hello.", "person 2: Hi!", "Hm."]
+    assert (named.segments[0].confidence, named.warnings) == (0.9, ("noisy", "person 2 is small"))
+    voices = SimpleNamespace(by="nothing", turns=(), warnings=())
+    assert NameSpeakers()(transcript=said, voices=voices)["named_transcript"] is said
 
 
 def test_a_job_writes_rows_and_subtitles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,8 @@ def name_speakers(segments: Iterable[Any], turns: Sequence[SpeakerTurn]) -> list
         most = max(shares.values(), default=0.0)
         names = [n for n, share in sorted(shares.items(), key=lambda x: -x[1])
                  if share == most or share >= (end - start) / 3][:_MOST_NAMES]
-        named.append(Segment(start, end, f"{' and '.join(names)}: {text}" if names else text))
+        named.append(Segment(start, end, f"{' and '.join(names)}: {text}" if names else text,
+                             getattr(segment, "confidence", None)))
     return named
 
 
