@@ -203,9 +203,13 @@ def test_wrong_formats_and_names_say_what_is_wrong(tmp_path: Path, capsys: pytes
         run_benchmark("video-mme", tmp_path / "mme", "m", tmp_path / "out")
     with pytest.raises(UnknownName, match="video-mme"):
         run_benchmark("video-mm", tmp_path, "m", tmp_path / "out")
-    with pytest.raises(SystemExit):
-        main(["eval", "mvbench", "--out", str(tmp_path / "o")])
-    assert "--data FOLDER" in capsys.readouterr().err
+    with pytest.raises(MediaNotFound, match=r"nowhere: no such folder.*huggingface.co/datasets/OpenGVLab/MVBench"):
+        run_benchmark("mvbench", tmp_path / "nowhere", "m", tmp_path / "out")
+    for arguments, said in ((["mvbench"], "--data FOLDER"),
+                            (["mvbench-", "--data", str(tmp_path), "--limit", "3"], "Did you mean 'mvbench'")):
+        with pytest.raises(SystemExit):
+            main(["eval", *arguments, "--out", str(tmp_path / "o")])
+        assert said in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

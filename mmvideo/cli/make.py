@@ -258,6 +258,8 @@ def evaluate_command(
         _benchmark(config, data, model[0] if model else None, out or Path("runs") / config, asked, device, set_,
                    json=json)
         return
+    if config is not None and data and "/" not in config and not Path(config).suffix:  # configs are eval/NAME, or files
+        raise UnknownName("benchmark", config, registry.names("benchmarks"))
     if wrong := [name for name in (*asked, "set_") if is_given(context, name)]:
         raise InvalidInput(f"--{wrong[0].strip('_')} belongs to a benchmark; see `mmvideo list benchmarks`.")
     if config is None or model or data:

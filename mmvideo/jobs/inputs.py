@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmvideo import tables
-from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
+from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName, shown
 from mmvideo.jobs.remote import SCHEMES, brought, is_remote, listed, scheme_of
 from mmvideo.jobs.shards import is_member, read_members
 from mmvideo.media import MediaLimits
@@ -79,7 +79,8 @@ def read_inputs(inputs: Any, *, questions: Iterable[str] = (), prompt: str | Non
         seen.add(item.id)
         yield item
     if not seen:
-        raise MediaNotFound(f"{inputs!r} holds no clip. Clips in a folder end in: {' '.join(sorted(SUFFIXES))}.")
+        named = ", ".join(map(str, inputs)) if isinstance(inputs, list | tuple) else str(inputs)
+        raise MediaNotFound(f"{shown(named) if named else 'An empty list'} holds no clip. Clips in a folder end in: {' '.join(sorted(SUFFIXES))}.")
 
 
 def _own_id(item: Item, seen: set[str]) -> str:

@@ -25,11 +25,16 @@ class Place:
     """Where a video is."""
 
     source: Any
-    """A checked local path, the content of a file, an address to fetch, or a `Slideshow` of pictures."""
+    """A checked local path, the content of a file, an address to fetch, a `Slideshow` of pictures, or a `Playlist`."""
     key: str
     """Same for the same video."""
     remote: bool = False
     """Whether it has to be fetched."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What has to be fetched."""
+        return (str(self.source),) if self.remote else getattr(self.source, "addresses", ())
 
     @property
     def content(self) -> bytes:

@@ -108,14 +108,13 @@ class Server:
 
     async def _put(self, request: Request, job: QueuedRequest) -> None:
         """Put a job into the worker's queue, with its video at hand."""
-        place = job.wanted.place
         job.queued = False
-        if place.remote and not self.worker.keeps(job.wanted.key):
-            copy = job.copy = await self._wait(self.fetcher.get(str(place.source)), request)
-            job.names = {str(copy.path): str(place.source)}
         with contextlib.ExitStack() as undo:
-            if job.copy is not None:
-                undo.callback(job.copy.release)
+            undo.callback(job.release)
+            if not self.worker.keeps(job.wanted.key):
+                for address in job.wanted.place.addresses:
+                    copy = job.copies[address] = await self._wait(self.fetcher.get(address), request)
+                    job.names[str(copy.path)] = address
             self.worker.put(job)
             job.queued = True
             undo.pop_all()

@@ -1,4 +1,4 @@
-"""Parse and check a chat completion request: video, questions and history, before anything is opened."""
+"""Parse and check a chat completion request: videos, questions and history, before anything is opened."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmvideo.serving.address import Place, Rules, locate
+from mmvideo.serving.address import Place, Rules
 from mmvideo.serving.fields import check_fields, flag_field, mapping_field, number_field, texts_field
-from mmvideo.serving.pictures import Picture, slideshow, time_in
+from mmvideo.serving.pictures import Picture, time_in
+from mmvideo.serving.playlist import playlist
 from mmvideo.serving.problems import Refused
 from mmvideo.types import GenerationOptions
 
@@ -25,7 +26,7 @@ class Wanted:
     """What a request asks."""
 
     place: Place
-    """Of the video."""
+    """Of the video, or of all that is shown."""
     question: str
     generation: GenerationOptions
     model: str
@@ -52,17 +53,16 @@ def read_request(body: Any, rules: Rules) -> Wanted:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refused("'messages' must be a list with at least one message.", "messages")
-    turns, videos, pictures = _turns(messages, rules)
-    if len(set(videos)) + bool(pictures) != 1:
-        raise Refused(f"A conversation is about one video, given as a part {{'type': 'video_url', 'video_url': "
-                      f"{{'url': ...}}}} of a user's message, or as its frames ('image_url', each behind its time); "
-                      f"here are {len(set(videos))}{' and pictures' * bool(pictures)}.", "messages")
+    turns, seen = _turns(messages, rules)
+    if not seen:
+        raise Refused("A conversation is about one or more videos, each given as a part {'type': 'video_url', "
+                      "'video_url': {'url': ...}} of a user's message, or about pictures ('image_url', each behind its "
+                      "time where they are frames); here are none.", "messages")
     model = body.get("model")
     if not isinstance(model, str | None):
         raise Refused("'model' must be a text.", "model", code="invalid_type")
     generation = _generation(body, turns, rules)
-    place = slideshow(pictures, rules) if pictures else locate(videos[0], rules)
-    return Wanted(place, turns[-1], generation, model or "", _usage_wanted(body), _view(body))
+    return Wanted(playlist(seen, rules), turns[-1], generation, model or "", _usage_wanted(body), _view(body))
 
 
 def _view(body: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -78,20 +78,18 @@ def _view(body: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple((name, value) for name, value in found.items() if value is not None)
 
 
-def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str], list[Picture]]:
-    """Return what was said in turn (user, assistant, ..., user), the addresses of videos, and the pictures."""
+def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str | Picture]]:
+    """Return what was said in turn (user, assistant, ..., user), and addresses of videos and pictures in order."""
     turns: list[str] = []
-    videos: list[str] = []
-    pictures: list[Picture] = []
+    shown: list[str | Picture] = []
     system = ""
     for number_, message in enumerate(messages):
         here = f"messages[{number_}]"
         if not isinstance(message, Mapping):
             raise Refused(f"{here} must be an object with 'role' and 'content'.", here)
         _only(message, _IN_MESSAGES, here)
-        role, (said, seen, shown) = message.get("role"), _content(message, here)
-        videos += seen
-        pictures += shown
+        role, (said, seen) = message.get("role"), _content(message, here)
+        shown += seen
         if role in ("system", "developer"):
             system = f"{system}\n{said}".strip()
         elif role == ("user", "assistant")[len(turns) % 2]:
@@ -107,15 +105,14 @@ def _turns(messages: Sequence[Any], rules: Rules) -> tuple[list[str], list[str],
                       "messages", code="string_above_max_length")
     if system:
         turns[0] = f"{system}\n{turns[0]}"
-    return turns, videos, pictures
+    return turns, shown
 
 
-def _content(message: Mapping[str, Any], here: str) -> tuple[str, list[str], list[Picture]]:
-    """Return the words of a message, the addresses of videos in it, and its pictures."""
+def _content(message: Mapping[str, Any], here: str) -> tuple[str, list[str | Picture]]:
+    """Return the words of a message, and the addresses of videos and the pictures in it, in order."""
     content = message.get("content")
     words: list[str] = []
-    videos: list[str] = []
-    pictures: list[Picture] = []
+    shown: list[str | Picture] = []
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(parts, list):
         raise Refused(f"{here}.content must be text or a list of parts.", here, code="invalid_type")
@@ -136,10 +133,12 @@ def _content(message: Mapping[str, Any], here: str) -> tuple[str, list[str], lis
             seconds = time_in(words[-1]) if words else None
             if seconds is not None:
                 words.pop()
-            pictures.append(Picture(value, seconds))
+            shown.append(Picture(value, seconds))
+        elif kind == "video_url":
+            shown.append(value)
         else:
-            (videos if kind == "video_url" else words).append(value)
-    return "\n".join(w for w in words if w.strip()).strip(), videos, pictures
+            words.append(value)
+    return "\n".join(w for w in words if w.strip()).strip(), shown
 
 
 def _only(given: Mapping[str, Any], known: set[str], here: str) -> None:

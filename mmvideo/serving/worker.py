@@ -16,10 +16,12 @@ from typing import Any
 from mmvideo.deadline import checked, deadline
 from mmvideo.errors import MmvideoError
 from mmvideo.pipeline import Pipeline
+from mmvideo.results import Answer
 from mmvideo.serving.batched import MOST, Together, goes_together
 from mmvideo.serving.fetch import Copy
 from mmvideo.serving.options import with_view
 from mmvideo.serving.pictures import Slideshow
+from mmvideo.serving.playlist import Playlist, described
 from mmvideo.serving.problems import Stopping
 from mmvideo.serving.request import Wanted
 from mmvideo.serving.slots import Slot
@@ -41,8 +43,8 @@ class QueuedRequest:
     wanted: Wanted
     notify: Notify
     slot: Slot
-    copy: Copy | None = None
-    """Of a video that was fetched."""
+    copies: dict[str, Copy] = field(default_factory=dict)
+    """Of videos that were fetched, by their address."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     names: dict[str, str] = field(default_factory=dict)
     """Names of files here -> those that the caller knows."""
@@ -50,6 +52,30 @@ class QueuedRequest:
     """Whether it was answered beside another that ran before it."""
     queued: bool = False
     running: bool = False
+    parts: str = ""
+    """What was shown when, where it was more than one video."""
+
+    @property
+    def fetched(self) -> bool:
+        """Whether there is a copy of all that has to be fetched."""
+        return all(address in self.copies for address in self.wanted.place.addresses)
+
+    @property
+    def video(self) -> Any:
+        """What is opened of a request about one video."""
+        place = self.wanted.place
+        return str(self.copies[place.source].path) if place.remote else place.source
+
+    def told(self, answer: Answer) -> Answer:
+        """Return an answer that also says what was shown when."""
+        return dataclasses.replace(answer, rule=f"{answer.rule}; shown one after the other: {self.parts}") if (
+            self.parts) else answer
+
+    def release(self) -> None:
+        """Need the copies no more."""
+        for copy in self.copies.values():
+            copy.release()
+        self.copies.clear()
 
     def cancel(self) -> None:
         """Stop it: the caller has gone. One that has not begun makes room at once."""
@@ -63,14 +89,16 @@ class CachedSession:
     """A video that stays read."""
 
     session: Session
-    copy: Copy | None
+    copies: list[Copy]
     since: float
+    parts: str = ""
+    """What is shown when, where several videos or pictures are shown one after the other."""
 
     def close(self) -> None:
-        """Close it and remove its file."""
+        """Close it and remove its files."""
         self.session.close()
-        if self.copy is not None:
-            self.copy.release()
+        for copy in self.copies:
+            copy.release()
 
 
 class _NotFetched(Exception):
@@ -146,9 +174,7 @@ class Worker:
 
     def _ended(self, job: QueuedRequest, future: Future[bool]) -> None:
         """Tell of a failure; one that is no fault of the caller's goes into the log. Videos stay read in any case."""
-        if job.copy is not None:
-            job.copy.release()
-            job.copy = None
+        job.release()
         error = Stopping() if future.cancelled() else future.exception()
         if error is None and not future.result():
             job.notify("fetch", None)
@@ -186,27 +212,35 @@ class Worker:
                 self._sessions.popitem()[1].close()
 
     def _answer(self, job: QueuedRequest) -> None:
-        session, generation = self._session(job), job.wanted.generation
+        kept, generation = self._session(job), job.wanted.generation
+        session = kept.session
         if "text" not in self.pipe.recipe.takes:
             job.notify("done", session.finish())
             return
+        question, job.parts = self._question(job, kept.parts), kept.parts
         if "generation" not in self.pipe.recipe.takes:
-            answer = session.ask(job.wanted.question)
+            answer = session.ask(question)
             job.notify("text", answer.text)
-            job.notify("done", answer)
+            job.notify("done", job.told(answer))
             return
         # always piece by piece, as a reply can be cancelled between two
-        given = session.finish(job.wanted.question, dataclasses.replace(generation, stream=not generation.choices))
+        given = session.finish(question, dataclasses.replace(generation, stream=not generation.choices))
         if not isinstance(given, Stream):
             job.notify("text", given.text)
-            job.notify("done", given)
+            job.notify("done", job.told(given))
             return
         for piece in given:
             if job.cancelled.is_set():
                 given.close()
                 return
             job.notify("text", piece)
-        job.notify("done", given.result)
+        job.notify("done", job.told(given.result))
+
+    def _question(self, job: QueuedRequest, parts: str) -> str:
+        """Return what is asked; a chat model, which is told the times of its frames, also reads what is shown when."""
+        reads = any("num_frames" in stage.reader.takes for _, stage in self.pipe.stages if hasattr(stage, "reader"))
+        return f"One after the other are shown: {parts}.\n{job.wanted.question}" if parts and reads else (
+            job.wanted.question)
 
     def _answered_together(self, job: QueuedRequest) -> bool:
         """Answer a request in one pass with others that wait; say whether it was.
@@ -225,9 +259,8 @@ class Worker:
         if not self._together.divided:
             return False
         jobs = [job, *others]
-        videos = [one.wanted.place.source if one.copy is None else str(one.copy.path) for one in jobs]
         try:
-            answers = self._together.answer(list(zip([one.wanted for one in jobs], videos, strict=True)))
+            answers = self._together.answer([(one.wanted, one.video) for one in jobs])
         except MmvideoError:
             return False
         for one, answer in zip(jobs, answers, strict=True):
@@ -239,29 +272,32 @@ class Worker:
     def _fits_together(self, job: QueuedRequest) -> bool:
         place = job.wanted.place
         return (goes_together(job.wanted) and not job.cancelled.is_set() and not job.answered
-                and (job.copy is not None or not place.remote) and job.wanted.key not in self._sessions
+                and job.fetched and not isinstance(place.source, Playlist) and job.wanted.key not in self._sessions
                 and "generation" in self.pipe.recipe.takes)
 
-    def _session(self, job: QueuedRequest) -> Session:
+    def _session(self, job: QueuedRequest) -> CachedSession:
         """Return the video's session: one that is still read, or a new one."""
         now, place, wanted = time.monotonic(), job.wanted.place, job.wanted.key
         for key in [k for k, kept in self._sessions.items() if now - kept.since > KEPT_SECONDS]:
             self._sessions.pop(key).close()
         if wanted in self._sessions:
             self._sessions.move_to_end(wanted)
-            return self._sessions[wanted].session
-        if place.remote and job.copy is None:
+            return self._sessions[wanted]
+        if not job.fetched:
             raise _NotFetched
-        pipe = with_view(self.pipe, job.wanted.view)
+        pipe, parts = with_view(self.pipe, job.wanted.view), ""
         if isinstance(place.source, Slideshow):
             frames, when = place.source.decoded()
             session = pipe.open(frames, **when)
+        elif isinstance(place.source, Playlist):
+            media = place.source.opened({address: str(copy.path) for address, copy in job.copies.items()})
+            parts, session = described(media.segments), pipe.open(media)
         else:
-            session = pipe.open(place.source if job.copy is None else str(job.copy.path))
+            session = pipe.open(job.video)
         while len(self._sessions) >= max(1, self.kept):
             self._sessions.popitem(last=False)[1].close()
-        self._sessions[wanted] = CachedSession(session, job.copy.hold() if job.copy is not None else None, now)
-        return session
+        self._sessions[wanted] = CachedSession(session, [copy.hold() for copy in job.copies.values()], now, parts)
+        return self._sessions[wanted]
 
 
 __all__ = ["QueuedRequest", "Worker"]

@@ -20,6 +20,7 @@ import pytest
 from mmvideo import Pipeline
 from mmvideo.errors import InvalidInput
 from mmvideo.media import open_source
+from mmvideo.media.joined import JoinedSource
 from mmvideo.serving.request import Rules, read_request
 from mmvideo.vlm.prompt import closed_prompt
 from tests.tiny import make_clip
@@ -93,6 +94,21 @@ def test_files_data_and_addresses_give_the_same_answer(client: Any, pipe: Pipeli
             assert len(reply.mmvideo["seconds_looked_at"]) == 4
     finally:
         web.shutdown()
+
+
+def test_a_chat_model_is_told_which_of_several_videos_is_shown_when(client: Any, pipe: Pipeline, clip: Path) -> None:
+    data = "data:video/mp4;base64," + base64.b64encode(make_clip(clip.parent / "other.mp4", seconds=1).read_bytes()
+                                                       ).decode()
+    messages = about(str(clip), "which is longer?")
+    messages[0]["content"].insert(1, {"type": "video_url", "video_url": {"url": data}})
+    reply = client.chat.completions.create(model=pipe.model, messages=messages)
+    with open_source(clip) as first, open_source(clip.parent / "other.mp4") as second:
+        joined = JoinedSource([first, second], ["video 1", "video 2"])
+        told = "video 1 from 0.00 to 2.00 s; video 2 from 2.00 to 3.00 s"
+        expected = pipe(joined, f"One after the other are shown: {told}.\nwhich is longer?")
+    assert reply.choices[0].message.content == expected.text
+    assert reply.usage.prompt_tokens == expected.usage.prompt_tokens
+    assert reply.mmvideo["rule"].endswith(told)
 
 
 def test_streams_turns_and_options(client: Any, pipe: Pipeline, clip: Path) -> None:

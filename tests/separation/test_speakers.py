@@ -72,7 +72,7 @@ def test_subtitles_bear_names() -> None:
     assert [s.text for s in name_speakers(said, TURNS)] == [
         "person 1: Good morning.", "person 2 and person 1: Hello & <hi>.", "Nobody.", "off screen: Psst."]
     assert "00:00:00,200 --> 00:00:01,800\n\u2060person 1: Good morning." in speaker_subtitles(said, TURNS)
-    assert "&amp;\n&lt;hi&gt;." in speaker_subtitles(said, TURNS, "vtt")
+    assert "Hello &amp; &lt;hi&gt;." in speaker_subtitles(said, TURNS, "vtt")
     assert speaker_subtitles([], TURNS) == ""
     with pytest.raises(InvalidInput, match="'srt' or 'vtt'"):
         speaker_subtitles(said, TURNS, "ass")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ import pytest
 from PIL import Image
 
 from mmvideo import Pipeline
+from mmvideo.errors import InvalidInput
 from mmvideo.serving.address import Rules
 from mmvideo.serving.options import with_view
 from mmvideo.serving.pictures import MOST, Slideshow, time_in
+from mmvideo.serving.playlist import Playlist
 from mmvideo.serving.problems import Refused
 from mmvideo.serving.request import read_request
 from tests.serving.conftest import about, call, served
+from tests.tiny import make_clip
 
 DATA = "data:video/mp4;base64,AAAA"
 
@@ -72,11 +76,48 @@ def test_pictures_that_cannot_be_decoded(monkeypatch: pytest.MonkeyPatch) -> Non
         large.decoded()
 
 
-def test_pictures_and_a_video_do_not_go_together() -> None:
-    body = shown(picture(1))
-    body["messages"][0]["content"].insert(0, {"type": "video_url", "video_url": {"url": DATA}})
-    with pytest.raises(Refused, match="here are 1 and pictures"):
-        read_request(body, Rules())
+def _message(*parts: str) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    for part in parts:
+        kind = "text" if ":" not in part and part[0] != "/" else "image_url" if "image" in part[:12] else "video_url"
+        content.append({"type": kind, kind: part if kind == "text" else {"url": part}})
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+def test_several_videos_and_pictures_are_shown_in_their_order(pipe: Pipeline, clip: Path, tmp_path: Path) -> None:
+    other = make_clip(tmp_path / "other.mp4", seconds=1)
+    rules = Rules(folders=(clip.parent, tmp_path))
+    body = _message(str(clip), "and", picture(90), picture(30), str(other), str(clip), "what happens next?")
+    wanted = read_request(body, rules)
+    assert isinstance(wanted.place.source, Playlist)
+    assert [type(part.source) for part in wanted.place.source.parts] == [str, Slideshow, str], "a clip is shown once"
+    assert (wanted.place.addresses, wanted.question) == ((), "and\nwhat happens next?")
+    turned = _message(str(other), picture(90), picture(30), str(clip), "what happens next?")
+    assert read_request(turned, rules).key != wanted.key
+    remote = read_request(_message("https://example.com/a.mp4", str(clip), "https://example.com/a.mp4", "?"), rules)
+    assert remote.place.addresses == ("https://example.com/a.mp4",)
+    with served(pipe, rules=rules) as port:
+        status, found = call(port, body)
+        again, same = call(port, body)
+    assert (status, again) == (200, 200), found
+    assert found["mmvideo"]["rule"].endswith(
+        "shown one after the other: video 1 from 0.00 to 2.00 s; pictures 1 from 2.00 to 4.00 s; video 2 from 4.00 to "
+        "5.00 s")
+    assert 4.0 < found["mmvideo"]["seconds_looked_at"][-1] < 5.0
+    assert found["choices"] == same["choices"]
+    with wanted.place.source.opened({}) as media:
+        assert found["choices"][0]["message"]["content"] == pipe(media, wanted.question).text
+
+
+def test_several_videos_that_are_refused(clip: Path) -> None:
+    rules = Rules(folders=(clip.parent,))
+    with pytest.raises(Refused, match="here are none"):
+        read_request(_message("who?"), rules)
+    with pytest.raises(Refused, match="can hold 16 videos"):
+        read_request(_message(*[part for n in range(9) for part in (f"https://example.com/{n}.mp4", picture(n))], "?"),
+                     rules)
+    with pytest.raises(InvalidInput, match="no file"):
+        read_request(_message(str(clip), str(clip.parent / "absent.mp4"), "?"), rules)
 
 
 def test_an_answer_about_pictures_is_that_about_their_frames(pipe: Pipeline) -> None:
