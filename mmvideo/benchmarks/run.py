@@ -69,8 +69,8 @@ def run_benchmark(name: str, data: Path, model: str | None, out: Path, options: 
     benchmark: VideoBenchmark = find("benchmarks", name)()
     asked = options or BenchmarkOptions()
     if not Path(data).is_dir():
-        raise MediaNotFound(f"{data}: no such folder; give --data the folder with the annotations and videos of {name}, "
-                            f"as they are published ({benchmark.source}).")
+        raise MediaNotFound(f"{data}: no such folder; give --data the folder with annotations and videos of {name} as "
+                            f"they are published ({benchmark.source}).")
     items = _limited(benchmark.read(Path(data), subtitles=asked.subtitles), asked.limit)
     if not items:
         raise MediaNotFound(f"{data} holds no item of {name}.")

@@ -80,7 +80,8 @@ def read_inputs(inputs: Any, *, questions: Iterable[str] = (), prompt: str | Non
         yield item
     if not seen:
         named = ", ".join(map(str, inputs)) if isinstance(inputs, list | tuple) else str(inputs)
-        raise MediaNotFound(f"{shown(named) if named else 'An empty list'} holds no clip. Clips in a folder end in: {' '.join(sorted(SUFFIXES))}.")
+        raise MediaNotFound(f"{shown(named) if named else 'An empty list'} holds no clip. Clips in a folder end in: "
+                            f"{' '.join(sorted(SUFFIXES))}.")
 
 
 def _own_id(item: Item, seen: set[str]) -> str:

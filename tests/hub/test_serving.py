@@ -227,7 +227,7 @@ def test_what_is_refused(client: Any, pipe: Pipeline, clip: Path, tmp_path: Path
     refused(bad, "reads no local file there", messages=about(f"{clip.parent}/../{tmp_path.name}/secret.mp4", "what?"))
     refused(bad, "not at 'ftp'", messages=about("ftp://host/a.mp4", "what?"))
     refused(bad, "is not base64", messages=about("data:video/mp4;base64,@@@", "what?"))
-    refused(bad, "about one video", messages=[{"role": "user", "content": "what?"}])
+    refused(bad, "about one or more videos", messages=[{"role": "user", "content": "what?"}])
     refused(bad, "must be a question", messages=about(str(clip), " "))
     refused(bad, "max_tokens can be 1024", max_tokens=5000)
     refused(bad, "'n' must be 1", n=2)
