@@ -85,9 +85,9 @@ def playlist(seen: Sequence[str | Picture], rules: Rules) -> Place:
     return Place(Playlist(places), keys)
 
 
-def described(segments: Sequence[Segment]) -> str:
+def parts_text(segments: Sequence[Segment]) -> str:
     """Return in words which part is shown when."""
     return "; ".join(f"{one.text} from {one.start_seconds:.2f} to {one.end_seconds:.2f} s" for one in segments)
 
 
-__all__ = ["MOST", "Playlist", "described", "playlist"]
+__all__ = ["MOST", "Playlist", "parts_text", "playlist"]

@@ -21,7 +21,7 @@ from mmvideo.serving.batched import MOST, Together, goes_together
 from mmvideo.serving.fetch import Copy
 from mmvideo.serving.options import with_view
 from mmvideo.serving.pictures import Slideshow
-from mmvideo.serving.playlist import Playlist, described
+from mmvideo.serving.playlist import Playlist, parts_text
 from mmvideo.serving.problems import Stopping
 from mmvideo.serving.request import Wanted
 from mmvideo.serving.slots import Slot
@@ -291,7 +291,7 @@ class Worker:
             session = pipe.open(frames, **when)
         elif isinstance(place.source, Playlist):
             media = place.source.opened({address: str(copy.path) for address, copy in job.copies.items()})
-            parts, session = described(media.segments), pipe.open(media)
+            parts, session = parts_text(media.segments), pipe.open(media)
         else:
             session = pipe.open(job.video)
         while len(self._sessions) >= max(1, self.kept):
