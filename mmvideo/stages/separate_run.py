@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -90,28 +91,53 @@ class Run:
         if self.network is None:
             return {}
         if float(samples.abs().max()) < _SILENT:
-            return {who: torch.zeros(self.window) for who in self._present(at)}
+            row = at // FRAME_SAMPLES - self.offset
+            return {who: torch.zeros(self.window) for who in self._present(row, row + self.window // FRAME_SAMPLES)}
         if not self.network.sees:
             return dict(enumerate(self._in_order(self.network(samples[None])[0].cpu())))
-        present = self._present(at)
-        if not present:
-            return {}
         row = at // FRAME_SAMPLES - self.offset
-        end = row + self.window // FRAME_SAMPLES
-        told = [i for i in present if self.faces.tracks[i].readable(row, end)]
-        voices, rest = {}, samples.cpu()
-        if told:
-            cues = self.faces.cues(row, end, [self.faces.tracks[i] for i in told])
-            waves = self.network(samples[None], cues.to(samples.device))[0].cpu()
-            voices, rest = dict(zip(told, waves, strict=True)), rest - waves.sum(0)
-        self._unread_now = set(present) - set(told)
-        # A mouth that stands still tells nothing of silence: whoever it is may have said all that nobody else did.
-        return voices | {who: rest / len(self._unread_now) for who in self._unread_now}
+        voices: dict[int, Tensor] = {}
+        told: set[int] = set()
+        for begin, end in self._shots(row, row + self.window // FRAME_SAMPLES):
+            part = slice((begin - row) * FRAME_SAMPLES, (end - row) * FRAME_SAMPLES)
+            for who, wave in self._in_shot(begin, end, samples[part], told).items():
+                voices.setdefault(who, torch.zeros(self.window))[part] = wave
+        self._unread_now = set(voices) - told
+        return voices
 
-    def _present(self, at: int) -> list[int]:
-        """Return the tracks that are seen in a window."""
-        low = at // FRAME_SAMPLES - self.offset
-        high = low + self.window // FRAME_SAMPLES
+    def _shots(self, row: int, end: int) -> Iterator[tuple[int, int]]:
+        """Cut rows row <= k < end where a shot begins that shows other people.
+
+        A mouth that is seen only before a cut tells nothing of the sound after it: pairs of newsreaders joined from two
+        shots, given as four faces of which each is seen half the time, lost 1.8 dB.
+        """
+        rows = [int(np.ceil((cut - self.faces.start_seconds) * 25 - 1e-3)) for cut in self.faces.cuts]
+        begins = row
+        for cut, after in pairwise([*(c for c in rows if row < c < end), end]):
+            if self._present(begins, cut) != self._present(cut, after):
+                yield begins, cut
+                begins = cut
+        yield begins, end
+
+    def _in_shot(self, row: int, end: int, samples: Tensor, told: set[int]) -> dict[int, Tensor]:
+        """Return who -> what they say in rows row <= k < end, in which `samples` is heard.
+
+        Those whose mouths tell something are added to `told`.
+        """
+        present = self._present(row, end)
+        readable = [i for i in present if self.faces.tracks[i].readable(row, end)]
+        voices, rest = {}, samples.cpu()
+        if readable:
+            cues = self.faces.cues(row, end, [self.faces.tracks[i] for i in readable])
+            waves = self.network(samples[None], cues.to(samples.device))[0].cpu()
+            voices, rest = dict(zip(readable, waves, strict=True)), rest - waves.sum(0)
+        told.update(readable)
+        unread = set(present) - set(readable)
+        # A mouth that stands still tells nothing of silence: whoever it is may have said all that nobody else did.
+        return voices | {who: rest / len(unread) for who in unread}
+
+    def _present(self, low: int, high: int) -> list[int]:
+        """Return the tracks that are seen in rows low <= k < high."""
         return [i for i, t in enumerate(self.faces.tracks)
                 if t.valid[max(0, low - t.first):max(0, high - t.first)].any()]
 

@@ -17,6 +17,7 @@ from mmvideo.separation.training import lips, people
 from mmvideo.separation.training.alike import nearest, speaker_prints
 from mmvideo.separation.training.bank import FRAME, SIDE, Utterance
 from mmvideo.separation.training.mixes import MixRule, SpeechMixer
+from mmvideo.separation.training.store import Stretches
 
 
 def voice(hertz: float, frames: int, seed: int) -> np.ndarray:
@@ -86,6 +87,37 @@ def test_two_clips_of_one_group_are_never_mixed(bank: list[Utterance], rule: dic
     assert all(len(set(row)) == faces for row in speaker.tolist())
     batch = mixer.batch(0, 4)
     assert batch.real.all()
+
+
+def test_short_mixtures_begin_where_clips_begin(bank: list[Utterance]) -> None:
+    assert bank[0].joins == (30, 60)
+    mixer = SpeechMixer([], bank, MixRule(real_face=1.0, shot=1.0, silent_face=0.0, three_faces=0.0))
+    rng = np.random.default_rng(0)
+    persons, _ = mixer._persons(rng, 20, 2)
+    assert set(mixer.store.begins(persons).tolist()) <= {0, 30, 60}
+    batch = mixer.batch(0, 6)
+    frames = batch.cues.num_frames
+    assert 24 <= frames <= 30
+    assert batch.cues.mouths.shape == (12, 2, frames, SIDE, SIDE)
+    assert batch.targets.shape == (12, 2, frames * FRAME)
+    assert batch.mixture.shape == (12, frames * FRAME)
+
+
+def test_shut_mouths_before_two_voices(bank: list[Utterance]) -> None:
+    batch = SpeechMixer([], bank, MixRule(real_face=1.0, shut=1.0, three_faces=0.0, noise=0.0)).batch(0, 6)
+    assert not batch.targets.any()
+    assert (batch.mixture.square().mean(-1) > 1e-5).all()
+
+
+def test_a_silent_face_is_made_of_the_quietest_frames() -> None:
+    random, sound = np.random.default_rng(0), voice(110, 90, 1)
+    sound[40 * FRAME:54 * FRAME] = 0
+    mouths = np.zeros((90, SIDE, SIDE), np.uint8) + np.arange(90, dtype=np.uint8)[:, None, None]
+    other = Utterance("b", "b", voice(220, 90, 2), random.integers(0, 255, mouths.shape).astype(np.uint8))
+    store = SpeechMixer([], [Utterance("a", "a", sound, mouths), other], MixRule(real_face=1.0)).store
+    some = Stretches(*(np.array([x]) for x in (0, 5, 1.0)), np.zeros((1, 6)), np.array([0]), np.array([True]))
+    shown = (store.films(some)[0, :, 0, 0] * 255).round()
+    assert 40 <= shown.min() <= shown.max() < 54
 
 
 def test_lips_learn_what_drawn_mouths_would_say(bank: list[Utterance]) -> None:

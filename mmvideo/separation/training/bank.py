@@ -43,6 +43,8 @@ class Utterance:
     """bool (T,)."""
     joined: bool = False
     """Made of short clips, of which two may show one moment: never mixed with the same speaker."""
+    joins: tuple[int, ...] = ()
+    """Frames at which the second and later clips begin."""
 
 
 def is_held_out(name: str) -> bool:

@@ -17,7 +17,7 @@ from mmvideo.checks import number
 from mmvideo.errors import InvalidInput
 from mmvideo.separation.talkers import Gestures, draw_mouths, random_looks
 from mmvideo.separation.training.alike import nearest
-from mmvideo.separation.training.bank import SIDE, Utterance
+from mmvideo.separation.training.bank import FRAME, SIDE, Utterance
 from mmvideo.separation.training.faces import EigenMouths, spoil
 from mmvideo.separation.training.noise import coloured_noise, hum
 from mmvideo.separation.training.store import COLOURS, FRAMES, LEAST, SAMPLES, Store, Stretches
@@ -27,8 +27,9 @@ _BABBLE = 5
 """People who talk at once far away."""
 _ALIKE = 8
 """Speakers that count as alike to one."""
+_SHOT = (24, 31)
 _SHARES = ("real_face", "same_voice", "silent_face", "off_screen", "noise", "three_faces", "one_face", "composed_face",
-           "drop_out", "blind_face", "turned_head", "alike_voice")
+           "drop_out", "blind_face", "turned_head", "alike_voice", "shut", "shot")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class MixRule:
     alike_voice: float = 0.0
     """Of a second voice drawn among those that are most like the first in pitch and spectrum."""
     silent_face: float = 0.12
+    shut: float = 0.0
+    """Of mixtures of two voices off the screen, before which every mouth that is seen is shut."""
     off_screen: float = 0.2
     """Of one more voice whose face is not seen."""
     noise: float = 0.4
@@ -68,6 +71,8 @@ class MixRule:
     """Most that the noise behind one face is above its voice."""
     composed_face: float = 0.5
     """Of a voice without a film: a face composed from real pictures, else a drawn one."""
+    shot: float = 0.0
+    """Of batches of twice as many mixtures that last 24 to 30 frames and begin where clips of joined films do."""
     jitter: int = 3
     """Frames by which a face may be early or late."""
     drop_out: float = 0.3
@@ -156,12 +161,18 @@ class SpeechMixer:
         generator = torch.Generator(store.device).manual_seed(int(rng.integers(2**62)))
         many = rng.random()
         people = 3 if many < rule.three_faces else 1 if many < rule.three_faces + rule.one_face else 2
-        size = max(1, min(size, size * 2 // people))
+        shot = bool(rule.shot) and rng.random() < rule.shot
+        size = max(1, min(size, size * 2 // people)) * (2 if shot else 1)
         persons, same = self._persons(rng, size, people)
+        if shot:
+            persons.at = store.begins(persons)
+        shut = rng.random(size) < rule.shut if rule.shut else np.zeros(size, bool)
+        persons.silent |= shut.repeat(people)
         gains = rng.uniform(-rule.gain_db, rule.gain_db, (size, people))
         gains[:, 0] = 0
         sound = store.sound(persons).view(size, people, -1) * self._factor(gains)
-        rest = self._off_screen(rng, size) + self._noise(rng, generator, size, before_one=people == 1)
+        rest = self._off_screen(rng, size) + self._speaking(rng, shut)
+        rest += self._noise(rng, generator, size, before_one=people == 1)
         mixture = sound.sum(1) + rest
         level = self._factor(rng.uniform(-20, 0, size)) * 0.9 / mixture.abs().amax(-1, keepdim=True).clamp_min(0.9)
         mouths = self._mouths(rng, persons, generator).view(size, people, FRAMES, SIDE, SIDE)
@@ -169,7 +180,9 @@ class SpeechMixer:
         self._blind(mouths, seen, rng)
         seen = torch.from_numpy(seen).to(store.device)
         real = torch.from_numpy(store.filmed[persons.voice]).view(size, people)
-        return Mixes(mixture * level, sound * level[:, None], Cues(mouths * seen[..., None, None].byte(), seen),
+        last = int(rng.integers(*_SHOT)) if shot else FRAMES
+        cues = Cues((mouths * seen[..., None, None].byte())[:, :, :last], seen[:, :, :last])
+        return Mixes((mixture * level)[:, :last * FRAME], (sound * level[:, None])[..., :last * FRAME], cues,
                      torch.from_numpy(same).to(store.device), real.to(store.device))
 
     def _persons(self, rng: np.random.Generator, size: int, people: int) -> tuple[Stretches, np.ndarray]:
@@ -286,6 +299,17 @@ class SpeechMixer:
         if len(rows):
             gains = self._factor(rng.uniform(-10, 3, len(rows)))
             out[torch.from_numpy(rows).to(out.device)] = self.store.sound(self._draw(rng, len(rows))) * gains
+        return out
+
+    def _speaking(self, rng: np.random.Generator, shut: np.ndarray) -> Tensor:
+        """Return two voices of different people where all mouths are shut, (B, S)."""
+        out = torch.zeros(len(shut), SAMPLES, device=self.store.device)
+        rows = np.flatnonzero(shut)
+        if len(rows):
+            first = self._draw(rng, len(rows))
+            other = self._draw(rng, len(rows), unlike=first)
+            gains = self._factor(rng.uniform(-self.rule.gain_db, self.rule.gain_db, len(rows)))
+            out[torch.from_numpy(rows).to(out.device)] = self.store.sound(first) + self.store.sound(other) * gains
         return out
 
     def _noise(self, rng: np.random.Generator, generator: torch.Generator, size: int, *, before_one: bool) -> Tensor:

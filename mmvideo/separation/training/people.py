@@ -77,7 +77,8 @@ def talkers_bank(clips: list[PersonClip], cache: str | Path, *, orders: int = 2,
             rows = [cut[names[i]] for i in random.permutation(len(names))]
             sound, mouths, seen = (np.concatenate(parts) for parts in zip(*rows, strict=True))
             assert len(sound) == len(mouths) * FRAME
-            found.append(Utterance(group, f"{person}-{order}", sound, mouths, seen, joined=True))
+            joins = tuple(np.cumsum([len(mouths) for _, mouths, _ in rows])[:-1].tolist())
+            found.append(Utterance(group, f"{person}-{order}", sound, mouths, seen, joined=True, joins=joins))
     return found
 
 

@@ -23,6 +23,8 @@ SAMPLES = FRAMES * FRAME
 LEAST = 1e-3
 """RMS below which a stretch counts as a pause and another is drawn."""
 _MARGIN = 2 * FRAME
+_REST = 12
+"""Frames of a film in which nobody speaks that a silent face is made of."""
 COLOURS = 6
 """Points at which the spectrum of a voice is raised or lowered, evenly spaced over the logarithm of frequency."""
 
@@ -71,6 +73,7 @@ class Store:
         self.frames = np.array([len(v.sound) // FRAME for v in voices])
         self.filmed = np.array([v.mouths is not None for v in voices], bool)
         self.joined = np.array([v.joined for v in voices], bool)
+        self._joins = [np.array((0, *v.joins)) for v in voices]
         names = sorted({v.speaker for v in voices})
         self.speaker = np.array([names.index(v.speaker) for v in voices])
         self.sounds_like = speaker_prints([v.sound for v in voices], self.speaker)
@@ -78,6 +81,7 @@ class Store:
         sounds = [v.sound[:n * FRAME] for v, n in zip(voices, self.frames, strict=True)]
         power = [np.square(s.reshape(-1, FRAME) / 32768).mean(1) for s in sounds]
         self._energy = np.concatenate([[0], np.cumsum(np.concatenate(power))])
+        self._rest = np.array([_quietest(p, _REST) for p in power])
         self._sound = torch.from_numpy(np.pad(np.concatenate(sounds), _MARGIN)).to(self.device)
         self.eigen = eigen.to(self.device) if eigen else None
         self._gestures = self._table([articulate(_wave(s)) for s in sounds], 4)
@@ -95,6 +99,12 @@ class Store:
         first = self._first[some.voice] + some.at
         last = first + np.round(FRAMES * some.speed).astype(int)
         return np.sqrt((self._energy[last] - self._energy[first]) / (last - first))
+
+    def begins(self, some: Stretches) -> np.ndarray:
+        """Return the first frames of stretches, int (N,), moved back to where a clip begins if their film is joined."""
+        return np.array([int(joins[np.searchsorted(joins, at, "right") - 1]) if len(joins) > 1 else int(at)
+                         for joins, at in ((self._joins[v], at) for v, at in zip(some.voice, some.at, strict=True))],
+                        np.int64)
 
     def sound(self, some: Stretches, level: float = 0.1) -> Tensor:
         """Return float32 (N, 40960), each at an RMS of `level`; silent stretches are silent."""
@@ -131,9 +141,9 @@ class Store:
         return self._between(table, some, self._first, self.frames)
 
     def films(self, some: Stretches) -> Tensor:
-        """Return filmed mouths, float32 (N, 64, 48, 48) in [0, 1]; silent ones go through the pause of their clip's
-        first 16 frames, there and back."""
-        kept = self._between(self._films, some, self._film_first, self._film_frames, rest=16)
+        """Return filmed mouths, float32 (N, 64, 48, 48) in [0, 1]; silent ones go through the 12
+        quietest frames of their film, there and back."""
+        kept = self._between(self._films, some, self._film_first, self._film_frames, rest=_REST)
         return kept.view(len(some), FRAMES, SIDE, SIDE) / 255
 
     def _of_sound(self, table: Tensor, some: Stretches) -> Tensor:
@@ -148,7 +158,7 @@ class Store:
         if rest:
             there_and_back = np.concatenate([np.arange(rest), np.arange(rest)[::-1]])
             still = there_and_back[(steps + some.at[:, None]).astype(int) % (2 * rest)]
-            rows = np.where(some.silent[:, None], still, rows)
+            rows = np.where(some.silent[:, None], self._rest[some.voice][:, None] + still, rows)
         rows = rows.clip(0, count[some.voice][:, None] - 1)
         low = np.floor(rows)
         high = np.minimum(low + 1, count[some.voice][:, None] - 1)
@@ -158,6 +168,12 @@ class Store:
 
     def _on_device(self, x: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(x)).to(self.device)
+
+
+def _quietest(power: np.ndarray, count: int) -> int:
+    """Return the first of `count` frames in a row that are the quietest."""
+    sums = np.cumsum(np.concatenate([[0], power]))
+    return int((sums[count:] - sums[:-count]).argmin())
 
 
 def _wave(sound: np.ndarray) -> Tensor:
