@@ -13,15 +13,20 @@ import typer
 from typer.testing import CliRunner
 
 from mmvideo import cli
-from mmvideo.cli import ask, jobs, serve
+from mmvideo.cli import ask, jobs, locate, serve, transcribe
 from mmvideo.cli.dataclass_options import field_docs
 from mmvideo.generation import GenerationOptions
 from mmvideo.jobs import JobOptions
 from mmvideo.serving.rules import Rules
 
 FUNCTIONS = {"run": jobs.run_command, "caption": ask.caption_command,
-             "classify": ask.classify_command, "ask": ask.ask_command,
+             "classify": ask.classify_command, "track": ask.track_command, "ask": ask.ask_command,
+             "locate": locate.locate_command, "actions": locate.actions_command,
+             "transcribe": transcribe.transcribe_command,
              "serve": serve.serve_command}
+
+SINGLE = ("caption", "classify", "track", "locate", "actions", "transcribe")
+"""Commands for single videos that become a job with --out."""
 
 
 def _words(text: str | None) -> str:
@@ -30,7 +35,7 @@ def _words(text: str | None) -> str:
 
 @pytest.mark.parametrize(("command", "kind", "left_out", "in_other_units"), [
     ("run", JobOptions, {"progress", "files"}, {}), ("caption", JobOptions, {"progress", "files"}, {}),
-    ("classify", JobOptions, {"progress", "files"}, {}),
+    *((command, JobOptions, {"progress", "files"}, {}) for command in SINGLE if command != "caption"),
     ("ask", GenerationOptions, {"history"}, {}), ("serve", Rules, set(), {"max_bytes": 1024 * 1024})],
     ids=lambda value: value if isinstance(value, str) else "")
 def test_every_field_is_an_option(command: str, kind: type, left_out: set[str], in_other_units: dict[str, int]) -> None:
@@ -38,7 +43,7 @@ def test_every_field_is_an_option(command: str, kind: type, left_out: set[str], 
     parameters = inspect.signature(FUNCTIONS[command]).parameters
     docs, hints = field_docs(kind), typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
-        if field.name in left_out or (field.name == "timeout_seconds" and command in ("caption", "classify")):
+        if field.name in left_out or (field.name == "timeout_seconds" and command in SINGLE):
             continue  # the time limit of single videos holds without a job, too, and then has no default
         option = options[field.name]
         several = typing.get_origin(hints[field.name]) is tuple

@@ -58,7 +58,7 @@ def add_ask_commands(app: typer.Typer) -> None:
                                  "mmvideo classify clips/ --model runs/mine --out labels"),
                 rich_help_panel=panel)(classify_command)
     app.command("track", epilog=examples("mmvideo track clip.mp4", "mmvideo track clip.mp4 --save tracks.png",
-                                 "mmvideo track clips/ --json > tracks.jsonl"),
+                                 "mmvideo track clips/ --json > tracks.jsonl", "mmvideo track clips/ --out tracks"),
                 rich_help_panel=panel)(track_command)
 
 
@@ -104,19 +104,14 @@ def ask_command(
 
 @with_options(jobs.job_options(without=("timeout_seconds",)), before="timeout")
 def caption_command(
-    context: typer.Context,
-    videos: JobVideos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
-    fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False, out: jobs.Out = None,
-    prompt: jobs.Prompt = None, timeout: Timeout = None, allow_licences: AllowLicences = None, **options: Any,
+    context: typer.Context, videos: JobVideos, model: Model = None, device: Device = None, set_: Overrides = None,
+    recipe: RecipeName = None, fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False,
+    out: jobs.Out = None, prompt: jobs.Prompt = None, timeout: Timeout = None, allow_licences: AllowLicences = None,
+    **options: Any,
 ) -> None:
     """Say what happens in each video, in words; with --out as a batch job that survives crashes."""
-    if out is not None:
-        _refuse_single(fps, save)
-        jobs.batch(recipe or "video-captioning", videos, out, model, device, set_, json, prompt=prompt,
-                   **values_of({**options, "timeout_seconds": timeout}))
-        return
-    jobs.refuse_without_out(context)
-    describe_clips("caption", recipe or "video-captioning", videos, model, device, set_, fps, timeout, save, json)
+    describe_or_batch(context, recipe or "video-captioning", videos, out, model, device, set_, fps, timeout, save, json,
+                      options, prompt=prompt)
 
 
 @with_options(jobs.job_options(without=("timeout_seconds",)), before="timeout")
@@ -126,43 +121,60 @@ def classify_command(
     out: jobs.Out = None, timeout: Timeout = None, allow_licences: AllowLicences = None, **options: Any,
 ) -> None:
     """Label each video: camera movement of every shot, or what --model names; with --out as a batch job."""
-    name = recipe or "video-classification"
-    if out is not None:
-        _refuse_single(fps, save)
-        jobs.batch(name, videos, out, model, device, set_, json, **values_of({**options, "timeout_seconds": timeout}))
+    describe_or_batch(context, recipe or "video-classification", videos, out, model, device, set_, fps, timeout, save,
+                      json, options)
+
+
+@with_options(jobs.job_options(without=("timeout_seconds",)), before="timeout")
+def track_command(
+    context: typer.Context, videos: JobVideos, model: Model = None, device: Device = None, set_: Overrides = None,
+    recipe: RecipeName = None, fps: Fps = None, save: Save = None, json: Json = False, debug: Debug = False,
+    out: jobs.Out = None, timeout: Timeout = None, allow_licences: AllowLicences = None, **options: Any,
+) -> None:
+    """Say which things and people are seen in each video, from when to when, and how they move; with --out as a batch
+    job."""
+    describe_or_batch(context, recipe or "object-tracking", videos, out, model, device, set_, fps, timeout, save, json,
+                      options)
+
+
+def describe_or_batch(context: typer.Context, recipe: str, videos: list[str], out: Path | None, model: str | None,
+                      device: str | None, set_: list[str] | None, fps: float | None, timeout: float | None,
+                      save: Path | None, json: bool, job: Mapping[str, Any], *, prompt: str | None = None,
+                      stages: Mapping[str, Mapping[str, Any]] | None = None, texts: Sequence[str] = ()) -> None:
+    """Run a pipeline that takes no question: one video after the other, or as a batch job where `--out` is given.
+
+    Args:
+        job: options of a job, as the command line gave them.
+        stages: options of stages that have options of the command of their own; `--set` wins over them.
+        texts: suffixes of `--save` beside JSON and pictures.
+
+    Raises:
+        InvalidInput: an option of the other way to run.
+    """
+    changes = overrides(set_)
+    for stage, given in (stages or {}).items():
+        changes[stage] = {**given, **changes.get(stage, {})}
+    if out is None:
+        jobs.refuse_without_out(context)
+        _describe_clips(context.info_name or "", recipe, videos, model, device, changes, fps, timeout, save, json,
+                       texts=texts)
         return
-    jobs.refuse_without_out(context)
-    describe_clips("classify", name, videos, model, device, set_, fps, timeout, save, json)
-
-
-def _refuse_single(fps: float | None, save: Path | None) -> None:
     if fps is not None or save is not None:
         raise InvalidInput("--fps and --save are for single videos; a job (--out) writes rows and sidecars.")
+    jobs.batch(recipe, videos, out, model, device, changes, json, prompt=prompt,
+               **values_of({**job, "timeout_seconds": timeout}))
 
 
-def track_command(
-    videos: Videos, model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None,
-    fps: Fps = None, timeout: Timeout = None, save: Save = None, json: Json = False,
-    allow_licences: AllowLicences = None, debug: Debug = False,
-) -> None:
-    """Say which things and people are seen in each video, from when to when, and how they move."""
-    describe_clips("track", recipe or "object-tracking", videos, model, device, set_, fps, timeout, save, json)
-
-
-def describe_clips(verb: str, recipe: str, videos: list[str], model: str | None, device: str | None,
-                   set_: list[str] | None, fps: float | None, timeout: float | None, save: Path | None,
-                   json: bool, *, options: Mapping[str, Mapping[str, Any]] | None = None,
-                   texts: Sequence[str] = ()) -> None:
+def _describe_clips(verb: str, recipe: str, videos: list[str], model: str | None, device: str | None,
+                   changes: dict[str, dict[str, Any]], fps: float | None, timeout: float | None, save: Path | None,
+                   json: bool, *, texts: Sequence[str] = ()) -> None:
     """Run a pipeline that takes no question on every video.
 
     Args:
-        options: of stages, beside those that `--set` gives.
+        changes: stage -> options.
         texts: suffixes of `--save` beside JSON and pictures.
     """
     _check(recipe, model, save, None, {}, timeout, texts)
-    changes = overrides(set_)
-    for stage, given in (options or {}).items():
-        changes[stage] = {**given, **changes.get(stage, {})}
     with understood(videos, fps, job=f"run {recipe}") as clips:
         run = _Runner(clips, recipe, model, device, changes, timeout)
         each(clips, lambda clip, place: [run(clip, place)], json=json, save=save,
@@ -248,4 +260,4 @@ def _command(verb: str, clip: Clip, fps: float | None, questions: list[str]) -> 
     return shell_line(verb, [clip.argument, *questions, *(["--fps", f"{fps:g}"] if fps is not None else [])])
 
 
-__all__ = ["Fps", "Videos", "add_ask_commands", "describe_clips", "examples"]
+__all__ = ["Fps", "JobVideos", "Videos", "add_ask_commands", "describe_or_batch", "examples"]

@@ -80,7 +80,8 @@ def run_command(
     if out is None:
         raise InvalidInput(f"A job is kept in a folder: add --out FOLDER, as in `mmvideo run {recipe} "
                            f"{inputs[0]} --out job`.")
-    batch(recipe, inputs, out, model, device, set_, json, question=question, prompt=prompt, **values_of(options))
+    batch(recipe, inputs, out, model, device, overrides(set_), json, question=question, prompt=prompt,
+          **values_of(options))
 
 
 def refuse_without_out(context: typer.Context) -> None:
@@ -98,8 +99,9 @@ def refuse_without_out(context: typer.Context) -> None:
                            " add --out FOLDER to run one.")
 
 
-def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: str | None, changes: list[str] | None,
-          json: bool, *, question: list[str] | None = None, prompt: str | None = None, **options: Any) -> None:
+def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: str | None,
+          changes: dict[str, dict[str, Any]], json: bool, *, question: list[str] | None = None,
+          prompt: str | None = None, **options: Any) -> None:
     """Run a job and say how it stands.
 
     Raises:
@@ -119,7 +121,7 @@ def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: 
         need_parquet()
     early = checked.engine == "local" and not checked.dry_run
     with forkserver.prestarted(EncodeVideo.imports_for({"weights": model})) if early else nullcontext():
-        pipe = Pipeline(recipe, model, device, **overrides(changes))
+        pipe = Pipeline(recipe, model, device, **changes)
         summary = run_job(pipe, inputs, out, checked, questions=tuple(question or ()), prompt=prompt)
     if checked.engine == "accelerate" and ranks.rank() > 0:
         return  # the rank that holds the ledger says how it went

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mmvideo.cli.ask import Fps, Videos, describe_clips, examples
+from mmvideo.cli import jobs
+from mmvideo.cli.ask import Fps, JobVideos, describe_or_batch, examples
 from mmvideo.cli.common import AllowLicences, Debug, Device, Json, Model, Overrides, RecipeName, Save, Timeout
+from mmvideo.cli.dataclass_options import with_options
 
 Labels = Annotated[list[str] | None, typer.Option(
     "--label", metavar="WORDS", help="Only segments whose label has these words, as person; with a model of the hub, a "
@@ -28,38 +30,47 @@ def add_locate_commands(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("locate", epilog=examples(
         "mmvideo locate film.mp4", "mmvideo locate film.mp4 --kind sound --kind speech",
-        "mmvideo locate film.mp4 --label person --save people.srt", "mmvideo locate clips/ --json > segments.jsonl"),
+        "mmvideo locate film.mp4 --label person --save people.srt", "mmvideo locate clips/ --json > segments.jsonl",
+        "mmvideo locate clips/ --out segments --sidecar srt"),
                 rich_help_panel="Ask things of video")(locate_command)
     app.command("actions", epilog=examples(
         "mmvideo actions film.mp4", "mmvideo actions film.mp4 --subject person --save actions.png",
-        "mmvideo actions clips/ --json > actions.jsonl"), rich_help_panel="Ask things of video")(actions_command)
+        "mmvideo actions clips/ --json > actions.jsonl", "mmvideo actions clips/ --out actions"),
+                rich_help_panel="Ask things of video")(actions_command)
 
 
+@with_options(jobs.job_options(without=("timeout_seconds",)), before="timeout")
 def locate_command(
-    videos: Videos, label: Labels = None, kind: Kinds = None, min_score: LeastScore = None, model: Model = None,
-    device: Device = None, set_: Overrides = None, recipe: RecipeName = None, fps: Fps = None,
-    timeout: Timeout = None, save: SaveSegments = None, json: Json = False, allow_licences: AllowLicences = None,
-    debug: Debug = False,
+    context: typer.Context, videos: JobVideos, label: Labels = None, kind: Kinds = None, min_score: LeastScore = None,
+    model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None, fps: Fps = None,
+    save: SaveSegments = None, json: Json = False, debug: Debug = False, out: jobs.Out = None, timeout: Timeout = None,
+    allow_licences: AllowLicences = None, **options: Any,
 ) -> None:
-    """Say what happens from when to when in each video, a line a segment."""
+    """Say what happens from when to when in each video, a line a segment; with --out as a batch job."""
     from mmvideo.localization.result import TEXTS
 
-    given: dict[str, Any] = {"labels": label or None, "kinds": kind or None, "min_score": min_score}
-    options = {name: value for name, value in given.items() if value is not None}
-    describe_clips("locate", recipe or "temporal-localization", videos, model, device, set_, fps, timeout, save, json,
-                   options={"locate": options} if options else {}, texts=tuple(TEXTS))
+    stages = _given("locate", labels=label or None, kinds=kind or None, min_score=min_score)
+    describe_or_batch(context, recipe or "temporal-localization", videos, out, model, device, set_, fps, timeout, save,
+                      json, options, stages=stages, texts=tuple(TEXTS))
 
 
+@with_options(jobs.job_options(without=("timeout_seconds",)), before="timeout")
 def actions_command(
-    videos: Videos, subject: Subjects = None, min_score: LeastScore = None, model: Model = None, device: Device = None,
-    set_: Overrides = None, recipe: RecipeName = None, fps: Fps = None, timeout: Timeout = None, save: Save = None,
-    json: Json = False, allow_licences: AllowLicences = None, debug: Debug = False,
+    context: typer.Context, videos: JobVideos, subject: Subjects = None, min_score: LeastScore = None,
+    model: Model = None, device: Device = None, set_: Overrides = None, recipe: RecipeName = None, fps: Fps = None,
+    save: Save = None, json: Json = False, debug: Debug = False, out: jobs.Out = None, timeout: Timeout = None,
+    allow_licences: AllowLicences = None, **options: Any,
 ) -> None:
-    """Say who does what in each video, where and in which seconds."""
-    given: dict[str, Any] = {"subjects": subject or None, "min_score": min_score}
-    options = {name: value for name, value in given.items() if value is not None}
-    describe_clips("actions", recipe or "action-detection", videos, model, device, set_, fps, timeout, save, json,
-                   options={"detect_actions": options} if options else {})
+    """Say who does what in each video, where and in which seconds; with --out as a batch job."""
+    stages = _given("detect_actions", subjects=subject or None, min_score=min_score)
+    describe_or_batch(context, recipe or "action-detection", videos, out, model, device, set_, fps, timeout, save, json,
+                      options, stages=stages)
+
+
+def _given(stage: str, **options: Any) -> dict[str, dict[str, Any]]:
+    """Return the options of a stage that were given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return {stage: given} if given else {}
 
 
 __all__ = ["actions_command", "add_locate_commands", "locate_command"]

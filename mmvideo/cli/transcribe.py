@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mmvideo.cli import jobs
-from mmvideo.cli.ask import describe_clips
+from mmvideo.cli.ask import describe_or_batch
 from mmvideo.cli.common import (
     AllowLicences,
     Debug,
@@ -18,8 +18,7 @@ from mmvideo.cli.common import (
     Save,
     Timeout,
 )
-from mmvideo.cli.dataclass_options import values_of, with_options
-from mmvideo.errors import InvalidInput
+from mmvideo.cli.dataclass_options import with_options
 
 SpeechModel = Annotated[str | None, typer.Option(
     "--model", metavar="NAME|FOLDER", help="A speech model of the Hugging Face hub, such as openai/whisper-base, or a "
@@ -55,16 +54,8 @@ def transcribe_command(
     name = recipe or ("speaker-transcription" if speakers else "transcription")
     chosen = {"language": language, "task": "translate" if translate else None, "origin": origin}
     given = {key: value for key, value in chosen.items() if value is not None}
-    if out is not None:
-        if save is not None:
-            raise InvalidInput("--save is for single videos; a job (--out) writes rows and sidecars (--sidecar srt).")
-        options_set = [*(set_ or ()), *(f"transcribe.{key}={value}" for key, value in given.items())]
-        jobs.batch(name, videos, out, model, device, options_set, json,
-                   **values_of({**options, "timeout_seconds": timeout}))
-        return
-    jobs.refuse_without_out(context)
-    describe_clips("transcribe", name, videos, model, device, set_, None, timeout, save, json,
-                   options={"transcribe": given})
+    describe_or_batch(context, name, videos, out, model, device, set_, None, timeout, save, json, options,
+                      stages={"transcribe": given} if given else None)
 
 
 __all__ = ["add_transcribe_command"]
