@@ -25,6 +25,7 @@ PARTS: dict[str, dict[str, str]] = {
         "salient": "mmvideo.sampling.salient:salient",
         "audio-preview": "mmvideo.sounds.audio_preview:audio_preview",
         "question": "mmvideo.sampling.question:question",
+        "moving": "mmvideo.sampling.moving:moving",
     },
     "encoders": {
         "toybox-av": "mmvideo.toybox.encoder:ToyboxAV",

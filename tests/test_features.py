@@ -18,9 +18,10 @@ from mmvideo.features.compare import ProbeOptions, compare_frozen
 from mmvideo.features.frozen import CONCATENATED, frozen_encoder
 from mmvideo.features.probes import Probing, knn_probe, linear_probe, prototype_probe, run_probes, svm_probe
 from mmvideo.features.store import FeatureStore, key_of
-from mmvideo.features.views import EVERYTHING, View, cut_around
+from mmvideo.features.views import EVERYTHING, View
 from mmvideo.labelled.rows import DataOptions
 from mmvideo.media import write_video
+from mmvideo.sampling.moving import cut_square
 from mmvideo.types import Size
 
 READING = DataOptions(test_share=0.4, validation_share=0.0)
@@ -158,10 +159,10 @@ def test_unreadable_clips_are_listed_and_the_rest_is_probed(encoder: str, clips:
 def test_people_are_cut_out_with_a_margin_inside_the_picture() -> None:
     frames = torch.zeros(1, 3, 100, 200, dtype=torch.uint8)
     frames[..., 40:60, 20:40] = 255
-    cut = cut_around(frames, (0.1, 0.4, 0.2, 0.6), Size(24, 24))
+    cut = cut_square(frames, (0.1, 0.4, 0.2, 0.6), Size(24, 24), margin=0.1)
     assert cut.shape == (1, 3, 24, 24)
     assert cut.float().mean() > 150  # 20 of 24 pixels a side
-    assert cut_around(frames, EVERYTHING, Size(10, 10)).shape == (1, 3, 10, 10)
+    assert cut_square(frames, EVERYTHING, Size(10, 10)).shape == (1, 3, 10, 10)
 
 
 def test_the_crop_is_part_of_what_features_are_kept_by(clips: Path, encoder: str, tmp_path: Path,

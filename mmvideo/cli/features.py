@@ -37,8 +37,8 @@ def features_command(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the features and the report; run again with the "
                                              "same folder, nothing is computed twice. By default "
                                              "runs/features-NAME.")] = None,
-    crop: Annotated[str, typer.Option("--crop", help="none, or person: the square around the people of a "
-                                      "clip.")] = "none",
+    crop: Annotated[str, typer.Option("--crop", help="none; person: the square around the people of a "
+                                      "clip; moving: around what moves, while it moves.")] = "none",
     pretrained: Annotated[str, typer.Option("--pretrained", help="Weights of presets: auto (those that ship, else "
                                             "ImageNet's where they fit, else random), imagenet or none.")] = "auto",
     probe: Annotated[list[str] | None, typer.Option("--probe", help="linear, svm or knn; may be given again. By "

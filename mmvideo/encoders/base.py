@@ -93,9 +93,9 @@ class Encoder(checkpoints.Loadable, Pretrained):
         encoder.preset, encoder.labels, encoder.outputs = preset, tuple(labels), outputs
         if found.averages:
             encoder.averages = found.averages
-        encoder.config = {"preset": preset, "num_classes": classes, "labels": list(labels),
-                          "input": asdict(encoder.input), **({} if outputs == OUTPUTS[0] else {"outputs": outputs}),
-                          **options}
+        clip = {name: value for name, value in asdict(encoder.input).items() if name != "focus" or value}
+        encoder.config = {"preset": preset, "num_classes": classes, "labels": list(labels), "input": clip,
+                          **({} if outputs == OUTPUTS[0] else {"outputs": outputs}), **options}
         return encoder
 
     @classmethod

@@ -96,7 +96,8 @@ class MaskedAutoencoder(Pretrained):
     @classmethod
     def from_config(cls, config: dict) -> Self:
         """Build what `save_pretrained` described."""
-        given = {name: tuple(v) if isinstance(v, list) else v for name, v in config["input"].items()}
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v
+                                 for name, v in config["input"].items()}
         return cls(**{**config, "input": Input(**given)})
 
     def load_checkpoint(self, path: str | Path, form: str = "videomae") -> Self:

@@ -24,6 +24,8 @@ class Input:
     """Per channel, for values in [0, 1]."""
     fps: float | None = None
     """Frames a second that the weights were trained with (after striding); None: no fixed rate."""
+    focus: str = ""
+    """moving: it is shown what moves, cut out (sampler `moving`); empty: the whole picture and time."""
 
 
 LITE0_INPUT = Input(8, 224, 224, mean=(0.5,) * 3, std=(0.5,) * 3)

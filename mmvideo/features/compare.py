@@ -38,7 +38,8 @@ class ProbeOptions:
     """
 
     crop: str = WHOLE
-    """none (the middle of the picture) or person (the square around the people of a clip)."""
+    """none (the middle of the picture), person (the square around the people of a clip) or moving (the square around
+    what moves, while it moves; for cameras that stand still)."""
     pretrained: str = AUTO
     """Weights of presets: auto (those that ship, else ImageNet's where a preset can hold them, else random), imagenet,
     or none (random)."""

@@ -8,20 +8,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 
 from mmvideo.encoders.preset import Input
 from mmvideo.errors import MediaNotFound
 from mmvideo.media import open_source
 from mmvideo.registry import find
 from mmvideo.sampling import uniform
+from mmvideo.sampling.moving import EVERYTHING, MOVING, Box, cut_square
 from mmvideo.types import Size
 
 WHOLE, PERSON = "none", "person"
-CROPS = (WHOLE, PERSON)
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom, as shares of the picture's width and height."""
-EVERYTHING: Box = (0.0, 0.0, 1.0, 1.0)
+CROPS = (WHOLE, PERSON, MOVING)
 _SEARCHED_FRAMES, _SEARCHED_SIDE = 4, 416
 _LEAST_CONFIDENCE = 0.35
 _MARGIN = 0.1
@@ -38,12 +35,15 @@ class View:
     fps: float | None
     """Frames a second; None spreads the frames over the whole clip."""
     crop: str = WHOLE
-    """none: the middle of the picture. person: the square around the people that were found in the clip."""
+    """none: the middle of the picture. person: the square around the people that were found in the clip.
+    moving: the square around what moves, while it moves."""
 
     @classmethod
     def of(cls, seen: Input, crop: str = WHOLE) -> View:
         """Return the view of an encoder's input."""
-        return cls(seen.num_frames, seen.height, seen.width, seen.fps, crop)
+        if seen.focus and crop == WHOLE:
+            crop = seen.focus
+        return cls(seen.num_frames, seen.height, seen.width, None if crop == MOVING else seen.fps, crop)
 
     def record(self) -> dict[str, Any]:
         """Return plain values that decide what is seen."""
@@ -61,30 +61,23 @@ class View:
             InvalidInput: a span that holds nothing.
         """
         size = Size(self.height, self.width)
+        if self.crop == MOVING:
+            with _opened(path) as source:
+                return find("samplers", MOVING)(source, num_frames=self.num_frames, size=size,
+                                                start_seconds=start_seconds, end_seconds=end_seconds).frames[0]
         more: dict[str, Any] = {} if self.fps is None else {"clip_seconds": self.num_frames / self.fps}
         sampler = find("samplers", "segments" if self.fps is None else "dense")
         cut = self.crop == PERSON and box != EVERYTHING
         with _opened(path) as source:
             clips = sampler(source, num_clips=1, num_frames=self.num_frames, size=None if cut else size,
                             start_seconds=start_seconds, end_seconds=end_seconds, **more)
-        return cut_around(clips.frames[0], box, size) if cut else clips.frames[0]
+        return cut_square(clips.frames[0], box, size, margin=_MARGIN) if cut else clips.frames[0]
 
 
 def _opened(path: Path) -> Any:
     if not path.exists():
         raise MediaNotFound(f"{path}: no such file.")
     return open_source(path, threads=1)
-
-
-def cut_around(frames: Tensor, box: Box, size: Size) -> Tensor:
-    """Cut the square around a box out of frames (T, 3, H, W), as far as the picture goes, and scale it."""
-    height, width = frames.shape[2:]
-    left, top, right, bottom = box[0] * width, box[1] * height, box[2] * width, box[3] * height
-    side = max(right - left, bottom - top) * (1 + 2 * _MARGIN)
-    across, down = min(width, max(1, round(side))), min(height, max(1, round(side)))
-    x = min(max(0, round((left + right - across) / 2)), width - across)
-    y = min(max(0, round((top + bottom - down) / 2)), height - down)
-    return TF.resize(frames[..., y:y + down, x:x + across], [size.height, size.width], antialias=True)
 
 
 class PeopleFinder:
@@ -127,4 +120,4 @@ class PeopleFinder:
         return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-__all__ = ["CROPS", "EVERYTHING", "PERSON", "WHOLE", "Box", "PeopleFinder", "View", "cut_around"]
+__all__ = ["CROPS", "EVERYTHING", "PERSON", "WHOLE", "Box", "PeopleFinder", "View"]

@@ -17,6 +17,7 @@ from mmvideo.errors import InvalidInput, MediaError, MediaNotFound
 from mmvideo.labelled.rows import ClipRow
 from mmvideo.media import open_source
 from mmvideo.sampling.gather import span_of
+from mmvideo.sampling.moving import MOVING, cut_square, moving_part
 from mmvideo.types import Size
 
 log = logging.getLogger("mmvideo.training")
@@ -44,11 +45,14 @@ class FrameSpec:
     """Pixels of the shorter side."""
     fps: float | None = None
     """Frames a second; None spreads them over the whole clip."""
+    focus: str = ""
+    """moving: frames of the time in which something moves, cut to the square around it."""
 
     @property
     def name(self) -> str:
         """Name of the folder of such clips."""
-        return f"{self.num_frames}f-{self.side}px" + (f"-{self.fps:g}fps" if self.fps else "")
+        rest = [f"{self.fps:g}fps"] if self.fps else []
+        return "-".join([f"{self.num_frames}f", f"{self.side}px", *rest, *([self.focus] if self.focus else [])])
 
     def times(self, start: float, end: float) -> np.ndarray:
         """Return the times of the kept frames of a span, in seconds."""
@@ -176,6 +180,11 @@ def decode_clip(row: ClipRow, spec: FrameSpec) -> np.ndarray:
     if not row.path.exists():
         raise MediaNotFound(f"{row.path}: no such file.")
     with open_source(row.path, threads=1) as source:
+        if spec.focus == MOVING:
+            part = moving_part(source, row.start_seconds, row.end_seconds)
+            found = source.frames_at(spec.times(part.span.start_seconds, part.span.end_seconds).tolist()).frames
+            frames = cut_square(found, part.box, Size(spec.side, spec.side))
+            return np.ascontiguousarray(frames.permute(0, 2, 3, 1).numpy())
         span = span_of(source, row.start_seconds, row.end_seconds)
         video = source.info.main_video
         assert video is not None, "span_of has seen it"

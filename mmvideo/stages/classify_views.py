@@ -64,7 +64,9 @@ class ViewLabels(Classifier):
                      "crops": crops if options.crops is None else options.crops,
                      "num_frames": given["num_frames"], "size": (given["height"], given["width"])}
         self.sampler = "segments"
-        if given["fps"] is not None:
+        if given.get("focus"):
+            self.sampler, self.view = given["focus"], {**self.view, "num_clips": 1, "crops": 1}
+        elif given["fps"] is not None:
             self.sampler = "dense"
             self.view["clip_seconds"] = given["num_frames"] / given["fps"]
         if options.sampler is not None:
@@ -97,7 +99,7 @@ class ViewLabels(Classifier):
 
     def live(self) -> CausalLabels | None:
         """Return what judges frame by frame, where the network never looks ahead."""
-        if not is_causal(self.network):
+        if not is_causal(self.network) or self.network.input.focus:
             return None
         return CausalLabels(self.network, top=self.options.top, model=str(self.options.weights), device=self.device)
 

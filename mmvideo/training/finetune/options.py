@@ -12,6 +12,7 @@ from mmvideo.training.choices import OPTIMIZERS, PRECISIONS
 
 FLIPS = ("auto", "yes", "no")
 WEIGHTINGS = ("none", "balanced")
+FOCUSES = ("none", "moving")
 NORMS = ("auto", "frozen", "learned")
 SCHEDULE = ("epochs", "batch_size", "learning_rate", "optimizer", "weight_decay", "layer_decay", "precision", "seed",
             "ema", "accumulate", "max_grad_norm")
@@ -48,6 +49,9 @@ class FinetuneOptions(DataOptions):
     """Pixels a side of the frames; 0 for the encoder's own."""
     fps: float = 0.0
     """Frames a second; 0 spreads the frames over the whole clip."""
+    focus: str = "none"
+    """moving: show the network what moves, while it moves, cut to the square around it (cameras that stand still);
+    the model then does so wherever it is used. none: the whole picture and time."""
     freeze: str = ""
     """What does not learn: "backbone" (all that the pretrained weights fill), a number of stages from the input on, or
     the beginnings of parameters' names, with commas between."""
@@ -117,13 +121,16 @@ class FinetuneOptions(DataOptions):
         if not self.data:
             raise InvalidInput("data must name a table or a folder of labelled clips.")
         for name, allowed in (("augment", STRENGTHS), ("flip", FLIPS), ("class_weights", WEIGHTINGS), ("norm", NORMS),
-                              ("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
+                              ("focus", FOCUSES), ("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
             if getattr(self, name) not in allowed:
                 raise UnknownName(name, getattr(self, name), allowed)
         for name, (low, high) in _RANGES.items():
             checks.number(name, getattr(self, name), low=low, high=high)
         if self.layer_decay <= 0 or self.max_grad_norm <= 0 or self.head_rate <= 0:
             raise InvalidInput("layer_decay, max_grad_norm and head_rate must be over 0.")
+        if self.focus != "none" and self.fps:
+            raise InvalidInput("--focus moving spreads the frames over the time in which something moves, so --fps has "
+                               "no meaning: give one of the two.")
         if self.lora and self.freeze:
             raise InvalidInput("--lora leaves all pretrained weights as they are, so --freeze has nothing to add: give "
                                "one of the two.")

@@ -59,9 +59,10 @@ def train_finetune(options: FinetuneOptions, out: Path) -> None:
     """
     began = time.monotonic()
     torch.manual_seed(options.seed)
-    seen = pretrained.training_input(options.encoder, frames=options.frames, size=options.size, fps=options.fps)
+    seen = pretrained.training_input(options.encoder, frames=options.frames, size=options.size, fps=options.fps,
+                                     focus=options.focus)
     cache = ClipCache(Path(options.cache).expanduser() if options.cache else out.parent / ".clips",
-                      FrameSpec(seen.num_frames, round(min(seen.height, seen.width) * _SIDE), seen.fps),
+                      FrameSpec(seen.num_frames, round(min(seen.height, seen.width) * _SIDE), seen.fps, seen.focus),
                       max_bytes=int(options.cache_gb * GB), workers=options.workers)
     table = prepare_table(options, cache, out)
     data = TableClips(table, cache, size=(seen.height, seen.width), augmentation=_augmentation(options, table),
