@@ -16,9 +16,11 @@ from torch import Tensor
 from mmvideo.deadline import check
 from mmvideo.everyday.evidence_line import NUM_SLOTS, evidence_ids
 from mmvideo.everyday.facts import ShotFacts
+from mmvideo.everyday.parts import observation_within
 from mmvideo.everyday.questions import answer_from_facts, describe, understand
 from mmvideo.everyday.questions.checks import UNKNOWN, Signs, exists, judged, named_probability, signs_of
 from mmvideo.everyday.questions.nouns import HYPERNYMS, a_noun, noun_of
+from mmvideo.everyday.questions.query import NamedTime
 from mmvideo.everyday.questions.rewording import reworded
 from mmvideo.everyday.questions.seen import basic_colour, join_with_and
 from mmvideo.everyday.questions.told import Told, cannot_tell
@@ -40,14 +42,18 @@ ROWS = 4
 COLOURS = ("black", "white", "red", "blue", "green", "yellow", "orange", "pink", "purple", "brown", "grey",
            "black and white")
 SEEN_BY_THE_MODEL = frozenset((
-    "exist", "count", "what", "who", "doing", "colour", "wearing", "holding", "where", "relation", "scene", "indoors",
-    "weather", "daytime", "moves", "other"))
+    "exist", "count", "what", "who", "doer", "doing", "colour", "wearing", "holding", "where", "relation", "scene",
+    "indoors", "weather", "daytime", "moves", "other"))
 """Families of questions that a picture may answer; the others need time or sound, of which the language model knows
 nothing."""
 _WHETHER = re.compile(r"\s*(?:is|are|does|do|did|was|has)\s+(?:any|some)(?:body|one)\b", re.IGNORECASE)
 """Begins questions that want yes or no, whatever they offer."""
 YES_OR_NO = GenerationOptions(choices=("yes", "no"))
 _LEAST_COLOUR = 0.01
+_WHOLE = 0.9
+"""Share of a video from which a time that is named is the whole of it."""
+_AROUND = {"after": NamedTime("share", 0.5, 1.0), "before": NamedTime("share", 0.0, 0.5)}
+"""Where what comes after or before an event is looked for, whose moment is not found."""
 _ON_FILM = 0.6
 """How much of the language model's confidence, which photographs taught it, holds for open questions about films."""
 RULE_FACTS = "answered from what was found in the video"
@@ -125,8 +131,9 @@ class EverydayConversation(Conversation):
         if question.strip().lower() == CAPTION_REQUEST:
             return self._described()
         query = understand(question)
+        part = self._part(query)
         if query.family == "describe":
-            return self._described()
+            return (part or self)._described()
         told = answer_from_facts(query, self.observation.facts) if self.with_facts else None
         signs = signs_of(query, self.observation.facts, self.vocabulary) if self.with_facts else None
         if signs is not None:
@@ -137,7 +144,19 @@ class EverydayConversation(Conversation):
             return self._named(question, query, told, options) if query.family == "what" else self._told(told)
         if query.family not in SEEN_BY_THE_MODEL:
             return self._unseen(query)
-        return self._seen(question, query, options)
+        return part._seen(question, query.with_(time=None), options) if part else self._seen(question, query, options)
+
+    def _part(self, query: Any) -> EverydayConversation | None:
+        """Return a conversation about the time that a question names; None where that is the whole video."""
+        found, facts, time = self.observation, self.observation.facts, query.time
+        if time is None or not found.frame_seconds:
+            return None
+        if time.kind == "event":
+            time = _AROUND.get(time.relation)
+        span = time.of(facts) if time is not None else (facts.start_seconds, facts.end_seconds)
+        if span[1] - span[0] >= _WHOLE * facts.duration_seconds:
+            return None
+        return EverydayConversation(self.model, observation_within(found, *span), with_facts=self.with_facts)
 
     def _exists(self, question: str, query: Any, signs: Signs, told: Told | None) -> Generated:
         """Say whether a thing is there, by all that speaks for it; with the proof of what was found."""
@@ -174,10 +193,12 @@ class EverydayConversation(Conversation):
         if not told.knows or query.yes_no or query.choices or not told.proof:
             return self._told(told)
         shot = next((one for one in facts.shots if seen.proof and _span(one) in seen.proof.intervals), facts.shots[0])
+        if query.subject is not None and query.subject.kind and not _labels(seen.text) & query.subject.labels:
+            return self._told(told)
         if (seen.text in ("yes", "no", "") or denied(seen.text, facts, shot)
                 or doubted(seen.text, shot, self.vocabulary)):
             return self._told(told)
-        named = {label for noun in map(noun_of, seen.text.split()) if noun is not None for label in noun.labels}
+        named = _labels(seen.text)
         beasts = HYPERNYMS["animal"]
         others = [label for label in dict.fromkeys(box.label for box in told.proof.boxes)
                   if label != "person" and label not in named and not (label in beasts and named & set(beasts))]
@@ -358,6 +379,11 @@ def _presence(colour: str, shares: Mapping[str, float]) -> float:
     if not shares:
         return 1.0
     return (min(shares.get(basic_colour(name), 0.0) for name in colour.split(" and ")) + _LEAST_COLOUR) ** 0.3
+
+
+def _labels(text: str) -> set[str]:
+    """Return the classes of the detector that a text names."""
+    return {label for noun in map(noun_of, text.split()) if noun is not None for label in noun.labels}
 
 
 def _same(choice: str, told: str) -> bool:

@@ -45,6 +45,8 @@ class ShotFacts:
     """Probability that it was taken indoors; None where nobody judged."""
     places: tuple[Label, ...] = ()
     """Kinds of place, as "beach" or "room", each with the probability that people would name it; likeliest first."""
+    animals: tuple[Label, ...] = ()
+    """Kinds of animal that the picture looks like, with the sum of their ImageNet classes; likeliest first."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Facts:
     part_colours: Mapping[tuple[int, str], Mapping[str, float]] = field(default_factory=dict)
     """Shares of the colours, most first, in the "hair", "upper", "lower" (clothes) or "tie" of the person whose track
     has a number; those of (0, "all") are of the picture in the middle, of (0, "background"), (0, "top") and
-    (0, "bottom") of what of it is outside every box, anywhere, above or below."""
+    (0, "bottom"), (0, "left") and (0, "right") of what of it is outside every box, anywhere or there."""
     colourfulness: float | None = None
     """Mean distance of the pixels from grey, 0 to 1; None where it was not measured."""
     stirs: tuple[tuple[float, float, float], ...] = ()

@@ -24,6 +24,8 @@ class Observation:
     lines: tuple[str, ...]
     """What detectors found in each shot, see `mmvideo.everyday.evidence_line`."""
     domain: Domain
+    frame_seconds: tuple[tuple[float, ...], ...] = ()
+    """When the frames of each shot are."""
 
 
 __all__ = ["Observation"]

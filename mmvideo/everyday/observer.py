@@ -7,6 +7,7 @@ does not depend on its neighbours.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,7 @@ from mmvideo.everyday.camera import CameraJudge
 from mmvideo.everyday.conversation import CANDIDATES, CaptionGroup, EverydayConversation
 from mmvideo.everyday.evidence_line import evidence_line
 from mmvideo.everyday.facts import Facts, RepeatedMovement, ShotFacts
+from mmvideo.everyday.kinds_of_animals import animals_of
 from mmvideo.everyday.look import SAMPLE_RATE, Looked, look_over
 from mmvideo.everyday.observation import Observation
 from mmvideo.everyday.part_colours import colourfulness, dressed, part_colours
@@ -42,7 +44,7 @@ MOST_SHOTS = 24
 _ROWS = 4
 """Frames in one pass of the encoder and of the detector: hardly slower a frame than more, and few are filled up."""
 _SIDE = 224
-_MOST_THINGS = 5
+_MOST_THINGS = 15
 _FEWEST_SMALL = 12
 """Small frames of a shot in which a repetition is looked for."""
 
@@ -117,9 +119,12 @@ class Observer(Pretrained):
             speech = [segment for _ in sounds[number] for segment in next(spoken)]
             parts = part_colours(video.large, tracks[number])
             facts = Facts(
-                video.start_seconds, video.end_seconds,
-                tuple(self._shot(video, *rest)
-                      for rest in zip(shots[number], things, said, frames[number], strict=True)),
+                video.start_seconds,
+                video.end_seconds,
+                tuple(
+                    replace(self._shot(video, *rest), animals=animals_of(row.softmax(-1)))
+                    for *rest, row in zip(shots[number], things, said, frames[number], logits[number], strict=True)
+                ),
                 tracks=tuple(dressed(track, parts) for track in tracks[number]),
                 camera=camera[number], sounds=tuple(events), speech=tuple(speech),
                 has_audio=video.has_audio, repeated=tuple(repeated),
@@ -128,7 +133,10 @@ class Observer(Pretrained):
             lines = tuple(_line(tracks[number], start, end, labels)
                           for (start, end), labels in zip(shots[number], things, strict=True))
             domain = self.other("domain").judge(pooled[number])
-            found.append(Observation(video, facts, grids, tuple(frames[number]), lines, domain))
+            seconds = tuple(
+                tuple(float(video.large.seconds[i]) for i in _spread(video, *span)) for span in shots[number]
+            )
+            found.append(Observation(video, facts, grids, tuple(frames[number]), lines, domain, seconds))
         return found
 
     def conversations(self, model: Any, videos: Sequence[Looked], size: int) -> list[Any]:

@@ -24,9 +24,11 @@ _MOST_TIMES, _MOST_PEOPLE = 4, 12
 _LEAST_OF_BEHIND, _LEAST_PIXELS = 0.1, 200
 _SIDE = 160
 """Longer side in pixels from which colours are read."""
-_FIGURE = ((2.0, {"hair": (.01, .08, .42, .58), "upper": (.2, .42, .38, .62), "lower": (.52, .8, .36, .64)}),
+_FIGURE = ((2.0, {"hair": (.01, .08, .42, .58), "upper": (.2, .42, .38, .62), "lower": (.52, .8, .36, .64),
+                  "shoes": (.93, 1., .3, .7)}),
            (1.3, {"hair": (.02, .1, .4, .6), "upper": (.38, .7, .32, .68), "lower": (.88, 1., .3, .7)}),
-           (.0, {"hair": (.02, .12, .38, .62), "upper": (.82, 1., .25, .75), "tie": (.85, 1., .46, .54)}))
+           (.0, {"hair": (.02, .12, .38, .62), "upper": (.82, 1., .25, .75), "tie": (.85, 1., .46, .54),
+                 "outer": (.84, 1., .08, .3), "outer right": (.84, 1., .7, .92)}))
 """Least height over width of a person's box, and where its parts are: rows and columns, from and to, as shares."""
 
 
@@ -38,8 +40,8 @@ def part_colours(frames: Frames, tracks: Sequence[ObjectTrack]) -> dict[tuple[in
         tracks: of any label.
 
     Returns:
-        (number of the track, "hair", "upper", "lower" or "tie"), or (BACKGROUND, "all", "background", "top" or
-        "bottom") -> colour -> share.
+        (number of the track, "hair", "upper", "lower", "shoes", "outer" or "tie"), or (BACKGROUND, "all", "background",
+        "top", "bottom", "left" or "right") -> colour -> share.
     """
     people = [track for track in tracks if track.label == "person"][:_MOST_PEOPLE]
     pictures = _Lit(frames)
@@ -56,8 +58,10 @@ def part_colours(frames: Frames, tracks: Sequence[ObjectTrack]) -> dict[tuple[in
                 continue
             for part, shares in _figure(pictures[number], track.boxes[k]).items():
                 sums[part] = sums.get(part, np.zeros(len(COLOURS))) + shares
+        if "outer right" in sums:
+            sums["outer"] += sums.pop("outer right")
         for part, shares in sums.items():
-            clothes = part in ("upper", "lower")
+            clothes = part in ("upper", "lower", "outer")
             found[track.number, part] = _ranked(shares, behind.get("background", {}) if clothes else {})
     return found
 
@@ -114,9 +118,8 @@ def _figure(picture: np.ndarray, box: tuple[float, float, float, float]) -> dict
     return found
 
 
-def _behind(pictures: _Lit, frames: Frames, tracks: Sequence[ObjectTrack]
-            ) -> dict[str, Mapping[str, float]]:
-    """Return the colours of the frame in the middle: all of it; outside the boxes as a whole, at the top, below."""
+def _behind(pictures: _Lit, frames: Frames, tracks: Sequence[ObjectTrack]) -> dict[str, Mapping[str, float]]:
+    """Return the colours of the frame in the middle: all of it; outside the boxes as a whole, at its borders."""
     if not len(pictures):
         return {}
     middle = len(pictures) // 2
@@ -132,7 +135,9 @@ def _behind(pictures: _Lit, frames: Frames, tracks: Sequence[ObjectTrack]
                          for low, high, size in ((top, bottom, height), (left, right, width)))
         outside[rows, columns] = False
     parts = {"background": outside, "top": outside & (np.arange(height) < height / 4)[:, None],
-             "bottom": outside & (np.arange(height) >= height * 5 / 6)[:, None]}
+             "bottom": outside & (np.arange(height) >= height * 5 / 6)[:, None],
+             "left": outside & (np.arange(width) < width / 3)[None],
+             "right": outside & (np.arange(width) >= width * 2 / 3)[None]}
     found: dict[str, Mapping[str, float]] = {"all": _ranked(colour_shares(picture))}
     found.update({part: _ranked(colour_shares(picture[kept][:, None])) for part, kept in parts.items()
                   if kept.sum() >= _LEAST_PIXELS})

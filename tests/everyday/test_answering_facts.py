@@ -122,7 +122,7 @@ def test_where_somebody_is_says_the_place_too() -> None:
     for shot, place in ((ShotFacts(0., 5., places=(Label("street", .8),)), "in a street"),
                         (ShotFacts(0., 5., indoors=.95), "indoors")):
         told = answer_from_facts(understand("Where is the person?"), Facts(0., 5., (shot,), tracks=(track,)))
-        assert told.text == f"on the left, {place}"
+        assert told.text == f"{place}, on the left"
 
 
 def test_after_they_were_together_two_people_go_apart() -> None:
@@ -154,7 +154,7 @@ def test_a_likely_word_is_a_yes_whatever_the_language_model_says() -> None:
 @pytest.mark.parametrize(("question", "wording"), [
     ("What does he do?", "what is the man doing?"), ("What are the two men up to?", "what are the men doing?"),
     ("What happens between the two women?", "what are the women doing?"),
-    ("Is she running?", "Is she running?"), ("What is the man lifting?", "What is the man lifting?")])
+    ("Is she running?", "Is she running?"), ("What is the man lifting?", "what is the man lifting?")])
 def test_open_questions_are_put_in_the_words_of_training(question: str, wording: str) -> None:
     assert reworded(question, understand(question)) == wording
 

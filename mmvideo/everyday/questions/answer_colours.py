@@ -20,8 +20,11 @@ _SHINING = frozenset({"traffic light", "tv", "laptop", "cell phone"})
 _PARTS = {
     "upper": word_set("shirt jacket coat top sweater hoodie clothes t-shirt uniform suit dress jersey vest blouse "
                       "pullover cardigan sweatshirt tshirt clothing outfit blazer robe"),
-    "lower": word_set("trousers pants jeans shorts skirt leggings tights slacks"),
-    "hair": word_set("hair"), "tie": word_set("tie necktie")}
+    "lower": word_set("trousers pants jeans shorts skirt leggings legging tights slacks"),
+    "hair": word_set("hair"), "tie": word_set("tie necktie bowtie"),
+    "shoes": word_set("shoe shoes boot boots sneaker sneakers sandal sandals")}
+_OUTER = word_set("jacket coat suit blazer robe cardigan")
+"""Clothes that are seen at the sides where something else is worn below them."""
 _HAIR = {"yellow": "blond", "orange": "blond", "white": "grey", "grey": "grey", "black": "black", "brown": "brown",
          "red": "red"}
 """What a colour is called in hair; others are none of it."""
@@ -53,6 +56,9 @@ def answer_colour(query: Query, seen: SpanFacts) -> Told | None:
     region = "background" if "background" in query.text.lower() else _BEHIND.get(noun.text, "")
     if region:
         return _coloured(query, seen, seen.facts.part_colours.get((0, region), {}), None, .5)
+    side = next((name for name in ("left", "right") if re.search(rf"\b{name}\b", query.text.lower())), "")
+    if side and not part and not noun.labels and not noun.person:
+        return _stands_out(query, seen, side)
     if part:
         wearer = owner if owner is not None and owner.person else noun if noun.person else NOUNS["person"]
         return _part(query, seen, part, wearer)
@@ -66,6 +72,15 @@ def answer_colour(query: Query, seen: SpanFacts) -> Told | None:
     if query.yes_no:  # any of them may be meant
         shares = {name: max(shares.get(name, 0), .3) for one in tracks for name in one.colours} | shares
     return _coloured(query, seen, shares, tracks[0], sure)
+
+
+def _stands_out(query: Query, seen: SpanFacts, side: str) -> Told | None:
+    """Answer of a thing at one side by the colour that the other side has least of."""
+    parts = seen.facts.part_colours
+    here, there = parts.get((0, side), {}), parts.get((0, "left" if side == "right" else "right"), {})
+    more = {name: share - there.get(name, 0.0) for name, share in here.items() if name not in {"grey", "black"}}
+    best = max(more, key=lambda name: more[name], default="")
+    return _coloured(query, seen, {best: here[best]}, None, .45) if best and more[best] >= .05 else None
 
 
 def _film(query: Query, seen: SpanFacts) -> Told | None:
@@ -88,7 +103,10 @@ def _film(query: Query, seen: SpanFacts) -> Told | None:
 def _part(query: Query, seen: SpanFacts, part: str, wearer: Noun) -> Told | None:
     """Answer of the hair or clothes of the person who is meant: the most prominent where several fit."""
     tracks = [track for track in seen.tracks(wearer.with_(colour="")) if seen.sureness(track) >= .35]
-    measured = [track for track in tracks if (track.number, part) in seen.facts.part_colours]
+    outer = [track for track in tracks if query.subject is not None and query.subject.text in _OUTER
+             and (track.number, "outer") in seen.facts.part_colours]
+    measured = outer or [track for track in tracks if (track.number, part) in seen.facts.part_colours]
+    part = "outer" if outer else part
     if not measured:
         return _whole(query, seen, part, tracks)
     track = measured[0]
@@ -101,7 +119,8 @@ def _part(query: Query, seen: SpanFacts, part: str, wearer: Noun) -> Told | None
         shares = dict(sorted(hair.items(), key=lambda one: -one[1])[:1])
     most = max(shares.values(), default=0)
     several = 1 if len(measured) == 1 or wearer.side else .7
-    sure = min(.85, seen.sureness(track) * (.45 + .4 * most)) * several * (.75 if part in ("hair", "tie") else 1)
+    small = .75 if part in ("hair", "tie", "shoes") else 1
+    sure = min(.85, seen.sureness(track) * (.45 + .4 * most)) * several * small
     return _coloured(query, seen, shares, track, sure)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from mmvideo.everyday.questions.lists import word_set
@@ -19,7 +18,6 @@ from mmvideo.everyday.questions.seen import (
     counted,
     join_with_and,
     noun_for,
-    side_of,
 )
 from mmvideo.everyday.questions.told import Told, cannot_tell, proven
 
@@ -82,6 +80,10 @@ def _choose(query: Query, seen: SpanFacts) -> Told | None:
         found.why)
 
 
+_THERE = word_set("stand appear see show be count") | {""}
+"""Verbs that say no more than that a thing is there."""
+
+
 def answer_count(query: Query, seen: SpanFacts) -> Told | None:
     """How many people are there? Are there more than two?"""
     noun = query.subject
@@ -90,7 +92,7 @@ def answer_count(query: Query, seen: SpanFacts) -> Told | None:
         query = query.with_(subject=noun)
     if query.attribute == "compare" and noun is not None and query.other is not None:
         return _compare(query, noun, query.other, seen)
-    if noun is None or not noun.labels or query.verb not in {"", "stand", "appear", "see", "show", "be", "count"}:
+    if noun is None or not noun.labels or (query.verb and query.yes_no and query.verb not in _THERE):
         return _absent_count(query, seen)
     if noun.finer and not _all_of_a_kind(noun, seen):
         return _absent_count(query, seen)
@@ -103,7 +105,9 @@ def answer_count(query: Query, seen: SpanFacts) -> Told | None:
             return None  # something suggests that there is one, which was not followed
         sure = min(sure, 1 - found.probability if found else .7)
     why = f"{_how_many(number, noun)} seen at the same time"
-    sure *= .75 if noun.finer else 1
+    sure *= (0.75 if noun.finer else 1) * (1 if query.verb in _THERE else 0.7)
+    if number == 0 and query.verb not in _THERE:
+        return _absent_count(query, seen)
     if query.number is None and not query.yes_no:
         text = "none" if number == 0 else str(number) if number < 12 else f"about {number}"
         proof = proven(tracks, [] if tracks else [(seen.start, seen.end)], why, seen.window)
@@ -179,149 +183,6 @@ def _none_of(query: Query, noun: Noun | None, seen: SpanFacts) -> Told | None:
     proof = proven((), [(seen.start, seen.end)], found.why)
     text = f"no {noun.text if noun.mass else plural_of(noun.text)}"
     return Told(text, 1 - found.probability, proof, query.family, found.why)
-
-
-def place_in_words(box: tuple[float, float, float, float]) -> str:
-    """Return "on the left", "in the middle" or "on the right", with top and bottom where it is clearly there."""
-    side, y = side_of(box), centre(box)[1]
-    height = box[3] - box[1]
-    across = {"left": "on the left", "right": "on the right", "middle": "in the middle"}[side]
-    if height < .45 and y < .3:
-        return {"left": "at the top left", "right": "at the top right", "middle": "at the top"}[side]
-    if height < .45 and y > .72:
-        return {"left": "at the bottom left", "right": "at the bottom right", "middle": "at the bottom"}[side]
-    return across
-
-
-def answer_where(query: Query, seen: SpanFacts) -> Told | None:
-    """Where is the man? Is he on the left?"""
-    noun = query.subject
-    if noun is None or not noun.labels:
-        return None
-    tracks = seen.tracks(noun.with_(side=""), .35)
-    if not tracks:
-        found = seen.chance(noun)
-        if found is not None and found.probability < .12:
-            if query.yes_no:
-                return yes_no(query, .1, (), found.why, seen)
-            return Told(f"I see no {noun.text}", .7, proven((), [(seen.start, seen.end)], found.why), query.family,
-                found.why)
-        return None
-    track = tracks[0]
-    box = seen.box(track)
-    sure = seen.sureness(track)
-    kind = .7 if noun.finer and len(tracks) > 1 else .85 if len(tracks) > 1 else 1.0
-    if query.yes_no and query.attribute:
-        return _at_side(query, seen, tracks, kind)
-    inside = seen.clip(track)
-    first, last = track.boxes[inside[0]], track.boxes[inside[-1]]
-    text = place_in_words(box)
-    if side_of(first) != side_of(last) and abs(centre(first)[0] - centre(last)[0]) > .25:
-        text = f"first {place_in_words(first)}, then {place_in_words(last)}"
-    if len(query.choices) > 1:
-        near = min(query.choices, key=lambda side: _off(side, box))
-        clear = sorted(_off(side, box) for side in query.choices)
-        sure = min(.95, sure * kind * min(1.0, .6 + 1.2 * (clear[1] - clear[0])))
-        said = f"{'in' if near == 'middle' else 'at' if near in {'top', 'bottom'} else 'on'} the {near}"
-        return Told(said, sure, proven([track], (), text, seen.window), query.family, text)
-    place = kind_of_place(seen)
-    return Told(f"{text}{f', {place}' if place else ''}", sure * kind * .75,
-                proven([track], (), text, seen.window), query.family, "position of its box in the picture")
-
-
-_MASSES = frozenset({"snow", "grass", "mountains or rocks", "sand or dirt"})
-
-
-def kind_of_place(seen: SpanFacts) -> str:
-    """Return where all pictures likely are: "in a street", else "indoors" or "outdoors"; "" where that is not clear."""
-    placed: dict[str, float] = {}
-    for place in (place for shot in seen.shots for place in shot.places):
-        placed[place.name] = max(place.confidence, placed.get(place.name, 0))
-    best = max(placed, key=lambda name: placed[name], default="")
-    if best and placed[best] >= .5:
-        return f"in {best if best in _MASSES else a_noun(best)}"
-    judged = [shot.indoors for shot in seen.shots if shot.indoors is not None]
-    inside = sum(judged) / len(judged) if judged else .5
-    return "indoors" if inside >= .85 else "outdoors" if inside <= .15 else ""
-
-
-def _off(side: str, box: tuple[float, float, float, float]) -> float:
-    """Return how far a box is from a side, 0 where it is as much there as can be."""
-    x, y = centre(box)
-    return {"left": x, "right": 1 - x, "middle": abs(x - .5) * 2, "top": y, "bottom": 1 - y, "foreground": 1 - box[3],
-            "background": max(0.0, box[3] - .5)}.get(side, .5)
-
-
-def _at_side(query: Query, seen: SpanFacts, tracks: list[ObjectTrack], kind: float) -> Told:
-    side = query.attribute
-    limit = {"middle": .4, "foreground": .15, "background": .25}.get(side, .47)
-    holding = [track for track in tracks if _off(side, seen.box(track)) < limit]
-    best = holding[0] if holding else tracks[0]
-    off = abs(_off(side, seen.box(best)) - limit)
-    sure = seen.sureness(best) * min(1.0, .6 + 2 * off) * kind
-    confidence = max(.5, min(.97, sure if (holding and len(tracks) == len(holding)) or not holding else .75 * sure))
-    text = place_in_words(seen.box(best))
-    return yes_no(query, confidence if holding else 1 - confidence, [best], text, seen)
-
-
-def _related(one: tuple[float, float, float, float], two: tuple[float, float, float, float], name: str) -> float:
-    """Return how well a relation holds between two boxes of one frame, 0 to 1."""
-    (x, y), (u, v) = centre(one), centre(two)
-    gap_x = max(one[0], two[0]) - min(one[2], two[2])
-    gap_y = max(one[1], two[1]) - min(one[3], two[3])
-    near = max(0.0, 1 - max(0.0, gap_x) / .2) * max(0.0, 1 - max(0.0, gap_y) / .2)
-    overlap = gap_x < 0.02
-    lower = one[3] - two[3]
-    return {"left of": min(1.0, max(0.0, .5 + 4 * (u - x))), "right of": min(1.0, max(0.0, .5 + 4 * (x - u))),
-            "above": min(1.0, max(0.0, .5 + 4 * (v - y))) if overlap else .2, "below": min(1.0, max(0.0,
-            .5 + 4 * (y - v))) if overlap else .2,
-            "near": near, "next to": near * (1.0 if abs(one[3] - two[3]) < .25 else .7),
-            "in front of": min(1.0, max(0.0, .5 + 4 * lower)) if overlap else .25, "behind": min(1.0, max(0.0,
-            .5 - 4 * lower)) if overlap else .25,
-            }.get(name, 0.0)
-
-
-def _holds(one: ObjectTrack, two: ObjectTrack, name: str, seen: SpanFacts) -> float:
-    """Return how well a relation holds between two tracks while both are seen; 0 where they never are."""
-    boxes = {two.seconds[k]: two.boxes[k] for k in seen.clip(two)}
-    scores = [_related(one.boxes[k], boxes[one.seconds[k]], name) for k in seen.clip(one) if one.seconds[k] in boxes]
-    return sum(scores) / len(scores) if scores else 0.0
-
-
-def answer_relation(query: Query, seen: SpanFacts) -> Told | None:
-    """Is the dog in front of the car? What is next to the man?"""
-    anchor, name = query.other, query.attribute
-    if anchor is None or not anchor.labels:
-        return None
-    anchors = seen.tracks(anchor, .35)
-    if query.yes_no and query.subject is not None:
-        subjects = [track for track in seen.tracks(query.subject, .35)] if query.subject.labels else []
-        if not query.subject.labels:
-            return None
-        if not anchors or not subjects:
-            return yes_no(query, .15, (), "they are not both "
-                "seen", seen) if not seen.tracks(query.subject) or not seen.tracks(
-                anchor) else None
-        score, one, two = max(((_holds(one, two, name, seen), one, two) for one in subjects[:4] for two in anchors[:4]
-                               if one.number != two.number), key=lambda found: found[0], default=(0.0, subjects[0],
-                                   anchors[0]))
-        sure = seen.sureness(one) * seen.sureness(two)
-        return yes_no(query, .5 + (score - .5) * sure * .8, [one, two], f"{one.label} and {two.label} by their boxes",
-            seen)
-    if not anchors:
-        return None
-    wanted = query.subject if query.subject is not None and query.subject.labels else None
-    scored = [(_holds(track, anchors[0], name, seen), track) for track in seen.tracks(wanted,
-        SURE) if track.number != anchors[0].number]
-    near = sorted([(score, track) for score, track in scored if score >= .6], key=lambda found: -found[0])[:3]
-    if not near:
-        return None
-    names = [counted(label, number) for label, number in Counter(track.label for _, track in near).items()]
-    return Told(join_with_and(names), .55 * near[0][0] * seen.sureness(near[0][1]), proven([track for _,
-        track in near] + anchors[:1], (),
-                                                                                    f"{name} by their boxes",
-                                                                                        seen.window), query.family,
-                                                                                            f"{name} by their boxes")
 
 
 def answer_holding(query: Query, seen: SpanFacts) -> Told | None:
@@ -405,7 +266,7 @@ def seen_chance(said: float) -> float:
     return min(.95, 1 - (1 - said) ** 1.5)
 
 
-def answer_who(query: Query, seen: SpanFacts) -> Told | None:
+def who_by_tracks(query: Query, seen: SpanFacts) -> Told | None:
     """Who is there? That only the picture shows; facts say that nobody is, and whether a speaker can be told."""
     if query.attribute == "speech":
         people, tracks, _ = seen.persons_at_once(NOUNS["person"])
@@ -425,7 +286,7 @@ def answer_who(query: Query, seen: SpanFacts) -> Told | None:
     return None
 
 
-def answer_doing(query: Query, seen: SpanFacts) -> Told | None:
+def doing_by_words(query: Query, seen: SpanFacts) -> Told | None:
     """Is she running? What somebody does only the picture shows."""
     missing = _nobody(query, seen)
     if missing is not None:
@@ -463,15 +324,11 @@ _RIVALS = word_set("run jump swim sit stand lie sleep climb walk ride surf ski d
 
 __all__ = [
     "answer_count",
-    "answer_doing",
     "answer_exist",
     "answer_holding",
-    "answer_relation",
     "answer_wearing",
     "answer_what",
-    "answer_where",
-    "answer_who",
-    "kind_of_place",
-    "place_in_words",
+    "doing_by_words",
+    "who_by_tracks",
     "yes_no",
 ]

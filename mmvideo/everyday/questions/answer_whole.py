@@ -266,16 +266,14 @@ def answer_daytime(query: Query, seen: SpanFacts) -> Told | None:
                 query.family, why)
 
 
-def answer_weather(query: Query, seen: SpanFacts) -> Told | None:
-    """Is it raining?"""
-    if query.attribute == "rain":
-        heard = max((part.confidence or .6 for part in seen.facts.sounds if part.text == "rain"), default=0.0)
-        said = max(heard * .9, seen.word(("rain", "rainy", "raining")))
-        if said >= .4 or seen.has_words():
-            return yes_no(query, said if said >= .4 else .2, (), "rain is heard or seen" if said >= .4 else "no rain "
-                "is heard or seen", seen)
-    return None
-
-
-__all__ = ["CAMERA_SAID", "SOUNDS_SAID", "answer_camera", "answer_cuts", "answer_daytime", "answer_indoors",
-    "answer_scene", "answer_sound", "answer_speech", "answer_weather"]
+__all__ = [
+    "CAMERA_SAID",
+    "SOUNDS_SAID",
+    "answer_camera",
+    "answer_cuts",
+    "answer_daytime",
+    "answer_indoors",
+    "answer_scene",
+    "answer_sound",
+    "answer_speech",
+]

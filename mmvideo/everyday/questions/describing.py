@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmvideo.everyday.questions.answer_moves import clock, extrapolated_way, is_leaving, join_spans, size_change
-from mmvideo.everyday.questions.answer_things import place_in_words
+from mmvideo.everyday.questions.answer_places import place_in_words
 from mmvideo.everyday.questions.answer_whole import CAMERA_SAID, SOUNDS_SAID
 from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.questions.nouns import NOUNS, Noun, plural_of

@@ -10,8 +10,8 @@ from mmvideo.everyday.questions.nouns import Noun
 if TYPE_CHECKING:
     from mmvideo.everyday.facts import Facts
 
-FAMILIES = ("exist", "count", "repeats", "what", "who", "doing", "colour", "wearing", "holding", "where", "relation",
-    "when",
+FAMILIES = ("exist", "count", "repeats", "what", "who", "doer", "doing", "colour", "wearing", "holding", "where",
+    "relation", "when",
             "order", "direction", "approach", "moves", "camera", "cuts", "sound", "speech", "indoors", "scene",
             "daytime",
             "weather", "duration", "next", "describe", "unanswerable", "other", "language", "empty", "long", "unsafe")

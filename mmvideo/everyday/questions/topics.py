@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from mmvideo.everyday.questions import topics_things
+from mmvideo.everyday.questions import topics_people, topics_things
 from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.questions.parsed import Parsed
 from mmvideo.everyday.questions.query import Query
@@ -31,7 +31,9 @@ _UNANSWERABLE: tuple[tuple[str, str], ...] = (
      r"nickname)\b(?! of the (?:sport|game|instrument|animal|activity|object))|named\b|^what is (?:he|she|it|"
      r"the \w+) called|(?:who is|who are) (?:this|that|these|the) (?:actor|actress|celebrity|singer|famous|president|"
      r"politician)|celebrity|is (?:this|that|he|she) (?:really )?(?:obama|trump|biden|messi|ronaldo|putin|"
-     r"taylor swift)|which (?:actor|singer|player|team) is|famous", "people and their names are not recognised"),
+     r"taylor swift)|^who (?:is|are|was) (?:this|that|he|she|they|it|these|those|the (?!one\b|"
+     r"person (?:in|who|that|on)\b)\w+)$|which (?:actor|singer|player|team) is|famous",
+     "people and their names are not recognised"),
     (r"what (?:is|are|was|does|do|did) .*\b(?:say|saying|said|tell|telling|talking about|speaking about|discussing|"
      r"singing about|explaining|asking|shouting|yelling|whispering|talk about|speak about|discuss)\b(?! goodbye)|"
      r"what .*\bconversation about\b|what (?:language|accent)|which language|(?:in )?what language|lyrics|"
@@ -135,6 +137,8 @@ def _camera(p: Parsed) -> Query | None:
 
 def _cuts(p: Parsed) -> Query | None:
     """How many shots are there? Is it one shot?"""
+    if p.has(r"(?:to|using|used) .*\bcut|cut(?:s|ting)? (?:with|by|it|them)|being cut"):
+        return None  # with a knife
     if p.has(r"(?:shots?|takes?)\b(?! (?:a|the|his|her|put|at)\b)(?! of)|cuts?(?= |$)(?! (?:the|a|"
              r"into|up|off|his|her|some|an)\b)|scene (?:changes?|cuts?)|scenes\b|cutting between|"
              r"camera angles?|edited|edits|uncut|one continuous|single continuous|transitions?|"
@@ -244,7 +248,9 @@ _WEATHER = (("rain", "rain|raining|rainy|wet weather"), ("snow", "snowing|snowy|
 
 def _weather(p: Parsed) -> Query | None:
     """How is the weather?"""
-    if p.has(r"(?:how|what) is the weather|weather|what season|which season"):
+    if p.has("seasons?") and p.form in {"what", "which", "bare"}:
+        return p.query("weather", attribute="season", subject=None)
+    if p.has("weather"):
         return p.query("weather", subject=None)
     other = r"sounds?|hear\w*|audible|noise|is there (?:any )?(?:snow|rain|sun)|wearing|rain ?coat|umbrella"
     if p.yes_no and not p.has(other):
@@ -325,10 +331,9 @@ def _describe(p: Parsed) -> Query | None:
     return None
 
 
-_ORDER = (_unanswerable, _cuts, _camera, topics_things.about_repeats, _next_event, _weather, _daytime, _indoors,
-    _speech, _sound,
-    _duration, _describe,
-          _scene, *topics_things.TOPICS)
+_ORDER = (topics_people.about_gender, topics_people.about_age, _unanswerable, _cuts, _camera,
+          topics_things.about_repeats, _next_event, _weather, _daytime, _indoors, _speech, _sound, _duration,
+          _describe, topics_people.about_doer, _scene, *topics_things.TOPICS)
 
 
 def find_topic(p: Parsed) -> Query:

@@ -8,7 +8,7 @@ from mmvideo.everyday.questions.lists import word_set
 from mmvideo.everyday.questions.nouns import NOUNS, Noun, noun_of
 from mmvideo.everyday.questions.parsed import Parsed
 from mmvideo.everyday.questions.phrases import COLOURS, NUMBERS
-from mmvideo.everyday.questions.query import Query
+from mmvideo.everyday.questions.query import NamedTime, Query
 
 _MOVES = (r"(?:mov|go|walk|run|driv|rid|fly|swim|travel|head|turn|skat|ski|roll|slid|cross|pass|cycl|sail|com|"
           r"trot|march|enter|leav|exit|jump)(?:e|es|s|ing|ning|ming|ed)?|goes|flies|heading|going|running|swimming")
@@ -168,10 +168,14 @@ def _way(p: Parsed, sides: list[str]) -> str:
 
 def _where(p: Parsed) -> Query | None:
     """Where is the man? Is he on the left?"""
-    if p.form == "where" or p.has(r"(?:on |at |in )?(?:which|what) (?:side|part|corner|half|position)|"
-                                  r"what is the (?:position|location) of|position of"):
+    if p.form == "where" or p.has(
+        r"(?:on |at |in |from )?(?:which|what) (?:side|part|corner|half|position)|"
+        r"what is the (?:position|location) of|position of"
+    ):
         someone = NOUNS["person"] if p.has("he|she|they|him|her") else None
         subject = p.subject or someone
+        if subject is None and p.has("side"):
+            subject = NOUNS["person"]
         if subject is None:
             return None
         choices = tuple(side for side in ("left", "right", "middle", "top", "bottom")
@@ -200,6 +204,18 @@ def _order(p: Parsed) -> Query | None:
     """Which comes first?"""
     first = p.has(r"first(?! (?:half|person|frame|time|floor))") or p.has("earlier|earliest|starts? the")
     last = p.has(r"last(?! (?:half|frame|long))|latest|later")
+    if (
+        (first or last)
+        and p.form == "what"
+        and p.verb in {"", "do"}
+        and p.has("do|does|did")
+        and p.has("he|she|they|it|the|people")
+    ):
+        return p.query(
+            "doing",
+            time=NamedTime("share", *((0.0, 0.35) if first else (0.65, 1.0))),
+            subject=next((noun for noun in p.nouns if noun.person or (noun.labels and not noun.kind)), None),
+        )
     if p.has(r"(?:in )?(?:what|which) order|sequence of"):
         return p.query("order", attribute="sequence", yes_no=False)
     found = re.search(r"\b(before|after)\b", p.line)
@@ -400,12 +416,20 @@ def _pointed(p: Parsed) -> Noun | None:
 
 def _doing(p: Parsed) -> Query | None:
     """What is he doing? Is she running?"""
-    if p.form in {"what", "which", "how", "command"} and (p.nouns or p.has("he|she|it|they|them")) and (
-            p.has(r"do|does|doing|did|done|up to|activity|action|sport|game|exercise|perform\w*|happening|busy|"
-                  r"behav\w*") or p.verb):
-        return p.query("doing", attribute="sport" if p.has("sport|game") else "")
-    if p.form in {"what", "which"} and p.has(r"sport|game|activity|exercise|instrument|dance|dish|meal"):
-        return p.query("doing", attribute="sport" if p.has("sport|game") else "")
+    if (
+        p.form in {"what", "which", "how", "command"}
+        and (p.nouns or p.has("he|she|it|they|them"))
+        and (
+            p.has(
+                r"do|does|doing|did|done|up to|activity|action|sport|game|exercise|perform\w*|happening|busy|"
+                r"behav\w*"
+            )
+            or p.verb
+        )
+    ):
+        return p.query("doing", attribute="sport" if p.has("sports?|games?") else "")
+    if p.form in {"what", "which"} and p.has(r"sports?|games?|activity|exercise|instrument|dance|dish|meal"):
+        return p.query("doing", attribute="sport" if p.has("sports?|games?") else "")
     if p.form in {"yes_no", "bare", "command"} and p.verb:
         return p.query("doing")
     return None

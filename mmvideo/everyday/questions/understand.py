@@ -101,8 +101,19 @@ def _form(tokens: list[str]) -> str:
     return "bare"
 
 
+_ONE_OF_THEM = re.compile(
+    r"(?:is|are|was|were|does|do|did|has|have|can)\b.*\b(?:wearing|wear|holding|there|carrying) "
+    r"(?:an? |any )?(?:\w+ ){1,3}or (?!an?\b|the\b|not\b|\w+ing\b)\w+$"
+)
+
+
 def _choices(line: str) -> tuple[str, ...]:
-    """Return what a question offers with "or": the words on both sides, without what both share."""
+    """Return what a question offers with "or": the words on both sides, without what both share.
+
+    "Is he wearing a jacket or suit?" offers nothing: it asks whether he wears one of them.
+    """
+    if _ONE_OF_THEM.match(line):
+        return ()
     if " or " not in line or re.search(r"\bor (?:not|no|n't)\b|\byes or no\b|\btrue or false\b", line):
         return ()
     before, _, after = line.rpartition(" or ")
