@@ -124,6 +124,7 @@ class Run:
 
         Those whose mouths tell something are added to `told`.
         """
+        assert self.network is not None
         present = self._present(row, end)
         readable = [i for i in present if self.faces.tracks[i].readable(row, end)]
         voices, rest = {}, samples.cpu()
