@@ -17,8 +17,8 @@ from mmvideo.subtitles import timecode
 
 LETTERS = string.ascii_uppercase
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
-_LETTER = re.compile(r"^\s*(?:(?:the\s+)?(?:best\s+)?(?:answer|option)\s*(?:is)?\s*:?\s*)?"
-                     r"[(\[]?([A-Z])(?:[)\].:,]+(?=\s|$)|\s*$)", re.IGNORECASE)
+_LETTER = re.compile(r"^\s*\**\s*(?:(?:(?:the|my)\s+)?(?:(?:best|correct|right|final)\s+)?(?:answer|option|choice)\s*"
+                     r"(?:is)?\s*:?\s*)?[(\[*]*([A-Z])(?:[)\].:,*]+(?=\s|$)|\s*$|[ \t]*\n)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
