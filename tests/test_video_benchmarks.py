@@ -185,7 +185,7 @@ def test_only_letters_and_options_count() -> None:
     options = ("a red ball", "a car")
     told = {"A": 0, "(b)": 1, "B. a car": 1, "b": 1, "Answer: A": 0, "a red ball.": 0, "C": None, "": None,
             "a ball": None, "It is A": None, "The correct answer is (B).": 1,
-            "**B**": 1, "B\nBecause it rolls": 1, "My final choice: a.": 0, "A or B.\nBoth": None,
+            "**B**": 1, "B\nBecause it rolls": 1, "My final choice: A.": 0, "A or B.\nBoth": None,
             "A car": 1, "Both A and B": None, "Bob": None}
     assert {reply: letter_of(reply, options) for reply in told} == told
     assert span_overlap((0, 4), (2, 6)) == pytest.approx(1 / 3)
