@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
 
 from mmvideo.errors import InvalidInput, MissingExtra, UnknownName
 from mmvideo.jobs.files import write_whole
@@ -28,6 +29,18 @@ COLUMNS = {
     "weights_sha256": "text", "config": "text"}
 """Column of a flat table -> its kind. What has parts (answers, labels, spans ...) is JSON in a text."""
 _JSON = ("answers", "labels", "spans", "frame_times", "warnings", "notes")
+FRAME_RATE = 25
+"""Frames a second of the ranges of Label Studio's timeline."""
+_LABEL_STUDIO = """<View>
+  <Header value="$id"/>
+  <Video name="video" value="$video" frameRate="$fps"/>
+  <TimelineLabels name="spans" toName="video">
+{labels}
+  </TimelineLabels>
+  <TextArea name="words" toName="video" perRegion="true" editable="true"/>
+  <TextArea name="caption" toName="video" editable="true"/>
+</View>
+"""
 _SAFE = re.compile(r"[^A-Za-z0-9_.=+-]")
 
 
@@ -178,22 +191,38 @@ def _write_fiftyone(ledger: Ledger, others: Mapping[str, str], out: Path, by: st
 
 
 def _write_label_studio(ledger: Ledger, others: Mapping[str, str], out: Path, by: str | None) -> list[Path]:
-    """Write tasks with pre-annotations, for `<Video name="video">`, `<TextArea name="caption">` and
-    `<TimelineLabels name="spans">`."""
-    tasks = []
+    """Write tasks with pre-annotations, and beside them the labelling configuration that shows them.
+
+    Spans are ranges of frames, numbered from 1 at `FRAME_RATE` frames a second, to which the configuration holds the
+    player. What was located bears its own label; words of other spans stand in a text of their region.
+    """
+    tasks: list[dict[str, Any]] = []
+    labels: dict[str, None] = {}
     for row in ledger.rows_in_order():
         flat = flat_row(row, others)
-        said: list[dict[str, Any]] = [{"id": "text", "from_name": "caption", "to_name": "video", "type": "textarea",
-                                       "value": {"text": [row["text"]]}}]
-        said += [{"id": f"span-{number}", "from_name": "spans", "to_name": "video", "type": "labels", "value": {
-            "start": span["start_seconds"], "end": span["end_seconds"], "labels": [span["text"]]}}
-            for number, span in enumerate(row.get("spans") or ())]
+        said: list[dict[str, Any]] = [_region("text", "caption", "textarea", {"text": [row["text"]]})]
+        for number, span in enumerate(row.get("spans") or ()):
+            first = int(span["start_seconds"] * FRAME_RATE) + 1
+            ranges = [{"start": first, "end": max(first, round(span["end_seconds"] * FRAME_RATE))}]
+            label = str(span["text"]) if row.get("located") else "segment"
+            labels[label] = None
+            said.append(_region(f"span-{number}", "spans", "timelinelabels", {
+                "ranges": ranges, "timelinelabels": [label]}))
+            if not row.get("located"):
+                said.append(_region(f"span-{number}", "words", "textarea", {"ranges": ranges, "text": [span["text"]]}))
         score = {} if row["confidence"] is None else {"score": row["confidence"]}
-        tasks.append({"data": {"video": row["source"], **{name: flat[name] for name in (
+        tasks.append({"data": {"video": row["source"], "fps": FRAME_RATE, **{name: flat[name] for name in (
             "id", "prompt", "question", "flags", "job_id", *others)}},
             "predictions": [{"model_version": row.get("model") or "", **score, "result": said}]})
     out.parent.mkdir(parents=True, exist_ok=True)
-    return [_json(out, tasks)]
+    lines = [f"    <Label value={quoteattr(label)}/>" for label in labels or ("segment",)]
+    config = _LABEL_STUDIO.format(labels="\n".join(lines)).encode(errors="backslashreplace")
+    write_whole(out.with_suffix(".xml"), [config])
+    return [_json(out, tasks), out.with_suffix(".xml")]
+
+
+def _region(name: str, tag: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"id": name, "from_name": tag, "to_name": "video", "type": kind, "value": value}
 
 
 def _whole(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,4 +241,4 @@ FORMATS: dict[str, Callable[[Ledger, Mapping[str, str], Path, str | None], list[
     "label-studio": _write_label_studio}
 """Format -> what writes it."""
 
-__all__ = ["COLUMNS", "FORMATS", "export_job", "flat_row"]
+__all__ = ["COLUMNS", "FORMATS", "FRAME_RATE", "export_job", "flat_row"]

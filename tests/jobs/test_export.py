@@ -149,10 +149,19 @@ def test_tools_for_looking_and_labelling(captioning: Pipeline, manifest: Path, t
     (one,) = said["labels"]["a.mp4"]
     assert (one["label"], one["timestamps"], one["attributes"]["camera"]) == ("a ball", [0.0, 1.5], "north")
     assert said["labels"]["b.mp4"][0]["timestamps"] == [0.0, 2.0], "one thing said of the whole clip"
-    (tasks,) = export_job(job, "label-studio", tmp_path / "tasks.json")
+    tasks, config = export_job(job, "label-studio", tmp_path / "tasks.json")
     first = json.loads(tasks.read_text())[0]
     assert first["data"]["video"] == str(tmp_path / "a.mp4")
-    assert [one["type"] for one in first["predictions"][0]["result"]] == ["textarea", "labels"]
+    _, span, words = first["predictions"][0]["result"]
+    assert span["value"] == {"ranges": [{"start": 1, "end": 38}], "timelinelabels": ["segment"]}
+    assert (words["id"], words["value"]["text"]) == (span["id"], ["a ball"])
+    assert '<Label value="segment"/>' in config.read_text()
+    interfaces = pytest.importorskip("label_studio_sdk.label_interface")  # their own check of tasks and predictions
+    interface = interfaces.LabelInterface(config.read_text())
+    interface.validate()
+    for task in json.loads(tasks.read_text()):
+        assert interface.validate_task({"data": task["data"]})
+        assert interface.validate_prediction(task["predictions"][0])
 
 
 def test_duckdb(captioning: Pipeline, manifest: Path, tmp_path: Path) -> None:
