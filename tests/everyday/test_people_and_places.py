@@ -44,6 +44,7 @@ def test_weather_and_season() -> None:
     sunny = _facts({"grass": .6}, part_colours={(0, "top"): {"blue": .8, "white": .2}})
     assert (_said("What is the weather like?", sunny), _said("What season is it?", sunny)) == ("sunny", "summer")
     assert _said("What season is it in the video?", _facts({"snow": .8})) == "winter"
+    assert _said("Is it winter?", sunny) == "no"
     assert _said("How is the weather?", _facts({}, indoors=.95)).startswith("I cannot tell")
 
 
@@ -82,6 +83,7 @@ def test_sides_are_answered_with_a_side() -> None:
     ("Who are dancing?", "who is dancing?"),
     ("What sports are in the video?", "what sport is this?"),
     ("What does the man do first?", "what is the man doing?"),
+    ("What does the woman do before jumping?", "what is the woman doing?"),
     ("What is the boy riding?", "what is the boy riding?")])
 def test_questions_are_put_as_the_language_model_learned_them(asked: str, put: str) -> None:
     assert reworded(asked, understand(asked)) == put
@@ -95,6 +97,12 @@ def test_who_somebody_is_cannot_be_told(question: str) -> None:
 @pytest.mark.parametrize("question", ["Who is in the video?", "Who is playing the guitar?"])
 def test_who_is_there_can_be_told(question: str) -> None:
     assert understand(question).family == "who"
+
+
+def test_what_happens_after_an_event_is_looked_for_in_the_second_half() -> None:
+    query = understand("What happens after the man falls?")
+    assert query.time is not None
+    assert (query.time.kind, query.time.relation) == ("event", "after")
 
 
 def test_a_knife_makes_no_cut_between_shots() -> None:

@@ -102,8 +102,11 @@ _WEATHER_SAID = {"snow": "snowy", "rain": "rainy", "sun": "sunny", "cloud": "clo
 
 def answer_weather(query: Query, seen: SpanFacts) -> Told | None:
     """What is the weather like? Is it raining? Which season is it?"""
-    if query.attribute == "season":
-        return _season(query, seen)
+    if query.attribute.startswith("season"):
+        told, asked = _season(query, seen), query.attribute.removeprefix("season").strip()
+        if asked and told.knows:
+            return yes_no(query, told.confidence if told.text == asked else 1 - told.confidence, (), told.reason, seen)
+        return told
     kind, sure, why = _weather(seen)
     if _indoors(seen) >= _INDOORS and kind != "rain":
         if query.yes_no and query.attribute in {"rain", "snow"}:

@@ -43,7 +43,7 @@ def reworded(question: str, query: Query) -> str:
     who = _who(query.text.lower() or text, query.subject)
     if not who:
         return question
-    if query.family == "doing" and query.verb not in _ANYTHING:
+    if query.family == "doing" and query.verb not in _ANYTHING and not re.search(r"\b(?:does|do|did)\b.* do\b", text):
         if not re.match(r"what (?:does|do|did|is|are|was|were) ", text):
             return question
         particle = _PARTICLE.search(text)

@@ -125,7 +125,8 @@ def take_event(text: str) -> tuple[str, NamedTime | None]:
             continue
         if text[:found.start()].split()[-1:] in (["moment"], ["time"], ["point"], ["second"]):
             continue
-        if len(said) >= 3 and len(words) >= 2 and set(said) & _HELPERS and words[0] not in _HELPERS:
+        enough = (len(said) >= 3 or said == ["what", "happens"]) and (len(words) >= 2 or words[0].endswith("ing"))
+        if enough and set(said) & _HELPERS and words[0] not in _HELPERS:
             relation = {"as": "when", "while": "when", "once": "after", "until": "before"}.get(found[1], found[1])
             return rest, NamedTime("event", text=found[2], relation=relation)
     return text, None

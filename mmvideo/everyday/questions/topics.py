@@ -250,6 +250,9 @@ def _weather(p: Parsed) -> Query | None:
     """How is the weather?"""
     if p.has("seasons?") and p.form in {"what", "which", "bare"}:
         return p.query("weather", attribute="season", subject=None)
+    season = re.match(r"(?:is|was) (?:it|this) (winter|summer|spring|autumn|fall)(?: time)?$", p.line)
+    if season:
+        return p.query("weather", attribute=f"season {season[1]}", yes_no=True, subject=None)
     if p.has("weather"):
         return p.query("weather", subject=None)
     other = r"sounds?|hear\w*|audible|noise|is there (?:any )?(?:snow|rain|sun)|wearing|rain ?coat|umbrella"
