@@ -119,12 +119,10 @@ class Observer(Pretrained):
             speech = [segment for _ in sounds[number] for segment in next(spoken)]
             parts = part_colours(video.large, tracks[number])
             facts = Facts(
-                video.start_seconds,
-                video.end_seconds,
-                tuple(
-                    replace(self._shot(video, *rest), animals=animals_of(row.softmax(-1)))
-                    for *rest, row in zip(shots[number], things, said, frames[number], logits[number], strict=True)
-                ),
+                video.start_seconds, video.end_seconds,
+                tuple(replace(self._shot(video, span, labels, words, part), animals=animals_of(row.softmax(-1)))
+                      for span, labels, words, part, row in
+                      zip(shots[number], things, said, frames[number], logits[number], strict=True)),
                 tracks=tuple(dressed(track, parts) for track in tracks[number]),
                 camera=camera[number], sounds=tuple(events), speech=tuple(speech),
                 has_audio=video.has_audio, repeated=tuple(repeated),
