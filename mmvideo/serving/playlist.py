@@ -10,6 +10,7 @@ from typing import Any
 
 from mmvideo.media import open_source
 from mmvideo.media.joined import JoinedSource
+from mmvideo.media.source import Source
 from mmvideo.serving.address import Place, locate
 from mmvideo.serving.pictures import Picture, Slideshow, slideshow
 from mmvideo.serving.problems import Refused
@@ -42,7 +43,8 @@ class Playlist:
             InvalidInput: one has no moving picture.
         """
         with ExitStack() as undo:
-            names, sources = [], []
+            names: list[str] = []
+            sources: list[Source] = []
             for part in self.parts:
                 kind = "pictures" if isinstance(part.source, Slideshow) and len(part.source.files) > 1 else \
                     "picture" if isinstance(part.source, Slideshow) else "video"
