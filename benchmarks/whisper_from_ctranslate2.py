@@ -135,6 +135,8 @@ def main() -> None:
     model.save_pretrained(given.out)
     WhisperFeatureExtractor().save_pretrained(given.out)
     tokenizer.save_pretrained(given.out)
+    named = given.out / "tokenizer_config.json"  # the pipeline wants Whisper's own class
+    named.write_text(json.dumps({**json.loads(named.read_text()), "tokenizer_class": "WhisperTokenizer"}))
 
 
 if __name__ == "__main__":
