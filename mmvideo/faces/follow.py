@@ -149,9 +149,12 @@ def running_mean(times: list[float], rows: list[np.ndarray], seconds: float, rea
     points = np.clip(np.linspace(seconds - reach, seconds + reach, 13), times[0], times[-1])
     low = max(0, bisect_right(times, points[0]) - 1)
     high = min(len(times), bisect_right(times, points[-1]) + 1)
-    stacked = np.stack(rows[low:high])
-    means = [np.interp(points, times[low:high], column).mean() for column in stacked.T]
-    return np.asarray(means, np.float32)
+    near, stacked = np.array(times[low:high]), np.array(rows[low:high], np.float64)
+    after = np.minimum(np.searchsorted(near, points, "right"), len(near) - 1)
+    before = np.maximum(after - 1, 0)
+    share = (points - near[before]) / np.maximum(near[after] - near[before], 1e-12)
+    weights = np.bincount(before, 1 - share, len(near)) + np.bincount(after, share, len(near))
+    return (weights @ stacked / len(points)).astype(np.float32)
 
 
 def centred(boxes: np.ndarray) -> np.ndarray:
