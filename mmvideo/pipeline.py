@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 import torch
 
 from mmvideo import deadline, licences, recipes, settings, weights
-from mmvideo.errors import InvalidInput, MmvideoError, UnknownName, WeightsError
+from mmvideo.errors import InvalidInput, MmvideoError, UnknownName, UnsupportedModel, WeightsError
 from mmvideo.hooks import Hook, show_count
 from mmvideo.hub.resolve import is_hub_name
 from mmvideo.notebook import Results
@@ -420,7 +420,7 @@ def _saying_its_use(recipe: Recipe, model: str | Path | None) -> Iterator[None]:
     try:
         yield
     except (WeightsError, InvalidInput) as error:
-        if str(model) not in weights.embedded_names():
+        if isinstance(error, UnsupportedModel) or str(model) not in weights.embedded_names():
             raise
         uses = {name: licences.front_matter(weights.card(weights.weights_root() / name)).get("pipelines") or ()
                 for name in weights.embedded_names()}

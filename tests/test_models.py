@@ -258,7 +258,7 @@ def test_a_model_of_another_task_is_refused_with_what_it_is_for(home, model, pip
     (("train", "data/clipz"), "data/clipz: no such file or folder. Labelled clips are a folder or a table (.csv"),
     (("train", "notes.txt"), "notes.txt is neither a config (.yaml) nor labelled clips."),
     (("eval", "video-mm"), "Did you mean 'video-mme'"),
-    (("eval", "video-mm", "--data", "x", "--model", "everyday"), "Unknown benchmark or config 'video-mm'"),
+    (("eval", "video-mm", "--data", "x", "--model", "everyday"), "Unknown benchmark 'video-mm'"),
 ])
 def test_what_is_neither_config_nor_clips_is_said_to_be(home, monkeypatch, words, expected) -> None:
     monkeypatch.chdir(home)

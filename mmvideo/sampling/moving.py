@@ -105,7 +105,8 @@ def cut_square(frames: Tensor, box: Box, size: Size, *, margin: float = MARGIN) 
 
 
 def moving(source: Source, *, num_frames: int = 8, size: SizeLike = None, num_clips: int = 1, crops: int = 1,
-           start_seconds: float | None = None, end_seconds: float | None = None) -> Clips:
+           sample_rate: int | None = None, start_seconds: float | None = None, end_seconds: float | None = None
+           ) -> Clips:
     """Take one clip, spread over the time in which something moves and cut to the square around it.
 
     Args:
@@ -113,6 +114,7 @@ def moving(source: Source, *, num_frames: int = 8, size: SizeLike = None, num_cl
         size: pixels of the frames; None for 224.
         num_clips: 1.
         crops: 1.
+        sample_rate: samples per second of the sound beside it; None leaves it out.
         start_seconds: first time of the half-open span on the source's clock.
         end_seconds: first time after the span.
 
@@ -125,7 +127,7 @@ def moving(source: Source, *, num_frames: int = 8, size: SizeLike = None, num_cl
     num_frames = checked_count("num_frames", num_frames)
     part = moving_part(source, start_seconds, end_seconds)
     times = part.span.start_seconds + (np.arange(num_frames) + 0.5) * part.span.seconds / num_frames
-    found = gather(source, times[None], spans=[part.span], size=None, fit="crop", sample_rate=None,
+    found = gather(source, times[None], spans=[part.span], size=None, fit="crop", sample_rate=sample_rate,
                    rule=f"{num_frames} frames of what moves in {part.span}")
     return replace(found, frames=cut_square(found.frames[0], part.box, _size(size))[None])
 
