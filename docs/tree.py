@@ -49,7 +49,7 @@ def tree() -> str:
         if path.parent != folder:
             folder = path.parent
             lines.append(f"{folder.as_posix()}/")
-        lines.append(f"  {path.name:26}{said}".rstrip())
+        lines.append(f"  {path.name:25} {said}".rstrip())
     return "\n".join(lines) + "\n"
 
 
