@@ -157,7 +157,7 @@ def describe_or_batch(context: typer.Context, recipe: str, videos: list[str], ou
     if out is None:
         jobs.refuse_without_out(context)
         _describe_clips(context.info_name or "", recipe, videos, model, device, changes, fps, timeout, save, json,
-                       texts=texts)
+                        texts=texts)
         return
     if fps is not None or save is not None:
         raise InvalidInput("--fps and --save are for single videos; a job (--out) writes rows and sidecars.")
@@ -166,8 +166,8 @@ def describe_or_batch(context: typer.Context, recipe: str, videos: list[str], ou
 
 
 def _describe_clips(verb: str, recipe: str, videos: list[str], model: str | None, device: str | None,
-                   changes: dict[str, dict[str, Any]], fps: float | None, timeout: float | None, save: Path | None,
-                   json: bool, *, texts: Sequence[str] = ()) -> None:
+                    changes: dict[str, dict[str, Any]], fps: float | None, timeout: float | None, save: Path | None,
+                    json: bool, *, texts: Sequence[str] = ()) -> None:
     """Run a pipeline that takes no question on every video.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from mmvideo.everyday.questions.answer_people import answer_age, answer_gender
 from mmvideo.everyday.questions.answer_things import doing_by_words, who_by_tracks
@@ -13,8 +14,13 @@ from mmvideo.everyday.questions.telling_things import likely_animals, likely_dee
 from mmvideo.everyday.questions.told import Told, proven
 from mmvideo.everyday.questions.verbs import base_form, ing_form
 
+if TYPE_CHECKING:
+    from mmvideo.objects.tracks import ObjectTrack
+
 _CLEAR_DEED, _CLEAR_ANIMAL, _LEAST_SPORT = 0.45, 0.35, 0.25
 _FLIERS = ("airplane", "bird", "kite")
+_AIRCRAFT = frozenset(("airliner", "warplane", "wing", "airship"))
+"""Classes of ImageNet."""
 _COCO_ANIMALS = frozenset(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"))
 
 
@@ -31,13 +37,8 @@ def answer_doing(query: Query, seen: SpanFacts) -> Told | None:
     if query.attribute == "sport":
         return _whole(seen, sport, min(0.9, 0.3 + share), query, "words and gear") if share >= _LEAST_SPORT else None
     deed, sure = next(iter(likely_deeds(seen).items()), ("", 0.0))
-    if (
-        sure < _CLEAR_DEED
-        or query.attribute
-        or (
-            query.subject is not None and not (query.subject.person or re.search(r"\binstrument\b", query.text.lower()))
-        )
-    ):
+    of_others = query.subject is not None and not query.subject.person and "instrument" not in query.text.lower()
+    if sure < _CLEAR_DEED or query.attribute or of_others:
         return None
     why = "the things of the picture suggest it"
     if not query.verb:
@@ -69,36 +70,21 @@ def answer_doer(query: Query, seen: SpanFacts) -> Told | None:
     if query.verb == "fly" or verb == "fly":
         fliers = [track for track in tracks if track.label in _FLIERS]
         if fliers:
-            return Told(
-                a_noun(fliers[0].label),
-                0.8 * seen.sureness(fliers[0]),
-                proven(fliers[:3], (), "seen"),
-                query.family,
-                "it is seen",
-            )
-        looks = max(
-            (
-                thing.confidence
-                for shot in seen.shots
-                for thing in shot.things
-                if thing.name in {"airliner", "warplane", "wing", "airship"}
-            ),
-            default=0.0,
-        )
+            return _first_of(fliers, seen, query, 0.8)
+        looks = max((thing.confidence for shot in seen.shots for thing in shot.things if thing.name in _AIRCRAFT),
+                    default=0.0)
         return _whole(seen, "an airplane", looks, query, "the picture looks like it") if looks >= 0.3 else None
     animal, share = next(iter(likely_animals(seen).items()), ("", 0.0))
     if share >= _CLEAR_ANIMAL and (wanted is None or wanted.text in {"animal", "creature", "pet"}):
         return _whole(seen, a_noun(animal), min(0.9, share), query, f"the picture looks like {a_noun(animal)}")
     beasts = [track for track in tracks if track.label in _COCO_ANIMALS or wanted is not None]
-    if beasts:
-        return Told(
-            a_noun(beasts[0].label),
-            0.7 * seen.sureness(beasts[0]),
-            proven(beasts[:3], (), "seen"),
-            query.family,
-            "it is seen",
-        )
-    return None
+    return _first_of(beasts, seen, query, 0.7) if beasts else None
+
+
+def _first_of(tracks: list[ObjectTrack], seen: SpanFacts, query: Query, weight: float) -> Told:
+    """Name the first of some tracks; up to three of them are the evidence."""
+    return Told(a_noun(tracks[0].label), weight * seen.sureness(tracks[0]), proven(tracks[:3], (), "seen"),
+                query.family, "it is seen")
 
 
 __all__ = ["answer_doer", "answer_doing", "answer_who"]
