@@ -65,9 +65,9 @@ def serve_command(
         if not key and not _is_loopback(host):
             note(f"warning: whoever reaches {host} can use this server; set a key in {KEY} to change that")
         called = f"[{host}]" if ":" in host else host
-        note(f"{pipe.model} answers at http://{called}:{listener.getsockname()[1]}{path_of(pipe)}; health at "
-             "/health; end with Ctrl-C")
-        run_server(app, listener, max_connections=max_connections)
+        ready = (f"{pipe.model} answers at http://{called}:{listener.getsockname()[1]}{path_of(pipe)}; health at "
+                 "/health; end with Ctrl-C")
+        run_server(app, listener, max_connections=max_connections, ready=lambda: note(ready))
 
 
 def _recipe_for(model: str | None) -> str:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -46,7 +46,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which tells the handlers when it begins to end."""
+    """uvicorn's, which tells when it takes connections, and tells the handlers when it begins to end."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]):
+        super().__init__(config)
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         app: Any = self.config.app
@@ -56,13 +65,15 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run_server(app: Any, listener: socket.socket, *, max_connections: int = 256) -> None:
+def run_server(app: Any, listener: socket.socket, *, max_connections: int = 256,
+               ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGINT or SIGTERM, which then ends the process.
 
     Args:
         app: what `make_app` gave.
         listener: of `listen`.
         max_connections: that may be open at once.
+        ready: called once connections are taken; before, they are refused.
 
     Raises:
         InvalidInput: the process may open too few files.
@@ -76,7 +87,7 @@ def run_server(app: Any, listener: socket.socket, *, max_connections: int = 256)
         logging.getLogger(name).addFilter(RateLimitFilter())
     received: list[int] = []
     with _own_folder_of_temporary_files(), _signals(received):
-        _Server(config).run([listener])
+        _Server(config, ready).run([listener])
     if received:
         _leave(received[0])
 

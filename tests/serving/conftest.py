@@ -90,11 +90,6 @@ class Command:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         self.port = int(self.said().split(" answers at ")[1].split("/v1")[0].rpartition(":")[2])
-        while True:
-            with socket.socket() as line:
-                if line.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
 
     def said(self) -> str:
         """Return what it wrote."""

@@ -118,6 +118,18 @@ def test_what_is_known_before_the_model_is_loaded(tmp_path: Path) -> None:
             assert done.stderr.count("\n") == 1
 
 
+def test_connections_are_taken_from_the_moment_at_which_it_says_so() -> None:
+    with subprocess.Popen([sys.executable, "-m", "mmvideo", "serve", "--port", "0", "--device", "cpu"],
+                          stderr=subprocess.PIPE, text=True) as server, contextlib.ExitStack() as lines:
+        assert server.stderr is not None
+        said = next(line for line in server.stderr if " answers at " in line)
+        port = int(said.split(" answers at ")[1].split("/v1")[0].rpartition(":")[2])
+        for _ in range(16):
+            lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+        assert call(port, path="/health")[1]["status"] == "ok"
+        server.terminate()
+
+
 def test_at_the_limit_of_descriptors_it_goes_on_and_its_log_stays_short(
         command: Start, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = 160
