@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -176,18 +177,35 @@ def _write_fiftyone(ledger: Ledger, others: Mapping[str, str], out: Path, by: st
     data: dict[str, str] = {}
     labels: dict[str, list[dict[str, Any]]] = {}
     classes: dict[str, None] = {}
+    keys = fiftyone_keys(row["id"] for row in ledger.rows_in_order())
     for row in ledger.rows_in_order():
-        data[row["id"]] = os.path.abspath(row["source"]) if "://" not in row["source"] else row["source"]
+        file, own = keys[row["id"]]
+        data[file] = os.path.abspath(row["source"]) if "://" not in row["source"] else row["source"]
         flat = flat_row(row, others)
         attributes = {name: flat[name] for name in ("prompt", "question", "flags", "model", "job_id", *others)
                       if flat[name] not in (None, "")}
         spans = row.get("spans") or [_whole(row)]
         classes.update(dict.fromkeys(str(span["text"]) for span in spans))
-        labels[row["id"]] = [{"label": span["text"], "timestamps": [span["start_seconds"], span["end_seconds"]],
-                              **({} if span["confidence"] is None else {"confidence": span["confidence"]}),
-                              "attributes": attributes} for span in spans]
+        labels[own] = [{"label": span["text"], "timestamps": [span["start_seconds"], span["end_seconds"]],
+                        **({} if span["confidence"] is None else {"confidence": span["confidence"]}),
+                        "attributes": attributes} for span in spans]
     out.mkdir(parents=True, exist_ok=True)
     return [_json(out / "data.json", data), _json(out / "labels.json", {"classes": list(classes), "labels": labels})]
+
+
+def fiftyone_keys(ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return of each row the key of its file in data.json and that of its labels, which lacks the ending.
+
+    FiftyOne looks for labels under the normal form of the first without its ending; a.mov beside a.mp4 becomes a-2.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    names: set[str] = set()
+    for one in ids:
+        stem, ending = os.path.splitext(os.path.normpath(one).lstrip("/"))
+        name = next(name for name in chain([stem], (f"{stem}-{number}" for number in count(2))) if name not in names)
+        names.add(name)
+        found[one] = name + (ending or ".video"), name
+    return found
 
 
 def _write_label_studio(ledger: Ledger, others: Mapping[str, str], out: Path, by: str | None) -> list[Path]:
@@ -241,4 +259,4 @@ FORMATS: dict[str, Callable[[Ledger, Mapping[str, str], Path, str | None], list[
     "label-studio": _write_label_studio}
 """Format -> what writes it."""
 
-__all__ = ["COLUMNS", "FORMATS", "FRAME_RATE", "export_job", "flat_row"]
+__all__ = ["COLUMNS", "FORMATS", "FRAME_RATE", "export_job", "fiftyone_keys", "flat_row"]

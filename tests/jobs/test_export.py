@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from mmvideo.cli import main
 from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.jobs import JobOptions, run_job
 from mmvideo.jobs import schema as row_schema
-from mmvideo.jobs.export import COLUMNS, export_job
+from mmvideo.jobs.export import COLUMNS, export_job, fiftyone_keys
 from mmvideo.jobs.rows import flags_of
 from mmvideo.results import Answer, Caption
 from mmvideo.types import NOT_JUDGED, Domain
@@ -146,9 +147,10 @@ def test_tools_for_looking_and_labelling(captioning: Pipeline, manifest: Path, t
     data, labels = export_job(job, "fiftyone", tmp_path / "fiftyone")
     clips, said = json.loads(data.read_text()), json.loads(labels.read_text())
     assert clips["a.mp4"] == str(tmp_path / "a.mp4")
-    (one,) = said["labels"]["a.mp4"]
+    (one,) = said["labels"]["a"]
     assert (one["label"], one["timestamps"], one["attributes"]["camera"]) == ("a ball", [0.0, 1.5], "north")
-    assert said["labels"]["b.mp4"][0]["timestamps"] == [0.0, 2.0], "one thing said of the whole clip"
+    assert said["labels"]["b"][0]["timestamps"] == [0.0, 2.0], "one thing said of the whole clip"
+    assert {os.path.splitext(name)[0] for name in clips} == set(said["labels"]), "where FiftyOne looks for labels"
     tasks, config = export_job(job, "label-studio", tmp_path / "tasks.json")
     first = json.loads(tasks.read_text())[0]
     assert first["data"]["video"] == str(tmp_path / "a.mp4")
@@ -162,6 +164,16 @@ def test_tools_for_looking_and_labelling(captioning: Pipeline, manifest: Path, t
     for task in json.loads(tasks.read_text()):
         assert interface.validate_task({"data": task["data"]})
         assert interface.validate_prediction(task["predictions"][0])
+
+
+def test_clips_of_one_name_keep_their_own_labels_in_fiftyone() -> None:
+    ids = ["x/a.mp4", "x/a.mov", "x/a", "./b.mp4", "b.mp4", "/c.mp4", "d.e.mkv", ".mp4"]
+    keys = fiftyone_keys(ids)
+    assert list(keys) == ids
+    assert len({name for _, name in keys.values()}) == len(ids)
+    assert all(os.path.splitext(os.path.normpath(file))[0] == name for file, name in keys.values())
+    assert not any(os.path.isabs(name) for _, name in keys.values()), "it would be taken for the file itself"
+    assert (keys["x/a.mp4"], keys["x/a.mov"]) == (("x/a.mp4", "x/a"), ("x/a-2.mov", "x/a-2"))
 
 
 def test_duckdb(captioning: Pipeline, manifest: Path, tmp_path: Path) -> None:
