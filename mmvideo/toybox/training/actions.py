@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,37 @@ from mmvideo.training.trainer import Trainer
 
 GRID, DIM = 4, 256
 """Places across, and numbers of a place, of the toybox's encoder."""
+AROUND = 2
+"""Steps before and after a second that are seen too: what happens at its border shows there."""
 
 
-def second_maps(film: AnnotatedFilm, second: int) -> list[Tensor]:
-    """Return the maps of each step of a second, each float (1, C, 1, GRID, GRID)."""
+def second_maps(film: AnnotatedFilm, seconds: Sequence[int]) -> list[Tensor]:
+    """Return the maps of each step of seconds and of `AROUND` steps beside them, and what is heard in each.
+
+    Maps are float (S, C, 1, GRID, GRID). What is heard is a map of one place, (S, C, 1, 1, 1), the mean over the step:
+    cut out at any box it is the same.
+    """
     per = round(1 / film.features.step_seconds)
-    rows = film.features.values[second * per:(second + 1) * per, :GRID * GRID * DIM]
-    return [row.view(GRID, GRID, DIM).permute(2, 0, 1)[None, :, None] for row in rows]
+    steps = torch.tensor(seconds)[:, None] * per + torch.arange(-AROUND, per + AROUND)
+    rows = film.features.values[steps.clamp(0, len(film.features.values) - 1)]
+    seen = rows[..., :GRID * GRID * DIM].unflatten(2, (GRID, GRID, DIM)).permute(1, 0, 4, 2, 3)
+    heard = rows[..., GRID * GRID * DIM:].unflatten(2, (-1, DIM)).mean(2).transpose(0, 1)
+    return [*seen[:, :, :, None], *heard[..., None, None, None]]
+
+
+def new_head(features: FeatureSpec, hidden: int) -> RoIHead:
+    """Return a head over what `second_maps` gives."""
+    steps = round(features.fps / 2) + 2 * AROUND
+    return RoIHead(dims=(DIM,) * 2 * steps, num_classes=len(FILM_ACTIONS), strides=(1.0,) * steps + (GRID,) * steps,
+                   hidden=hidden)
 
 
 def toy_samples(film: AnnotatedFilm, seconds: list[ToySecond], head: RoIHead) -> tuple[Tensor, Tensor]:
     """Return the pooled features of every toy in every second, (M, steps * C), and what it does, (M, actions)."""
-    pooled, told = [], []
-    for one in seconds:
-        box = torch.tensor([one.box]) * GRID
-        pooled.append(head.pooled(second_maps(film, one.second), box, torch.zeros(1, dtype=torch.long)))
-        told.append([float(name in one.actions) for name in FILM_ACTIONS])
-    return torch.cat(pooled), torch.tensor(told)
+    which = torch.tensor([one.second for one in seconds])
+    every, row = which.unique(return_inverse=True)
+    pooled = head.pooled(second_maps(film, every.tolist()), torch.tensor([one.box for one in seconds]) * GRID, row)
+    return pooled, torch.tensor([[float(name in one.actions) for name in FILM_ACTIONS] for one in seconds])
 
 
 def train_actions(out: Path, *, schedule: Schedule, levels: dict[str, float], num_films: int, features: FeatureSpec,
@@ -61,8 +76,7 @@ def train_actions(out: Path, *, schedule: Schedule, levels: dict[str, float], nu
     torch.manual_seed(schedule.seed)
     store = FilmFeatures(out / "features", features)
     names = [name for name, share in levels.items() for _ in range(round(num_films * share))]
-    steps = round(features.fps / 2)
-    head = RoIHead(dims=(DIM,) * steps, num_classes=len(FILM_ACTIONS), strides=(1.0,) * steps, hidden=hidden)
+    head = new_head(features, hidden)
     learnt = [toy_samples(store.film(first_film + k, "train", name), film_actions(first_film + k, level=name), head)
               for k, name in enumerate(names)]
     pooled, told = torch.cat([one for one, _ in learnt]), torch.cat([one for _, one in learnt])
