@@ -28,7 +28,7 @@ test: install    ## the whole test suite, in two processes of one thread each
 test-fast: install  ## the tests that take less than ten seconds each
 	$(BIN)/python -m pytest -m "not slow"
 
-notebooks: install  ## run the notebooks of docs/notebooks from first to last cell (a few minutes)
+notebooks: install  ## run the notebooks of docs/notebooks from first to last cell (about a minute of one core)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[notebook]"
 	$(BIN)/python docs/notebooks/run.py
 
