@@ -23,6 +23,8 @@ MOUTH_IN_EYES = 1.245
 of 14 clips, quartiles 3 % apart)."""
 _CENTRE, _ROLL, _SIDE = 0.12, 0.4, 1.0
 """Seconds on both sides over which the middle, the roll and the size are averaged."""
+REACH = _SIDE + 1.5 * EVERY
+"""Seconds after a moment whose points its pose depends on."""
 _NEAR = 0.3
 """Seconds from the last points beyond which the detector's box is used."""
 _AROUND = 1.5
@@ -41,14 +43,11 @@ class MouthPoses:
     def __init__(self) -> None:
         self.times: list[float] = []
         self.poses: list[np.ndarray] = []
-        self.region: np.ndarray | None = None
-        """Centre x, y, side and roll of the face by its latest points: where the next ones are looked for."""
 
-    def add(self, seconds: float, pose: np.ndarray, region: np.ndarray) -> None:
+    def add(self, seconds: float, pose: np.ndarray) -> None:
         """Take what was found at a time later than all before."""
         self.times.append(seconds)
         self.poses.append(pose)
-        self.region = region
 
     def at(self, seconds: float) -> np.ndarray | None:
         """Return the smoothed pose, float32 (4,), or None where no points were found near."""
@@ -126,4 +125,4 @@ def _pose(points: np.ndarray, region: np.ndarray) -> Found | None:
     return np.array([*middle, eyes * MOUTH_IN_EYES, roll], np.float32), new
 
 
-__all__ = ["EVERY", "MOUTH_IN_EYES", "Aligner", "MouthPoses", "region_of"]
+__all__ = ["EVERY", "MOUTH_IN_EYES", "REACH", "Aligner", "Found", "MouthPoses", "region_of"]

@@ -16,21 +16,21 @@ import torch
 
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput
-from mmvideo.faces.align import EVERY, Aligner, region_of
+from mmvideo.faces.align import EVERY, REACH, Aligner, region_of
+from mmvideo.faces.beside import PointsSeeker, read_ahead
 from mmvideo.faces.blazeface_detector import BlazeFace
 from mmvideo.faces.detect import Detector
 from mmvideo.faces.follow import Follower, Path, centred, overlap
 from mmvideo.faces.record import Record
 from mmvideo.faces.seats import join_seats
 from mmvideo.faces.tracks import MIN_MOUTH, RATE, Faces, TrackGiven
+from mmvideo.nn.threads import one_thread
 from mmvideo.registry import find
 from mmvideo.sampling.shots import FRAME_SIZE, LAGS, NEIGHBOURS, changes, cut_frames, shot_features
 
 DELAY = 1.2
 """Seconds of detections that must follow a frame before its boxes are final."""
 _LOOK_AHEAD = LAGS + NEIGHBOURS
-_ASTRAY = 0.5
-"""Points that are further from the latest box than this share of its side are not followed."""
 _GLANCES = 2
 """Searches in the whole picture alone between two that also look at squares."""
 MAX_SIDE = 1920
@@ -71,13 +71,14 @@ class FaceFinder:
             VideoDecodeError: nothing can be decoded.
         """
         start, end = source.start_seconds, source.end_seconds
-        work = _Work(self, start, end, scale=_scale(source), given=given)
-        size = _size(source)
-        for video in source.stream(size=size, fit="squash", batch=8):
-            work.push(video)
-            if on_progress is not None:
-                on_progress(min(1.0, (float(video.pts_seconds[-1]) - start) / max(1e-6, end - start)))
-        return work.finish(source.warnings)
+        videos = source.stream(size=_size(source), fit="squash", batch=8)
+        with one_thread() as threaded, PointsSeeker(self.aligner, threaded=threaded) as seeker:
+            work = _Work(self, seeker, start, end, scale=_scale(source), given=given)
+            for video in read_ahead(videos) if threaded else videos:
+                work.push(video)
+                if on_progress is not None:
+                    on_progress(min(1.0, (float(video.pts_seconds[-1]) - start) / max(1e-6, end - start)))
+            return work.finish(source.warnings)
 
 
 def find_faces(source: Any, **options: Any) -> Faces:
@@ -88,8 +89,9 @@ def find_faces(source: Any, **options: Any) -> Faces:
 class _Work:
     """One pass over one clip."""
 
-    def __init__(self, finder: FaceFinder, start: float, end: float, *, scale: float, given: Sequence[TrackGiven]):
-        self.finder, self.start, self.end, self.scale = finder, start, end, scale
+    def __init__(self, finder: FaceFinder, seeker: PointsSeeker, start: float, end: float, *, scale: float,
+                 given: Sequence[TrackGiven]):
+        self.finder, self.seeker, self.start, self.end, self.scale = finder, seeker, start, end, scale
         self.num_rows = max(1, round((end - start) * RATE))
         self.follower = Follower(finder.interval)
         self.searching = not given
@@ -174,30 +176,21 @@ class _Work:
 
     def _points(self, seconds: float, picture: np.ndarray) -> None:
         """Look for the points of the faces that were just found, or where their last points were."""
-        asked, regions = [], []
+        asked = []
         for record in self.records:
-            path, known = record.path, record.poses
+            path = record.path
             if not path.ends > seconds or not path.times:
                 continue
             if path.fixed:
                 if path.seen_at(seconds):
-                    asked.append(record)
-                    regions.append(region_of(path.at(seconds)))
-                continue
-            if seconds - path.times[-1] > self.finder.interval:
-                continue
-            region = region_of(path.boxes[-1])
-            if known.region is not None and known.times and seconds - known.times[-1] <= 2 * EVERY:
-                far = np.abs(known.region[:2] - region[:2]).max()
-                region = known.region if far < _ASTRAY * region[2] else region
-            asked.append(record)
-            regions.append(region)
-        for record, found in zip(asked, self.finder.aligner(picture, regions), strict=True):
-            if found is not None:
-                record.poses.add(seconds, *found)
+                    asked.append((record, region_of(path.at(seconds))))
+            elif seconds - path.times[-1] <= self.finder.interval:
+                asked.append((record, region_of(path.boxes[-1])))
+        self.seeker.look(seconds, picture, asked)
 
     def _cut_out(self, until: float) -> None:
         """Cut out the mouths of all rows before a time; forget the frames that are over."""
+        self.seeker.settle(until + REACH)
         while len(self._looked) > 1 and self._looked[1][0] <= until:
             self._rows(*self._looked.popleft(), self._looked[0][0])
         for record in self.records:

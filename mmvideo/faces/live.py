@@ -69,7 +69,7 @@ class LiveFaces:
             regions = [region_of(f.box) for f in shown]
             for face, found in zip(shown, self.aligner(picture, regions), strict=True):
                 if found is not None:
-                    face.poses.add(seconds, *found)
+                    face.poses.add(seconds, found[0])
         for face in self.faces:
             self._cut(face, seconds, grey, seen=face.path.seen_at(seconds))
 

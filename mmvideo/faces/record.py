@@ -33,6 +33,9 @@ class Record:
     def __init__(self, path: Path):
         self.path = path
         self.poses = MouthPoses()
+        self.points_region: np.ndarray | None = None
+        """Centre x, y, side and roll of the face by its latest points: where the next ones are looked for."""
+        self.points_seconds = 0.0
         self.first: int | None = None
         self.num_seen = 0
         self._boxes = array("f")

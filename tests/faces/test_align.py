@@ -67,7 +67,7 @@ def test_poses_are_smooth_and_end_where_no_points_are_near() -> None:
     poses = MouthPoses()
     for step in range(20):
         noise = 1.0 if step % 2 else -1.0
-        poses.add(step * 0.08, np.array([100 + noise, 50, 40 + noise, 0.02 * noise], np.float32), np.zeros(4))
+        poses.add(step * 0.08, np.array([100 + noise, 50, 40 + noise, 0.02 * noise], np.float32))
     middle = poses.at(0.8)
     assert middle is not None
     assert abs(middle[0] - 100) < 0.6
