@@ -35,7 +35,10 @@ NEAR_SECONDS = 0.3
 MAX_FRAMES = 16
 COLUMNS = 8
 WIDTH_INCHES = 13.0
-WAVE_RATE = 8_000
+WAVE_RATE, SPECTROGRAM_RATE = 8_000, 16_000
+"""Samples per second that are read for the waveform, and for the spectrogram."""
+_SLICES = 1200
+"""Ranges of a waveform, or spectra of a spectrogram, over the whole width."""
 _CHARACTERS_PER_INCH = 11.5
 _LONGEST_WORD = 16
 """Letters of a word that is left out of a box too narrow for it, rather than broken."""
@@ -52,30 +55,39 @@ class _Material:
     wave: np.ndarray | None
     """float32 (S,) mono."""
     wave_start: float
+    wave_rate: int
     start: float
     end: float
 
 
-def contact_sheet(results: Sequence[Result], path: str | Path | None = None) -> Figure | Path:
+def draw_spectrogram(results: Sequence[Result], path: str | Path | None = None) -> Figure | Path:
+    """Draw what `contact_sheet` does, with a log-mel spectrogram of the sound instead of its waveform."""
+    return contact_sheet(results, path, spectrogram=True)
+
+
+def contact_sheet(results: Sequence[Result], path: str | Path | None = None, *, spectrogram: bool = False
+                  ) -> Figure | Path:
     """Draw results of one video: frames looked at, one lane of the timeline a result, and the sound.
 
     Args:
         results: one or more, all about the same video.
         path: where to write (.png, .jpg, .pdf, .svg); None returns the figure.
+        spectrogram: draw the sound as a log-mel spectrogram instead of its waveform.
 
     Raises:
         InvalidInput: no results, or nothing that could be drawn is left of the video.
     """
     if not results:
         raise InvalidInput("There is no result to draw.")
-    material = _material(results)
+    material = _material(results, SPECTROGRAM_RATE if spectrogram else WAVE_RATE)
     columns = min(COLUMNS, len(material.seconds))
     rows = -(-len(material.seconds) // columns)
     height, width = material.frames.shape[1:3]
     cell = (WIDTH_INCHES - 0.6) / columns
     lanes = [_lane_lines(result, material) for result in results]
     heights = [0.4 + 0.24 * (len(results) > 1), rows * (cell * height / width + 0.24),
-               sum(_lane_height(lines) for lines in lanes) + 0.35, 1.0 if material.wave is not None else 0.45]
+               sum(_lane_height(lines) for lines in lanes) + 0.35,
+               0.45 if material.wave is None else 1.6 if spectrogram else 1.0]
     figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 0.5), facecolor=PAPER,
                     layout=ConstrainedLayoutEngine(rect=(0.008, 0.01, 0.984, 0.98)))
     top, sheet, below = figure.subfigures(3, 1, squeeze=False, height_ratios=[*heights[:2], sum(heights[2:])])[:, 0]
@@ -83,7 +95,7 @@ def contact_sheet(results: Sequence[Result], path: str | Path | None = None) -> 
     _frames(sheet, material, rows, columns, [box for one in results if one.evidence for box in one.evidence.boxes])
     timeline, sound = below.subplots(2, 1, height_ratios=heights[2:])
     _timeline(timeline, results, lanes, material)
-    _waveform(sound, material)
+    _sound(sound, material, spectrogram=spectrogram)
     if path is None:
         return figure
     path = Path(path)
@@ -93,7 +105,7 @@ def contact_sheet(results: Sequence[Result], path: str | Path | None = None) -> 
     return path
 
 
-def _material(results: Sequence[Result]) -> _Material:
+def _material(results: Sequence[Result], rate: int) -> _Material:
     """Read the frames to show, evenly chosen among those looked at, and the sound."""
     seen = sorted({seconds for result in results[-1:] for seconds in result.seconds_looked_at})
     if not seen:
@@ -112,10 +124,10 @@ def _material(results: Sequence[Result]) -> _Material:
     end = max([seen[-1] + 0.05, *(s.end_seconds for s in spans)])
     if evidence.source is None:
         return _from_clips(evidence, seen, start, end)
-    return _from_source(evidence, seen, start, end)
+    return _from_source(evidence, seen, start, end, rate)
 
 
-def _from_source(evidence: Evidence, seen: list[float], start: float, end: float) -> _Material:
+def _from_source(evidence: Evidence, seen: list[float], start: float, end: float, rate: int) -> _Material:
     with open_source(evidence.source, **evidence.options) as source:
         height, width = source.frames_at(seen[:1]).frames.shape[2:]
         scale = min(1.0, 320 / max(height, width))
@@ -124,11 +136,11 @@ def _from_source(evidence: Evidence, seen: list[float], start: float, end: float
         wave, wave_start = None, start
         if source.has_audio:
             try:
-                audio = source.audio(sample_rate=WAVE_RATE, mono=True)
+                audio = source.audio(sample_rate=rate, mono=True)
                 wave, wave_start = audio.samples[0].numpy(), audio.start_seconds
             except MediaError:  # the picture is still worth drawing
                 wave = None
-    return _Material(frames, seen, wave, wave_start, start, end)
+    return _Material(frames, seen, wave, wave_start, rate, start, end)
 
 
 def _from_clips(evidence: Evidence, seen: list[float], start: float, end: float) -> _Material:
@@ -138,7 +150,7 @@ def _from_clips(evidence: Evidence, seen: list[float], start: float, end: float)
     frames = evidence.clips.frames.flatten(0, 1).permute(0, 2, 3, 1).numpy()
     stamps = evidence.clips.pts_seconds.flatten().numpy()
     rows = [int(np.abs(stamps - seconds).argmin()) for seconds in seen]
-    return _Material(frames[rows], seen, None, start, start, end)
+    return _Material(frames[rows], seen, None, start, WAVE_RATE, start, end)
 
 
 def _title(figure: Any, results: Sequence[Result]) -> None:
@@ -256,21 +268,43 @@ def _timeline(axes: Axes, results: Sequence[Result], lanes: list[list[list[str]]
     axes.spines["bottom"].set_visible(False)
 
 
-def _waveform(axes: Axes, material: _Material) -> None:
-    """Draw the sound as the range of its samples in each of some 1200 slices of time."""
+def _sound(axes: Axes, material: _Material, *, spectrogram: bool) -> None:
+    """Draw the sound over the axis of time, or say that there is none."""
     _time_axis(axes, material)
     axes.set_xlabel("seconds", size=9, color=QUIET)
     if material.wave is None or not material.wave.size:
         middle = (material.start + material.end) / 2
         axes.text(middle, 0.5, "no sound track", size=9, color=QUIET, ha="center", va="center")
         axes.set_ylim(0, 1)
-        return
-    slices = np.array_split(material.wave, min(1200, material.wave.size))
-    seconds = material.wave_start + np.linspace(0, material.wave.size / WAVE_RATE, len(slices))
+    elif spectrogram:
+        _spectrogram(axes, material.wave, material)
+    else:
+        _waveform(axes, material.wave, material)
+
+
+def _waveform(axes: Axes, wave: np.ndarray, material: _Material) -> None:
+    """Draw the range of the samples in each of some 1200 slices of time."""
+    slices = np.array_split(wave, min(_SLICES, wave.size))
+    seconds = material.wave_start + np.linspace(0, wave.size / material.wave_rate, len(slices))
     low, high = np.array([piece.min() for piece in slices]), np.array([piece.max() for piece in slices])
     axes.fill_between(seconds, low, high, color=WAVE, linewidth=0.4)
-    loudest = max(float(np.abs(material.wave).max()), 0.05)
+    loudest = max(float(np.abs(wave).max()), 0.05)
     axes.set_ylim(-1.1 * loudest, 1.1 * loudest)
+
+
+def _spectrogram(axes: Axes, wave: np.ndarray, material: _Material) -> None:
+    """Draw the energies of 64 mel bands in at most some 1200 spectra, evenly over time, over a range of 80 dB."""
+    import librosa
+    import librosa.display
+
+    hop = max(256, wave.size // _SLICES)
+    energies = librosa.feature.melspectrogram(y=wave, sr=material.wave_rate, n_fft=1024, hop_length=hop, n_mels=64)
+    seconds = material.wave_start + np.arange(energies.shape[1]) * hop / material.wave_rate
+    librosa.display.specshow(librosa.power_to_db(energies, ref=np.max), x_coords=seconds, sr=material.wave_rate,
+                             y_axis="mel", ax=axes, cmap="magma", rasterized=True)
+    axes.set_xlim(material.start, material.end)
+    axes.set_ylabel("Hz", size=8.5, color=QUIET)
+    axes.tick_params(axis="y", labelsize=7, colors=QUIET, length=2)
 
 
 def _time_axis(axes: Axes, material: _Material) -> None:
@@ -282,4 +316,4 @@ def _time_axis(axes: Axes, material: _Material) -> None:
     axes.spines["bottom"].set_color("#c9d1da")
 
 
-__all__ = ["contact_sheet"]
+__all__ = ["contact_sheet", "draw_spectrogram"]

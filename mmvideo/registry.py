@@ -161,6 +161,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "drawings": {
         "contact-sheet": "mmvideo.plots:contact_sheet",
+        "spectrogram": "mmvideo.plots:draw_spectrogram",
         "attention": "mmvideo.explain.drawing:draw_attention",
         "saliency": "mmvideo.explain.drawing:draw_saliency",
     },

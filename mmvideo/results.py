@@ -302,12 +302,13 @@ class Classification(Result):
         return f"{self.label}\n  then {others}"
 
     def plot(self, path: str | Path | None = None, *, kind: str = "contact-sheet") -> Any:
-        """Draw the frames looked at, a timeline with the segments, and the waveform; or what the network looked at.
+        """Draw the frames looked at, a timeline with the segments, and the sound; or what the network looked at.
 
         Args:
             path: where to write (.png, .jpg, .pdf, .svg); None returns the figure.
-            kind: "contact-sheet"; for a classifier of the zoo also "attention" (rollout over the frames, of
-                transformers) or "saliency" (Grad-CAM of the label, of any). Both look at one clip again.
+            kind: "contact-sheet" shows the waveform, "spectrogram" a log-mel spectrogram in its place; for a
+                classifier of the zoo also "attention" (rollout over the frames, of transformers) or "saliency"
+                (Grad-CAM of the label, of any), which look at one clip again.
 
         Returns:
             The path if one is given, else the matplotlib figure.

@@ -9,15 +9,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import librosa
 import numpy as np
 import pytest
 import tiny
+import torch
 from PIL import Image
 
 from mmvideo.errors import InvalidInput
+from mmvideo.media import write_video
 from mmvideo.plots import _lane_lines, contact_sheet
 from mmvideo.results import Answer, Caption, Classification, Evidence, Result
-from mmvideo.types import Domain, Label, Segment, Timings
+from mmvideo.types import Audio, Domain, Label, Segment, Timings
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +162,26 @@ def test_the_picture_shows_the_frames_the_timeline_and_the_sound(clip: Path) -> 
     assert len(timeline.patches) == 2
     assert sound.collections, "the waveform is drawn"
     assert timeline.get_xlim() == sound.get_xlim() == (0.0, 2.0)
+
+
+def test_a_spectrogram_takes_the_place_of_the_waveform(tmp_path: Path) -> None:
+    sound = torch.zeros(1, 16_000)
+    sound[0, 8000:] = torch.sin(torch.arange(8000) * 2 * torch.pi * 2000 / 16_000)
+    whistle = tmp_path / "whistle.mp4"
+    write_video(whistle, torch.zeros(10, 3, 32, 32, dtype=torch.uint8), fps=10, audio=Audio(sound, 16_000))
+    result = Classification(label="bird", confidence=0.9, seconds_looked_at=(0.0, 0.5),
+                            in_domain=Domain(True), model="sounds", source=str(whistle), duration_seconds=1.0,
+                            segments=(Segment(0.5, 1.0, "bird", 0.9),), timings=Timings(()),
+                            evidence=Evidence(source=str(whistle)))
+    axes = result.plot(kind="spectrogram").subfigs[2].axes[1]
+    (mesh,) = axes.collections
+    decibels = np.asarray(mesh.get_array()).reshape(64, -1)
+    times = np.linspace(0, 1, decibels.shape[1])
+    loudest = int(decibels[:, times > 0.6].mean(1).argmax())
+    assert 1800 < librosa.mel_frequencies(66, fmax=8000)[loudest + 1] < 2200
+    assert decibels[loudest, times > 0.6].min() > decibels[:, times < 0.3].max() + 40, "silence, then the whistle"
+    assert axes.get_xlim() == (0.0, 1.0)
+    assert result.plot(tmp_path / "spectrogram.png", kind="spectrogram").stat().st_size > 5000
 
 
 def test_an_empty_answer_can_be_drawn(clip: Path) -> None:

@@ -1,14 +1,12 @@
 """Sampler `audio-preview`: the windows in which most is heard to happen (the idea of Listen to Look, Gao et al. 2020).
 
-Untrained: onsets of sound (spectral flux, as librosa's `onset_strength` counts it) and how much of a window is speech.
+Untrained: onsets of sound (spectral flux, librosa's `onset_strength`) and how much of a window is speech.
 Sound is read alone; frames are decoded in the chosen windows only.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmvideo.errors import NoAudioTrack
 from mmvideo.media.convert import Fit
@@ -58,11 +56,11 @@ def audio_preview(source: Source, *, num_clips: int = 8, num_frames: int = 8, cl
 
 def window_scores(sound: Audio, spans: list[TimeSpan], *, speech: float = 1.0) -> np.ndarray:
     """Return the score of each window, float64 (K,)."""
-    strength = onset_strength(sound.samples[0])
+    strength = _onset_strength(sound.samples[0].numpy())
     times = sound.start_seconds + np.arange(len(strength)) * HOP / RATE
     windows = np.searchsorted([span.end_seconds for span in spans], times, side="right")
     total = np.zeros(len(spans))
-    np.maximum.at(total, windows[windows < len(spans)], strength.numpy()[windows < len(spans)])
+    np.maximum.at(total, windows[windows < len(spans)], strength[windows < len(spans)])
     scores = standing_out(total)
     if speech:
         for said in speech_spans(sound):
@@ -72,29 +70,13 @@ def window_scores(sound: Audio, spans: list[TimeSpan], *, speech: float = 1.0) -
     return scores
 
 
-def onset_strength(samples: Tensor) -> Tensor:
-    """Return how much new sound begins in each 10 ms, float32 (frames,): the mean rise of log-mel energy, in decibels.
-
-    Args:
-        samples: float32 (S,) at 16 kHz.
-    """
+def _onset_strength(samples: np.ndarray) -> np.ndarray:
+    """Return how much new sound begins in each 10 ms, float32 (frames,): the mean rise of mel energy, in decibels."""
     if len(samples) < FFT:
-        return torch.zeros(1)
-    spectrum = torch.stft(samples, FFT, HOP, window=torch.hann_window(FFT), return_complex=True).abs().square()
-    decibels = 10 * torch.log10((_mel_bank() @ spectrum).clamp_min(1e-10))
-    decibels = decibels.clamp_min(float(decibels.max()) - 80)
-    rise = (decibels[:, 1:] - decibels[:, :-1]).clamp_min(0).mean(0)
-    return torch.cat([rise.new_zeros(1), rise])
+        return np.zeros(1, np.float32)
+    from librosa.onset import onset_strength  # seconds to import
+
+    return onset_strength(y=samples, sr=RATE, n_fft=FFT, hop_length=HOP, n_mels=BANDS)
 
 
-def _mel_bank() -> Tensor:
-    """Return triangular filters on the mel scale, float32 (BANDS, FFT // 2 + 1)."""
-    top = 2595 * np.log10(1 + RATE / 2 / 700)
-    edges = 700 * (10 ** (np.linspace(0, top, BANDS + 2) / 2595) - 1)
-    bins = np.linspace(0, RATE / 2, FFT // 2 + 1)
-    rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return torch.from_numpy(np.maximum(0, np.minimum(rise, fall)).astype(np.float32))
-
-
-__all__ = ["audio_preview", "onset_strength", "window_scores"]
+__all__ = ["audio_preview", "window_scores"]

@@ -18,7 +18,7 @@ from mmvideo.sampling.choose import candidates, covering, highest
 from mmvideo.sampling.gather import TimeSpan
 from mmvideo.sampling.saliency_head import SaliencyHead, fit_saliency, rank_loss
 from mmvideo.sampling.salient import CUES, cues_of, rule_scores
-from mmvideo.sounds.audio_preview import onset_strength
+from mmvideo.sounds.audio_preview import window_scores
 from mmvideo.types import Audio
 
 FPS, SECONDS = 10, 24
@@ -177,9 +177,11 @@ def test_the_question_sampler_follows_relevance(film: Path) -> None:
 def test_onsets_stand_where_sound_begins() -> None:
     sound = torch.zeros(16000)
     sound[8000:12000] = torch.sin(torch.arange(4000) * 0.3)
-    strength = onset_strength(sound)
-    assert abs(int(strength.argmax()) - 50) <= 2
-    assert float(onset_strength(torch.zeros(16000)).max()) == 0
+    spans = candidates(TimeSpan(0, 1), 0.1)
+    scores = window_scores(Audio(sound[None], 16000), spans, speech=0)
+    assert abs(int(scores.argmax()) - 5) <= 1
+    assert not window_scores(Audio(torch.zeros(1, 16000), 16000), spans, speech=0).any()
+    assert not window_scores(Audio(torch.zeros(1, 9), 16000), spans, speech=0).any(), "shorter than one spectrum"
 
 
 def test_a_classifier_looks_where_the_sampler_says(film: Path, tmp_path: Path) -> None:
