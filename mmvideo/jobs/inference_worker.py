@@ -26,10 +26,13 @@ from mmvideo.jobs.failures import CAUGHT, describe_failure, origin_of, show_bug
 from mmvideo.jobs.fit import check_batch_fits
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.ledger import Entry
-from mmvideo.jobs.options import JobOptions, row_keys
+from mmvideo.jobs.options import JobOptions, cores, row_keys
 from mmvideo.jobs.pool import Pool, Task, WorkerEvent
+from mmvideo.jobs.remote import is_remote
 from mmvideo.jobs.rows import Outcome, make_row, num_words
+from mmvideo.jobs.turns import Turns
 from mmvideo.jobs.worker import Setup, sys_path
+from mmvideo.media.download import is_url
 from mmvideo.registry import PARTS
 from mmvideo.types import GenerationOptions
 
@@ -99,6 +102,9 @@ class Rank:
         if self.client is not None:
             remote.prepare_client(self.client, options)
         self.meters = Meters(whole=heavy)
+        share = cores() // (options.processes if options.engine == "accelerate" else 1)
+        self.turns = Turns(needed=str(pipeline.device) == "cpu" and self.client is None and not heavy
+                           and (partition.is_costly(self.tail) or share <= 1))
         self._ready: queue.Queue[Ready | None] = queue.Queue()
         self.again: deque[Task] = deque()
         self._open = 0
@@ -145,32 +151,36 @@ class Rank:
             if not isinstance(error, MmvideoError | OSError | sqlite3.Error):
                 raise
         finally:
+            self.turns.decoding(0)
             self._ready.put(None)
 
     def _feed_through(self, pool: Pool) -> None:
         stock: deque[tuple[Entry, bool]] = deque()
         more = True
         while not self._end.is_set():
-            while pool.idle and self._open + len(pool.tasks) < self._most_waiting:
-                task = self.again.popleft() if self.again else None
-                if task is None:
-                    if not stock and more:
-                        stock.extend([] if self.link.stopping() else self.link.take(self._most_waiting))
-                        more = bool(stock)
-                    if not stock or (stock[0][0].suspect and (self._open or pool.tasks)):
-                        break
-                    entry, thumbnail = stock.popleft()
-                    task = Task(entry.num, entry.item, thumbnail=thumbnail, crashes=entry.crashes)
-                pool.give(task)
+            with self.turns.giving() as free:
+                while free and pool.idle and self._open + len(pool.tasks) < self._most_waiting:
+                    task = self.again.popleft() if self.again else None
+                    if task is None:
+                        if not stock and more:
+                            stock.extend([] if self.link.stopping() else self.link.take(self._most_waiting))
+                            more = bool(stock)
+                        if not stock or (stock[0][0].suspect and (self._open or pool.tasks)):
+                            break
+                        entry, thumbnail = stock.popleft()
+                        task = Task(entry.num, entry.item, thumbnail=thumbnail, crashes=entry.crashes)
+                    pool.give(task)
+                self.turns.decoding(_decoded_here(pool))
             if self.link.stopping():
                 stock.clear()
-            self._starved = not pool.tasks
+            self._starved = free and not pool.tasks
             if self._starved and not self._open and not self.again and not stock and not more:
                 return
             full = self._open + len(pool.tasks) >= self._most_waiting
             start = time.perf_counter()
             for event in pool.events(0.02):
                 self._handle(event)
+            self.turns.decoding(_decoded_here(pool))
             self.meters.blocked += (time.perf_counter() - start) * (full and self._starved)
             self.meters.decode = pool.busy_seconds
 
@@ -206,7 +216,8 @@ class Rank:
         while True:
             flush = self._starved and self._ready.empty()
             if batch := buckets.full() or (buckets.any() if flush else buckets.stale()):
-                self.compute(batch)
+                with self.turns.computing():
+                    self.compute(batch)
                 self._count(-len(batch))
                 continue
             start = time.perf_counter()
@@ -319,6 +330,11 @@ class Rank:
         self.link.report([Outcome(task.num, content=batch[0].content, stamp=batch[0].stamp, error=(
             "OutOfMemory", f"{task.item.source} alone does not fit into memory: {error} Use fewer or smaller frames, "
             "or --allow-reduce."))])
+
+
+def _decoded_here(pool: Pool) -> int:
+    """Count the clips that workers decode; one of an address is waited for most of the time."""
+    return sum(not (is_url(task.item.source) or is_remote(task.item.source)) for task in pool.tasks)
 
 
 __all__ = ["Link", "Meters", "Rank"]

@@ -44,7 +44,8 @@ def run_local(pipeline: Any, options: JobOptions, job: dict[str, Any], coordinat
 def compute_threads(pipeline: Any, options: JobOptions, available: int | None = None) -> int:
     """Return the threads for networks, so that they and the decode workers do not fight for cores.
 
-    A chat model is given all: what its workers do is a twentieth of what it does itself.
+    A chat model is given all: what its workers do is a twentieth of what it does itself, and they take turns with it
+    (`jobs/turns.py`).
 
     Args:
         available: cores of this rank; None for all of this machine.
