@@ -1,6 +1,9 @@
 """Kill a batch job at random moments (runner, worker, torn files) and compare its rows with an undisturbed run.
 
     python benchmarks/jobs_kill.py --kills 100 --clips 300
+
+The moments follow the pace of the undisturbed run on this machine: half of the kills come before a run can have its
+first row, half while it writes rows.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -28,6 +32,34 @@ from mmvideo.pipeline import Pipeline
 
 KINDS = ("runner", "worker", "power")
 """SIGKILL the runner; SIGKILL a decode worker; SIGKILL the runner and tear what it was writing."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of an undisturbed run."""
+
+    first: float
+    """Until its first row."""
+    whole: float
+    """Until its end."""
+
+    def until_kill(self, chance: random.Random, kills: int) -> float:
+        """Draw a moment: before the first row, or later, such that the rows would last for twice as many kills."""
+        if chance.random() < 0.5:
+            return chance.uniform(0.0, self.first)
+        return self.first + chance.uniform(0.0, 2 * max(0.0, self.whole - self.first) / kills)
+
+
+def undisturbed(start: Callable[[], None], folder: Path) -> Pace:
+    """Run a job to its end and return its pace."""
+    begin, first = time.monotonic(), 0.0
+    child = in_a_child(start)
+    while not ended(child):
+        if not first and (folder / "run.json").exists() and status(folder)["counts"].get("done"):
+            first = time.monotonic() - begin
+        time.sleep(0.02)
+    whole = time.monotonic() - begin
+    return Pace(first or whole, whole)
 
 
 def make_clips(folder: Path, count: int, *, seconds: float = 1.0) -> Path:
@@ -84,13 +116,13 @@ def _meta(folder: Path, name: str) -> str | None:
         ledger.close()
 
 
-def torture(start: Callable[[], None], folder: Path, kills: int, *, seed: int = 0, within: float = 8.0,
+def torture(start: Callable[[], None], folder: Path, kills: int, pace: Pace, *, seed: int = 0,
             tell: Callable[[str], None] = lambda _: None) -> dict[str, int]:
     """Start a job again and again, and kill it, until it has been killed so often; then let it end.
 
     Args:
         start: runs the job to its end.
-        within: a kill comes after 0 to so many seconds.
+        pace: of the same job, left alone.
 
     Returns:
         How often each kind of kill was done.
@@ -101,7 +133,7 @@ def torture(start: Callable[[], None], folder: Path, kills: int, *, seed: int = 
     while sum(done.values()) < kills:
         kind = KINDS[number % len(KINDS)]
         number += 1
-        time.sleep(chance.uniform(0.0, within))
+        time.sleep(pace.until_kill(chance, kills))
         if ended(child):
             return done
         if kind == "worker":
@@ -134,7 +166,6 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--within", type=float, default=8.0, help="seconds until a kill, at most")
     given = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as home:
@@ -145,12 +176,11 @@ def main() -> None:
         def job(name: str) -> Callable[[], None]:
             return lambda: run_job(pipeline, clips, Path(home, name), options) and None
 
+        pace = undisturbed(job("calm"), Path(home, "calm"))
+        print(f"undisturbed: {len(rows_of(Path(home, 'calm')))} rows, the first after {pace.first:.1f} s, all in "
+              f"{pace.whole:.0f} s", flush=True)
         begin = time.monotonic()
-        calm = in_a_child(job("calm"))
-        os.waitpid(calm, 0)
-        print(f"undisturbed: {len(rows_of(Path(home, 'calm')))} rows, {time.monotonic() - begin:.0f} s", flush=True)
-        begin = time.monotonic()
-        done = torture(job("killed"), Path(home, "killed"), given.kills, seed=given.seed, within=given.within,
+        done = torture(job("killed"), Path(home, "killed"), given.kills, pace, seed=given.seed,
                        tell=lambda words: print(f"  {words}", flush=True))
         calm_rows, rows = rows_of(Path(home, "calm")), rows_of(Path(home, "killed"))
         print(f"{sum(done.values())} kills {done} in {time.monotonic() - begin:.0f} s: {len(rows)} rows of "

@@ -76,6 +76,11 @@ def clean(text: object) -> str:
         lambda found: found[0] if found[0] in "\n\t" else _code(found[0]), words)
 
 
+def one_line(name: object) -> str:
+    """Return the name of a clip as `clean` does, with line breaks and tabs escaped too, for a line of its own."""
+    return _UNPRINTABLE.sub(lambda found: _code(found[0]), redacted(str(name)))
+
+
 def escaped(name: str) -> str:
     r"""Return a name as printable text, so that different names stay different: `caf\xe9.mp4` for a byte 0xE9."""
     if _UNPRINTABLE.search(name) is None and _LOOKS_ESCAPED.search(name) is None:
@@ -129,4 +134,4 @@ def _parameter(name: str | None, value: str, hidden: list[str]) -> str:
     return shown_name + MASK + end
 
 
-__all__ = ["MASK", "clean", "escaped", "redacted", "tag", "without"]
+__all__ = ["MASK", "clean", "escaped", "one_line", "redacted", "tag", "without"]

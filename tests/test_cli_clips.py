@@ -102,6 +102,14 @@ def test_several_clips_are_each_asked_everything(models: dict, clips: Path) -> N
         ("a.mp4", NEXT), ("a.mp4", "and then?"), ("b.mkv", NEXT), ("b.mkv", "and then?")]
 
 
+def test_a_name_with_a_line_break_is_a_heading_of_one_line(models: dict, clips: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "two\nlines.mp4"
+    shutil.copy(clips / "a.mp4", odd)
+    code, out, _ = _run("ask", str(odd), str(clips / "a.mp4"), NEXT, *models["ask"])
+    assert code == 0
+    assert any(line.endswith(r"two\x0alines.mp4") for line in out.splitlines())
+
+
 # Folders, patterns, lists, images, standard input
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from mmvideo.cli import main
 from mmvideo.encoders import zoo
 from mmvideo.errors import InvalidInput, OutputError, UnknownName
 from mmvideo.features import extract as extracting
+from mmvideo.features import frozen
 from mmvideo.features.compare import ProbeOptions, compare_frozen
 from mmvideo.features.frozen import CONCATENATED, frozen_encoder
 from mmvideo.features.probes import Probing, knn_probe, linear_probe, prototype_probe, run_probes, svm_probe
@@ -211,3 +214,28 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture, clips: Path, 
         with pytest.raises(SystemExit) as ended:
             main(["features", str(clips), *arguments])
         assert ended.value.code == 2
+
+
+def test_all_presets_are_announced_before_they_are_counted(
+        capsys: pytest.CaptureFixture, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    def few(most: float, on_progress: Callable[[int, int], None]) -> tuple[list[str], dict[str, str]]:
+        assert "counting what a clip costs" in capsys.readouterr().err
+        counted.append(1)
+        on_progress(1, 2)
+        raise InvalidInput("enough")
+
+    monkeypatch.setattr(frozen, "affordable_presets", few)
+    with pytest.raises(SystemExit):
+        main(["features", str(clips), "--all", "--out", str(tmp_path / "out")])
+    assert counted
+
+
+def test_counting_presets_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    presets = dict(list(zoo.presets().items())[:3])
+    monkeypatch.setattr(zoo, "presets", lambda: presets)
+    monkeypatch.setattr(frozen, "count_preset", lambda name: SimpleNamespace(gflops=1.0))
+    told: list[tuple[int, int]] = []
+    frozen.affordable_presets(5.0, lambda done, total: told.append((done, total)))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]

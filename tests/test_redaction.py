@@ -7,7 +7,8 @@ import os
 import pytest
 
 from mmvideo.errors import DownloadRefused, MediaNotFound
-from mmvideo.redaction import clean, escaped, redacted, tag, without
+from mmvideo.redaction import clean, escaped, one_line, redacted, tag, without
+from mmvideo.retrieval.index import Duplicates, Match
 
 AWS = ("https://b.s3.amazonaws.com/a.mp4?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAEXAMPLE%2F20260101"
        "&X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature={}")
@@ -100,3 +101,10 @@ def test_errors_hold_no_secret() -> None:
     ("https://h/get?id=7", "id 7 of h", "id 7 of h")])
 def test_what_a_library_says_of_an_address(address: str, text: str, left: str) -> None:
     assert without(text, address) == left
+
+
+def test_a_name_with_line_breaks_is_one_line() -> None:
+    assert one_line("a\nb\tc\x1b[2J\udce9.mp4") == r"a\x0ab\x09c\x1b[2J\xe9.mp4"
+    match = Match("two\nlines.mp4", 0.5, "a dog\nruns")
+    assert str(match).splitlines() == [r" 0.500  two\x0alines.mp4", "        a dog"]
+    assert len(str(Duplicates(("a\n.mp4", "b.mp4"), 0.99)).splitlines()) == 2

@@ -30,6 +30,7 @@ from mmvideo.cli.output import check_file, each
 from mmvideo.deadline import checked
 from mmvideo.errors import InvalidInput, MediaNotFound, MissingExtra
 from mmvideo.generation import GenerationOptions
+from mmvideo.redaction import one_line
 from mmvideo.subtitles import SUFFIXES
 
 Videos = Annotated[list[str], typer.Argument(
@@ -94,7 +95,7 @@ def ask_command(
         def answers(clip: Clip, place: int) -> Sequence[Any]:
             if stream:
                 title = "{}\n{}" if len(clips) > 1 else "{1}" if len(questions) > 1 else ""
-                return [run.streamed(clip, question, generation, title.format(clip.name, question))
+                return [run.streamed(clip, question, generation, title.format(one_line(clip.name), question))
                         for question in questions]
             return run(clip, place, questions, **generation)
 

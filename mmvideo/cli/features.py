@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,11 +63,13 @@ def features_command(
     check_folder(folder)
     left_out: dict[str, str] = {}
     if all_:
-        encoder, left_out = affordable_presets(max_gflops)
+        note("counting what a clip costs in every preset")
+        encoder, left_out = affordable_presets(max_gflops, partial(_progress, words="presets"))
         note(f"{len(encoder)} presets of at most {max_gflops:g} G multiply-adds a clip; {len(left_out)} left out")
-    found = compare.compare_frozen(data, encoder or [], folder, options=chosen, reading=reading,
-                                     device=choose_device(device), on_line=_say_line if json else _note_line,
-                                     on_progress=_progress)
+    found = compare.compare_frozen(
+        data, encoder or [], folder, options=chosen, reading=reading, device=choose_device(device),
+        on_line=_say_line if json else _note_line,
+        on_progress=lambda name, done, total: _progress(done, total, f"clips, {name}"))
     for words in found.notes:
         note(words)
     for line in found.lines:
@@ -78,11 +81,11 @@ def features_command(
     note(f"wrote {folder / compare.REPORT}")
 
 
-def _progress(encoder: str, done: int, total: int) -> None:
+def _progress(done: int, total: int, words: str) -> None:
     from mmvideo.hooks import show_count
 
     if sys.stderr.isatty():
-        show_count(done, total, f"clips, {encoder}")
+        show_count(done, total, words)
 
 
 def _say_line(line: Any) -> None:

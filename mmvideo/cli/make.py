@@ -25,6 +25,7 @@ from mmvideo.cli.own_clips import (
     train_own,
 )
 from mmvideo.errors import InvalidInput, MediaNotFound, UnknownName
+from mmvideo.redaction import one_line
 from mmvideo.wording import plural, printable
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write into; made if absent.")]
@@ -116,7 +117,7 @@ def _demonstrated(clip: Clip, out: Path, model: str | None, device: str | None, 
     results = {title: clip.named(result) for title, result in
                (("caption", caption), ("camera", motion), (NEXT, answer))}
     if not json:
-        say(f"{Path(clip.name).name}: {motion.duration_seconds:.1f} s")
+        say(f"{one_line(Path(clip.name).name)}: {motion.duration_seconds:.1f} s")
         _warn(results, clip)
     for title, result in results.items():
         say(json_line(result) if json else f"\n{title}: {_seen(result)}")

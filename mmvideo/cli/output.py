@@ -15,6 +15,7 @@ import typer
 from mmvideo.cli.clips import Clip
 from mmvideo.cli.common import debugging, json_line, note, say
 from mmvideo.errors import InvalidInput, MmvideoError, OutputError
+from mmvideo.redaction import one_line
 
 
 def check_file(path: Path | None, suffixes: Sequence[str], option: str = "--save") -> None:
@@ -103,7 +104,7 @@ def each(clips: Sequence[Clip], answers: Callable[[Clip, int], Sequence[Any]], *
             report_failure(clip, error, json=json, alone=len(clips) == 1)
             continue
         if not printed:
-            tell(results, json=json, title=clip.name if len(clips) > 1 else "",
+            tell(results, json=json, title=one_line(clip.name) if len(clips) > 1 else "",
                  command=partial(command, clip) if command else None)
         if save is not None:
             for index, result in enumerate(results):

@@ -134,15 +134,21 @@ def _frozen(name: str, network: VideoEncoder, origin: str, crop: str, device: to
     return FrozenEncoder(name, network, origin, View.of(network.input, crop), normalise)
 
 
-def affordable_presets(most_gflops: float) -> tuple[list[str], dict[str, str]]:
+def affordable_presets(most_gflops: float, on_progress: Callable[[int, int], None] | None = None
+                       ) -> tuple[list[str], dict[str, str]]:
     """Return the presets that cost at most so many 10^9 multiply-adds a clip, cheapest first, and why others are not.
 
-    The concatenated streams come last.
-    Families that cannot be imported are left out.
+    The concatenated streams come last. Families that cannot be imported are left out.
+
+    Args:
+        on_progress: called with the number of presets that are counted, and of all.
     """
     costs: dict[str, float] = {}
     left_out: dict[str, str] = {}
-    for name, preset in zoo.presets().items():
+    presets = zoo.presets()
+    for done, (name, preset) in enumerate(presets.items()):
+        if on_progress is not None:
+            on_progress(done, len(presets))
         if not isinstance(preset.input, Input) or len(preset.input.mean) != COLOURS:
             left_out[name] = "takes optical flow, not colours alone"
             continue
@@ -151,6 +157,8 @@ def affordable_presets(most_gflops: float) -> tuple[list[str], dict[str, str]]:
             left_out[name] = f"{cost:.0f} G multiply-adds a clip, over {most_gflops:g}"
         else:
             costs[name] = cost
+    if on_progress is not None:
+        on_progress(len(presets), len(presets))
     return [*sorted(costs, key=lambda name: (costs[name], name)), CONCATENATED], left_out
 
 

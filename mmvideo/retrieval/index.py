@@ -15,6 +15,7 @@ from mmvideo.jobs import JobOptions, JobSummary, run_job
 from mmvideo.jobs.files import check_job_folder
 from mmvideo.jobs.sinks import PARQUET, RESULTS, need_parquet
 from mmvideo.pipeline import Pipeline
+from mmvideo.redaction import one_line
 from mmvideo.retrieval.words import WordIndex
 from mmvideo.wording import plural
 
@@ -36,7 +37,7 @@ class Match:
 
     def __str__(self) -> str:
         first = self.text.partition("\n")[0]
-        return f"{self.score:6.3f}  {self.source}" + (f"\n        {first}" if first else "")
+        return f"{self.score:6.3f}  {one_line(self.source)}" + (f"\n        {first}" if first else "")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Duplicates:
     """Smallest cosine of those by which they are joined."""
 
     def __str__(self) -> str:
-        return f"{self.least:6.3f}  " + "\n        ".join(self.sources)
+        return f"{self.least:6.3f}  " + "\n        ".join(one_line(one) for one in self.sources)
 
 
 def build_index(inputs: Any, out: str | Path, *, model: str | None = None, device: str | None = None,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
+import random
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -24,10 +23,9 @@ def test_kills_lose_nothing_and_do_nothing_twice(captioning: Pipeline, clips: Pa
     def job(name: str) -> Callable[[], None]:
         return lambda: run_job(captioning, clips, tmp_path / name, options) and None
 
-    begin = time.monotonic()
-    os.waitpid(kill.in_a_child(job("calm")), 0)
-    within = (time.monotonic() - begin) / 3  # a faster machine is killed sooner
-    done = kill.torture(job("killed"), tmp_path / "killed", 5, seed=3, within=within)
+    pace = kill.undisturbed(job("calm"), tmp_path / "calm")
+    assert 0 < pace.first <= pace.whole
+    done = kill.torture(job("killed"), tmp_path / "killed", 5, pace, seed=3)
     assert sum(done.values()) >= 2
     calm = kill.rows_of(tmp_path / "calm")
     assert len(calm) == 12
@@ -37,3 +35,13 @@ def test_kills_lose_nothing_and_do_nothing_twice(captioning: Pipeline, clips: Pa
     mine = psutil.Process().children(recursive=True)
     mine = [process for process in mine if process.status() != psutil.STATUS_ZOMBIE]  # has ended already
     assert not [process for process in mine if "forkserver" in " ".join(process.cmdline())], "workers outlive their job"
+
+
+def test_half_of_the_kills_come_before_the_first_row_and_the_rest_while_rows_are_written(
+        benchmark: Callable[[str], ModuleType]) -> None:
+    pace = benchmark("jobs_kill").Pace(first=4.0, whole=54.0)
+    chance = random.Random(0)
+    moments = [pace.until_kill(chance, 100) for _ in range(1000)]
+    early = [moment for moment in moments if moment < 4.0]
+    assert 0.45 < len(early) / 1000 < 0.55
+    assert max(moments) <= 4.0 + 2 * 50 / 100
