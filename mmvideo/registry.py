@@ -26,6 +26,7 @@ PARTS: dict[str, dict[str, str]] = {
         "audio-preview": "mmvideo.sounds.audio_preview:audio_preview",
         "question": "mmvideo.sampling.question:question",
         "moving": "mmvideo.sampling.moving:moving",
+        "person": "mmvideo.objects.people:person",
     },
     "encoders": {
         "toybox-av": "mmvideo.toybox.encoder:ToyboxAV",

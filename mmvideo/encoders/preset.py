@@ -25,7 +25,7 @@ class Input:
     fps: float | None = None
     """Frames a second that the weights were trained with (after striding); None: no fixed rate."""
     focus: str = ""
-    """moving: it is shown what moves, cut out (sampler `moving`); empty: the whole picture and time."""
+    """A sampler that shows it a part: moving (what moves) or person (people, cut out). Empty: the whole picture."""
 
 
 LITE0_INPUT = Input(8, 224, 224, mean=(0.5,) * 3, std=(0.5,) * 3)

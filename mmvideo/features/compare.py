@@ -19,11 +19,12 @@ from mmvideo.features.extract import Extracted, extract
 from mmvideo.features.frozen import AUTO, FrozenEncoder, frozen_encoder
 from mmvideo.features.probes import PROBES, SHOTS, ProbeScore, Probing, run_probes
 from mmvideo.features.store import FeatureStore
-from mmvideo.features.views import CROPS, WHOLE, PeopleFinder
+from mmvideo.features.views import CROPS, WHOLE
 from mmvideo.labelled.read import fingerprinted, read_labelled
 from mmvideo.labelled.rows import ClipRow, DataOptions, LabelledTable
 from mmvideo.labelled.splits import split
 from mmvideo.notebook import data_frame, table_html
+from mmvideo.objects.people import PeopleFinder
 from mmvideo.wording import plural
 
 REPORT = "report.json"

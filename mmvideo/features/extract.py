@@ -14,8 +14,9 @@ from torch import Tensor
 from mmvideo.errors import InvalidInput, MediaError, MmvideoError
 from mmvideo.features.frozen import FrozenEncoder
 from mmvideo.features.store import FeatureStore
-from mmvideo.features.views import EVERYTHING, PERSON, Box, PeopleFinder
+from mmvideo.features.views import EVERYTHING, PERSON, Box, opened
 from mmvideo.labelled.rows import ClipRow
+from mmvideo.objects.people import PeopleFinder
 
 BATCH = 4
 """Clips in one pass, and of one write."""
@@ -84,7 +85,8 @@ def _boxes(rows: Sequence[ClipRow], store: FeatureStore, people: PeopleFinder, f
     for row in rows:
         if row.key not in known:
             try:
-                box = people.box(row.path, row.start_seconds, row.end_seconds)
+                with opened(row.path) as source:
+                    box = people.box(source, row.start_seconds, row.end_seconds)
             except (MediaError, InvalidInput) as error:
                 failed[row.clip] = str(error)
                 continue

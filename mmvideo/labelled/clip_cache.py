@@ -16,8 +16,8 @@ import numpy as np
 from mmvideo.errors import InvalidInput, MediaError, MediaNotFound
 from mmvideo.labelled.rows import ClipRow
 from mmvideo.media import open_source
+from mmvideo.registry import find
 from mmvideo.sampling.gather import span_of
-from mmvideo.sampling.moving import MOVING, cut_square, moving_part
 from mmvideo.types import Size
 
 log = logging.getLogger("mmvideo.training")
@@ -46,7 +46,7 @@ class FrameSpec:
     fps: float | None = None
     """Frames a second; None spreads them over the whole clip."""
     focus: str = ""
-    """moving: frames of the time in which something moves, cut to the square around it."""
+    """A sampler that chooses and cuts the frames: moving or person. Empty: the whole picture and time."""
 
     @property
     def name(self) -> str:
@@ -180,10 +180,10 @@ def decode_clip(row: ClipRow, spec: FrameSpec) -> np.ndarray:
     if not row.path.exists():
         raise MediaNotFound(f"{row.path}: no such file.")
     with open_source(row.path, threads=1) as source:
-        if spec.focus == MOVING:
-            part = moving_part(source, row.start_seconds, row.end_seconds)
-            found = source.frames_at(spec.times(part.span.start_seconds, part.span.end_seconds).tolist()).frames
-            frames = cut_square(found, part.box, Size(spec.side, spec.side))
+        if spec.focus:
+            clips = find("samplers", spec.focus)(source, num_frames=2 * spec.num_frames, size=spec.side,
+                                                 start_seconds=row.start_seconds, end_seconds=row.end_seconds)
+            frames = clips.frames[0]
             return np.ascontiguousarray(frames.permute(0, 2, 3, 1).numpy())
         span = span_of(source, row.start_seconds, row.end_seconds)
         video = source.info.main_video

@@ -78,8 +78,9 @@ def _card(encoder: VideoEncoder, folder: Path, options: FinetuneOptions, table: 
     what = {"classes": "one of", "tags": "any of", "numbers": "numbers:"}[table.task]
     names = ", ".join(table.names[:30]) + (f" ... ({len(table.names)} in all)" if len(table.names) > 30 else "")
     spread = f"at {i.fps:g} frames a second" if getattr(i, "fps", None) else "spread evenly over the clip"
-    if getattr(i, "focus", ""):
-        spread = "spread over the time in which something moves, cut to the square around it"
+    spread = {"moving": "spread over the time in which something moves, cut to the square around it",
+              "person": "spread evenly over the clip, cut to the square around the people that the object detector "
+                        "finds"}.get(getattr(i, "focus", ""), spread)
     used = ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split])
     lines = [
         f"Names {what} {names}.", "",

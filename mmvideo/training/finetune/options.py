@@ -12,7 +12,7 @@ from mmvideo.training.choices import OPTIMIZERS, PRECISIONS
 
 FLIPS = ("auto", "yes", "no")
 WEIGHTINGS = ("none", "balanced")
-FOCUSES = ("none", "moving")
+FOCUSES = ("none", "moving", "person")
 NORMS = ("auto", "frozen", "learned")
 SCHEDULE = ("epochs", "batch_size", "learning_rate", "optimizer", "weight_decay", "layer_decay", "precision", "seed",
             "ema", "accumulate", "max_grad_norm")
@@ -51,7 +51,8 @@ class FinetuneOptions(DataOptions):
     """Frames a second; 0 spreads the frames over the whole clip."""
     focus: str = "none"
     """moving: show the network what moves, while it moves, cut to the square around it (cameras that stand still);
-    the model then does so wherever it is used. none: the whole picture and time."""
+    person: the square around the people that the object detector finds. The model then does so wherever it is used.
+    none: the whole picture and time."""
     freeze: str = ""
     """What does not learn: "backbone" (all that the pretrained weights fill), a number of stages from the input on, or
     the beginnings of parameters' names, with commas between."""
@@ -129,8 +130,8 @@ class FinetuneOptions(DataOptions):
         if self.layer_decay <= 0 or self.max_grad_norm <= 0 or self.head_rate <= 0:
             raise InvalidInput("layer_decay, max_grad_norm and head_rate must be over 0.")
         if self.focus != "none" and self.fps:
-            raise InvalidInput("--focus moving spreads the frames over the time in which something moves, so --fps has "
-                               "no meaning: give one of the two.")
+            raise InvalidInput("--focus spreads the frames over the time that it looks at, so --fps has no meaning: "
+                               "give one of the two.")
         if self.lora and self.freeze:
             raise InvalidInput("--lora leaves all pretrained weights as they are, so --freeze has nothing to add: give "
                                "one of the two.")
