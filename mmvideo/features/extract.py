@@ -14,7 +14,7 @@ from torch import Tensor
 from mmvideo.errors import InvalidInput, MediaError, MmvideoError
 from mmvideo.features.frozen import FrozenEncoder
 from mmvideo.features.store import FeatureStore
-from mmvideo.features.views import EVERYTHING, PERSON, Box, opened
+from mmvideo.features.views import EVERYTHING, PERSON, Box, opened_clip
 from mmvideo.labelled.rows import ClipRow
 from mmvideo.objects.people import PeopleFinder
 
@@ -85,7 +85,7 @@ def _boxes(rows: Sequence[ClipRow], store: FeatureStore, people: PeopleFinder, f
     for row in rows:
         if row.key not in known:
             try:
-                with opened(row.path) as source:
+                with opened_clip(row.path) as source:
                     box = people.box(source, row.start_seconds, row.end_seconds)
             except (MediaError, InvalidInput) as error:
                 failed[row.clip] = str(error)

@@ -57,27 +57,27 @@ class View:
         """
         size = Size(self.height, self.width)
         if self.crop == MOVING:
-            with opened(path) as source:
+            with opened_clip(path) as source:
                 return find("samplers", MOVING)(source, num_frames=self.num_frames, size=size,
                                                 start_seconds=start_seconds, end_seconds=end_seconds).frames[0]
         more: dict[str, Any] = {} if self.fps is None else {"clip_seconds": self.num_frames / self.fps}
         sampler = find("samplers", "segments" if self.fps is None else "dense")
         cut = self.crop == PERSON and box != EVERYTHING
-        with opened(path) as source:
+        with opened_clip(path) as source:
             clips = sampler(source, num_clips=1, num_frames=self.num_frames, size=None if cut else size,
                             start_seconds=start_seconds, end_seconds=end_seconds, **more)
         return cut_square(clips.frames[0], box, size, margin=MARGIN) if cut else clips.frames[0]
 
 
-def opened(path: Path) -> Any:
+def opened_clip(path: Path) -> Any:
     """Open a clip.
 
     Raises:
-        MediaError: the file is missing or cannot be opened.
+        MediaError: the file is missing or cannot be opened_clip.
     """
     if not path.exists():
         raise MediaNotFound(f"{path}: no such file.")
     return open_source(path, threads=1)
 
 
-__all__ = ["CROPS", "EVERYTHING", "PERSON", "WHOLE", "Box", "View", "opened"]
+__all__ = ["CROPS", "EVERYTHING", "PERSON", "WHOLE", "Box", "View", "opened_clip"]

@@ -17,7 +17,7 @@ from mmvideo.media.source import Source
 from mmvideo.registry import find
 from mmvideo.sampling import uniform
 from mmvideo.sampling.gather import SizeLike, checked_count, gather, span_of
-from mmvideo.sampling.moving import EVERYTHING, Box, cut_square, size_of
+from mmvideo.sampling.moving import EVERYTHING, Box, cut_square, square_size
 from mmvideo.types import Clips, Size
 
 PERSON = "person"
@@ -98,7 +98,7 @@ def person(source: Source, *, num_frames: int = 8, size: SizeLike = None, num_cl
     times = span.start_seconds + (np.arange(num_frames) + 0.5) * span.seconds / num_frames
     found = gather(source, times[None], spans=[span], size=None, fit="crop", sample_rate=sample_rate,
                    rule=f"{num_frames} frames of {'the people' if box != EVERYTHING else 'everything'} in {span}")
-    return replace(found, frames=cut_square(found.frames[0], box, size_of(size), margin=MARGIN)[None])
+    return replace(found, frames=cut_square(found.frames[0], box, square_size(size), margin=MARGIN)[None])
 
 
 __all__ = ["MARGIN", "PERSON", "PeopleFinder", "person"]

@@ -129,14 +129,14 @@ def moving(source: Source, *, num_frames: int = 8, size: SizeLike = None, num_cl
     times = part.span.start_seconds + (np.arange(num_frames) + 0.5) * part.span.seconds / num_frames
     found = gather(source, times[None], spans=[part.span], size=None, fit="crop", sample_rate=sample_rate,
                    rule=f"{num_frames} frames of what moves in {part.span}")
-    return replace(found, frames=cut_square(found.frames[0], part.box, size_of(size))[None])
+    return replace(found, frames=cut_square(found.frames[0], part.box, square_size(size))[None])
 
 
-def size_of(size: SizeLike) -> Size:
+def square_size(size: SizeLike) -> Size:
     """Return the size of a square clip; None is 224."""
     if size is None or isinstance(size, int):
         return Size(size or _SIDE, size or _SIDE)
     return size if isinstance(size, Size) else Size(*size)
 
 
-__all__ = ["EVERYTHING", "MARGIN", "MOVING", "Box", "MovingPart", "cut_square", "moving", "moving_part", "size_of"]
+__all__ = ["EVERYTHING", "MARGIN", "MOVING", "Box", "MovingPart", "cut_square", "moving", "moving_part", "square_size"]
