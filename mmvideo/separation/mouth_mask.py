@@ -65,6 +65,25 @@ class MouthMaskBlock(nn.Module):
         return x + self.out(self.hidden_norm(F.silu(h)))
 
 
+class Exchange(nn.Module):
+    """Tells the trunk of each face what those of the other faces see; nothing at first, and nothing to one face alone.
+
+    Args:
+        dim: width of the trunk.
+    """
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.out = nn.Linear(dim, dim, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, P, T, dim) -> (B, P, T, dim)."""
+        seen = self.norm(x)
+        return x + self.out((seen.sum(1, keepdim=True) - seen) / max(1, x.shape[1] - 1))
+
+
 class LipNet(nn.Module):
     """What a mouth does, from its pictures: each against the mean of its window, so that who it is matters little.
 
@@ -114,11 +133,14 @@ class MouthMask(Separator):
         shared: blocks that see the mixture only, and run once.
         outputs: 0 for one output a face; else that many, and no eyes.
         causal: no look at later sound or pictures, but for the 40 ms of a spectrum's window.
+        exchange: numbers of the blocks of the trunk after which each face learns what the others' blocks see.
     """
 
     PRESETS: ClassVar = {
         "mouth-mask-deep": SeparatorPreset("6.9 M parameters; the embedded separator", {
             "dim": 384, "dilations": _DEEP}, weights="in the wheel: weights: separator"),
+        "mouth-mask-exchange": SeparatorPreset("7.1 M parameters: mouth-mask-deep, whose faces hear of each other", {
+            "dim": 384, "dilations": _DEEP, "exchange": [3, 9]}),
         "mouth-mask-deep-causal": SeparatorPreset("the same without a look ahead", {
             "dim": 384, "dilations": _DEEP, "causal": True}),
         "mouth-mask-wide": SeparatorPreset("5.1 M parameters: six blocks less", {"dim": 384}),
@@ -134,10 +156,12 @@ class MouthMask(Separator):
 
     def __init__(self, *, dim: int = 192, hidden: int = 384, lips: int = 128,
                  dilations: list[int] | tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 4, 16), shared: int = 4,
-                 outputs: int = 0, causal: bool = False):
+                 outputs: int = 0, causal: bool = False, exchange: list[int] | tuple[int, ...] = ()):
         super().__init__()
         self.config = {"dim": dim, "hidden": hidden, "lips": lips, "dilations": list(dilations), "shared": shared,
                        "outputs": outputs, "causal": causal}
+        if exchange:
+            self.config["exchange"] = list(exchange)
         self.sees, self.num_outputs = not outputs, outputs or None
         bins = WINDOW // 2 + 1
         self.register_buffer("window", torch.hann_window(WINDOW).sqrt(), persistent=False)
@@ -149,6 +173,7 @@ class MouthMask(Separator):
             self.join = nn.Linear(dim + 2 * lips, dim)
         self.trunk = nn.ModuleDict({"blocks": nn.ModuleList(
             MouthMaskBlock(dim, hidden, d, causal=causal) for d in dilations)})
+        self.exchange = nn.ModuleDict({str(number): Exchange(dim) for number in exchange})
         self.norm = nn.LayerNorm(dim)
         self.mask = nn.Linear(dim, 2 * bins * max(1, outputs))
         with torch.no_grad():
@@ -206,8 +231,10 @@ class MouthMask(Separator):
             h = h + self.join(torch.cat([h, seen], -1))
         b, p, steps, _ = h.shape
         x = h.flatten(0, 1)
-        for block in self.trunk["blocks"]:
+        for number, block in enumerate(self.trunk["blocks"]):
             x = block(x, past)
+            if str(number) in self.exchange:
+                x = self.exchange[str(number)](x.view(b, p, steps, -1)).flatten(0, 1)
         mask = (_LIMIT * torch.tanh(self.mask(self.norm(x)))).float()
         mask = mask.view(b, p, steps, -1, 2, spec.shape[1]).movedim(2, -1).flatten(1, 2)  # (B, outputs, 2, F, T)
         return as_complex(mask) * spec[:, None]

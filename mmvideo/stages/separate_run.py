@@ -15,6 +15,7 @@ from mmvideo.deadline import check
 from mmvideo.faces import Faces, FaceTrack
 from mmvideo.faces.spool import Spool
 from mmvideo.separation.base import FRAME_SAMPLES, SAMPLE_RATE, Separator
+from mmvideo.separation.consistency import share_the_rest
 from mmvideo.separation.overlap_add import Lanes
 from mmvideo.separation.voices.lipsync import Follows, loudness, movement
 from mmvideo.separation.voices.speakers import SpeakerTurn, speaker_turns, speaking_scores, within_spans
@@ -131,6 +132,8 @@ class Run:
         if readable:
             cues = self.faces.cues(row, end, [self.faces.tracks[i] for i in readable])
             waves = self.network(samples[None], cues.to(samples.device))[0].cpu()
+            if len(readable) == len(present):
+                waves = share_the_rest(waves, rest)
             voices, rest = dict(zip(readable, waves, strict=True)), rest - waves.sum(0)
         told.update(readable)
         unread = set(present) - set(readable)

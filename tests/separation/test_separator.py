@@ -270,6 +270,22 @@ def test_a_separator_is_deepened_without_a_change_of_what_it_gives() -> None:
             deepened(shallow, {**shallow.config, **other})
 
 
+def test_faces_hear_of_each_other_once_trained_and_one_face_of_nobody() -> None:
+    deaf = MouthMask(dim=24, hidden=32, lips=16, dilations=[1, 4, 2], shared=2).eval()
+    talking = grown_separator(deaf, {**deaf.config, "exchange": [1]}).eval()
+    mixture = torch.randn(2, 4 * 640, generator=torch.Generator().manual_seed(1))
+    cues = Cues(torch.randint(256, (2, 2, 4, 48, 48), dtype=torch.uint8), torch.ones(2, 2, 4, dtype=torch.bool))
+    alone = Cues(cues.mouths[:, :1], cues.valid[:, :1])
+    torch.testing.assert_close(talking(mixture, cues), deaf(mixture, cues))
+    talking(mixture, cues).square().sum().backward()
+    assert talking.exchange["1"].out.weight.grad.abs().max() > 0, "it learns from the first step on"
+    torch.nn.init.normal_(talking.exchange["1"].out.weight)
+    assert not torch.allclose(talking(mixture, cues), deaf(mixture, cues))
+    torch.testing.assert_close(talking(mixture, alone), deaf(mixture, alone))
+    swapped = talking(mixture, Cues(cues.mouths.flip(1), cues.valid.flip(1)))
+    torch.testing.assert_close(swapped.flip(1), talking(mixture, cues), rtol=1e-4, atol=1e-5)
+
+
 def test_bad_recipes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaNotFound, match="holds no speech"):
         voices_bank(tmp_path)

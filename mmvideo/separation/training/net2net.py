@@ -1,6 +1,7 @@
 """A trained separator made wider or deeper, that gives what it gave: where to go on when the small one is full.
 
-Deeper: blocks are added behind those of the trunk, and at first add nothing to the residual.
+Deeper: blocks are added behind those of the trunk, and at first add nothing to the residual; so do exchanges between
+faces.
 
 Wider: every channel of the residual is doubled. Two equal channels leave LayerNorm's mean and variance as they were, so
 all that reads the residual takes part of its weight from each of the two. The parts differ at random, their sum does
@@ -23,11 +24,18 @@ def grown_separator(small: MouthMask, config: dict) -> MouthMask:
     """Return a separator of `config`, wider or deeper or both, with the outputs of `small`.
 
     Raises:
-        WeightsError: `config` differs in more than `dim` and `dilations`, or these do not continue the old ones.
+        WeightsError: `config` differs in more than `dim`, `dilations` and `exchange`, or these do not continue the old
+            ones.
     """
+    talks, config = config.get("exchange"), {k: v for k, v in config.items() if k != "exchange"}
     if config["dim"] != small.config["dim"]:
         small = widened(small, {**config, "dilations": small.config["dilations"]})
-    return deepened(small, config) if config["dilations"] != small.config["dilations"] else small
+    grown = deepened(small, config) if config["dilations"] != small.config["dilations"] else small
+    if not talks:
+        return grown
+    talking = MouthMask.from_config({**config, "exchange": talks})
+    talking.load_state_dict({**talking.state_dict(), **grown.state_dict()}, strict=True)
+    return talking
 
 
 @torch.no_grad()

@@ -47,7 +47,7 @@ def train_separator(out: Path, *, schedule: Schedule, voices: str, faces: str = 
         people_held_out: groups of that split that are kept for the curve.
         faces_every: of the clips of `faces`, one in so many is used.
         preset: of a registered separator; with `init`, one whose weights have the same names and shapes, or one that
-            is `init` made wider or deeper.
+            is `init` made wider, deeper, or one whose faces hear of each other.
         mixes: changes of `MixRule`.
         init: a separator's folder to go on from (such as mmvideo/embedded/separator); random weights by default.
         evaluate_every: steps between points of the curve.
@@ -115,8 +115,8 @@ def _begin_with(model: Separator, other: Separator, init: str, preset: str) -> N
     smaller = sum(p.numel() for p in other.parameters()) < sum(p.numel() for p in model.parameters())
     try:
         if smaller and isinstance(other, MouthMask) and isinstance(model, MouthMask):
-            other = grown_separator(other, {**other.config, "dim": model.config["dim"],
-                                            "dilations": model.config["dilations"]})
+            grows = {key: model.config[key] for key in ("dim", "dilations", "exchange") if key in model.config}
+            other = grown_separator(other, {**other.config, **grows})
         model.load_state_dict(other.state_dict(), strict=True)
     except (RuntimeError, WeightsError) as error:
         raise WeightsError(f"{init} does not fit the preset {preset!r}: {error}") from error
