@@ -178,7 +178,7 @@ def test_the_crop_is_part_of_what_features_are_kept_by(clips: Path, encoder: str
     assert line.computed == len(asked) == 12
     whole = frozen_encoder(encoder).about
     assert key_of(whole) != key_of(frozen_encoder(encoder, crop="person").about)
-    with pytest.raises(InvalidInput, match="none or person"):
+    with pytest.raises(InvalidInput, match="none or person or moving"):
         ProbeOptions(crop="people")
 
 
@@ -239,3 +239,14 @@ def test_counting_presets_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -
     told: list[tuple[int, int]] = []
     frozen.affordable_presets(5.0, lambda done, total: told.append((done, total)))
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_encoders_that_see_the_same_share_one_decoding(clips: Path, tmp_path: Path,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    before = View.take
+    monkeypatch.setattr(View, "take", lambda self, path, *rest: taken.append(path) or before(self, path, *rest))
+    options = ProbeOptions(probes=("knn",), shots=(), per_class=2)
+    found = compare_frozen(clips, ["lite0-tiny", "single-frame-tiny"], tmp_path, reading=READING, options=options)
+    assert [line.computed for line in found.lines] == [12, 12]
+    assert len(taken) == 12

@@ -19,7 +19,7 @@ from mmvideo.features.extract import Extracted, extract
 from mmvideo.features.frozen import AUTO, FrozenEncoder, frozen_encoder
 from mmvideo.features.probes import PROBES, SHOTS, ProbeScore, Probing, run_probes
 from mmvideo.features.store import FeatureStore
-from mmvideo.features.views import CROPS, WHOLE
+from mmvideo.features.views import CROPS, WHOLE, SharedViews
 from mmvideo.labelled.read import fingerprinted, read_labelled
 from mmvideo.labelled.rows import ClipRow, DataOptions, LabelledTable
 from mmvideo.labelled.splits import split
@@ -71,7 +71,8 @@ class EncoderLine:
     notes: tuple[str, ...] = ()
     computed: int = 0
     seconds: float = 0.0
-    """Wall time in which the features that were not kept were computed, decoding included."""
+    """Wall time in which the features that were not kept were computed, with the decoding of clips that no encoder
+    before it has seen in the same geometry."""
     cpu_seconds: float = 0.0
     reading_seconds: float = 0.0
     error: str = ""
@@ -165,10 +166,10 @@ def compare_frozen(data: str | Path, encoders: Sequence[str], out: str | Path, *
     made = list(dict.fromkeys(encoders))
     if not made:
         raise InvalidInput("Name one encoder or more; see `mmvideo list encoders`.")
-    people, lines = PeopleFinder(), []
+    people, shared, lines = PeopleFinder(), SharedViews(), []
     with FeatureStore(Path(out)) as store:
         for name in made:
-            lines.append(_line(name, chosen, table, store, options, device, people, on_progress,
+            lines.append(_line(name, chosen, table, store, options, device, people, shared, on_progress,
                                alone=len(made) == 1))
             if on_line is not None:
                 on_line(lines[-1])
@@ -220,13 +221,13 @@ def _most_frequent(rows: Sequence[ClipRow]) -> float:
 
 
 def _line(name: str, rows: Sequence[ClipRow], table: LabelledTable, store: FeatureStore, options: ProbeOptions,
-          device: torch.device | str, people: PeopleFinder, on_progress: Callable[[str, int, int], None] | None, *,
-          alone: bool) -> EncoderLine:
+          device: torch.device | str, people: PeopleFinder, shared: SharedViews,
+          on_progress: Callable[[str, int, int], None] | None, *, alone: bool) -> EncoderLine:
     """Compute and probe one encoder; of several, one that cannot run is a line with its error."""
     try:
         encoder = frozen_encoder(name, pretrained=options.pretrained, crop=options.crop, device=device)
         told = None if on_progress is None else lambda done, total: on_progress(encoder.name, done, total)
-        found = extract(encoder, rows, store, people=people, on_progress=told)
+        found = extract(encoder, rows, store, people=people, shared=shared, on_progress=told)
         return _probed(encoder, found, rows, table, options)
     except (MmvideoError, RuntimeError) as error:
         if alone or isinstance(error, OutputError):

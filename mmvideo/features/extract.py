@@ -14,7 +14,7 @@ from torch import Tensor
 from mmvideo.errors import InvalidInput, MediaError, MmvideoError
 from mmvideo.features.frozen import FrozenEncoder
 from mmvideo.features.store import FeatureStore
-from mmvideo.features.views import EVERYTHING, PERSON, Box, opened_clip
+from mmvideo.features.views import EVERYTHING, PERSON, Box, SharedViews, opened_clip
 from mmvideo.labelled.rows import ClipRow
 from mmvideo.objects.people import PeopleFinder
 
@@ -40,12 +40,14 @@ class Extracted:
 
 
 def extract(encoder: FrozenEncoder, rows: Sequence[ClipRow], store: FeatureStore, *,
-            people: PeopleFinder | None = None, on_progress: Callable[[int, int], None] | None = None) -> Extracted:
+            people: PeopleFinder | None = None, shared: SharedViews | None = None,
+            on_progress: Callable[[int, int], None] | None = None) -> Extracted:
     """Return the features of clips, from the store where they are kept.
 
     Args:
         rows: clips that know their content (`mmvideo.labelled.read.fingerprinted`).
         people: finds people, for the view's crop `person`.
+        shared: what was decoded for other encoders.
         on_progress: called with the number of clips that are done, and of all.
 
     Raises:
@@ -60,7 +62,7 @@ def extract(encoder: FrozenEncoder, rows: Sequence[ClipRow], store: FeatureStore
     missing = [row for row in missing if row.clip not in failed]
     done = len(wanted) - len(missing)
     with ThreadPoolExecutor(1) as pool:
-        for some in _batches(_decoded(encoder, missing, boxes, pool), BATCH):
+        for some in _batches(_decoded(encoder, missing, boxes, shared or SharedViews(0), pool), BATCH):
             good = [(row, frames) for row, frames in some if isinstance(frames, Tensor)]
             failed |= {row.clip: str(frames) for row, frames in some if isinstance(frames, MmvideoError)}
             if good:
@@ -95,12 +97,12 @@ def _boxes(rows: Sequence[ClipRow], store: FeatureStore, people: PeopleFinder, f
     return {key: (float(box[0]), float(box[1]), float(box[2]), float(box[3])) for key, box in known.items()}
 
 
-def _decoded(encoder: FrozenEncoder, rows: Sequence[ClipRow], boxes: dict[str, Box], pool: ThreadPoolExecutor
-             ) -> Iterator[tuple[ClipRow, Tensor | MmvideoError]]:
+def _decoded(encoder: FrozenEncoder, rows: Sequence[ClipRow], boxes: dict[str, Box], shared: SharedViews,
+             pool: ThreadPoolExecutor) -> Iterator[tuple[ClipRow, Tensor | MmvideoError]]:
     """Yield each clip with its frames or its error; the next ones are decoded while the network works."""
     def take(row: ClipRow) -> Tensor | MmvideoError:
         try:
-            return encoder.view.take(row.path, row.start_seconds, row.end_seconds, boxes.get(row.key, EVERYTHING))
+            return shared.take(encoder.view, row, boxes.get(row.key, EVERYTHING))
         except (MediaError, InvalidInput) as error:
             return error
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmvideo.encoders.preset import Input
 from mmvideo.errors import MediaNotFound
+from mmvideo.labelled.rows import ClipRow
 from mmvideo.media import open_source
 from mmvideo.objects.people import MARGIN, PERSON
 from mmvideo.registry import find
@@ -69,6 +70,34 @@ class View:
         return cut_square(clips.frames[0], box, size, margin=MARGIN) if cut else clips.frames[0]
 
 
+class SharedViews:
+    """Decoded views of clips in memory, for encoders that see the same: each is decoded once for all of them.
+
+    Args:
+        max_bytes: of frames that are kept; what comes after is decoded by each encoder.
+    """
+
+    def __init__(self, max_bytes: int = 512 * 1024**2):
+        self._kept: dict[tuple[Any, ...], Tensor] = {}
+        self._room = max_bytes
+
+    def take(self, view: View, row: ClipRow, box: Box = EVERYTHING) -> Tensor:
+        """Return the view of a clip, uint8 (T, 3, H, W).
+
+        Raises:
+            MediaError: the file is missing, cannot be decoded or has no moving picture.
+            InvalidInput: a span that holds nothing.
+        """
+        key = (view, row.key, box)
+        found = self._kept.get(key)
+        if found is None:
+            found = view.take(row.path, row.start_seconds, row.end_seconds, box)
+            if found.nbytes <= self._room:
+                self._kept[key] = found
+                self._room -= found.nbytes
+        return found
+
+
 def opened_clip(path: Path) -> Any:
     """Open a clip.
 
@@ -80,4 +109,4 @@ def opened_clip(path: Path) -> Any:
     return open_source(path, threads=1)
 
 
-__all__ = ["CROPS", "EVERYTHING", "PERSON", "WHOLE", "Box", "View", "opened_clip"]
+__all__ = ["CROPS", "EVERYTHING", "PERSON", "WHOLE", "Box", "SharedViews", "View", "opened_clip"]
