@@ -1,4 +1,4 @@
-"""What a type checker must make of the public interface; checked by mypy in test_public_types.py, never run."""
+"""What a type checker must make of the public interface; checked by mypy in ratchet.py (make types), never run."""
 
 from __future__ import annotations
 
