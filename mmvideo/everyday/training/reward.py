@@ -70,8 +70,9 @@ def train_reward(out: Path, *, schedule: Schedule, photographs: str, cache: str,
     def loss(made: tuple[list[int], list[int]]) -> tuple[Tensor, dict[str, Any]]:
         chosen, views = made
         rng = random.Random(chosen[0])
-        grids = torch.stack([torch.from_numpy(train.grids[n, v].copy()) for n, v in zip(chosen, views, strict=True)])
-        grids = F.dropout(grids.float(), feature_dropout)
+        grids = torch.stack([torch.from_numpy(train.grids[n, v].copy()).float()  # autocast stacks no float16 on a CPU
+                             for n, v in zip(chosen, views, strict=True)])
+        grids = F.dropout(grids, feature_dropout)
         lines = torch.tensor([evidence_ids(language.tokenizer, train.line(n)) for n in chosen])
         prefix = reader.prefix(grids, lines)
         drawn = _drawn(reader, prefix.detach(), num_draws, seed=rng.randrange(2**31))
