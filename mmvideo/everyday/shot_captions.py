@@ -9,9 +9,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmvideo.everyday.facts import Facts, ShotFacts
+from mmvideo.everyday.people_said import people_named, people_seen, with_fewer_people
 from mmvideo.everyday.questions import check_caption
 from mmvideo.everyday.questions.nouns import a_noun, noun_of
 from mmvideo.everyday.questions.seen import counted, join_with_and
@@ -57,8 +58,8 @@ class ShotCaption:
 
 def best_caption(candidates: Sequence[Generated], facts: Facts, shot: ShotFacts, vocabulary: Collection[str]
                  ) -> ShotCaption:
-    """Return the caption that others agree with, likely and confirmed; where each names what is not there, what was
-    found.
+    """Return the caption that others agree with, likely and confirmed, of no more people than are seen close by; where
+    each names what is not there, what was found.
 
     Args:
         candidates: captions of the shot.
@@ -68,7 +69,12 @@ def best_caption(candidates: Sequence[Generated], facts: Facts, shot: ShotFacts,
     """
     ranked = sorted(candidates, reverse=True, key=lambda one: consensus_of(one, candidates) + LIKELIHOOD * (
         _worth(one, facts, shot, vocabulary) + FIRST * (one is candidates[0])))
-    best = next((one for one in ranked if one.finished and one.text and not denied(one.text, facts, shot)), ranked[0])
+    seen = people_seen(facts.tracks, *_span(shot))
+    good = [one for one in ranked if one.finished and one.text and not denied(one.text, facts, shot)]
+    fits = [one for one in good if seen is None or people_named(one.text) <= seen]
+    best = (fits or good or ranked)[0]
+    if good and not fits and seen and (fewer := with_fewer_people(best.text, seen)):
+        best = replace(best, text=fewer)
     wrong = denied(best.text, facts, shot)
     if wrong:
         shorter = without_tail(best.text, wrong)

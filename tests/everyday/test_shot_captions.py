@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmvideo.everyday.facts import Facts, ShotFacts
+from mmvideo.everyday.people_said import people_named, people_seen, with_fewer_people
 from mmvideo.everyday.shot_captions import best_caption, denied, plain_caption, without_tail
 from mmvideo.objects.tracks import ObjectTrack
 from mmvideo.types import Label
@@ -51,3 +52,33 @@ def test_without_objects_there_is_no_plain_caption():
 ])
 def test_a_tail_is_cut(caption, noun, rest):
     assert without_tail(caption, [noun]) == rest
+
+
+@pytest.mark.parametrize(("caption", "people"), [
+    ("a man and a woman are posing for a picture", 2), ("two young men are playing soccer", 2),
+    ("a group of people are standing in the street", 3), ("a man in a clown suit is riding a bike", 1),
+    ("people are sitting at tables", 2), ("a dog is running through the grass", 0)])
+def test_people_that_a_caption_speaks_of_are_counted(caption: str, people: int) -> None:
+    assert people_named(caption) == people
+
+
+@pytest.mark.parametrize(("caption", "most", "fewer"), [
+    ("a man and a woman are posing for a picture", 1, "a man is posing for a picture"),
+    ("two men are posing for the camera", 1, "a man is posing for the camera"),
+    ("a man is standing in front of a man", 1, "a man is standing"),
+    ("a man and a woman are standing in front of a man", 2, "a man and a woman are standing"),
+    ("a group of people are standing in the street", 2, "two people are standing in the street"),
+    ("a man in a black shirt and a man in a white shirt", 1, "")])
+def test_a_caption_is_said_of_fewer_people(caption: str, most: int, fewer: str) -> None:
+    assert with_fewer_people(caption, most) == fewer
+
+
+def test_one_person_close_by_is_not_called_two():
+    facts, shot = _facts("person")
+    two, one = Generated("a man and a woman are posing", 0.7), Generated("a man is reading", 0.6)
+    assert best_caption([two, one], facts, shot, frozenset()).text == "a man is reading"
+    assert best_caption([two, two], facts, shot, frozenset()).text == "a man is posing"
+    far = tuple(ObjectTrack(1, "person", (0.5,), ((0.1, 0.1, 0.2, 0.3),), (0.9,)) for _ in range(1))
+    assert people_seen(far, 0, 4) is None, "others may be too small to be found"
+    assert people_seen(facts.tracks, 0, 4) == 1
+    assert people_seen(facts.tracks, 2, 4) is None
