@@ -40,6 +40,10 @@ _MOST_NAMED = 4
 _NOT_JUDGED = frozenset({"person", "sports ball", "frisbee"})
 """Classes that say nothing against a caption where they were not found: people are named in many ways, and small
 things in the air are mostly missed."""
+_SPOKEN = 0.5
+"""Share of a shot from which speech is taken to come from who is seen close by."""
+_POSES = re.compile(r"\b(is|are) (?:posing\b.*|standing)$")
+"""What photographs taught the language model to say of people who face the camera."""
 _BEFORE = "on|in|at|with|near|by|over|through|under|behind|beside|along|next to|in front of|on top of"
 _BETWEEN = {"grass": "on grass", "snow": "in the snow", "street": "on a street", "beach": "on a beach",
             "room": "in a room",
@@ -75,6 +79,8 @@ def best_caption(candidates: Sequence[Generated], facts: Facts, shot: ShotFacts,
     best = (fits or good or ranked)[0]
     if good and not fits and seen and (fewer := with_fewer_people(best.text, seen)):
         best = replace(best, text=fewer)
+    if seen and _share_spoken(facts, shot) >= _SPOKEN:
+        best = replace(best, text=_POSES.sub(r"\1 talking", best.text))
     wrong = denied(best.text, facts, shot)
     if wrong:
         shorter = without_tail(best.text, wrong)
@@ -154,6 +160,12 @@ def plain_caption(facts: Facts, shot: ShotFacts) -> ShotCaption | None:
     if place:
         text += f" {_BETWEEN[place]}" if place in _BETWEEN else f", in what looks like {a_noun(place)}"
     return ShotCaption(text, confidence, 0)
+
+
+def _share_spoken(facts: Facts, shot: ShotFacts) -> float:
+    start, end = _span(shot)
+    spoken = sum(max(0.0, min(end, part.end_seconds) - max(start, part.start_seconds)) for part in facts.speech)
+    return spoken / max(1e-6, end - start)
 
 
 def _worth(reply: Generated, facts: Facts, shot: ShotFacts, vocabulary: Collection[str]) -> float:

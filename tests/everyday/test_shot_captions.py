@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mmvideo.everyday.facts import Facts, ShotFacts
 from mmvideo.everyday.people_said import people_named, people_seen, with_fewer_people
 from mmvideo.everyday.shot_captions import best_caption, denied, plain_caption, without_tail
 from mmvideo.objects.tracks import ObjectTrack
-from mmvideo.types import Label
+from mmvideo.types import Label, Segment
 from mmvideo.vlm.generate import Generated
 
 BOX = (0.1, 0.1, 0.5, 0.9)
@@ -82,3 +84,13 @@ def test_one_person_close_by_is_not_called_two():
     assert people_seen(far, 0, 4) is None, "others may be too small to be found"
     assert people_seen(facts.tracks, 0, 4) == 1
     assert people_seen(facts.tracks, 2, 4) is None
+
+
+@pytest.mark.parametrize(("said", "caption"), [
+    ("a man is posing for a picture", "a man is talking"), ("a man is standing", "a man is talking"),
+    ("a man is standing on a stage", "a man is standing on a stage"), ("a man is reading", "a man is reading")])
+def test_who_poses_while_speech_is_heard_talks(said: str, caption: str) -> None:
+    facts, shot = _facts("person")
+    talks = replace(facts, speech=(Segment(0.5, 3.5, "speech", 0.9),))
+    assert best_caption([Generated(said, 0.6)], talks, shot, frozenset()).text == caption
+    assert best_caption([Generated(said, 0.6)], facts, shot, frozenset()).text == said
