@@ -128,7 +128,7 @@ def main() -> None:
     model.generation_config = GenerationConfig(
         decoder_start_token_id=token(START), pad_token_id=token(END), bos_token_id=token(END), eos_token_id=token(END),
         is_multilingual=True, lang_to_id=languages, max_initial_timestamp_index=50, max_length=448,
-        task_to_id={name: token(f"<|{name}|>") for name in ("transcribe", "translate")},
+        task="transcribe", task_to_id={name: token(f"<|{name}|>") for name in ("transcribe", "translate")},
         no_timestamps_token_id=token("<|notimestamps|>"), prev_sot_token_id=token("<|startofprev|>"),
         suppress_tokens=about["suppress_ids"], begin_suppress_tokens=about["suppress_ids_begin"],
         alignment_heads=about["alignment_heads"], return_timestamps=False)
