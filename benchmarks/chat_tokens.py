@@ -5,7 +5,7 @@
 Tokens: the share that is read of the 64 of each frame, frames spread evenly. Seconds: a checkpoint of random weights in
 the sizes of SmolVLM2-256M (`hub_session.py`), CPU seconds of one thread for reading the video and the first question
 with a reply of 8 tokens, and of the language model's part of it. Its replies mean nothing; whether they change does say
-that the weights notice what is left out.
+that the weights notice what is left out. `--reading 16` times a language model of these sizes alone.
 """
 
 from __future__ import annotations
@@ -67,6 +67,24 @@ def seconds(clip: Path, folder: Path, frames: int) -> None:
               f"{'as with all' if answer.text == whole else 'another'} |", flush=True)
 
 
+def reading(frames: int) -> None:
+    """Print the seconds in which a language model of SmolVLM2-256M's sizes, of random weights, reads a video."""
+    from transformers import LlamaConfig, LlamaModel
+
+    torch.manual_seed(0)
+    model = LlamaModel(LlamaConfig(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
+                                   num_key_value_heads=3, vocab_size=64, max_position_embeddings=8192)).eval()
+    print("\n| tokens of the video read | share | seconds |\n|---|---|---|")
+    for share in (1.0, 0.5, 0.33, 0.25):
+        count, taken = round(frames * SIDE * SIDE * share), []
+        for _ in range(3):
+            began = time.process_time()
+            with torch.inference_mode():
+                model(inputs_embeds=torch.randn(1, count + 40, 576), use_cache=True)
+            taken.append(time.process_time() - began)
+        print(f"| {count} | {share:.0%} | {min(taken):.2f} |", flush=True)
+
+
 def _timed_decoder(pipe: Pipeline) -> list[float]:
     """Return a list to which every pass of the language model adds its seconds."""
     inside: list[float] = []
@@ -91,9 +109,12 @@ def main() -> None:
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--timed", type=Path, nargs="*", default=[])
     parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--reading", type=int, default=0, help="frames that a language model reads, alone and timed")
     given = parser.parse_args()
     torch.set_num_threads(1)
     shares(given.clips, given.frames)
+    if given.reading:
+        reading(given.reading)
     with tempfile.TemporaryDirectory() as home:
         folder = checkpoint(Path(home) / "smolvlm") if given.timed else Path(home)
         for clip in given.timed:
