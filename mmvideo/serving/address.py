@@ -102,8 +102,8 @@ def _local(name: str, rules: Rules) -> Place:
         raise InvalidInput(f"{name[:200]!r} cannot be the name of a file.") from error
     if inside:
         raise InvalidInput(f"There is no file {path.name[:200]!r} in an allowed folder.")
-    raise InvalidInput("This server reads no local file there; start it with --allow FOLDER, or send the video as a "
-                       "data address.")
+    raise InvalidInput("This server reads no local file there; a link counts as the file that it leads to. Start "
+                       "it with --allow FOLDER, or send the video as a data address.")
 
 
 def is_number(host: str) -> bool:
