@@ -250,3 +250,14 @@ def test_encoders_that_see_the_same_share_one_decoding(clips: Path, tmp_path: Pa
     found = compare_frozen(clips, ["lite0-tiny", "single-frame-tiny"], tmp_path, reading=READING, options=options)
     assert [line.computed for line in found.lines] == [12, 12]
     assert len(taken) == 12
+
+
+@pytest.mark.parametrize("name", ["camera-motion", "toybox-av"])
+def test_encoders_of_other_worlds_give_features_from_the_weights_that_ship(name: str) -> None:
+    encoder = frozen_encoder(name)
+    assert encoder.weights.startswith("embedded")
+    clip = torch.randint(0, 256, (encoder.view.num_frames, 3, encoder.view.height, encoder.view.width),
+                         dtype=torch.uint8)
+    found = encoder.features([clip, clip.flip(0)])
+    assert found.isfinite().all()
+    assert (found[0] - found[1]).abs().max() > 1e-3

@@ -19,6 +19,7 @@ from mmvideo.errors import InvalidInput, UnknownName
 from mmvideo.evaluation.profile import count_preset
 from mmvideo.features.views import WHOLE, View
 from mmvideo.nn.frame_backbone import LITE0
+from mmvideo.registry import find
 from mmvideo.training.finetune.pretrained import fill_imagenet, takes_imagenet
 
 EMBEDDED = {"lite0": ("lite0", ""), "camera-motion": ("camera-motion", ""), "toybox-av": ("toybox-qa", "encoder")}
@@ -109,7 +110,7 @@ def _with_weights(name: str, pretrained: str) -> tuple[VideoEncoder, str]:
     if pretrained == AUTO and name in EMBEDDED:
         model, part = EMBEDDED[name]
         home = weights.folder(model) / part
-        return cast("VideoEncoder", zoo.load(home)), f"embedded ({model})"
+        return find("encoders", zoo.family_of(name)).from_pretrained(home), f"embedded ({model})"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         network = cast("VideoEncoder", zoo.create(name, num_classes=0))
@@ -128,10 +129,11 @@ def _concatenated() -> VideoEncoder:
 
 def _frozen(name: str, network: VideoEncoder, origin: str, crop: str, device: torch.device | str) -> FrozenEncoder:
     network = network.to(device).eval().requires_grad_(False)
-    assert isinstance(network.input, Input)
+    seen = getattr(network, "input", None) or zoo.preset_of(name).input  # of this package's own worlds, the preset's
+    assert isinstance(seen, Input)
     concatenated = getattr(network, "fusion", "") == "svm-features"
     normalise = cast("Any", network).svm_inputs if concatenated else None
-    return FrozenEncoder(name, network, origin, View.of(network.input, crop), normalise)
+    return FrozenEncoder(name, network, origin, View.of(seen, crop), normalise)
 
 
 def affordable_presets(most_gflops: float, on_progress: Callable[[int, int], None] | None = None
