@@ -261,3 +261,18 @@ def test_encoders_of_other_worlds_give_features_from_the_weights_that_ship(name:
     found = encoder.features([clip, clip.flip(0)])
     assert found.isfinite().all()
     assert (found[0] - found[1]).abs().max() > 1e-3
+
+
+def test_a_penalty_is_chosen_for_groups_that_were_not_learned_from() -> None:
+    """A dimension that names the class within each group alone, and another way round in the next group."""
+    labels, groups = torch.arange(2).repeat(60), torch.arange(3).repeat_interleave(40)
+    noise = torch.randn(120, 6, generator=torch.Generator().manual_seed(0))
+    noise[:, 0] += 0.8 * (2 * labels - 1)
+    x = torch.cat([noise, 0.1 * noise[:, 1:]], 1)
+    for group in range(3):
+        x[groups == group, 6 + group] = 4.0 * (2 * labels[groups == group] - 1)
+    fresh = Probing(x, labels, noise.new_zeros(1, 11), labels[:1], groups)
+    near = Probing(x, labels, noise.new_zeros(1, 11), labels[:1])
+    assert knn_probe(near).chosen == "k 1"
+    assert knn_probe(fresh).chosen != "k 1"
+    assert linear_probe(Probing(x, labels, x, labels, groups * 0)).accuracy == 1.0

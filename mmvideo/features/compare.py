@@ -243,7 +243,9 @@ def _probed(encoder: FrozenEncoder, found: Extracted, rows: Sequence[ClipRow], t
         raise InvalidInput(f"{table.name}: no clip of a split could be read; the first: {first[0]}: {first[1]}")
     index = {label: number for number, label in enumerate(table.names)}
     tensors = [(_stacked(found, some), torch.tensor([index[row.labels[0]] for row in some])) for some in parts]
-    scores, notes = run_probes(Probing(*tensors[0], *tensors[1]), options.probes, options.shots)
+    names = sorted({row.group for row in parts[0]})
+    groups = torch.tensor([names.index(row.group) for row in parts[0]])
+    scores, notes = run_probes(Probing(*tensors[0], *tensors[1], groups), options.probes, options.shots)
     dim = tensors[0][0].shape[1]
     return EncoderLine(encoder.name, encoder.weights, dim, sum(map(len, parts)), found.failed, tuple(scores),
                        tuple(notes), found.computed, found.seconds, found.cpu_seconds, found.reading_seconds)

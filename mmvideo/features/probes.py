@@ -59,6 +59,8 @@ class Probing:
     """float32 (M, D)."""
     test_labels: Tensor
     """int64 (M,)."""
+    groups: Tensor | None = None
+    """int64 (N,): whom or which place each clip to learn from shows. Cross-validation then holds out whole groups."""
 
     def __post_init__(self) -> None:
         for name in ("train", "test"):
@@ -73,7 +75,7 @@ class Probing:
 def linear_probe(data: Probing) -> ProbeScore:
     """Fit a linear layer with the cross-entropy (L-BFGS) to standardised features."""
     train, test = _rotated(*_standard(data.train, data.test))
-    penalty = _best(PENALTIES, train, data.train_labels, _linear_guess)
+    penalty = _best(PENALTIES, train, data, _linear_guess)
     right = _linear_guess(penalty, train, data.train_labels, test) == data.test_labels
     return _score("linear", right, f"penalty {penalty:g}")
 
@@ -103,7 +105,7 @@ def svm_probe(data: Probing) -> ProbeScore:
         MissingExtra: scikit-learn is absent.
     """
     train, test = _rotated(*_standard(data.train, data.test))
-    c = _best(SVM_C, train, data.train_labels, _svm_guess)
+    c = _best(SVM_C, train, data, _svm_guess)
     return _score("svm", _svm_guess(c, train, data.train_labels, test) == data.test_labels, f"C {c:g}")
 
 
@@ -121,7 +123,7 @@ def _svm_guess(c: float, train: Tensor, labels: Tensor, test: Tensor) -> Tensor:
 def knn_probe(data: Probing) -> ProbeScore:
     """Take the vote of the nearest clips by cosine, each weighted by it."""
     train, test = F.normalize(data.train, dim=1), F.normalize(data.test, dim=1)
-    num = _best([k for k in NEIGHBOURS if k < len(train)] or [1], train, data.train_labels, _knn_guess)
+    num = _best([k for k in NEIGHBOURS if k < len(train)] or [1], train, data, _knn_guess)
     return _score("knn", _knn_guess(num, train, data.train_labels, test) == data.test_labels, f"k {num:g}")
 
 
@@ -196,19 +198,36 @@ def _rotated(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     return (train.double() @ basis * scale).float(), (test.double() @ basis * scale).float()
 
 
-def _best(options: Sequence[float], features: Tensor, labels: Tensor,
+def _best(options: Sequence[float], features: Tensor, data: Probing,
           guess: Callable[[float, Tensor, Tensor, Tensor], Tensor]) -> float:
-    """Return the option with the most right guesses over stratified folds; the first of equals."""
+    """Return the option with the most right guesses over the folds; the first of equals."""
+    labels = data.train_labels
     if len(options) == 1 or len(features) < 2 * FOLDS:
         return options[0]
+    folds = _stratified(labels) if data.groups is None or len(data.groups.unique()) < 2 else _grouped(data.groups)
+    right = [sum(int((guess(option, features[folds != fold], labels[folds != fold], features[folds == fold])
+                      == labels[folds == fold]).sum()) for fold in folds.unique().tolist()) for option in options]
+    return options[int(np.argmax(right))]
+
+
+def _stratified(labels: Tensor) -> Tensor:
     folds = torch.empty(len(labels), dtype=torch.long)
     generator = torch.Generator().manual_seed(0)
     for label in labels.unique():
         members = (labels == label).nonzero()[:, 0]
         folds[members[torch.randperm(len(members), generator=generator)]] = torch.arange(len(members)) % FOLDS
-    right = [sum(int((guess(option, features[folds != fold], labels[folds != fold], features[folds == fold])
-                      == labels[folds == fold]).sum()) for fold in range(FOLDS)) for option in options]
-    return options[int(np.argmax(right))]
+    return folds
+
+
+def _grouped(groups: Tensor) -> Tensor:
+    """Return folds of whole groups, the largest group first into the fold with the fewest clips."""
+    names, sizes = groups.unique(return_counts=True)
+    folds, filled = torch.empty(len(groups), dtype=torch.long), torch.zeros(FOLDS, dtype=torch.long)
+    for place in sizes.argsort(descending=True, stable=True).tolist():
+        fold = int(filled.argmin())
+        folds[groups == names[place]] = fold
+        filled[fold] += sizes[place]
+    return folds
 
 
 __all__ = ["DRAWS", "PROBES", "SHOTS", "ProbeScore", "Probing", "knn_probe", "linear_probe", "prototype_probe",
