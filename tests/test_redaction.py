@@ -7,6 +7,7 @@ import os
 import pytest
 
 from mmvideo.errors import DownloadRefused, MediaNotFound
+from mmvideo.media.info import MediaInfo
 from mmvideo.redaction import clean, escaped, one_line, redacted, tag, without
 from mmvideo.retrieval.index import Duplicates, Match
 
@@ -107,4 +108,6 @@ def test_a_name_with_line_breaks_is_one_line() -> None:
     assert one_line("a\nb\tc\x1b[2J\udce9.mp4") == r"a\x0ab\x09c\x1b[2J\xe9.mp4"
     match = Match("two\nlines.mp4", 0.5, "a dog\nruns")
     assert str(match).splitlines() == [r" 0.500  two\x0alines.mp4", "        a dog"]
+    info = MediaInfo("two\nlines.mp4", "mp4", 0.0, 1.0)
+    assert str(info).splitlines()[0].startswith(r"two\x0alines.mp4: mp4")
     assert len(str(Duplicates(("a\n.mp4", "b.mp4"), 0.99)).splitlines()) == 2

@@ -18,10 +18,8 @@ COLOURS = {
 NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
            "ten": 10, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6}
 NUMBER_WORDS = {number: word for word, number in NUMBERS.items() if not word.isdigit()}
-VAGUE = word_set("several many some few multiple numerous various lots bunch crowd group pair couple both")
 DETERMINERS = word_set("a an the another this that these those each every some several many his her its their "
                         "other two's")
-POSSESSIVES = word_set("his her its their")
 
 ADJECTIVES = word_set("""
 young little small large big older old tall elderly long short high low dark light bright wet dry dirty muddy sandy
