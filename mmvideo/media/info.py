@@ -118,7 +118,8 @@ class MediaInfo:
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [f"{one_line(self.source)}: {self.container}, {self.duration_seconds:.3f} s from {self.start_seconds:.3f} s"]
+        lines = [f"{one_line(self.source)}: {self.container}, {self.duration_seconds:.3f} s from "
+                 f"{self.start_seconds:.3f} s"]
         several = sum(not stream.is_cover_art for stream in self.video) > 1
         for stream in self.video:
             choice = "" if not several or stream.is_cover_art else (
