@@ -294,14 +294,15 @@ def _waveform(axes: Axes, wave: np.ndarray, material: _Material) -> None:
 
 def _spectrogram(axes: Axes, wave: np.ndarray, material: _Material) -> None:
     """Draw the energies of 64 mel bands in at most some 1200 spectra, evenly over time, over a range of 80 dB."""
-    import librosa
-    import librosa.display
+    from librosa import power_to_db
+    from librosa.display import specshow
+    from librosa.feature import melspectrogram
 
     hop = max(256, wave.size // _SLICES)
-    energies = librosa.feature.melspectrogram(y=wave, sr=material.wave_rate, n_fft=1024, hop_length=hop, n_mels=64)
+    energies = melspectrogram(y=wave, sr=material.wave_rate, n_fft=1024, hop_length=hop, n_mels=64)
     seconds = material.wave_start + np.arange(energies.shape[1]) * hop / material.wave_rate
-    librosa.display.specshow(librosa.power_to_db(energies, ref=np.max), x_coords=seconds, sr=material.wave_rate,
-                             y_axis="mel", ax=axes, cmap="magma", rasterized=True)
+    specshow(power_to_db(energies, ref=np.max), x_coords=seconds, sr=material.wave_rate, y_axis="mel", ax=axes,
+             cmap="magma", rasterized=True)
     axes.set_xlim(material.start, material.end)
     axes.set_ylabel("Hz", size=8.5, color=QUIET)
     axes.tick_params(axis="y", labelsize=7, colors=QUIET, length=2)
