@@ -80,7 +80,7 @@ def contact_sheet(results: Sequence[Result], path: str | Path | None = None, *, 
     if not results:
         raise InvalidInput("There is no result to draw.")
     material = _material(results, SPECTROGRAM_RATE if spectrogram else WAVE_RATE)
-    columns = min(COLUMNS, len(material.seconds))
+    columns = max(1, min(COLUMNS, len(material.seconds)))
     rows = -(-len(material.seconds) // columns)
     height, width = material.frames.shape[1:3]
     cell = (WIDTH_INCHES - 0.6) / columns
@@ -90,9 +90,12 @@ def contact_sheet(results: Sequence[Result], path: str | Path | None = None, *, 
                0.45 if material.wave is None else 1.6 if spectrogram else 1.0]
     figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 0.5), facecolor=PAPER,
                     layout=ConstrainedLayoutEngine(rect=(0.008, 0.01, 0.984, 0.98)))
-    top, sheet, below = figure.subfigures(3, 1, squeeze=False, height_ratios=[*heights[:2], sum(heights[2:])])[:, 0]
+    parts = [heights[0], *([heights[1]] if rows else []), sum(heights[2:])]
+    top, *sheet, below = figure.subfigures(len(parts), 1, squeeze=False, height_ratios=parts)[:, 0]
     _title(top, results)
-    _frames(sheet, material, rows, columns, [box for one in results if one.evidence for box in one.evidence.boxes])
+    if sheet:
+        boxes = [box for one in results if one.evidence for box in one.evidence.boxes]
+        _frames(sheet[0], material, rows, columns, boxes)
     timeline, sound = below.subplots(2, 1, height_ratios=heights[2:])
     _timeline(timeline, results, lanes, material)
     _sound(sound, material, spectrogram=spectrogram)
@@ -111,15 +114,17 @@ def _material(results: Sequence[Result], rate: int) -> _Material:
     if not seen:
         seen = sorted({seconds for result in results for seconds in result.seconds_looked_at})
     evidence = next((result.evidence for result in results if result.evidence is not None), None)
-    if evidence is None or not seen:
+    spans = [segment for result in results for segment in result.segments]
+    if evidence is None or not (seen or evidence.source is not None):
         raise InvalidInput("This result keeps no video to draw (it was made without a pipeline).")
+    if not seen:
+        return _from_sound(evidence, spans, rate)
     if len(seen) > MAX_FRAMES:
         proven = {at for result in results if result.evidence for at in result.evidence.frames}
         shown = [at for at in seen if at in proven][:MAX_FRAMES]
         others, left = [at for at in seen if at not in shown], MAX_FRAMES - len(shown)
         shown += [others[round(i * (len(others) - 1) / max(left - 1, 1))] for i in range(left)]
         seen = sorted(shown)
-    spans = [segment for result in results for segment in result.segments]
     start = min([seen[0], *(s.start_seconds for s in spans)])
     end = max([seen[-1] + 0.05, *(s.end_seconds for s in spans)])
     if evidence.source is None:
@@ -141,6 +146,16 @@ def _from_source(evidence: Evidence, seen: list[float], start: float, end: float
             except MediaError:  # the picture is still worth drawing
                 wave = None
     return _Material(frames, seen, wave, wave_start, rate, start, end)
+
+
+def _from_sound(evidence: Evidence, spans: Sequence[Segment], rate: int) -> _Material:
+    """Draw a result that follows from the sound alone, which need not have a picture."""
+    with open_source(evidence.source, **evidence.options) as source:
+        audio = source.audio(sample_rate=rate, mono=True)
+    wave, begin = audio.samples[0].numpy(), audio.start_seconds
+    start = min([begin, *(one.start_seconds for one in spans)])
+    end = max([begin + len(wave) / rate, *(one.end_seconds for one in spans)])
+    return _Material(np.zeros((0, 1, 1, 3), np.uint8), [], wave, begin, rate, start, end)
 
 
 def _from_clips(evidence: Evidence, seen: list[float], start: float, end: float) -> _Material:
@@ -301,9 +316,10 @@ def _spectrogram(axes: Axes, wave: np.ndarray, material: _Material) -> None:
     hop = max(256, wave.size // _SLICES)
     energies = melspectrogram(y=wave, sr=material.wave_rate, n_fft=1024, hop_length=hop, n_mels=64)
     seconds = material.wave_start + np.arange(energies.shape[1]) * hop / material.wave_rate
-    specshow(power_to_db(energies, ref=np.max), x_coords=seconds, sr=material.wave_rate, y_axis="mel", ax=axes,
-             cmap="magma", rasterized=True)
+    specshow(power_to_db(energies, ref=np.max), x_coords=seconds, sr=material.wave_rate, x_axis="s", y_axis="mel",
+             ax=axes, cmap="magma", rasterized=True)
     axes.set_xlim(material.start, material.end)
+    axes.set_xlabel("seconds", size=9, color=QUIET)
     axes.set_ylabel("Hz", size=8.5, color=QUIET)
     axes.tick_params(axis="y", labelsize=7, colors=QUIET, length=2)
 

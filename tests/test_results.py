@@ -181,7 +181,23 @@ def test_a_spectrogram_takes_the_place_of_the_waveform(tmp_path: Path) -> None:
     assert 1800 < librosa.mel_frequencies(66, fmax=8000)[loudest + 1] < 2200
     assert decibels[loudest, times > 0.6].min() > decibels[:, times < 0.3].max() + 40, "silence, then the whistle"
     assert axes.get_xlim() == (0.0, 1.0)
+    assert axes.get_xlabel() == "seconds"
+    assert len(axes.get_xticks()) >= 3
     assert result.plot(tmp_path / "spectrogram.png", kind="spectrogram").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("kind", ["contact-sheet", "spectrogram"])
+def test_what_follows_from_the_sound_alone_is_drawn_without_frames(clip: Path, kind: str) -> None:
+    heard = Classification(label="bird", confidence=0.9, seconds_looked_at=(), in_domain=Domain(True), model="sounds",
+                           source=str(clip), duration_seconds=2.0, segments=(Segment(0.5, 1.0, "bird", 0.9),),
+                           timings=Timings(()), evidence=Evidence(source=str(clip)))
+    figure = heard.plot(kind=kind)
+    assert len(figure.subfigs) == 2, "no frames"
+    timeline, sound = figure.subfigs[1].axes
+    assert len(timeline.patches) == 1
+    assert sound.collections
+    assert timeline.get_xlim() == sound.get_xlim()
+    assert sound.get_xlim()[1] == pytest.approx(2.0, abs=0.1)
 
 
 def test_an_empty_answer_can_be_drawn(clip: Path) -> None:
