@@ -19,6 +19,7 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +178,11 @@ def main() -> None:
     torch.set_num_threads(1)
     everything = round(SECONDS / WINDOW)
     with tempfile.TemporaryDirectory() as home:
-        sets = {"toybox": [toybox(number, Path(home)) for number in range(given.films)]}
+        makers: dict[str, Callable[[int], Film]] = {"toybox": partial(toybox, folder=Path(home))}
         if given.sounds:
-            with zipfile.ZipFile(given.sounds) as archive:
-                sets["real sounds"] = [heard(number, Path(home), archive) for number in range(given.films)]
-        for name, films in sets.items():
+            makers["real sounds"] = partial(heard, folder=Path(home), archive=zipfile.ZipFile(given.sounds))
+        for name, made in makers.items():
+            films = [made(number) for number in range(given.films)]
             reader = Reader() if name == "toybox" else None
             happenings = sum(len(one.inside) for one in films)
             print(f"{name}: {len(films)} films, {EVENTS * len(films)} events with {happenings} happenings, "
