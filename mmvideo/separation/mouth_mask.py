@@ -137,10 +137,12 @@ class MouthMask(Separator):
     """
 
     PRESETS: ClassVar = {
-        "mouth-mask-deep": SeparatorPreset("6.9 M parameters; the embedded separator", {
+        "mouth-mask-deep": SeparatorPreset("6.9 M parameters; the separator that learned from CC BY data alone", {
             "dim": 384, "dilations": _DEEP}, weights="in the wheel: weights: separator"),
-        "mouth-mask-exchange": SeparatorPreset("7.1 M parameters: mouth-mask-deep, whose faces hear of each other", {
-            "dim": 384, "dilations": _DEEP, "exchange": [3, 9]}),
+        "mouth-mask-exchange": SeparatorPreset(
+            "7.1 M parameters: mouth-mask-deep, whose faces hear of each other",
+            {"dim": 384, "dilations": _DEEP, "exchange": [3, 9]},
+            weights="in the wheel: weights: separator-research-only"),
         "mouth-mask-deep-causal": SeparatorPreset("the same without a look ahead", {
             "dim": 384, "dilations": _DEEP, "causal": True}),
         "mouth-mask-wide": SeparatorPreset("5.1 M parameters: six blocks less", {"dim": 384}),
