@@ -151,3 +151,10 @@ def test_the_way_to_an_answer_is_short() -> None:
     way = {name for name in passed if not name.startswith("media/")}
     assert {"pipeline", "session", "stages/encode_video", "stages/answer", "vlm/generate"} <= way
     assert len(way) <= MOST_ON_THE_WAY, sorted(way)
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """Test files lie in folders that are no packages, so pytest can import only one of a name."""
+    loose = [path for path in Path(__file__).parent.rglob("test_*.py") if not (path.parent / "__init__.py").is_file()]
+    double = {path.name for path in loose if sum(path.name == other.name for other in loose) > 1}
+    assert not double

@@ -184,7 +184,8 @@ def test_a_head_for_toys_is_trained_on_kept_features(encoder: Path, tmp_path: Pa
     toy_actions.train_actions(tmp_path, schedule=schedule, levels={"easy": 1.0}, num_films=1,
                               features=FeatureSpec(str(encoder)), hidden=8)
     head = RoIHead.from_pretrained(tmp_path / "head")
-    assert head.logits(torch.zeros(1, 128)).shape == (1, 6)
+    width = (4 + 2 * toy_actions.AROUND) * 2 * 32  # steps of a second and around it, seen and heard
+    assert head.logits(torch.zeros(1, width)).shape == (1, 6)
 
 
 def test_the_evaluator_of_films_reports_the_model_beside_random_times(model: Path, tmp_path: Path,
