@@ -102,7 +102,7 @@ def opened_clip(path: Path) -> Any:
     """Open a clip.
 
     Raises:
-        MediaError: the file is missing or cannot be opened_clip.
+        MediaError: the file is missing or cannot be opened.
     """
     if not path.exists():
         raise MediaNotFound(f"{path}: no such file.")

@@ -5,19 +5,16 @@ Unlike what moves (sampler `moving`), people are found also where the camera mov
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 
-from mmvideo.errors import InvalidInput
 from mmvideo.media.source import Source
 from mmvideo.registry import find
 from mmvideo.sampling import uniform
-from mmvideo.sampling.gather import SizeLike, checked_count, gather, span_of
-from mmvideo.sampling.moving import EVERYTHING, Box, cut_square, square_size
+from mmvideo.sampling.gather import SizeLike, span_of
+from mmvideo.sampling.moving import EVERYTHING, Box, check_one_clip, square_clip
 from mmvideo.types import Clips, Size
 
 PERSON = "person"
@@ -90,15 +87,11 @@ def person(source: Source, *, num_frames: int = 8, size: SizeLike = None, num_cl
         InvalidInput: an option out of range, or a span that holds nothing.
         NoVideoTrack: there is no moving picture.
     """
-    if checked_count("num_clips", num_clips) > 1 or checked_count("crops", crops) > 1:
-        raise InvalidInput("The sampler person takes one clip and one crop of a video; leave num_clips and crops out.")
-    num_frames = checked_count("num_frames", num_frames)
+    num_frames = check_one_clip(PERSON, num_frames, num_clips, crops)
     span = span_of(source, start_seconds, end_seconds)
     box = _finder().box(source, start_seconds, end_seconds)
-    times = span.start_seconds + (np.arange(num_frames) + 0.5) * span.seconds / num_frames
-    found = gather(source, times[None], spans=[span], size=None, fit="crop", sample_rate=sample_rate,
-                   rule=f"{num_frames} frames of {'the people' if box != EVERYTHING else 'everything'} in {span}")
-    return replace(found, frames=cut_square(found.frames[0], box, square_size(size), margin=MARGIN)[None])
+    return square_clip(source, span, box, num_frames=num_frames, size=size, sample_rate=sample_rate, margin=MARGIN,
+                       shows="everything" if box == EVERYTHING else "the people")
 
 
 __all__ = ["MARGIN", "PERSON", "PeopleFinder", "person"]

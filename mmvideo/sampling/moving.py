@@ -122,14 +122,44 @@ def moving(source: Source, *, num_frames: int = 8, size: SizeLike = None, num_cl
         InvalidInput: an option out of range, or a span that holds nothing.
         NoVideoTrack: there is no moving picture.
     """
-    if checked_count("num_clips", num_clips) > 1 or checked_count("crops", crops) > 1:
-        raise InvalidInput("The sampler moving takes one clip and one crop of a video; leave num_clips and crops out.")
-    num_frames = checked_count("num_frames", num_frames)
+    num_frames = check_one_clip(MOVING, num_frames, num_clips, crops)
     part = moving_part(source, start_seconds, end_seconds)
-    times = part.span.start_seconds + (np.arange(num_frames) + 0.5) * part.span.seconds / num_frames
-    found = gather(source, times[None], spans=[part.span], size=None, fit="crop", sample_rate=sample_rate,
-                   rule=f"{num_frames} frames of what moves in {part.span}")
-    return replace(found, frames=cut_square(found.frames[0], part.box, square_size(size))[None])
+    return square_clip(source, part.span, part.box, num_frames=num_frames, size=size, sample_rate=sample_rate,
+                       shows="what moves")
+
+
+def check_one_clip(sampler: str, num_frames: int, num_clips: int, crops: int) -> int:
+    """Return the number of frames of a sampler that takes one clip and one crop.
+
+    Raises:
+        InvalidInput: more clips or crops than one, or no number.
+    """
+    if checked_count("num_clips", num_clips) > 1 or checked_count("crops", crops) > 1:
+        raise InvalidInput(f"The sampler {sampler} takes one clip and one crop of a video; leave num_clips and crops "
+                           "out.")
+    return checked_count("num_frames", num_frames)
+
+
+def square_clip(source: Source, span: TimeSpan, box: Box, *, num_frames: int, size: SizeLike, sample_rate: int | None,
+                shows: str, margin: float = MARGIN) -> Clips:
+    """Take one clip, spread over a span and cut to the square around a box.
+
+    Args:
+        span: in seconds of the source's clock.
+        box: left, top, right and bottom in shares of the picture.
+        num_frames: T.
+        size: pixels of the frames; None for 224.
+        sample_rate: samples per second of the sound beside it; None leaves it out.
+        shows: what is in the box, for the rule that the clips keep.
+        margin: added on every side, as a share of the box's larger side.
+
+    Raises:
+        NoVideoTrack: there is no moving picture.
+    """
+    times = span.start_seconds + (np.arange(num_frames) + 0.5) * span.seconds / num_frames
+    found = gather(source, times[None], spans=[span], size=None, fit="crop", sample_rate=sample_rate,
+                   rule=f"{num_frames} frames of {shows} in {span}")
+    return replace(found, frames=cut_square(found.frames[0], box, square_size(size), margin=margin)[None])
 
 
 def square_size(size: SizeLike) -> Size:
@@ -139,4 +169,16 @@ def square_size(size: SizeLike) -> Size:
     return size if isinstance(size, Size) else Size(*size)
 
 
-__all__ = ["EVERYTHING", "MARGIN", "MOVING", "Box", "MovingPart", "cut_square", "moving", "moving_part", "square_size"]
+__all__ = [
+    "EVERYTHING",
+    "MARGIN",
+    "MOVING",
+    "Box",
+    "MovingPart",
+    "check_one_clip",
+    "cut_square",
+    "moving",
+    "moving_part",
+    "square_clip",
+    "square_size",
+]
