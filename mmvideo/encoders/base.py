@@ -93,7 +93,8 @@ class Encoder(checkpoints.Loadable, Pretrained):
         encoder.preset, encoder.labels, encoder.outputs = preset, tuple(labels), outputs
         if found.averages:
             encoder.averages = found.averages
-        clip = {name: value for name, value in asdict(encoder.input).items() if name != "focus" or value}
+        clip = {name: value for name, value in asdict(encoder.input).items()
+                if value or name not in ("focus", "channels")}
         encoder.config = {"preset": preset, "num_classes": classes, "labels": list(labels), "input": clip,
                           **({} if outputs == OUTPUTS[0] else {"outputs": outputs}), **options}
         return encoder
@@ -219,7 +220,25 @@ class VideoEncoder(Encoder):
         self.check(frames.shape[1], *frames.shape[3:])
         if frames.dtype == torch.uint8:
             frames = frames.to(self.mean.dtype) / 255
+        if self.input.channels:
+            frames = frames_as_channels(frames)
         return (frames.to(self.mean.dtype) - self.mean) / self.std
+
+
+def frames_as_channels(frames: Tensor) -> Tensor:
+    """Return clips whose channels are grey frames before, at and after each time; the ends are repeated.
+
+    GrayST of Kim et al. 2022, "Capturing temporal information in a single frame: channel sampling strategies for
+    action recognition", https://arxiv.org/abs/2201.10394. What stands still is grey, what moves has coloured edges,
+    and a network with weights of images keeps its three channels.
+
+    Args:
+        frames: float (B, T, 3, H, W).
+    """
+    weights = torch.tensor((0.299, 0.587, 0.114), dtype=frames.dtype, device=frames.device).view(3, 1, 1)
+    grey = (frames * weights).sum(2)  # (B, T, H, W)
+    before, after = torch.cat((grey[:, :1], grey[:, :-1]), 1), torch.cat((grey[:, 1:], grey[:, -1:]), 1)
+    return torch.stack((before, grey, after), 2)
 
 
 def features_of_map(maps: Tensor, *, pooled: Tensor | None = None) -> Features:

@@ -26,6 +26,9 @@ class Input:
     """Frames a second that the weights were trained with (after striding); None: no fixed rate."""
     focus: str = ""
     """A sampler that shows it a part: moving (what moves) or person (people, cut out). Empty: the whole picture."""
+    channels: str = ""
+    """times: frames are made grey, and the three channels are the frame before, the frame and the frame after it, so
+    that what moves has colour (`frames_as_channels`). Empty: colours as filmed."""
 
 
 LITE0_INPUT = Input(8, 224, 224, mean=(0.5,) * 3, std=(0.5,) * 3)

@@ -128,6 +128,32 @@ def _affine(frames: Tensor, *, angle: float = 0.0, shift: tuple[float, float] = 
     return TF.affine(frames, angle=angle, translate=by, scale=1.0, shear=list(shear), fill=[128.0])
 
 
+def with_stills(frames: Tensor, share: float) -> Tensor:
+    """Lay one frame of another clip over all frames of some clips; what is to be learned of them stays.
+
+    What stands still then says nothing of the label, only what moves does (Wang et al. 2021, "Removing the background
+    by adding the background", https://arxiv.org/abs/2009.05769; StillMix, Li et al. 2023, takes other clips' frames,
+    as here). Half of them are averaged with weights of 0.2 to 0.6, half multiplied, which puts people before a white
+    wall into a place.
+
+    Args:
+        frames: uint8 (B, T, C, H, W).
+        share: of the clips, in [0, 1]; drawn by torch's generator.
+    """
+    num = len(frames)
+    if share <= 0 or num < 2:
+        return frames
+    found = frames.clone()
+    for place in (torch.rand(num) < share).nonzero().flatten().tolist():
+        other = (place + int(torch.randint(1, num, ()))) % num
+        still = frames[other, int(torch.randint(frames.shape[1], ()))].float()
+        own = frames[place].float()
+        weight = float(torch.empty(()).uniform_(0.2, 0.6))
+        mixed = own * still / 255 if bool(torch.rand(()) < 0.5) else torch.lerp(own, still.expand_as(own), weight)
+        found[place] = mixed.round().to(frames.dtype)
+    return found
+
+
 OPERATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "identity": lambda x, m: x,
     "rotate": lambda x, m: _affine(x, angle=30 * m),
@@ -146,4 +172,4 @@ OPERATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
 }
 """Name -> operation on uint8 (T, 3, H, W); m in [-1, 1] is the magnitude with its sign."""
 
-__all__ = ["OPERATIONS", "Augmentation", "says_sides", "seen_whole"]
+__all__ = ["OPERATIONS", "Augmentation", "says_sides", "seen_whole", "with_stills"]

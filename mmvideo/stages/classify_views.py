@@ -99,7 +99,7 @@ class ViewLabels(Classifier):
 
     def live(self) -> CausalLabels | None:
         """Return what judges frame by frame, where the network never looks ahead."""
-        if not is_causal(self.network) or self.network.input.focus:
+        if not is_causal(self.network) or self.network.input.focus or self.network.input.channels:
             return None
         return CausalLabels(self.network, top=self.options.top, model=str(self.options.weights), device=self.device)
 

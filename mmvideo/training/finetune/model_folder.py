@@ -81,6 +81,8 @@ def _card(encoder: VideoEncoder, folder: Path, options: FinetuneOptions, table: 
     spread = {"moving": "spread over the time in which something moves, cut to the square around it",
               "person": "spread evenly over the clip, cut to the square around the people that the object detector "
                         "finds"}.get(getattr(i, "focus", ""), spread)
+    if getattr(i, "channels", ""):
+        spread += ", grey, the channels being the frame before, the frame and the frame after it"
     used = ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split])
     lines = [
         f"Names {what} {names}.", "",

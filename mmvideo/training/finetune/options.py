@@ -13,6 +13,7 @@ from mmvideo.training.choices import OPTIMIZERS, PRECISIONS
 FLIPS = ("auto", "yes", "no")
 WEIGHTINGS = ("none", "balanced")
 FOCUSES = ("none", "moving", "person")
+CHANNELS = ("colour", "times")
 NORMS = ("auto", "frozen", "learned")
 SCHEDULE = ("epochs", "batch_size", "learning_rate", "optimizer", "weight_decay", "layer_decay", "precision", "seed",
             "ema", "accumulate", "max_grad_norm")
@@ -20,8 +21,8 @@ SCHEDULE = ("epochs", "batch_size", "learning_rate", "optimizer", "weight_decay"
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 10**6), "batch_size": (1, 10**5), "frames": (0, 10**4), "size": (0, 10**4), "learning_rate": (0, 100),
     "weight_decay": (0, 100), "layer_decay": (0, 1), "head_rate": (0, 10**4), "mixup": (0, 100), "cutmix": (0, 100),
-    "label_smoothing": (0, 0.99), "randaugment": (0, MAGNITUDES), "repeats": (1, 64), "patience": (0, 10**6),
-    "ema": (0, 0.99999), "workers": (1, 256), "cache_gb": (0, 10**5), "accumulate": (1, 10**5),
+    "stills": (0, 1), "label_smoothing": (0, 0.99), "randaugment": (0, MAGNITUDES), "repeats": (1, 64),
+    "patience": (0, 10**6), "ema": (0, 0.99999), "workers": (1, 256), "cache_gb": (0, 10**5), "accumulate": (1, 10**5),
     "max_grad_norm": (0, 10**6), "views": (1, 1000), "lora": (0, 4096), "fps": (0, 1000), "seed": (0, 2**32 - 1)}
 
 
@@ -53,6 +54,9 @@ class FinetuneOptions(DataOptions):
     """moving: show the network what moves, while it moves, cut to the square around it (cameras that stand still);
     person: the square around the people that the object detector finds. The model then does so wherever it is used.
     none: the whole picture and time."""
+    channels: str = "colour"
+    """colour; or times: frames are made grey, and the channels are the frame before, the frame and the frame after it,
+    so that what moves has colour. The model then does so wherever it is used."""
     freeze: str = ""
     """What does not learn: "backbone" (all that the pretrained weights fill), a number of stages from the input on, or
     the beginnings of parameters' names, with commas between."""
@@ -91,6 +95,8 @@ class FinetuneOptions(DataOptions):
     """Parameter of mixup's Beta distribution; 0 for none."""
     cutmix: float = 0.0
     """Parameter of CutMix's Beta distribution; 0 for none."""
+    stills: float = 0.0
+    """Share of the clips over which a frame of another clip is laid, so that backgrounds say nothing; 0 for none."""
     label_smoothing: float = 0.1
     """Share of the target that is spread over all labels."""
     repeats: int = 1
@@ -122,7 +128,8 @@ class FinetuneOptions(DataOptions):
         if not self.data:
             raise InvalidInput("data must name a table or a folder of labelled clips.")
         for name, allowed in (("augment", STRENGTHS), ("flip", FLIPS), ("class_weights", WEIGHTINGS), ("norm", NORMS),
-                              ("focus", FOCUSES), ("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
+                              ("focus", FOCUSES), ("channels", CHANNELS), ("optimizer", OPTIMIZERS),
+                              ("precision", PRECISIONS)):
             if getattr(self, name) not in allowed:
                 raise UnknownName(name, getattr(self, name), allowed)
         for name, (low, high) in _RANGES.items():

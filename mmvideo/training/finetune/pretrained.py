@@ -32,7 +32,8 @@ _MARK = "conv_stem"
 """timm's name of the first convolution of an EfficientNet."""
 
 
-def training_input(preset: str, *, frames: int, size: int, fps: float, focus: str = "none") -> Input:
+def training_input(preset: str, *, frames: int, size: int, fps: float, focus: str = "none",
+                   channels: str = "colour") -> Input:
     """Return the clip that a preset is trained on: its own, with what is given changed.
 
     Raises:
@@ -43,7 +44,8 @@ def training_input(preset: str, *, frames: int, size: int, fps: float, focus: st
     if not isinstance(own, Input):
         raise InvalidInput(f"{preset} does not see video.")
     return replace(own, num_frames=frames or own.num_frames, height=size or own.height, width=size or own.width,
-                   fps=fps or None, focus="" if focus == "none" else focus)
+                   fps=fps or None, focus="" if focus == "none" else focus,
+                   channels="" if channels == "colour" else channels)
 
 
 def build_pretrained(preset: str, names: Sequence[str], seen: Input, *, pretrained: str = NONE, form: str = "",

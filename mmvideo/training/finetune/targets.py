@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmvideo.errors import InvalidInput
+from mmvideo.labelled.augment import with_stills
 from mmvideo.labelled.measures import balanced_accuracy, mean_average_precision, top_k
 from mmvideo.training.classifier import mixed_clips
 from mmvideo.training.clip_data import LabelledClips
@@ -29,11 +31,12 @@ class Targets:
         smoothing: share of the target that is spread over all labels.
         balanced: weigh rare labels up.
         mixup, cutmix: parameters of their Beta distributions; of kept features only mixup has an effect.
+        stills: share of the clips over which a frame of another is laid; of kept features it has no effect.
     """
 
     def __init__(self, task: str, learned: Tensor, *, smoothing: float = 0.0, balanced: bool = False,
-                 mixup: float = 0.0, cutmix: float = 0.0):
-        self.task, self.smoothing, self.mixup, self.cutmix = task, smoothing, mixup, cutmix
+                 mixup: float = 0.0, cutmix: float = 0.0, stills: float = 0.0):
+        self.task, self.smoothing, self.mixup, self.cutmix, self.stills = task, smoothing, mixup, cutmix, stills
         self.mean, self.deviation = torch.zeros(()), torch.ones(())
         self.weights: Tensor | None = None
         if task == "numbers":
@@ -50,6 +53,7 @@ class Targets:
         """Return clips or vectors, their targets, which other clip each got, and the share that is its own."""
         target = clips.labels["label"]
         if clips.frames.ndim == 5:
+            clips = replace(clips, frames=with_stills(clips.frames, self.stills))
             clips, partner, share = mixed_clips(clips, mixup=self.mixup, cutmix=self.cutmix)
             return clips.frames, target, partner, share
         partner, share = torch.arange(len(target)), 1.0

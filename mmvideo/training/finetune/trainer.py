@@ -60,7 +60,7 @@ def train_finetune(options: FinetuneOptions, out: Path) -> None:
     began = time.monotonic()
     torch.manual_seed(options.seed)
     seen = pretrained.training_input(options.encoder, frames=options.frames, size=options.size, fps=options.fps,
-                                     focus=options.focus)
+                                     focus=options.focus, channels=options.channels)
     cache = ClipCache(Path(options.cache).expanduser() if options.cache else out.parent / ".clips",
                       FrameSpec(seen.num_frames, round(min(seen.height, seen.width) * _SIDE), seen.fps, seen.focus),
                       max_bytes=int(options.cache_gb * GB), workers=options.workers)
@@ -154,7 +154,8 @@ class Finetuning:
         self.steps_per_epoch = max(1, -(-num // options.batch))
         schedule = self._schedule(bool(filled))
         self.targets = Targets(table.task, data.targets["train"], smoothing=options.label_smoothing,
-                               balanced=options.class_weights == "balanced", mixup=options.mixup, cutmix=options.cutmix)
+                               balanced=options.class_weights == "balanced", mixup=options.mixup, cutmix=options.cutmix,
+                               stills=options.stills)
         rates = (lambda name: 1.0 if name in filled else options.head_rate) if filled else None
         kept = {"trainer": "finetune", "options": options.kept(), "data": data.identity(),
                 "versions": package_versions()}
