@@ -71,7 +71,7 @@ def test_a_network_of_single_frames_sees_the_way_in_moments(tmp_path: Path) -> N
         write_way(tmp_path / "clips" / "backward" / f"{number}.mp4", -1, number)
     right = {}
     for channels in ("colour", "times"):
-        made = FinetuneOptions(data=str(tmp_path / "clips"), encoder="single-frame-tiny", frames=3, size=32, epochs=12,
+        made = FinetuneOptions(data=str(tmp_path / "clips"), encoder="single-frame-tiny", frames=3, size=32, epochs=9,
                                batch_size=8, workers=1, augment="none", label_smoothing=0.0, precision="no",
                                validation_share=0.0, test_share=0.34, cache=str(tmp_path / "cache"), channels=channels,
                                stills=0.25 if channels == "times" else 0.0, learning_rate=3e-3)
