@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmvideo.separation.spectrum import Spectrum
+
 _WINDOW, _HOP = 640, 320
 
 
@@ -24,15 +26,14 @@ def share_the_rest(voices: Tensor, mixture: Tensor) -> Tensor:
     """
     if len(voices) < 2:
         return voices
-    window = torch.hann_window(_WINDOW, device=voices.device).sqrt()
-    spectra = torch.stft(torch.cat((voices, (mixture - voices.sum(0))[None])), _WINDOW, _HOP, window=window,
-                         center=True, pad_mode="constant", return_complex=True)  # (P + 1, F, T)
+    spectrum = Spectrum(_WINDOW, _WINDOW, _HOP, root=True).to(voices.device)
+    spectra = spectrum.analyse(torch.cat((voices, (mixture - voices.sum(0))[None])))  # (P + 1, F, T)
     own, rest = spectra[:-1], spectra[-1]
     size = own.abs()
     total = size.sum(0).clamp_min(1e-7)
     counts = (1 - rest.abs() / total).clamp_min(0)
     shared = own + size / total * counts * rest
-    return torch.istft(shared, _WINDOW, _HOP, window=window, center=True, length=voices.shape[-1])
+    return spectrum.synthesise(shared, voices.shape[-1])
 
 
 __all__ = ["share_the_rest"]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mmvideo.errors import InvalidInput
 from mmvideo.separation.base import FRAME_SAMPLES, Separator, SeparatorPreset
-from mmvideo.separation.spectrum import as_complex
+from mmvideo.separation.spectrum import Spectrum, as_complex
 from mmvideo.separation.stream import SeparatorStream
 from mmvideo.separation.streaming_state import Past
 from mmvideo.types import Cues
@@ -166,7 +166,7 @@ class MouthMask(Separator):
             self.config["exchange"] = list(exchange)
         self.sees, self.num_outputs = not outputs, outputs or None
         bins = WINDOW // 2 + 1
-        self.register_buffer("window", torch.hann_window(WINDOW).sqrt(), persistent=False)
+        self.spectrum = Spectrum(WINDOW, WINDOW, HOP, root=True)
         self.into = nn.Linear(3 * bins, dim)
         self.shared = nn.ModuleDict({"blocks": nn.ModuleList(
             MouthMaskBlock(dim, hidden, d, causal=causal) for d in list(dilations)[:shared])})
@@ -193,8 +193,7 @@ class MouthMask(Separator):
         elif mixture.ndim != 2:
             raise InvalidInput(f"MouthMask takes a mixture (B, S), not {tuple(mixture.shape)}.")
         past = Past()
-        spec = torch.stft(mixture, WINDOW, HOP, window=self.window, center=True, pad_mode="constant",
-                          return_complex=True)
+        spec = self.spectrum.analyse(mixture)
         steps, samples = spec.shape[-1], mixture.shape[-1]
         if self.config["causal"]:
             hops = F.pad(mixture, (0, steps * HOP - samples)).unflatten(1, (steps, HOP))
@@ -206,8 +205,12 @@ class MouthMask(Separator):
             moment = torch.arange(steps, device=mixture.device) // STEPS
             seen = self.look(cues, past)[:, :, moment.clamp(max=cues.num_frames - 1)]
         masked = self.masked(spec, level, seen, past)
-        waves = torch.istft(masked.flatten(0, 1), WINDOW, HOP, window=self.window, center=True, length=samples)
-        return waves.view(mixture.shape[0], -1, samples)
+        return self.spectrum.synthesise(masked, samples)
+
+    @property
+    def window(self) -> Tensor:
+        """Of the spectrum, (640,)."""
+        return self.spectrum.window
 
     def stream(self, num_faces: int = 0) -> SeparatorStream:
         """Begin to separate sound that is still being recorded; see `Separator.stream`."""

@@ -14,12 +14,14 @@ class Spectrum(nn.Module):
         window: its length in samples, at most `num_fft`.
         hop: samples from frame to frame; a stretch of S samples has S // hop + 1 frames.
         pad_mode: what lies before the first and after the last sample: "constant" (silence) or "reflect".
+        root: take the square root of the window, whose squares sum to 1 where windows overlap by half.
     """
 
-    def __init__(self, num_fft: int, window: int, hop: int, *, pad_mode: str = "constant"):
+    def __init__(self, num_fft: int, window: int, hop: int, *, pad_mode: str = "constant", root: bool = False):
         super().__init__()
         self.num_fft, self.hop, self.pad_mode = num_fft, hop, pad_mode
-        self.register_buffer("window", torch.hann_window(window), persistent=False)
+        hann = torch.hann_window(window)
+        self.register_buffer("window", hann.sqrt() if root else hann, persistent=False)
 
     @property
     def num_bins(self) -> int:

@@ -121,8 +121,8 @@ class Separate(Stage):
     without_faces: str = "sound"
     """What to do when nobody is seen: "sound" separates by sound alone, "mixture" leaves the sound as it is."""
     sync: str = "correct"
-    """What to do where the sound is surely early or late by more than 80 ms: "correct" shifts the mouths, "refuse"
-    raises `SoundOutOfSync`, "off" leaves it; the result says what was found in any case."""
+    """What to do where the sound is surely early or late: "correct" shifts the mouths from 50 ms on, "refuse" raises
+    `SoundOutOfSync` beyond 80 ms, "off" leaves it; the result says what was found in any case."""
     network: Separator = set_by_load()
     twin: Separator | None = field(default=None, init=False)
     lip_sync: LipSync = set_by_load()

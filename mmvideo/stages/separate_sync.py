@@ -21,7 +21,9 @@ from mmvideo.separation.voices.tracks import SoundSync
 CHOICES = ("correct", "refuse", "off")
 MODEL = "lip-sync"
 LEAST_MS = 80.0
-"""Offsets up to this are left as they are: the separator takes them without loss."""
+"""Offsets beyond this are told, and refused where that was chosen."""
+CORRECTED_MS = 50.0
+"""Offsets from this on are corrected."""
 SURE = 0.5
 """Confidence from which an offset is taken for real."""
 UNSURE = 0.3
@@ -95,7 +97,7 @@ def decide_sync(curve: SyncCurve, choice: str) -> SoundSync:
         raise SoundOutOfSync(f"The sound is {abs(found.offset_ms):.0f} ms {when} against the mouths (confidence "
                              f"{found.confidence:.0%}). sync='correct' of the stage 'separate' shifts the mouths by as "
                              "much; sync='off' leaves it.")
-    corrected = late and choice == "correct"
+    corrected = choice == "correct" and found.confidence >= SURE and abs(found.offset_ms) >= CORRECTED_MS
     return SoundSync(round(found.offset_ms, 1), found.confidence, corrected, curve.in_step(rows if corrected else 0),
                      found.seconds)
 

@@ -81,6 +81,19 @@ def test_what_is_done_about_it_is_chosen() -> None:
         load_sync("perhaps")
 
 
+@pytest.mark.parametrize(("offset_ms", "corrected", "told"), [(10, False, False), (70, True, False), (-70, True, False),
+                                                              (200, True, True)])
+def test_small_offsets_are_corrected_without_a_warning(offset_ms: float, corrected: bool, told: bool) -> None:
+    made = SyncCurve()
+    made.add(np.exp(-np.square(np.arange(-MAX_ROWS, MAX_ROWS + 1) - offset_ms / 40) / 8), 250)
+    found = decide_sync(made, "correct")
+    assert abs(found.offset_ms - offset_ms) < 5
+    assert (found.corrected, found.late) == (corrected, told)
+    assert ("corrected" in found.text) is corrected
+    assert ("in step" in found.text) is not told
+    assert not decide_sync(made, "off").corrected
+
+
 def test_sound_that_has_nothing_to_do_with_the_mouths_is_not_trusted() -> None:
     found = decide_sync(curve(0, unrelated=True), "correct")
     assert not found.corrected

@@ -195,3 +195,16 @@ def test_a_person_in_two_tracks_has_one_voice() -> None:
     assert left[[1000, 7000, 9000, 12000, 15000]].tolist() == [1, 1, 2, 2, 9]
     assert (people_evaluation.voice_of_side(voices, 1, 200, mixed, 0, 0.0) == 3).all()
     assert (people_evaluation.voice_of_side([], 1, 200, mixed, 0, 0.0) == 9).all()
+
+
+def test_a_lag_shows_faces_that_are_later_than_they_are_early() -> None:
+    random = np.random.default_rng(0)
+    mouths = np.zeros((90, SIDE, SIDE), np.uint8) + np.arange(90, dtype=np.uint8)[:, None, None]
+    bank = [Utterance(name, name, voice(pitch, 90, 1), mouths.copy()) for name, pitch in (("a", 110), ("b", 220))]
+    mixer = SpeechMixer([], bank, MixRule(real_face=1.0, jitter=1, lag=2))
+    shifts = mixer._draw(random, 200).shift
+    assert set(shifts.tolist()) == {-3, -2, -1, 0, 1}
+    some = Stretches(*(np.array([x]) for x in (0, 10, 1.0)), np.zeros((1, 6)), np.array([-3]), np.array([False]))
+    assert (mixer.store.films(some)[0, :, 0, 0] * 255).round()[:3].tolist() == [7, 8, 9]
+    with pytest.raises(InvalidInput, match="lag"):
+        MixRule(lag=-1)

@@ -75,6 +75,8 @@ class MixRule:
     """Of batches of twice as many mixtures that last 24 to 30 frames and begin where clips of joined films do."""
     jitter: int = 3
     """Frames by which a face may be early or late."""
+    lag: int = 0
+    """Frames by which a face may be late beyond `jitter`."""
     drop_out: float = 0.3
     blind_face: float = 0.05
     """Of a face that shows nothing of its voice: one picture repeated, a grey patch, or never seen. The target stays,
@@ -89,7 +91,8 @@ class MixRule:
     def __post_init__(self) -> None:
         for name in _SHARES:
             number(f"mixes.{name}", getattr(self, name), low=0, high=1)
-        for name, most in (("jitter", FRAMES - 1), ("gain_db", 60), ("speed", 1), ("colour_db", 60)):
+        for name, most in (("jitter", FRAMES - 1), ("lag", FRAMES - 1), ("gain_db", 60), ("speed", 1),
+                           ("colour_db", 60)):
             number(f"mixes.{name}", getattr(self, name), low=0, high=most)
         number("mixes.loudest_noise_db", self.loudest_noise_db, low=-60, high=60)
         if self.three_faces + self.one_face > 1:
@@ -242,7 +245,7 @@ class SpeechMixer:
         frames = self.store.frames[voice]
         speed = np.minimum(speed, frames / FRAMES)
         at = np.floor(rng.random(num) * (np.floor(frames - FRAMES * speed) + 1)).clip(0)
-        shift = rng.integers(-rule.jitter, rule.jitter + 1, num)
+        shift = rng.integers(-rule.jitter - rule.lag, rule.jitter + 1, num)
         return Stretches(voice, at.astype(np.int64), speed, colour_db, shift, np.zeros(num, bool))
 
     def _factor(self, decibels: np.ndarray) -> Tensor:

@@ -42,7 +42,7 @@ class Stretches:
     colour_db: np.ndarray
     """(N, 6): how the spectrum is changed."""
     shift: np.ndarray
-    """Frames by which the face is late."""
+    """Frames by which the face is early; below 0 it is late."""
     silent: np.ndarray
     """The face says nothing, so there is nothing to hear."""
 

@@ -149,8 +149,9 @@ class SoundSync:
     def text(self) -> str:
         """The offset and what was done, in words."""
         if not self.late:
-            return (f"the sound is in step with the mouths (offset {self.offset_ms:.0f} ms)" if self.confidence >= 0.5
-                    else "whether the sound is in step with the mouths cannot be told")
+            done = ", corrected" if self.corrected else ""
+            return (f"the sound is in step with the mouths (offset {self.offset_ms:.0f} ms{done})"
+                    if self.confidence >= 0.5 else "whether the sound is in step with the mouths cannot be told")
         when = "late" if self.offset_ms > 0 else "early"
         done = "corrected" if self.corrected else "left as it is"
         return (f"the sound is {abs(self.offset_ms):.0f} ms {when} against the mouths (confidence "
