@@ -4,21 +4,32 @@
 
 Items are written in the published formats of Video-MME and MVBench and read by both; replies are of forms that models
 write, half of them right. lmms-eval's own functions (`process_results`, `aggregate_results` of its tasks) score them.
+`--whole` runs all of lmms-eval instead: its evaluator reads its own task of Video-MME, of which only the place of the
+data differs, asks a model that gives these replies, and reports; `mmvideo eval` runs beside it over the same file with
+the same replies, given by a local server. That takes its other requirements, too (datasets, evaluate, sacrebleu ...).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
+import subprocess
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from lmms_eval.tasks.mvbench import utils as mvbench
 from lmms_eval.tasks.videomme import utils as videomme
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmvideo.media import write_video
 from mmvideo.registry import find
+from tests.remote.faulty import Faulty, running
 
 CLEAR = ("{0}", "{0}.", "({0})", "{0})", "{0}. {1}", "({0}) {1}", "The answer is {0}.", "Answer: {0}",
          "The correct answer is ({0}).", "Option {0}", "{0}\nBecause it can be seen.", "**{0}**")
@@ -44,9 +55,60 @@ def items(number: int, chance: random.Random) -> tuple[dict[str, Any], dict[str,
     return mme, mvb, reply, clear
 
 
+def whole_runs(made: list[Any]) -> None:
+    """Let both programs run from file to score; print both scores."""
+    from lmms_eval.api.model import lmms
+    from lmms_eval.evaluator import simple_evaluate
+    from lmms_eval.utils import load_yaml_config
+
+    class Replaying(lmms):
+        """A model that gives prepared replies, found by the question in its prompt."""
+
+        def generate_until(self, requests: list[Any]) -> list[str]:
+            return [replies[request.args[0].split("correct option.\n")[1].split("\n")[0]] for request in requests]
+
+        def generate_until_multi_round(self, requests: list[Any]) -> list[str]:
+            raise NotImplementedError
+
+        def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
+            raise NotImplementedError
+
+    replies = {one[0]["question"]: one[2] for one in made}
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        (home / "videos").mkdir()
+        (home / "test.jsonl").write_text("\n".join(json.dumps(one[0]) for one in made))
+        write_video(home / "videos" / "v0.mp4", torch.zeros(4, 3, 32, 32, dtype=torch.uint8), fps=2)
+        for one in made[1:]:
+            (home / "videos" / f"{one[0]['videoID']}.mp4").hardlink_to(home / "videos" / "v0.mp4")
+        task = load_yaml_config(str(Path(videomme.__file__).with_name("videomme.yaml")))
+        task |= {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": str(home / "test.jsonl")}},
+                 "doc_to_visual": lambda doc: [str(home / "videos" / f"{doc['videoID']}.mp4")]}
+        found = simple_evaluate(Replaying(), tasks=[task], bootstrap_iters=0)
+        theirs = {key: value for key, value in found["results"]["videomme"].items() if "score" in key}
+        print(f"lmms-eval, {len(made)} items: {theirs}")
+
+        def said(body: dict[str, Any]) -> str:
+            words = str(body["messages"])
+            return next(reply for question, reply in replies.items() if question in words)
+
+        with running(Faulty(reply=said)) as address:
+            subprocess.run([sys.executable, "-m", "mmvideo", "eval", "video-mme", "--data", str(home), "--model",
+                            address, "--out", str(home / "run"), "--set", "encode_video.num_frames=1"], check=True)
+        report = json.loads((home / "run" / "report.json").read_text())
+        print(f"mmvideo eval, {len(made)} items: {100 * report['score']:.2f}, {report['unparsed']} unparsed")
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--whole", action="store_true", help="run both programs from file to score")
+    given = parser.parse_args()
     chance = random.Random(0)
     made = [items(number, chance) for number in range(480)]
+    if given.whole:
+        whole_runs([one for one in made if one[3]])
+        whole_runs(made)
+        return
     with tempfile.TemporaryDirectory() as home:
         (Path(home) / "json").mkdir()
         (Path(home) / "test.jsonl").write_text("\n".join(json.dumps(one[0]) for one in made))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from mmvideo.vlm.chat import ChatModel, ProcessedPrompt, VideoInput
 from mmvideo.vlm.context import check_room
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.generate import Step
-from mmvideo.vlm.kv_cache import cache_of, copied, with_cache
+from mmvideo.vlm.kv_cache import cache_of, copied, last_logits_only, with_cache
 from mmvideo.vlm.mrope import Places
 from mmvideo.vlm.token_pruning import pruning
 
@@ -67,41 +68,55 @@ class ChatConversation(Conversation):
 
     def step(self) -> Step:
         """Return a reader that stands just after the prefix; the first tokens that it is given are the question."""
+        return self._step(copied(self._cache), {})
+
+    def read_question(self, ids: Tensor) -> tuple[Tensor, Callable[[], Step]]:
+        """Read a question once; see `Conversation.read_question`."""
+        cache, state = copied(self._cache), {}
+        logits = self._step(cache, state, **last_logits_only(self.chat.model))(ids)[0, -1].float()
+        return logits, lambda: self._step(copied(cache), dict(state))
+
+    def _step(self, cache: Any, state: dict[str, Any], **others: Any) -> Step:
+        """Return a reader that adds what it reads to a cache.
+
+        Args:
+            cache: keys and values of what stands before.
+            state: what is known of the positions once the question was read; empty before. It is changed.
+            others: further arguments of the model.
+        """
         model = self.chat.model
-        given = with_cache(model, copied(self._cache))
+        given = {**with_cache(model, cache), **others}
         if self.first.pruning is not None:
-            return self._step_after_pruning(given)
-        read, shift = [self.prefix], None
+            return self._step_after_pruning(given, state)
 
         def go_on(ids: Tensor) -> Tensor:
-            nonlocal shift
             with torch.inference_mode(), memory_for(f"{self.chat.name} answers"):
                 more: dict[str, Any] = {}
-                if read:
-                    found = self._places.of(torch.cat((read.pop().to(ids), ids), 1))
+                if not state:
+                    found = self._places.of(torch.cat((self.prefix.to(ids), ids), 1))
+                    state["shift"] = None
                     if found is not None:
-                        more["position_ids"], shift = found[0][..., -ids.shape[1]:], found[1]
-                if shift is not None:
-                    self._places.shift(shift)
+                        more["position_ids"], state["shift"] = found[0][..., -ids.shape[1]:], found[1]
+                if state["shift"] is not None:
+                    self._places.shift(state["shift"])
                 return model(input_ids=ids, use_cache=True, **given, **more).logits
 
         return go_on
 
-
-    def _step_after_pruning(self, given: dict[str, Any]) -> Step:
+    def _step_after_pruning(self, given: dict[str, Any], state: dict[str, Any]) -> Step:
         """Return a reader that is told where each token stands: fewer were read than stand before it."""
-        model, last = self.chat.model, torch.empty(0)
+        model = self.chat.model
 
         def go_on(ids: Tensor) -> Tensor:
-            nonlocal last
             with torch.inference_mode(), memory_for(f"{self.chat.name} answers"):
-                if len(last):
-                    at = last + 1
+                if state:
+                    steps = torch.arange(1, ids.shape[1] + 1, device=ids.device)
+                    at = state["last"] + steps
                 elif (found := self._places.of(torch.cat((self.prefix.to(ids), ids), 1))) is not None:
                     at = found[0][..., -ids.shape[1]:]
                 else:
                     at = self.prefix.shape[1] + torch.arange(ids.shape[1], device=ids.device)[None]
-                last = at[..., -1:]
+                state["last"] = at[..., -1:]
                 return model(input_ids=ids, use_cache=True, position_ids=at, **given).logits
 
         return go_on

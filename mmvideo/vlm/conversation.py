@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +48,17 @@ class Conversation:
 
     def step(self) -> Step:
         """Return a reader that stands just after what was read."""
+        raise NotImplementedError
+
+    def read_question(self, ids: Tensor) -> tuple[Tensor, Callable[[], Step]]:
+        """Read a question once, for any number of replies.
+
+        Args:
+            ids: the question, int64 (1, L).
+
+        Returns:
+            The logits of the first token after it, float32 (V,), and what gives readers that stand just after it.
+        """
         raise NotImplementedError
 
     def postprocessed(self, reply: Generated, question: str) -> Generated:
@@ -118,11 +129,11 @@ class Conversation:
         """
         ids = self.check_room(question, options)
         scores, lengths = [], []
+        first, after = self.read_question(ids)
         for choice in options.choices:
-            reply = tokens_of_choice(choice, self.tokenizer)
-            told = [*reply, *self.ends[:1]]
+            told = [*tokens_of_choice(choice, self.tokenizer), *self.ends[:1]]
             lengths.append(len(told))
-            scores.append(log_likelihood(self.step(), ids, told))
+            scores.append(log_likelihood(first, after(), told))
         shares = torch.tensor(scores).softmax(0).tolist()
         ranked = sorted(zip(options.choices, shares, lengths, strict=True), key=lambda item: -item[1])
         num_read = self.num_read + ids.shape[1]

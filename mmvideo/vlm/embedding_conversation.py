@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,17 @@ class EmbeddingConversation(Conversation):
 
     def step(self) -> Step:
         """Return a reader that stands just after the visual tokens."""
-        given = with_cache(self.model, copied(self._cache))
+        return self._step(copied(self._cache))
+
+    def read_question(self, ids: Tensor) -> tuple[Tensor, Callable[[], Step]]:
+        """Read a question once; see `Conversation.read_question`."""
+        cache = copied(self._cache)
+        logits = self._step(cache, **last_logits_only(self.model))(ids)[0, -1].float()
+        return logits, lambda: self._step(copied(cache))
+
+    def _step(self, cache: Any, **more: Any) -> Step:
+        """Return a reader that adds what it reads to a cache; `more` goes to the model, too."""
+        given = {**with_cache(self.model, cache), **more}
 
         def go_on(ids: Tensor) -> Tensor:
             with torch.inference_mode():

@@ -167,17 +167,19 @@ def _drawn(logits: Tensor, options: GenerationOptions, generator: torch.Generato
     return order[torch.multinomial(ranked, 1, generator=generator)][0]
 
 
-def log_likelihood(step: Step, ids: Tensor, reply: Sequence[int]) -> float:
+def log_likelihood(first: Tensor, step: Step, reply: Sequence[int]) -> float:
     """Return the log-probability of a reply after a question.
 
     Args:
-        step: as in `generate`; it must stand where the question begins.
-        ids: the question, int64 (1, L).
+        first: logits of the first token after the question, float32 (V,).
+        step: as in `generate`; it must stand just after the question.
         reply: its token IDs, with the one that ends it.
     """
     check()
-    told = torch.tensor([list(reply)], device=ids.device)
-    logits = step(torch.cat((ids, told[:, :-1]), 1))[0, -len(reply):].float()
+    told = torch.tensor([list(reply)], device=first.device)
+    logits = first[None]
+    if len(reply) > 1:
+        logits = torch.cat((logits, step(told[:, :-1])[0].float()))
     return float(logits.log_softmax(-1).gather(1, told[0, :, None]).sum())
 
 

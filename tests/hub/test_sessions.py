@@ -142,6 +142,36 @@ def test_choices_are_ranked_by_their_likelihood(pipe: Pipeline, clip: str) -> No
         pipe(clip, "what?", choices=["one"])
 
 
+@pytest.mark.parametrize(("family", "more"), [("qwen3_5", {}), ("gemma4", {}), ("smolvlm", {}), ("qwen2_5_vl", {}),
+                                              ("qwen2_5_vl", {"drop_below": 0.05}), ("smolvlm", {"merge_to": 0.5})])
+def test_choices_share_one_reading_of_the_question(family: str, more: dict, checkpoint: Callable[[str], Path],
+                                                   clip: str) -> None:
+    choices = ("a red ball", "a dog", "no")
+    pipe = Pipeline("video-qa", model=checkpoint(family), device="cpu", dtype="float32", num_frames=4, **more)
+    with pipe.open(clip) as session:
+        session.ask("what?", max_new_tokens=1)
+        talk = session._fields["conversation"]
+        found = {one.text: one.confidence for one in talk.choose("what is it?", GenerationOptions(choices=choices))}
+        ids, scores = talk.question("what is it?", ()), []
+        for choice in choices:  # question and choice in one piece
+            reply = torch.tensor([[*chat_ids(talk, choice), talk.ends[0]]])
+            logits = talk.step()(torch.cat((ids, reply[:, :-1]), 1))[0, -reply.shape[1]:].float()
+            scores.append(float(logits.log_softmax(-1).gather(1, reply[0, :, None]).sum()))
+    for choice, share in zip(choices, torch.tensor(scores).softmax(0).tolist(), strict=True):
+        assert found[choice] == pytest.approx(share, abs=1e-4)
+
+
+def chat_ids(talk: object, text: str) -> list[int]:
+    return talk.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_a_question_with_choices_is_read_once(pipe: Pipeline, clip: str, reads: list[int]) -> None:
+    with pipe.open(clip) as session:
+        session.ask("what is it?", choices=["a red ball", "a dog", "a cat"])
+        length = session._fields["conversation"].question("what is it?", ()).shape[1]
+    assert sum(read >= length for read in reads) == 2  # the video, the question; choices are shorter
+
+
 def test_a_schema_is_kept_even_by_a_model_that_knows_nothing(pipe: Pipeline, clip: str) -> None:
     pytest.importorskip("llguidance")
     schema = {"type": "object", "properties": {"color": {"enum": ["red", "blue"]}, "count": {"type": "integer",

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,10 +25,12 @@ class Faulty:
             up.
         slots: requests that are computed at once; others wait.
         seconds: that one takes.
+        reply: gives the words of an answer from a request's body; else they name what was shown.
     """
 
-    def __init__(self, faults: Sequence[int | str] = (), *, slots: int = 64, seconds: float = 0.0):
-        self.faults, self.seconds = list(faults), seconds
+    def __init__(self, faults: Sequence[int | str] = (), *, slots: int = 64, seconds: float = 0.0,
+                 reply: Callable[[dict[str, Any]], str] | None = None):
+        self.faults, self.seconds, self.reply = list(faults), seconds, reply
         self.slots = threading.BoundedSemaphore(slots)
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -97,7 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         shown = what_is_shown(body)
         with about.lock:
             about.answered[shown] += 1
-        self._send(200, json.dumps({"choices": [{"message": {"content": f"saw {shown}"}, "finish_reason": "stop",
+        words = f"saw {shown}" if about.reply is None else about.reply(body)
+        self._send(200, json.dumps({"choices": [{"message": {"content": words}, "finish_reason": "stop",
                                                  "logprobs": {"content": [{"logprob": -0.5}, {"logprob": -0.1}]}}],
                                     "usage": {"prompt_tokens": 90, "completion_tokens": 3}}).encode())
 
