@@ -3,7 +3,8 @@
     python benchmarks/serve_clients.py FOLDER_OF_A_CHAT_MODEL --clients 16 --minutes 10 --videos 500
 
 Every client asks about one video after the other, until the minutes are over and every video was asked about once; a
-refusal for lack of room (status 429) is asked again. One request in ten is streamed, one holds two videos.
+refusal for lack of room (status 429) is asked again. One request in ten is streamed, one holds two videos. `--every 15`
+lets all clients ask at the same moment, every 15 s, instead of one question right after the other.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--videos", type=int, default=500)
+    parser.add_argument("--every", type=float, default=0, help="seconds between the moments at which all ask")
     given = parser.parse_args()
     home = Path(tempfile.mkdtemp())
     clips = make_clips(home / "clips", given.videos)
@@ -89,6 +91,8 @@ def main() -> None:
 
     def client() -> None:
         while time.monotonic() - began < 60 * given.minutes or len(asked) < given.videos:
+            if given.every:
+                time.sleep(given.every - (time.monotonic() - began) % given.every)
             with lock:
                 number = next(order)
             paths = [clips[number % given.videos]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,19 @@ def test_the_everyday_model_indexes_clips_without_sound(tmp_path: Path) -> None:
     assert len(found.vector) == 1280
     assert found.text
     assert "sounds:" not in found.text
+
+
+def test_what_is_said_is_found(model: Path, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for name in ("a", "b"):
+        shutil.copy(clips / f"{name}.mp4", tmp_path / f"{name}.mp4")
+    (tmp_path / "b.srt").write_text("1\n00:00:00,000 --> 00:00:00,900\nThe rover is landing now.\n")
+    out = tmp_path / "index"
+    with pytest.raises(SystemExit) as ended:
+        main(["index", str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4"), "--out", str(out), "--model", str(model),
+              "--workers", "1", "--speech", "auto"])
+    assert not ended.value.code
+    (match,) = ClipIndex(out).by_text("rovers land")
+    assert match.source.endswith("b.mp4")
+    assert match.text == "said: The rover is landing now."
+    with pytest.raises(InvalidInput, match="speech_model="):
+        Pipeline("video-embedding", str(model), embed={"speech_model": "x"})

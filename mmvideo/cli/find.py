@@ -37,14 +37,19 @@ def index_command(
     model: Annotated[str | None, typer.Option("--model", metavar="NAME|FOLDER", help="everyday (the default), which "
                                               "also finds by words; lite0 or the folder of an encoder; or a model of "
                                               "the hub with towers for video and text.")] = None,
+    speech: Annotated[str | None, typer.Option("--speech", metavar="auto|subtitles|speech", help="Also keep what is "
+                                               "said: subtitles of the clips, or what --speech-model hears.")] = None,
+    speech_model: Annotated[str | None, typer.Option("--speech-model", metavar="NAME|FOLDER", help="A speech model of "
+                                                     "transformers, as openai/whisper-base.")] = None,
     device: Device = None, json: Json = False, debug: Debug = False, **options: Any,
 ) -> None:
     """Look at every clip once, as a batch job, and keep what finds it again: a vector, and what was found in words."""
     from mmvideo.jobs.options import JobOptions
     from mmvideo.retrieval.index import build_index
 
+    said = {name: value for name, value in (("speech", speech), ("speech_model", speech_model)) if value is not None}
     summary = build_index(inputs, out, model=model, device=device,
-                          options=JobOptions(progress=True, **values_of(options)))
+                          options=JobOptions(progress=True, **values_of(options)), **said)
     if json:
         say(json_line({"folder": str(summary.folder), "counts": summary.counts, "done_now": summary.done_now,
                        "interrupted": summary.interrupted}))

@@ -71,6 +71,11 @@ class QueuedRequest:
         return dataclasses.replace(answer, rule=f"{answer.rule}; shown one after the other: {self.parts}") if (
             self.parts) else answer
 
+    def done(self, answer: Answer) -> None:
+        """Make room, then give the answer: who has it may ask again at once."""
+        self.slot.release()
+        self.notify("done", answer)
+
     def release(self) -> None:
         """Need the copies no more."""
         for copy in self.copies.values():
@@ -215,26 +220,26 @@ class Worker:
         kept, generation = self._session(job), job.wanted.generation
         session = kept.session
         if "text" not in self.pipe.recipe.takes:
-            job.notify("done", session.finish())
+            job.done(session.finish())
             return
         question, job.parts = self._question(job, kept.parts), kept.parts
         if "generation" not in self.pipe.recipe.takes:
             answer = session.ask(question)
             job.notify("text", answer.text)
-            job.notify("done", job.told(answer))
+            job.done(job.told(answer))
             return
         # always piece by piece, as a reply can be cancelled between two
         given = session.finish(question, dataclasses.replace(generation, stream=not generation.choices))
         if not isinstance(given, Stream):
             job.notify("text", given.text)
-            job.notify("done", job.told(given))
+            job.done(job.told(given))
             return
         for piece in given:
             if job.cancelled.is_set():
                 given.close()
                 return
             job.notify("text", piece)
-        job.notify("done", job.told(given.result))
+        job.done(job.told(given.result))
 
     def _question(self, job: QueuedRequest, parts: str) -> str:
         """Return what is asked; a chat model, which is told the times of its frames, also reads what is shown when."""
@@ -266,7 +271,7 @@ class Worker:
         for one, answer in zip(jobs, answers, strict=True):
             one.answered = True
             one.notify("text", answer.text)
-            one.notify("done", answer)
+            one.done(answer)
         return True
 
     def _fits_together(self, job: QueuedRequest) -> bool:

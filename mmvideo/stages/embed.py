@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmvideo import weights as weight_files
 from mmvideo.deadline import check
 from mmvideo.encoders import zoo
-from mmvideo.errors import UnsupportedModel
+from mmvideo.errors import InvalidInput, UnsupportedModel
 from mmvideo.hub.embedder import HubEmbedder
 from mmvideo.hub.load import LoadOptions
 from mmvideo.hub.resolve import is_hub_name, resolve_embedder
@@ -22,6 +22,7 @@ from mmvideo.registry import find
 from mmvideo.results import Embedding
 from mmvideo.stages.base import Stage, looked_at, set_by_load
 from mmvideo.stages.facts_text import fact_words
+from mmvideo.stages.measured import Measurer
 from mmvideo.stages.readers import ObservedReader, Taken, ViewOptions
 from mmvideo.types import NOT_JUDGED, Clips, Expected
 from mmvideo.vlm.composed import Composed, read_config
@@ -53,7 +54,13 @@ class Embed(Stage):
     """Hub: precision of the weights."""
     revision: str | None = None
     """Hub: which version of the model."""
+    speech: str | None = None
+    """auto adds what is said to the words, from subtitles or by `speech_model`; subtitles and speech take only these.
+    Not for models of the hub, which compare texts with vectors."""
+    speech_model: str | None = None
+    """A speech model of transformers, by name or folder."""
     embedder: Any = set_by_load()
+    measurer: Measurer | None = field(default=None, repr=False, init=False)
     device: torch.device = set_by_load()
 
     def load(self, device: torch.device) -> None:
@@ -62,11 +69,13 @@ class Embed(Stage):
         Raises:
             UnknownName: no such model.
             UnsupportedModel: it gives no vectors.
+            InvalidInput: `speech` for a model of the hub, or `speech_model` without it.
             ModelUnavailable: it cannot be fetched.
             WeightsError: the folder is damaged.
         """
         self.device = device
         name = self.weights or "everyday"
+        self._load_speech(name)
         if name not in weight_files.embedded_names() and is_hub_name(name):
             options = LoadOptions(dtype=self.dtype, revision=self.revision)
             self.embedder = HubEmbedder.from_pretrained(resolve_embedder(name, revision=self.revision), device, options)
@@ -82,6 +91,17 @@ class Embed(Stage):
             raise UnsupportedModel(f"{name} gives no vectors of videos; everyday does, as do lite0, encoders of your "
                                    "own (a folder) and models of the hub with towers for video and text.")
 
+    def _load_speech(self, name: str) -> None:
+        """Load what finds out what is said."""
+        if self.speech is None:
+            if self.speech_model is not None:
+                raise InvalidInput("speech_model= is used with speech=\"auto\"; give both.")
+            return
+        if name not in weight_files.embedded_names() and is_hub_name(name):
+            raise InvalidInput(f"Texts are compared with the vectors of {name}, so what is said cannot be found with "
+                               "it; leave out speech, or make an index with everyday.")
+        self.measurer = Measurer((), self.speech, self.speech_model)
+
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks."""
         if isinstance(self.embedder, ObservedReader):
@@ -91,15 +111,16 @@ class Embed(Stage):
 
     def __call__(self, *, media: Any) -> dict[str, Any]:
         """Return what was looked at, and the vector."""
+        said = self.measurer.said(media) if self.measurer is not None else ""
         if isinstance(self.embedder, ObservedReader):
-            return self._observed(media)
+            return self._observed(media, said)
         clips = self._clips(media)
         if isinstance(self.embedder, HubEmbedder):
             rows = self.embedder.clips(clips.frames, media.info.source)
         else:
             rows = self._encoded(clips.frames)
         vector = F.normalize(rows.mean(0), dim=0)
-        return {"clips": clips, "embedding": self._result(vector, clips, "")}
+        return {"clips": clips, "embedding": self._result(vector, clips, _with_speech("", said))}
 
     def texts(self, words: list[str]) -> Tensor | None:
         """Return vectors of texts in the space of those of videos, float32 (N, D); None where the model has none."""
@@ -122,18 +143,23 @@ class Embed(Stage):
             found.append(F.normalize(self.embedder(part.to(self.device)).pooled.float(), dim=1).cpu())
         return torch.cat(found)
 
-    def _observed(self, media: Any) -> dict[str, Any]:
-        """Return the mean of the image encoder's features over the shots, and what was found in words."""
+    def _observed(self, media: Any, said: str) -> dict[str, Any]:
+        """Return the mean of the image encoder's features over the shots, and what was found and said in words."""
         taken: Taken = self.embedder.take(media, Expected())
         conversation = self.embedder.read(taken).conversation
         found = conversation.observation
         vector = F.normalize(found.grids.float().mean((0, 1)), dim=0)
         captions = [one.text for one in conversation.captions]
-        return {"clips": taken.clips, "embedding": self._result(vector, taken.clips, fact_words(found.facts, captions))}
+        text = _with_speech(fact_words(found.facts, captions), said)
+        return {"clips": taken.clips, "embedding": self._result(vector, taken.clips, text)}
 
     def _result(self, vector: Tensor, clips: Clips, text: str) -> Embedding:
         return Embedding(vector=tuple(vector.tolist()), text=text, confidence=1.0, seconds_looked_at=looked_at(clips),
                          in_domain=NOT_JUDGED, model=Path(self.weights or "everyday").name, rule=clips.rule)
+
+
+def _with_speech(text: str, said: str) -> str:
+    return "\n".join(line for line in (text, f"said: {said}" if said else "") if line)
 
 
 __all__ = ["Embed"]

@@ -88,8 +88,9 @@ class EncodeVideo(CheckpointStage):
     """Composed models: registered head that says whether a window looks like what the model was trained on; null for
     the model's own, if it has one."""
     segments: str | None = None
-    """For captions of models that read a whole video: shots (between cuts and dissolves; auto is the same) or windows,
-    each captioned by itself; none, and null, for one caption. Others caption shots or windows anyway."""
+    """For captions of models that read a whole video: shots (between cuts and dissolves; auto is the same; transnet
+    finds them by TransNetV2) or windows, each captioned by itself; none, and null, for one caption. Others caption
+    shots or windows anyway."""
     segment_seconds: float = 30.0
     """The longest of them."""
     hints: list[str] | None = None

@@ -71,6 +71,13 @@ class Measurer:
                 parts.append(f"{_TITLES[kind]}:\n" + "\n".join(_line(one) for one in _most(found)))
         return "Measured in this video, with times:\n" + "\n".join(parts) + "\n\n" if parts else ""
 
+    def said(self, media: Any) -> str:
+        """Return what is said in an opened source, in one line, without times; empty where nothing is."""
+        try:
+            return " ".join(word for one in self._speech(media) for word in one.text.split())
+        except NoAudioTrack:
+            return ""
+
     def _camera(self, media: Any) -> Sequence[Segment]:
         return self._stages["camera"](media=media)["classification"].segments
 

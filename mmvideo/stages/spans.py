@@ -15,6 +15,7 @@ from torch import nn
 from mmvideo.deadline import check
 from mmvideo.sampling.gather import TimeSpan, span_of
 from mmvideo.sampling.shots import find_boundaries
+from mmvideo.sampling.transnet import learned_boundaries
 from mmvideo.stages.readers import ChatReader, Reader, Reading, Taken, WindowReader, without_pictures
 from mmvideo.stages.remote_reader import RemoteReader
 from mmvideo.types import Clips, Expected, GenerationOptions
@@ -22,7 +23,7 @@ from mmvideo.vlm.batch import Prepared
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.generate import Generated
 
-RULES = ("auto", "shots", "windows", "none")
+RULES = ("auto", "shots", "transnet", "windows", "none")
 MOST_SPANS = 48
 MOST_FRAMES = 192
 """Of all spans of one film together, unless the caller says how many frames are looked at in each."""
@@ -37,17 +38,19 @@ def caption_spans(media: Any, start: float | None, end: float | None, *, rule: s
 
     Args:
         rule: "shots" (and "auto") divides at cuts and dissolves, and shots longer than `seconds` into equal parts;
-            "windows" divides into equal parts only; "none" leaves the source whole.
+            "transnet" asks TransNetV2 for cuts and dissolves; "windows" divides into equal parts only; "none" leaves
+            the source whole.
 
     Raises:
         InvalidInput: an empty span.
+        MissingExtra: TransNetV2 is not installed.
         NoVideoTrack: there is no moving picture.
     """
     whole = span_of(media, start, end)
     if rule == "none" or whole.seconds <= SHORTEST_SECONDS:
         return (whole,)
-    inner = [] if rule == "windows" else [at for at in find_boundaries(media)
-                                          if whole.start_seconds < at < whole.end_seconds]
+    found = [] if rule == "windows" else (learned_boundaries if rule == "transnet" else find_boundaries)(media)
+    inner = [at for at in found if whole.start_seconds < at < whole.end_seconds]
     edges = _without_short([whole.start_seconds, *inner, whole.end_seconds], SHORTEST_SECONDS)
     parts: list[float] = [edges[0]]
     for first, last in itertools.pairwise(edges):

@@ -33,6 +33,7 @@ def test_requests_that_wait_are_answered_in_one_pass(pipe: Pipeline, tmp_path: P
     monkeypatch.setattr(Together, "answer", lambda self, some: passes.append(len(some)) or answer(self, some))
     worker, slots = Worker(pipe), Slots(16, 1 << 30)
     said: dict[str, list[tuple[str, Any]]] = {}
+    waiting: list[int] = []
     ended, begin = threading.Semaphore(0), threading.Event()
 
     def put(name: str, source: str, **generation: Any) -> None:
@@ -40,6 +41,8 @@ def test_requests_that_wait_are_answered_in_one_pass(pipe: Pipeline, tmp_path: P
 
         def notify(kind: str, value: Any) -> None:
             said[name].append((kind, value))
+            if kind == "done":
+                waiting.append(slots.waiting)
             if kind in ("done", "error"):
                 ended.release()
 
@@ -56,6 +59,7 @@ def test_requests_that_wait_are_answered_in_one_pass(pipe: Pipeline, tmp_path: P
 
     round_of(("a", clips[0]), ("b", clips[1]), ("c", clips[2]))
     assert passes == [3]
+    assert waiting == [1, 0, 0], "an answer is given after its slot is free, as the next question may come at once"
     for name, clip in zip("abc", clips, strict=True):
         alone = pipe(clip, QUESTION)
         (text, words), (done, found) = said[name]
