@@ -3,7 +3,8 @@
     python benchmarks/jobs_kill.py --kills 100 --clips 300
 
 The moments follow the pace of the undisturbed run on this machine: half of the kills come before a run can have its
-first row, half while it writes rows.
+first row, half while it writes rows. However fast a run is, it is killed once it has written its share of the missing
+rows, so that the job does not end before the last kill.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from mmvideo.pipeline import Pipeline
 KINDS = ("runner", "worker", "power")
 """SIGKILL the runner; SIGKILL a decode worker; SIGKILL the runner and tear what it was writing."""
 
+LEFT = 3
+"""Rows that are left for each kill to come: more than a batch."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -42,6 +46,8 @@ class Pace:
     """Until its first row."""
     whole: float
     """Until its end."""
+    rows: int = 0
+    """That it wrote."""
 
     def until_kill(self, chance: random.Random, kills: int) -> float:
         """Draw a moment: before the first row, or later, such that the rows would last for twice as many kills."""
@@ -49,17 +55,27 @@ class Pace:
             return chance.uniform(0.0, self.first)
         return self.first + chance.uniform(0.0, 2 * max(0.0, self.whole - self.first) / kills)
 
+    def share(self, chance: random.Random, done: int, kills: int) -> float:
+        """Draw how many more rows may be written before the next of so many kills; `LEFT` stay for each of them."""
+        spare = max(0, self.rows - done - LEFT * kills)
+        return chance.uniform(0.0, 2 * spare / (kills + 1))
+
 
 def undisturbed(start: Callable[[], None], folder: Path) -> Pace:
     """Run a job to its end and return its pace."""
     begin, first = time.monotonic(), 0.0
     child = in_a_child(start)
     while not ended(child):
-        if not first and (folder / "run.json").exists() and status(folder)["counts"].get("done"):
+        if not first and rows_done(folder):
             first = time.monotonic() - begin
         time.sleep(0.02)
     whole = time.monotonic() - begin
-    return Pace(first or whole, whole)
+    return Pace(first or whole, whole, rows_done(folder))
+
+
+def rows_done(folder: Path) -> int:
+    """Count the rows in the ledger of a job, which may not have begun."""
+    return status(folder)["counts"].get("done", 0) if (folder / "run.json").exists() else 0
 
 
 def make_clips(folder: Path, count: int, *, seconds: float = 1.0) -> Path:
@@ -133,8 +149,7 @@ def torture(start: Callable[[], None], folder: Path, kills: int, pace: Pace, *, 
     while sum(done.values()) < kills:
         kind = KINDS[number % len(KINDS)]
         number += 1
-        time.sleep(pace.until_kill(chance, kills))
-        if ended(child):
+        if not _lives_until_kill(child, folder, pace, chance, kills, kills - sum(done.values())):
             return done
         if kind == "worker":
             below = [process for process in psutil.Process(child).children(recursive=True) if process.children() == []]
@@ -154,6 +169,17 @@ def torture(start: Callable[[], None], folder: Path, kills: int, pace: Pace, *, 
     return done
 
 
+def _lives_until_kill(child: int, folder: Path, pace: Pace, chance: random.Random, kills: int, left: int) -> bool:
+    """Wait until the moment of the next kill; say whether the run was still going on."""
+    begin, until = rows_done(folder), time.monotonic() + pace.until_kill(chance, kills)
+    most = pace.share(chance, begin, left)
+    while time.monotonic() < until and rows_done(folder) - begin <= most:
+        if ended(child):
+            return False
+        time.sleep(0.02)
+    return not ended(child)
+
+
 def rows_of(folder: Path) -> list[str]:
     """Return the rows of a job without their timings, in the order of the file."""
     text = (folder / RESULTS).read_text(encoding="utf-8")
@@ -171,7 +197,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         clips = make_clips(Path(home, "clips"), given.clips)
         pipeline = Pipeline("video-captioning", model="toybox-qa", device="cpu", caption={"max_new_tokens": 12})
-        options = JobOptions(thumbnails=0)
+        options = JobOptions(thumbnails=0, batch_size=2)  # rows come two by two, so that a kill falls between them
 
         def job(name: str) -> Callable[[], None]:
             return lambda: run_job(pipeline, clips, Path(home, name), options) and None

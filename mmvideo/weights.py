@@ -95,8 +95,11 @@ def local_path(name_or_path: str | Path) -> Path:
 
 
 def is_path(name: str) -> bool:
-    """Say whether a name can only be a path: it is no single word, and no "owner/name" of the hub."""
-    return bool(re.search(r"[/\\]", name)) and not is_hub_id(name)
+    """Say whether a name can only be a path: it is no single word, and no "owner/name" of the hub.
+
+    `runs/NAME` is a path, though it has the form of a hub's name: there training writes what it makes.
+    """
+    return bool(re.search(r"[/\\]", name)) and (name.startswith("runs/") or not is_hub_id(name))
 
 
 def is_hub_id(name: str) -> bool:

@@ -6,8 +6,8 @@ Notable features:
   resolutions (a cost volume, as in PWC-Net, https://arxiv.org/abs/1709.02371, and CorrNet,
   https://arxiv.org/abs/2303.03202), so what reaches the classifier is motion and not texture;
 - frames are compared 1, 3, 7 and 15 apart: fast motion shows in the short steps, slow motion in the long ones;
-- beside it the places that hold still near the border are counted, to a fraction of a pixel (`still_places`): a person
-  who moves before a still camera leaves some all around, a moving camera hardly any.
+- beside it the places that hold still near the border are counted, to a fraction of a pixel (`still_places`, `drift`):
+  a person who moves before a still camera leaves some all around, a moving camera hardly any.
 
 Names say what the camera does: see docs/camera-motion.md.
 """
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmvideo import weights
+from mmvideo.camera_motion.drift import stillness
 from mmvideo.camera_motion.still_places import NUM_FACTS, border_quarters, still_facts
 from mmvideo.encoders.preset import Input, Preset
 from mmvideo.errors import InvalidInput, UnknownName, WeightsError
@@ -81,7 +82,7 @@ class CameraMotion(nn.Module):
         self.preset = preset
         given, options = self.PRESETS[preset].input, self.PRESETS[preset].options
         self.dim = options["dim"]
-        self.dim_pooled = self.dim + options["decision"]
+        self.dim_pooled = self.dim + options["decision"] + 1
         self.num_frames = given.num_frames
         self.input_size = (given.height, given.width)
         width, hidden = options["width"], options["hidden"]
@@ -136,8 +137,9 @@ class CameraMotion(nn.Module):
             frames: (B, 16, C, H, W), C 1 or 3, uint8 in [0, 255] or float in [0, 1]; any H, W (resized to 64x64).
 
         Returns:
-            Features with the 15 neighbouring pairs on the grid (15, 1, 1) and the 8 wider pairs as extra tokens. The
-            last 64 of the `dim_pooled` pooled features are computed from the others and the places that hold still.
+            Features with the 15 neighbouring pairs on the grid (15, 1, 1) and the 8 wider pairs as extra tokens. Of
+            the `dim_pooled` pooled features the 64 before the last are computed from those before them and the places
+            that hold still; the last is what `drift.stillness` says.
 
         Raises:
             InvalidInput: another shape or another number of frames.
@@ -154,7 +156,8 @@ class CameraMotion(nn.Module):
             frames: as of `forward`.
 
         Returns:
-            Tokens (B, 23, 96), what they say together (B, 96), and the facts of `still_facts`, (B, NUM_FACTS).
+            Tokens (B, 23, 96), what they say together (B, 96), and the facts of `still_facts` with that of
+            `drift.stillness` as the last, (B, NUM_FACTS + 1).
 
         Raises:
             InvalidInput: another shape or another number of frames.
@@ -170,13 +173,15 @@ class CameraMotion(nn.Module):
         volume = torch.cat([self._compare(fine, self.fine_index, 2), self._compare(coarse, self.coarse_index, 1)], 1)
         seen = self.match(volume).flatten(1)
         tokens = self.pair_token(seen).unflatten(0, (batch, -1))
-        facts = still_facts(luma.unflatten(0, (batch, num_frames)).squeeze(2), self.quarters)
-        return tokens, self.clip(tokens.flatten(1)), facts
+        clips = luma.unflatten(0, (batch, num_frames)).squeeze(2)
+        facts = [find(clips, self.quarters) for find in (still_facts, stillness)]
+        return tokens, self.clip(tokens.flatten(1)), torch.cat(facts, 1)
 
     def decide(self, moved: Tensor, facts: Tensor) -> Tensor:
         """Join what the matching and the still places say to the pooled features, (B, dim_pooled)."""
-        held = self.still((facts * 4 - 1).to(moved.dtype))
-        return torch.cat([moved, self.decision(torch.cat([moved, held], 1))], 1)
+        facts = facts.to(moved.dtype)
+        held = self.still(facts[:, :-1] * 4 - 1)
+        return torch.cat([moved, self.decision(torch.cat([moved, held], 1)), facts[:, -1:]], 1)
 
     def _luma(self, frames: Tensor) -> Tensor:
         """Turn frames into luma in [0, 1], float (B * T, 1, 64, 64)."""

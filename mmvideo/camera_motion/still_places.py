@@ -53,7 +53,7 @@ def displacements(luma: Tensor) -> tuple[Tensor, Tensor]:
     """
     num_frames = luma.shape[1]
     references = [0, (num_frames - 1) // 2, num_frames - 1]
-    smooth = _blurred(luma)
+    smooth = blurred(luma)
     padded = F.pad(smooth[:, references], (1, 1, 1, 1), mode="replicate")
     slope_x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     slope_y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
@@ -103,7 +103,7 @@ def still_facts(luma: Tensor, quarters: Tensor) -> Tensor:
         return torch.stack(facts).permute(2, 0, 1, 3, 4).flatten(1)  # (B, 6 * 3 * 2 * 5)
 
 
-def _blurred(luma: Tensor) -> Tensor:
+def blurred(luma: Tensor) -> Tensor:
     padded = F.pad(luma, (1, 1, 1, 1), mode="replicate")
     rows = padded[..., :-2, :] / 4 + padded[..., 1:-1, :] / 2 + padded[..., 2:, :] / 4
     return rows[..., :-2] / 4 + rows[..., 1:-1] / 2 + rows[..., 2:] / 4

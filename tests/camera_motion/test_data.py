@@ -156,6 +156,25 @@ def test_weights_that_count_no_still_places_are_widened_without_a_change(tmp_pat
     assert new.encoder.still[0].weight.abs().sum() > 0
 
 
+def test_weights_that_know_no_drift_are_widened_and_given_it(tmp_path) -> None:
+    torch.manual_seed(1)
+    old, new = CameraLearner("camera-motion"), CameraLearner("camera-motion")
+    state = {k: v.clone() for k, v in old.state_dict().items() if not k.startswith("pair_motion")}
+    state["head.score.weight"] = state["head.score.weight"][:, :-1].clone()
+    save_file(state, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"preset": "camera-motion", "dim": old.encoder.dim_pooled - 1,
+                                                      "labels": list(LABELS)}))
+    begin_with(new, tmp_path)
+    frames = torch.rand(3, 16, 1, 64, 64)
+    with torch.inference_mode():
+        pooled = old.eval().encoder(frames).pooled
+        expected = torch.nn.functional.linear(pooled[:, :-1], state["head.score.weight"], state["head.score.bias"])
+        assert torch.allclose(new.eval()(frames)[0], expected, atol=1e-5)
+        camera_decision.add_drift(new)
+        expected[:, LABELS.index("static")] += pooled[:, -1]
+        assert torch.allclose(new.eval()(frames)[0], expected, atol=1e-5)
+
+
 def test_the_last_layers_are_fitted_and_the_matching_stays(tmp_path, monkeypatch) -> None:
     made = []
     monkeypatch.setattr(camera_decision, "make_clips", lambda seed, num, people: (

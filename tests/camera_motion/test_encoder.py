@@ -44,7 +44,7 @@ def test_geometry_is_told_without_running() -> None:
     assert features.tokens.shape == (2, encoder.num_tokens(16, 50, 90), encoder.dim)
     assert features.grid == (15, 1, 1)
     assert features.tokens.shape[2] == 96
-    assert features.pooled.shape == (2, encoder.dim_pooled) == (2, 160)
+    assert features.pooled.shape == (2, encoder.dim_pooled) == (2, 161)
     assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(0.538e6, rel=0.005)
 
 

@@ -73,10 +73,11 @@ def test_where_the_model_of_a_training_run_is(here: Path) -> None:
 
 
 def test_a_name_that_may_be_a_folder_or_of_the_hub(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = r"runs/dome.*There is no folder runs/dome \(looked for .*\)\. Did you mean runs/done\?.*runs/dome/model"
+    (here / "mine" / "done").mkdir(parents=True)
+    both = r"mine/dome.*There is no folder mine/dome \(looked for .*\)\. Did you mean mine/done\?.*mine/dome/model"
     with pytest.raises(ModelUnavailable, match=f"not in the local cache.*{both}"):
-        Pipeline("video-qa", model="runs/dome", device="cpu")
-    answer = SimpleNamespace(status_code=404, headers={}, request=SimpleNamespace(url="https://hub/runs/dome"))
+        Pipeline("video-qa", model="mine/dome", device="cpu")
+    answer = SimpleNamespace(status_code=404, headers={}, request=SimpleNamespace(url="https://hub/mine/dome"))
 
     def refuse(*arguments: Any, **options: Any) -> None:
         raise RepositoryNotFoundError("the hub's words", response=answer)
@@ -85,10 +86,17 @@ def test_a_name_that_may_be_a_folder_or_of_the_hub(here: Path, monkeypatch: pyte
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub, "hf_hub_download", refuse)
-    with pytest.raises(ModelUnavailable, match=f"The hub has no model {both}".replace("runs/dome", "'runs/dome'", 1)):
-        Pipeline("video-qa", model="runs/dome", device="cpu")
-    with pytest.raises(ModelNotFound, match=r"no folder runs/dome.*No model of the Hugging Face hub runs here"):
-        Pipeline("source-separation", model="runs/dome", device="cpu")
+    with pytest.raises(ModelUnavailable, match=f"The hub has no model {both}".replace("mine/dome", "'mine/dome'", 1)):
+        Pipeline("video-qa", model="mine/dome", device="cpu")
+    with pytest.raises(ModelNotFound, match=r"no folder mine/dome.*No model of the Hugging Face hub runs here"):
+        Pipeline("source-separation", model="mine/dome", device="cpu")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_training_would_write_is_not_looked_for_on_the_hub(recipe: str, here: Path) -> None:
+    with pytest.raises(ModelNotFound, match=r"^There is no folder runs/dome \(.*Did you mean runs/done\?") as caught:
+        Pipeline(recipe, model="runs/dome", device="cpu")
+    assert "hub" not in str(caught.value)
 
 
 def test_a_folder_wins_over_the_hub(here: Path, checkpoint: Callable[[str], Path]) -> None:

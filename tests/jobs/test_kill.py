@@ -45,3 +45,14 @@ def test_half_of_the_kills_come_before_the_first_row_and_the_rest_while_rows_are
     early = [moment for moment in moments if moment < 4.0]
     assert 0.45 < len(early) / 1000 < 0.55
     assert max(moments) <= 4.0 + 2 * 50 / 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_runs_are_killed_before_they_write_all_rows(seed: int, benchmark: Callable[[str], ModuleType]) -> None:
+    """Whatever the pace, rows are left for every kill: a run writes its share, and rows come two by two."""
+    pace, chance, done = benchmark("jobs_kill").Pace(first=4.0, whole=54.0, rows=300), random.Random(seed), 0
+    for left in range(100, 0, -1):
+        if chance.random() < 0.5:  # the others come before the first row
+            done += 2 * (1 + int(pace.share(chance, done, left) / 2))
+        assert done < 300, f"{left} kills were left"
+    assert done > 100

@@ -4,7 +4,8 @@
 
 The matching network stays as it is in `--init`. Half of the clips have balanced classes, half show people who move,
 static in every second clip; what the network says of each clip is kept in the run's folder, so that an interrupted run
-goes on. The fit itself takes seconds.
+goes on. The fit itself takes seconds. Last, what the drift of places says (`mmvideo.camera_motion.drift`) is added to
+the logit of "static" as it is; with `--only-drift` nothing else is done.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from mmvideo.training import checks
 
 FIRST_SEED = 500_000
 """Far from the seeds of `camera_motion`, and in the training range."""
-SHAKE = LABELS.index("shake")
+STATIC, SHAKE = LABELS.index("static"), LABELS.index("shake")
 log = logging.getLogger("mmvideo.training")
 
 
@@ -56,7 +57,7 @@ def measured(learner: CameraLearner, options: DecisionTraining, out: Path) -> di
     """Make the clips, and return what the frozen network says of them; parts that are in the folder are read.
 
     Returns:
-        `moved` (N, dim), `facts` (N, NUM_FACTS) and `labels` (N,).
+        `moved` (N, dim), `facts` (N, NUM_FACTS + 1) and `labels` (N,).
 
     Raises:
         WeightsError: a part in the folder is damaged.
@@ -94,7 +95,7 @@ def fit(learner: CameraLearner, data: dict[str, Tensor], options: DecisionTraini
     encoder, score, dim = learner.encoder, learner.head.score, learner.encoder.dim
     moved, facts, labels = data["moved"], data["facts"], data["labels"]
     base = F.linear(moved, score.weight[:, :dim], score.bias).detach()
-    added = nn.Linear(encoder.dim_pooled - dim, len(LABELS), bias=False)
+    added = nn.Linear(encoder.dim_pooled - dim - 1, len(LABELS), bias=False)
     nn.init.zeros_(added.weight)
     learned = [*encoder.still.parameters(), *encoder.decision.parameters(), *added.parameters()]
     optimizer = torch.optim.AdamW(learned, lr=options.learning_rate, weight_decay=options.weight_decay)
@@ -104,7 +105,7 @@ def fit(learner: CameraLearner, data: dict[str, Tensor], options: DecisionTraini
     encoder.still.train()
     for _ in range(steps):
         some = torch.randint(len(labels), (options.batch,))
-        logits = base[some] + added(encoder.decide(moved[some], facts[some])[:, dim:])
+        logits = base[some] + added(encoder.decide(moved[some], facts[some])[:, dim:-1])
         loss = (F.cross_entropy(logits, labels[some], reduction="none") * weight[some]).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -112,22 +113,33 @@ def fit(learner: CameraLearner, data: dict[str, Tensor], options: DecisionTraini
         schedule.step()
     encoder.still.eval()
     with torch.no_grad():
-        score.weight[:, dim:] = added.weight
+        score.weight[:, dim:-1] = added.weight
+        add_drift(learner)
         logits = F.linear(encoder.decide(moved, facts), score.weight, score.bias)
     return float((logits.argmax(1) == labels).float().mean())
 
 
-def fit_decision(options: DecisionTraining, init: str | Path, out: Path) -> None:
-    """Fit, and write `model.safetensors` and `config.json` with its calibration.
+def add_drift(learner: CameraLearner) -> None:
+    """Let the head add what the drift of places says to the logit of "static"."""
+    with torch.no_grad():
+        learner.head.score.weight[:, -1] = 0.0
+        learner.head.score.weight[STATIC, -1] = 1.0
+
+
+def fit_decision(options: DecisionTraining | None, init: str | Path, out: Path) -> None:
+    """Fit, and write `model.safetensors` and `config.json` with its calibration; without options, add the drift alone.
 
     Raises:
         WeightsError: `init` does not fit.
     """
-    torch.manual_seed(options.seed)
+    torch.manual_seed(options.seed if options is not None else 0)
     learner = CameraLearner("camera-motion")
     begin_with(learner, init)
     out.mkdir(parents=True, exist_ok=True)
-    log.info("%.4f of the training clips are named rightly", fit(learner, measured(learner, options, out), options))
+    if options is None:
+        add_drift(learner)
+    else:
+        log.info("%.4f of the training clips are named rightly", fit(learner, measured(learner, options, out), options))
     export(learner, out)
 
 
@@ -137,13 +149,15 @@ def _main() -> None:
     parser.add_argument("--init", default="mmvideo/embedded/camera-motion", type=Path)
     parser.add_argument("--out", default="runs/camera-decision", type=Path)
     parser.add_argument("--seed", default=DecisionTraining.seed, type=int)
+    parser.add_argument("--only-drift", action="store_true", help="fit nothing; add what the drift of places says")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    fit_decision(DecisionTraining(seed=arguments.seed), arguments.init, arguments.out)
+    options = None if arguments.only_drift else DecisionTraining(seed=arguments.seed)
+    fit_decision(options, arguments.init, arguments.out)
 
 
 if __name__ == "__main__":
     _main()
 
 
-__all__ = ["DecisionTraining", "fit", "fit_decision", "measured"]
+__all__ = ["DecisionTraining", "add_drift", "fit", "fit_decision", "measured"]

@@ -234,7 +234,7 @@ def train(options: CameraTraining, out: str | Path) -> Iterator[dict[str, float]
 
 
 def begin_with(learner: CameraLearner, folder: str | Path) -> None:
-    """Fill a learner with trained weights. Those that count no still places (mmvideo 0.1) are widened.
+    """Fill a learner with trained weights. Those that count no still places (mmvideo 0.1) or no drift are widened.
 
     What they lack keeps its random start and the head gives it no weight, so that the logits stay the same.
 
@@ -245,17 +245,14 @@ def begin_with(learner: CameraLearner, folder: str | Path) -> None:
     if list(config.get("labels") or ()) != list(LABELS):
         raise WeightsError(f"{folder} names other classes, {shown(config.get('labels'))}, than {shown(list(LABELS))}.")
     encoder = learner.encoder
-    if config.get("dim") != encoder.dim:
-        learner.encoder = CameraMotion.from_pretrained(folder)
-        learner.head = LinearHead.from_pretrained(folder)
-        return
-    for name in ("fine", "coarse", "match", "pair_token", "clip"):
+    places = ("still", "decision") if config.get("dim") != encoder.dim else ()
+    for name in ("fine", "coarse", "match", "pair_token", "clip", *places):
         load_part(getattr(encoder, name), folder, f"encoder.{name}.").train()
-    narrow = LinearHead.from_pretrained(folder)
+    head, narrow = learner.head.score, LinearHead.from_pretrained(folder).score
     with torch.no_grad():
-        learner.head.score.weight.zero_()
-        learner.head.score.weight[:, :encoder.dim] = narrow.score.weight
-        learner.head.score.bias.copy_(narrow.score.bias)
+        head.weight.zero_()
+        head.weight[:, :narrow.in_features] = narrow.weight
+        head.bias.copy_(narrow.bias)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, options: CameraTraining, step: int) -> None:
