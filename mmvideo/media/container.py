@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 
 import av
@@ -156,8 +157,9 @@ def _allocated(max_pixels: int) -> int:
 
 
 def printable_name(name: str) -> str:
-    """Return a file's name with the bytes escaped that are no UTF-8, so that it can be printed and written."""
-    return name.encode(errors="backslashreplace").decode()
+    """Return a file's name in one line that can be printed: bytes that are no UTF-8 and control characters escaped."""
+    text = name.encode(errors="backslashreplace").decode()
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _short(error: BaseException) -> str:

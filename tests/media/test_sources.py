@@ -296,3 +296,19 @@ def test_probe_says_what_is_damaged_in_the_sound(tmp_path):
     at = data.index(packet)
     data[at + 20:at + 60] = bytes(40)
     assert any("sound track 0: damaged sound" in warning for warning in probe(bytes(data)).warnings)
+
+
+def test_messages_about_a_name_with_line_breaks_are_one_line(tmp_path):
+    name = tmp_path / "two\nlines\x1b[31m.mp4"
+    with pytest.raises(MediaNotFound, match=r"two\\x0alines\\x1b\[31m\.mp4: no such file") as caught:
+        read_video(name)
+    assert "\n" not in str(caught.value)
+    name.write_bytes(b"")
+    with pytest.raises(VideoDecodeError, match=r"two\\x0alines.*is empty") as caught:
+        read_video(name)
+    assert "\n" not in str(caught.value)
+    write(name.with_suffix(".mkv"), ticks=list(range(3)))
+    with pytest.raises(NoAudioTrack, match=r"two\\x0alines.*has no sound track") as caught, open_source(
+            name.with_suffix(".mkv")) as source:
+        source.audio()
+    assert "\n" not in str(caught.value)
