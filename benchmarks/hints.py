@@ -4,10 +4,11 @@
     python benchmarks/hints.py ask runs/hints/model --shared ../shared [--films 60] [--every 2]
 
 `compose` joins EfficientNet-Lite0, new queries (Q-Former) and a causal language model of transformers, and trains the
-queries alone on photographs of Flickr8k, briefly. `ask` puts multiple-choice questions, scored by likelihood: how the
-camera moves, on drawn films whose camera motion is known, and the yes/no and counting questions of
-tests/everyday/questions.json on real clips. Each is asked three times: without hints, with the clip's own (all five
-kinds), and with those of another clip, which tells what the mere presence of such words does. Differences are paired.
+queries alone on photographs of Flickr8k, briefly (`--steps 0`: not at all, so that only words count). `ask` puts
+multiple-choice questions, scored by likelihood: how the camera moves, on drawn films whose camera motion is known, and
+the yes/no and counting questions of tests/everyday/questions.json on real clips. Each is asked three times: without
+hints, with the clip's own (all five kinds), and with those of another clip, which tells what the mere presence of such
+words does. Differences are paired.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from mmvideo.toybox.physics import simulate
 from mmvideo.toybox.render import render_world
 from mmvideo.toybox.tasks import scene
 from mmvideo.toybox.vocabulary import CAMERA_MOTIONS
-from mmvideo.training.composed import train_composed
+from mmvideo.training.composed import put_together, train_composed
 from mmvideo.training.loop import Schedule
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -57,7 +58,12 @@ class Asked:
 
 
 def compose(given: argparse.Namespace) -> None:
-    """Train the queries between Lite0 and the language model on photographs."""
+    """Train the queries between Lite0 and the language model on photographs; with no steps, only join them."""
+    look = {"num_frames": 2, "height": 224, "width": 224, "window_seconds": 4.0, "max_windows": 4}
+    if not given.steps:
+        put_together("lite0", "lite0", "qformer", {"num_queries": 4}, given.language, look).save_pretrained(
+            given.out / "model")
+        return
     home, rng = Path(tempfile.mkdtemp()), random.Random(0)
     captions = read_caption_file(given.shared / "data/flickr8k/train.tsv")
     lines = []
@@ -71,7 +77,6 @@ def compose(given: argparse.Namespace) -> None:
         lines += [json.dumps({"video": f"{name}.png", "conversations": [
             {"from": "human", "value": question}, {"from": "gpt", "value": answer}]}) for question, answer in turns]
     (home / "data.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    look = {"num_frames": 2, "height": 224, "width": 224, "window_seconds": 4.0, "max_windows": 4}
     train_composed(given.out, learn=["projector"], encoder="lite0", encoder_weights="lite0", projector="qformer",
                    projector_options={"num_queries": 4}, language=given.language, look=look,
                    data=str(home / "data.jsonl"), data_options={"validation_share": 0.05}, evaluate_every=given.steps,
@@ -168,7 +173,8 @@ def ask(given: argparse.Namespace) -> None:
         if given.films:
             rows += measure(pipe, list(drawn_films(Path(home), given.films)), "drawn films with a known camera motion")
     if given.every:
-        rows += measure(pipe, list(real_clips(given.shared, given.every)), "real clips")
+        clips = list(real_clips(given.shared, given.every))
+        rows += measure(pipe, clips[::max(1, len(clips) // given.clips)][:given.clips], "real clips")
     if given.save:
         given.save.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
@@ -186,6 +192,7 @@ def main() -> None:
     put.add_argument("model", help="folder of a composed model")
     put.add_argument("--films", type=int, default=60, help="drawn films; 0 for none")
     put.add_argument("--every", type=int, default=2, help="every so-many-th yes/no question of real clips; 0 for none")
+    put.add_argument("--clips", type=int, default=100, help="most real clips, spread evenly")
     put.add_argument("--save", type=Path, help="write all replies there")
     put.set_defaults(run=ask)
     for one in (make, put):
