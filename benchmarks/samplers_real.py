@@ -78,12 +78,14 @@ def look_at_film(path: Path, label: int, network: Any) -> Seen:
     return Seen(label, shares, cues, chosen - began, time.process_time() - chosen)
 
 
-def films_of(clips: Sequence[RealClip], group: str, nothing: int, network: Any, labels: Sequence[str]) -> list[Seen]:
-    """Make a film around every clip of an action of a set, and look at it."""
+def films_of(clips: Sequence[RealClip], group: str, nothing: int, most: int, network: Any, labels: Sequence[str]
+             ) -> list[Seen]:
+    """Make a film around clips of an action of a set, drawn, and look at it."""
     rng, found = random.Random(f"{group}/{nothing}"), []
     still = [one for one in clips if one.group == group and one.label == NOTHING]
     with tempfile.TemporaryDirectory() as home:
-        for number, clip in enumerate(one for one in clips if one.group == group and one.label != NOTHING):
+        shown = [one for one in clips if one.group == group and one.label != NOTHING]
+        for number, clip in enumerate(rng.sample(shown, min(most, len(shown)))):
             parts = rng.sample(still, nothing)
             parts.insert(rng.randint(0, nothing), clip)
             path = Path(home) / f"{number}.mp4"
@@ -127,13 +129,13 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of the run that trained the classifier")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/interactions"))
     parser.add_argument("--nothing", type=int, default=8, help="clips of a film in which nothing counts")
+    parser.add_argument("--films", type=int, default=60, help="of each set at most")
     parser.add_argument("--save", type=Path, help="where the learnt scorer is written (.safetensors)")
     given = parser.parse_args()
     torch.set_num_threads(1)
     network: Any = zoo.load(given.run / "model").eval()
     clips, labels = read_clips(given.data), list(network.labels)
-    learnt = films_of(clips, "set1", given.nothing, network, labels)
-    judged = films_of(clips, "set2", given.nothing, network, labels)
+    learnt, judged = (films_of(clips, group, given.nothing, given.films, network, labels) for group in ("set1", "set2"))
     head = fit_saliency([(one.cues, one.shares[:, one.label]) for one in learnt], steps=10 * len(learnt))
     if given.save:
         head.save(given.save)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmvideo import checks
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, WeightsError
 from mmvideo.localization.actionformer import ActionFormer
@@ -30,23 +31,26 @@ class Localizer(Pretrained):
         features: fields of `FeatureSpec`.
         network: arguments of `ActionFormer`, without num_classes.
         about: what it was trained on, in words; for results' domain.
+        sigma: of Soft-NMS; less lowers the scores of spans that overlap a better one more.
         kind: always "localizer".
 
     Raises:
-        InvalidInput: no label, or one that occurs twice.
+        InvalidInput: no label, or one that occurs twice, or a sigma that is not above 0.
     """
 
     def __init__(self, *, labels: Sequence[str], features: dict[str, Any], network: dict[str, Any], about: str = "",
-                 kind: str = KIND):
+                 sigma: float = 0.5, kind: str = KIND):
         super().__init__()
         if not labels or len(set(labels)) != len(labels):
             raise InvalidInput(f"A localiser needs one label or more, all different, not {list(labels)}.")
         if kind != KIND:
             raise WeightsError(f"The folder holds a {kind!r}, not a {KIND!r}.")
+        self.sigma = checks.number("sigma", sigma, above=0, high=1e6)
         self.labels, self.features, self.about = tuple(labels), FeatureSpec(**features), about
         self.network = ActionFormer(num_classes=len(labels), **network)
         self.config = {"kind": KIND, "labels": list(labels), "features": asdict(self.features),
-                       "network": {k: v for k, v in self.network.config.items() if k != "num_classes"}, "about": about}
+                       "network": {k: v for k, v in self.network.config.items() if k != "num_classes"}, "about": about,
+                       "sigma": self.sigma}
 
     @torch.inference_mode()
     def locate(self, features: FeatureSequence, *, least: float = 0.05, most: int = 200) -> list[LocatedSpan]:
@@ -63,7 +67,7 @@ class Localizer(Pretrained):
             check()
             found += self._spans(values[first:first + LONGEST_STEPS], step,
                                  features.start_seconds + first * features.step_seconds, features)
-        return soft_nms(found, least=least, most=most)
+        return soft_nms(found, sigma=self.sigma, least=least, most=most)
 
     def _spans(self, values: Tensor, step: float, start: float, whole: FeatureSequence) -> list[LocatedSpan]:
         scored = self.network(values[None].to(next(self.parameters()).device))

@@ -16,6 +16,7 @@ from mmvideo.localization.actionformer import FormerSize
 from mmvideo.localization.features import FeatureCache, FeatureSequence, FeatureSpec, WindowEncoder, window_starts
 from mmvideo.localization.localizer import Localizer
 from mmvideo.localization.roi_head import RoIHead
+from mmvideo.localization.spans import LocatedSpan
 from mmvideo.localization.training import AnnotatedFilm, draw_crops
 from mmvideo.toybox.evaluation import localization as film_evaluation
 from mmvideo.toybox.films import FILM_EVENTS, SCENE_SECONDS, film_actions, film_events, toy_film
@@ -122,6 +123,20 @@ def model(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "model"
 
 
+def test_a_training_begins_with_another_localiser(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy_localizer, "VALIDATED", 1)
+    monkeypatch.setattr(toy_localizer, "toy_film", lambda index, **rest: toy_film(index, num_scenes=2, **rest))
+    schedule = Schedule(steps=1, batch_size=2, learning_rate=1e-6, warmup=1, optimizer="adamw", precision="no")
+    features = FeatureSpec(**Localizer.from_pretrained(model).config["features"])
+    wanted = {"schedule": schedule, "levels": {"easy": 1.0}, "num_films": 1, "crop_steps": 16, "features": features,
+              "init": str(model)}
+    train_localizer(tmp_path / "on", network=FormerSize(**NETWORK), **wanted)
+    before, after = (Localizer.from_pretrained(at).network.state_dict() for at in (model, tmp_path / "on" / "model"))
+    assert all(torch.allclose(before[name], after[name], atol=1e-3) for name in before)
+    with pytest.raises(InvalidInput, match="other network"):
+        train_localizer(tmp_path / "other", network=FormerSize(**{**NETWORK, "hidden": 16}), **wanted)
+
+
 def test_a_trained_localiser_locates_in_a_file_and_finds_its_features_again(
         model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -149,9 +164,24 @@ def test_a_film_shorter_than_a_window_is_located_and_says_so(model: Path) -> Non
     assert "nothing found" in str(found) or found.located
 
 
+def test_a_smaller_sigma_lowers_what_overlaps_more(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                   ) -> None:
+    made = Localizer.from_pretrained(model)
+    assert made.sigma == 0.3
+    two = [LocatedSpan(0.0, 1.0, "hit", 0.9), LocatedSpan(0.2, 1.2, "hit", 0.8)]
+    monkeypatch.setattr(Localizer, "_spans", lambda *_: two)
+    seen, scores = FeatureSequence(torch.zeros(40, made.config["network"]["dim"]), 0.0, 0.25), []
+    for sigma in (0.1, 5.0):
+        Localizer(**{**made.config, "sigma": sigma}).save_pretrained(tmp_path / str(sigma))
+        scores.append(Localizer.from_pretrained(tmp_path / str(sigma)).locate(seen, least=0.0)[1].score)
+    assert scores == pytest.approx([0.8 * np.exp(-(0.8 / 1.2)**2 / sigma) for sigma in (0.1, 5.0)])
+
+
 def test_a_localiser_without_labels_or_with_a_wrong_one_is_refused(model: Path) -> None:
     with pytest.raises(InvalidInput, match="one label or more"):
         Localizer(labels=[], features={"encoder": "toybox-qa"}, network={"dim": 4, **NETWORK})
+    with pytest.raises(InvalidInput, match="sigma"):
+        Localizer(labels=["a"], features={"encoder": "toybox-qa"}, network={"dim": 4, **NETWORK}, sigma=0.0)
     with pytest.raises(InvalidInput, match="hit"):
         Pipeline("temporal-localization", model=model, labels=["kick"])
     with pytest.raises(InvalidInput, match="takes no kinds"):
