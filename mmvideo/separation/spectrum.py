@@ -17,6 +17,8 @@ class Spectrum(nn.Module):
         root: take the square root of the window, whose squares sum to 1 where windows overlap by half.
     """
 
+    window: Tensor
+
     def __init__(self, num_fft: int, window: int, hop: int, *, pad_mode: str = "constant", root: bool = False):
         super().__init__()
         self.num_fft, self.hop, self.pad_mode = num_fft, hop, pad_mode

@@ -24,7 +24,9 @@ class CausalNetwork(Protocol):
     training: bool
     sees: bool
     num_outputs: int | None
-    window: Tensor
+
+    @property
+    def window(self) -> Tensor: ...
 
     def look(self, cues: Cues, past: Past) -> Tensor: ...
 
