@@ -115,7 +115,7 @@ def _notes(result: Any) -> list[str]:
         shown = ", ".join(_clock(cut) for cut in result.cuts[:8]) + (" ..." if len(result.cuts) > 8 else "")
         again = sum(len(voice.spans) > 1 for voice in result.tracks)
         notes.append(f"The picture cuts at {shown}"
-                     + (f"; {again} of the people are known again after it." if again else "."))
+                     + (f"; {again} of the people are known again afterwards." if again else "."))
     return notes
 
 
