@@ -33,6 +33,7 @@ from mmvideo.vlm.prompt import CAPTION_REQUEST
 
 if TYPE_CHECKING:
     from mmvideo.everyday.observation import Observation
+    from mmvideo.everyday.observer import Observer
     from mmvideo.vlm.composed import Composed
 
 CANDIDATES = 4
@@ -328,18 +329,22 @@ class CaptionGroup:
 
     @cached_property
     def _written(self) -> list[list[ShotCaption]]:
+        observer: Observer = cast("Any", self.model.parts["observer"])
         views = [view for one in self.observations for shot in range(len(one.grids)) for view in _views(one, shot)]
+        shots = [shot for one in self.observations for shot in one.facts.shots for _ in range(CANDIDATES)]
+        bias = observer.guide(self.model.tokenizer).bias(shots, self.model.language.config.vocab_size)
         said: list[Generated] = []
         for first in range(0, len(views), self.size):
             check()
-            some = views[first:first + self.size]
-            grids, lines = zip(*some, *[some[0]] * (self.size - len(some)), strict=True)
+            chosen = [*range(first, min(first + self.size, len(views)))]
+            filled = chosen + [first] * (self.size - len(chosen))
+            grids, lines = zip(*(views[place] for place in filled), strict=True)
             rows = EmbeddingConversation(self.model.language, self.model.prompt,
                                          prefix_of(self.model, torch.stack(grids), lines),
                                          max_new_tokens=self.model.max_new_tokens, short=True)
-            said += rows.replies([CAPTION_REQUEST] * self.size)[:len(some)]
+            said += rows.replies([CAPTION_REQUEST] * self.size, bias=bias[filled])[:len(chosen)]
         replies = iter(said)
-        words = frozenset(cast("Any", self.model.parts["observer"]).words.words)
+        words = frozenset(observer.words.words)
         return [[best_caption(list(islice(replies, CANDIDATES)), one.facts, shot, words) for shot in one.facts.shots]
                 for one in self.observations]
 

@@ -27,6 +27,7 @@ from mmvideo.everyday.observation import Observation
 from mmvideo.everyday.part_colours import colourfulness, dressed, part_colours
 from mmvideo.everyday.repetition import repeated_movement
 from mmvideo.everyday.stirs import stir_spans
+from mmvideo.everyday.word_guide import WordGuide
 from mmvideo.everyday.words import WordHead
 from mmvideo.nn.pretrained import Pretrained
 from mmvideo.objects.follow import follow_many, prepared
@@ -79,6 +80,13 @@ class Observer(Pretrained):
                 made = find("heads", f"everyday-{name}").from_pretrained(weights.part(self.config["judges"], name))
             self._others[name] = made
         return self._others[name]
+
+    def guide(self, tokenizer: Any) -> WordGuide:
+        """Return what leads captions to the words of the picture, made once for the language model's tokenizer."""
+        if "guide" not in self._others:
+            self._others["guide"] = WordGuide(self.words, tokenizer)
+        guide: WordGuide = self._others["guide"]
+        return guide
 
     def networks(self) -> dict[str, nn.Module]:
         """Return all networks, for counting and moving them."""

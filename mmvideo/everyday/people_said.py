@@ -73,8 +73,11 @@ def with_fewer_people(caption: str, most: int) -> str:
     for made in (_without_company(caption), _counted_anew(caption, most), _first_of_two(caption)):
         if made and 0 < people_named(made) <= most:
             return made
-    shorter = _counted_anew(_without_company(caption), most)
-    return shorter if shorter and 0 < people_named(shorter) <= most else ""
+    alone = _without_company(caption)
+    for made in (_counted_anew(alone, most), _first_of_two(alone)):
+        if made and 0 < people_named(made) <= most:
+            return made
+    return ""
 
 
 def _without_company(caption: str) -> str:

@@ -26,8 +26,9 @@ UNSEEN, SEEN, DOUBTED = 1.0, 0.15, 0.3
 impossible; in logarithms of likelihood."""
 ON_FILM = 0.6
 """How much of the language model's confidence, which photographs taught it, holds for films."""
-IMPOSSIBLE = 0.005
-"""Probability of a word below which it is doubted."""
+IMPOSSIBLE = 0.01
+"""Probability of a word below which it is doubted: of such words in captions of validation photographs one in ten is
+right."""
 LIKELIHOOD = 0.4
 """What a logarithm of likelihood counts beside the agreement with the other captions, 0 to 1; chosen on validation
 photographs."""
@@ -90,7 +91,10 @@ def best_caption(candidates: Sequence[Generated], facts: Facts, shot: ShotFacts,
         if plain is not None:
             return ShotCaption(plain.text, plain.confidence, best.num_written)
         return ShotCaption(best.text, best.confidence / 2, best.num_written)
-    many = len(doubted(best.text, shot, vocabulary)) >= MANY_DOUBTS
+    doubts = doubted(best.text, shot, vocabulary)
+    if (shorter := without_tail(best.text, sorted(doubts))) and not denied(shorter, facts, shot):
+        best, doubts = replace(best, text=shorter), doubted(shorter, shot, vocabulary)
+    many = len(doubts) >= MANY_DOUBTS
     plain = plain_caption(facts, shot) if many else None
     if plain is not None:
         return ShotCaption(plain.text, plain.confidence, best.num_written)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from mmvideo.nn.pretrained import Pretrained
@@ -53,10 +54,14 @@ class WordHead(Pretrained):
         words: the W words.
     """
 
+    usual: Tensor
+    """float (W,): the probability of every word before a picture is seen, its share of the captions of training."""
+
     def __init__(self, *, dim: int, words: list[str]):
         super().__init__()
         self.config = {"dim": dim, "words": list(words)}
         self.words = tuple(words)
+        self.register_buffer("usual", torch.full((len(words),), 0.01))
         self.whole = nn.Linear(dim, len(words))
         self.places = nn.Linear(dim, len(words), bias=False)
 

@@ -80,13 +80,14 @@ class EmbeddingConversation(Conversation):
         return go_on
 
     def replies(self, questions: Sequence[str], options: GenerationOptions | None = None, *,
-                num_tokens: int | None = None) -> list[Generated]:
+                num_tokens: int | None = None, bias: Tensor | None = None) -> list[Generated]:
         """Reply to the questions of all rows in one batch.
 
         Args:
             questions: B * R, R for each row in turn.
             options: of the replies; without choices, a history or stop texts.
             num_tokens: length to which the questions are padded; None for that of the longest.
+            bias: float (B * R, V), added to the logits of every token of the replies.
 
         Returns:
             B * R replies in the order of the questions.
@@ -108,7 +109,8 @@ class EmbeddingConversation(Conversation):
         seen = torch.tensor([[1] * self.num_read + [0] * (width - one) + [1] * one for one in lengths], device=device)
         step = self._padded_step(seen, len(questions) // self.num_rows)
         found = generate_whole(step, ids, options, tokenizer=self.tokenizer, ends=self.ends,
-                               num_read=[self.num_read + one for one in lengths])
+                               num_read=[self.num_read + one for one in lengths],
+                               bias=None if bias is None else bias.to(device))
         return [self.postprocessed(reply, question) for reply, question in zip(found, questions, strict=True)]
 
     def _padded_step(self, mask: Tensor, repeats: int) -> Step:

@@ -63,7 +63,7 @@ class Row:
 
 
 def generate(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: Any, ends: Sequence[int],
-             longest: int = LONGEST_WITHOUT_LIMIT) -> Iterator[list[Row]]:
+             longest: int = LONGEST_WITHOUT_LIMIT, bias: Tensor | None = None) -> Iterator[list[Row]]:
     """Generate replies to the questions of B rows, yielding all of them after each token.
 
     A row that has ended gets padding until the last one has; the same list is yielded each time.
@@ -75,6 +75,7 @@ def generate(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: 
         tokenizer: of the model; used for a schema.
         ends: token IDs that end a reply.
         longest: the limit where `options` sets none.
+        bias: float (B, V), added to the logits of every token.
 
     Raises:
         MissingExtra: a schema was given and llguidance is absent.
@@ -92,6 +93,8 @@ def generate(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: 
     for left in reversed(range(options.max_new_tokens or longest)):
         check()
         logits = step(ids)[:, -1].float()  # (B, V)
+        if bias is not None:
+            logits = logits + bias
         if grammars:
             logits = torch.stack([one if row.finished else grammar.masked(one)
                                   for one, row, grammar in zip(logits, rows, grammars, strict=True)])
@@ -119,13 +122,13 @@ def generate(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: 
 
 
 def generate_whole(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: Any, ends: Sequence[int],
-          num_read: Sequence[int]) -> list[Generated]:
+          num_read: Sequence[int], bias: Tensor | None = None) -> list[Generated]:
     """Generate replies to the end; arguments as of `generate`.
 
     Args:
         num_read: tokens that each row follows.
     """
-    rows = deque(generate(step, ids, options, tokenizer=tokenizer, ends=ends), maxlen=1).pop()
+    rows = deque(generate(step, ids, options, tokenizer=tokenizer, ends=ends, bias=bias), maxlen=1).pop()
     return [finished_reply(row, sure, read, tokenizer, options.stop)
             for row, sure, read in zip(rows, confidences(rows), num_read, strict=True)]
 

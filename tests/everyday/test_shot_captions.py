@@ -69,6 +69,7 @@ def test_people_that_a_caption_speaks_of_are_counted(caption: str, people: int) 
     ("two men are posing for the camera", 1, "a man is posing for the camera"),
     ("a man is standing in front of a man", 1, "a man is standing"),
     ("a man and a woman are standing in front of a man", 2, "a man and a woman are standing"),
+    ("a man and a woman are standing in front of a man", 1, "a man is standing"),
     ("a group of people are standing in the street", 2, "two people are standing in the street"),
     ("a man in a black shirt and a man in a white shirt", 1, "")])
 def test_a_caption_is_said_of_fewer_people(caption: str, most: int, fewer: str) -> None:

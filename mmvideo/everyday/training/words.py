@@ -44,6 +44,7 @@ def train_words(out: Path, *, schedule: Schedule, photographs: str, cache: str, 
     nn.init.zeros_(head.places.weight)
     with torch.no_grad():
         head.whole.bias.copy_(truth.mean(0).clamp(1e-4, 0.99).logit())
+        head.usual.copy_(truth.mean(0))
     run = TrainingRun(out, nn.ModuleDict({"words": head}), schedule,
                       kept={"trainer": "everyday-words", "options": options,
                             "data": {"photographs": digest(train.names), "words": digest(words)}})
