@@ -45,7 +45,7 @@ HUB = (
 
 def _split(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Split queries, keys and values, which the release keeps in one matrix."""
-    result = {}
+    result: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if ".attention.qkv." in name:
             result |= {name.replace(".qkv.", f".{part}_proj."): x for part, x in

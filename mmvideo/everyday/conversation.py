@@ -33,7 +33,6 @@ from mmvideo.vlm.prompt import CAPTION_REQUEST
 
 if TYPE_CHECKING:
     from mmvideo.everyday.observation import Observation
-    from mmvideo.everyday.observer import Observer
     from mmvideo.vlm.composed import Composed
 
 CANDIDATES = 4
@@ -329,7 +328,7 @@ class CaptionGroup:
 
     @cached_property
     def _written(self) -> list[list[ShotCaption]]:
-        observer: Observer = cast("Any", self.model.parts["observer"])
+        observer = cast("Any", self.model.parts["observer"])
         views = [view for one in self.observations for shot in range(len(one.grids)) for view in _views(one, shot)]
         shots = [shot for one in self.observations for shot in one.facts.shots for _ in range(CANDIDATES)]
         bias = observer.guide(self.model.tokenizer).bias(shots, self.model.language.config.vocab_size)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmvideo.deadline import check
 from mmvideo.errors import MissingExtra
-from mmvideo.media.api import Video
+from mmvideo.types import Video
 
 FRAME_SIZE = (27, 48)
 WINDOW, STEP = 100, 50
