@@ -1,11 +1,12 @@
 """python benchmarks/samplers_real.py RUN [--nothing 8]: how many windows of joined real films are enough?
 
 RUN is a classifier of what two people do, trained on set1 (`mmvideo train ../shared/data/interactions/clips.tsv
---exclude none --split-column set --train-split set1 --test-split set2 ...`). A film is a clip of one action among clips
-of the same set in which nothing counts, joined at one size, rate and mean brightness. Its label is that of the mean of
-the probabilities in the windows that are looked at: all (dense), evenly spread ones, those of the sampler `salient` by
-its rule, or by a scorer that `fit_saliency` learnt on films of set1 from the classifier's probability of the right
-action in each window (the rank loss of SCSampler). Films of set2 are only measured on.
+--exclude none --split-column set --train-split set1 --test-split set2 ...`). A film is a clip of one action among
+clips in which nothing counts (of odd sequences for set1, of even ones for set2), joined at one size, rate and mean
+brightness. Its label is that of the mean of the probabilities in the windows that are looked at: all (dense), evenly
+spread ones, those of the sampler `salient` by its rule, or by a scorer that `fit_saliency` learnt on films of set1 from
+the classifier's probability of the right action in each window (the rank loss of SCSampler). Films of set2 are only
+measured on.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def films_of(clips: Sequence[RealClip], group: str, nothing: int, most: int, net
              ) -> list[Seen]:
     """Make a film around clips of an action of a set, drawn, and look at it."""
     rng, found = random.Random(f"{group}/{nothing}"), []
-    still = [one for one in clips if one.group == group and one.label == NOTHING]
+    still = [one for one in clips if one.label == NOTHING and int(one.part) % 2 == int(group == "set1")]
     with tempfile.TemporaryDirectory() as home:
         shown = [one for one in clips if one.group == group and one.label != NOTHING]
         for number, clip in enumerate(rng.sample(shown, min(most, len(shown)))):
