@@ -19,8 +19,6 @@ WEIGHT = 0.8
 """How much the words count beside the language model; chosen on validation photographs shown as films."""
 _MOST = 3.0
 """Bound of the logarithm of how many times more or less likely than usual a word is."""
-_SPACE = "\u0120"
-"""How byte-level vocabularies write the space before a word."""
 _LEAST = 1e-3
 """Added to probabilities, of which smaller ones differ by chance."""
 
@@ -37,9 +35,9 @@ class WordGuide:
         places = {word: place for place, word in enumerate(head.words) if word not in STOP}
         self.words = head.words
         self.usual = head.usual.float().cpu()  # (W,)
-        tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-        known = [(token, places[word]) for token, text in enumerate(tokens)
-                 if text.startswith(_SPACE) and (word := singular(text.removeprefix(_SPACE))) in places]
+        texts = (tokenizer.decode([token]) for token in range(len(tokenizer)))
+        known = [(token, places[word]) for token, text in enumerate(texts)
+                 if text.startswith(" ") and (word := singular(text[1:])) in places]
         self.tokens = torch.tensor([token for token, _ in known], dtype=torch.long)
         self.places = torch.tensor([place for _, place in known], dtype=torch.long)
 

@@ -15,20 +15,17 @@ from mmvideo.everyday.words import WordHead
 from mmvideo.types import GenerationOptions
 from mmvideo.vlm.generate import Generated, generate_whole
 
-TOKENS = ["<end>", "\u0120dog", "\u0120dogs", "dog", "\u0120snow", "\u0120the", "\u0120Dog"]
+TOKENS = ["<end>", " dog", " dogs", "dog", " snow", " the", " Dog"]
 
 
 class Tokenizer:
-    """As a byte-level one of transformers, with seven tokens."""
+    """As one of a language model, with seven tokens."""
 
     def __len__(self) -> int:
         return len(TOKENS)
 
-    def convert_ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
-        return [TOKENS[i] for i in ids]
-
     def decode(self, ids: Iterable[int], **_: Any) -> str:
-        return "".join(TOKENS[i] for i in ids).replace("\u0120", " ")
+        return "".join(TOKENS[i] for i in ids)
 
 
 def _guide() -> WordGuide:
