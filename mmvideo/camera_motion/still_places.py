@@ -104,6 +104,7 @@ def still_facts(luma: Tensor, quarters: Tensor) -> Tensor:
 
 
 def blurred(luma: Tensor) -> Tensor:
+    """Blur frames by the binomial filter 1 2 1 along both sides; float (B, T, S, S), as is what it returns."""
     padded = F.pad(luma, (1, 1, 1, 1), mode="replicate")
     rows = padded[..., :-2, :] / 4 + padded[..., 1:-1, :] / 2 + padded[..., 2:, :] / 4
     return rows[..., :-2] / 4 + rows[..., 1:-1] / 2 + rows[..., 2:] / 4

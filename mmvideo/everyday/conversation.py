@@ -330,8 +330,9 @@ class CaptionGroup:
     def _written(self) -> list[list[ShotCaption]]:
         observer = cast("Any", self.model.parts["observer"])
         views = [view for one in self.observations for shot in range(len(one.grids)) for view in _views(one, shot)]
-        shots = [shot for one in self.observations for shot in one.facts.shots for _ in range(CANDIDATES)]
+        shots = [shot for one in self.observations for shot in one.facts.shots]
         bias = observer.guide(self.model.tokenizer).bias(shots, self.model.language.config.vocab_size)
+        bias = bias.repeat_interleave(CANDIDATES, 0)  # (views, V)
         said: list[Generated] = []
         for first in range(0, len(views), self.size):
             check()
