@@ -1,14 +1,16 @@
 """Do measured hints help a chat model? A composed model around a real language model, asked with and without them.
 
-    python benchmarks/hints.py compose LANGUAGE --shared ../shared --out runs/hints [--steps 100]
-    python benchmarks/hints.py ask runs/hints/model --shared ../shared [--films 60] [--every 2]
+    python benchmarks/hints_clips.py --out runs/hints/clips
+    python benchmarks/hints.py compose LANGUAGE --out runs/hints/trained --clips runs/hints/clips --steps 60
+    python benchmarks/hints.py ask runs/hints/trained/model --clips runs/hints/clips [--parts "drawn;moved;people;sets"]
 
-`compose` joins EfficientNet-Lite0, new queries (Q-Former) and a causal language model of transformers, and trains the
-queries alone on photographs of Flickr8k, briefly (`--steps 0`: not at all, so that only words count). `ask` puts
-multiple-choice questions, scored by likelihood: how the camera moves, on drawn films whose camera motion is known, and
-the yes/no and counting questions of tests/everyday/questions.json on real clips. Each is asked three times: without
-hints, with the clip's own (all five kinds), and with those of another clip, which tells what the mere presence of such
-words does. Differences are paired.
+`compose` joins EfficientNet-Lite0, new queries (Q-Former) and a causal language model of transformers (a folder, a GGUF
+file or a name). It trains queries and low-rank changes of the language model on photographs of Flickr8k, toybox films
+and real clips of training halves, of whose questions half stand behind the clip's hints (`--steps 0`: it only joins, so
+that the model reads hints and sees nothing). `ask` puts multiple-choice questions, scored by likelihood, without hints,
+with the clip's own, and with those of another clip, which tells what the mere presence of such words does. Hints are
+told in blocks of lines or in sentences. Scores are taken as they are, or without what the words of a choice have before
+any video or hint was seen (domain-conditional PMI, Holtzman et al. 2021). Differences are paired.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from hints_clips import CHECKOUT, Asked, Clip, read_clips
 from PIL import Image
 
 from mmvideo import Pipeline
@@ -31,171 +33,203 @@ from mmvideo.errors import MmvideoError
 from mmvideo.evaluation.intervals import wilson
 from mmvideo.everyday.training.caption_questions import caption_pairs, read_caption_file
 from mmvideo.everyday.training.flickr_pictures import photographs
-from mmvideo.media import open_source, write_video
-from mmvideo.stages.measured import KINDS, Measurer
-from mmvideo.toybox.physics import simulate
-from mmvideo.toybox.render import render_world
-from mmvideo.toybox.tasks import scene
-from mmvideo.toybox.vocabulary import CAMERA_MOTIONS
 from mmvideo.training.composed import put_together, train_composed
 from mmvideo.training.loop import Schedule
+from mmvideo.vlm.conversation import tokens_of_choice
+from mmvideo.vlm.embedding_conversation import EmbeddingConversation
+from mmvideo.vlm.kv_cache import copied, last_logits_only
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-CONDITIONS = ("none", "own", "another clip's")
-MOVES = {"static": "it stands still", "pan left": "it turns to the left", "pan right": "it turns to the right",
-         "tilt up": "it tilts up", "tilt down": "it tilts down", "zoom in": "it zooms in", "zoom out": "it zooms out",
-         "roll left": "it rolls to the left", "roll right": "it rolls to the right", "shake": "it shakes"}
+LINE = re.compile(r"(\d+):(\d+):([\d.]+)-(\d+):(\d+):([\d.]+) (.*)")
+TOLD = {"Camera": "the camera {}", "What is said": "is said: {}", "Sounds": "is heard: {}", "Objects": "is seen: {}",
+        "Faces": "is seen: {}"}
+CAMERA = {"static": "stands still", "pan left": "pans left", "pan right": "pans right", "tilt up": "tilts up",
+          "tilt down": "tilts down", "zoom in": "zooms in", "zoom out": "zooms out", "roll left": "rolls left",
+          "roll right": "rolls right", "shake": "shakes"}
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A multiple-choice question about a clip."""
+def sentences(hints: str) -> str:
+    """Return hints told in lines under titles as sentences."""
+    told, title = [], ""
+    for line in hints.splitlines():
+        if match := LINE.fullmatch(line):
+            a, b, c, d, e, f, words = match.groups()
+            start, end = int(a) * 3600 + int(b) * 60 + float(c), int(d) * 3600 + int(e) * 60 + float(f)
+            words = TOLD[title].format(CAMERA.get(words, words) if title == "Camera" else words)
+            told.append(f"From {start:.1f} to {end:.1f} s {words}.")
+        elif line.endswith(":"):
+            title = line[:-1]
+    return "What was measured in this video:\n" + "\n".join(told) + "\n\n" if told else ""
 
-    kind: str
-    question: str
-    choices: tuple[str, ...]
-    answer: str
+
+WORDINGS = {"lines": lambda hints: hints, "sentences": sentences}
 
 
 def compose(given: argparse.Namespace) -> None:
-    """Train the queries between Lite0 and the language model on photographs; with no steps, only join them."""
+    """Train, or with no steps only join."""
     look = {"num_frames": 2, "height": 224, "width": 224, "window_seconds": 4.0, "max_windows": 4}
     if not given.steps:
         put_together("lite0", "lite0", "qformer", {"num_queries": 4}, given.language, look).save_pretrained(
             given.out / "model")
         return
-    home, rng = Path(tempfile.mkdtemp()), random.Random(0)
+    home = Path(tempfile.mkdtemp())
+    (home / "data.jsonl").write_text("\n".join(map(json.dumps, conversations(given, home))), encoding="utf-8")
+    train_composed(given.out, learn=["projector", "lora"], encoder="lite0", encoder_weights="lite0",
+                   projector="qformer", projector_options={"num_queries": 4}, language=given.language, look=look,
+                   data=str(home / "data.jsonl"), data_options={"validation_share": 0.05}, evaluate_every=given.steps,
+                   lora_rank=8, schedule=Schedule(
+                       steps=given.steps, batch_size=given.batch, learning_rate=1e-3, warmup=max(1, given.steps // 10),
+                       optimizer="adamw", log_every=5, save_every=given.steps, weight_decay=0.0))
+
+
+def conversations(given: argparse.Namespace, home: Path) -> list[dict[str, Any]]:
+    """Return questions with answers; of those about films and clips, half stand behind hints, the others do not."""
+    rng, lines = random.Random(0), []
+
+    def add(path: str, question: str, answer: str) -> None:
+        lines.append({"video": path, "conversations": [{"from": "human", "value": question},
+                                                       {"from": "gpt", "value": answer}]})
+
+    clips = [clip for clip in read_clips(given.clips) if clip.part == "train"]
+    for clip in clips:
+        for context in ("", WORDINGS[given.wording](clip.hints)):
+            for one in rng.sample(clip.asked, 2):
+                add(clip.path, context + one.question, one.answer)
     captions = read_caption_file(given.shared / "data/flickr8k/train.tsv")
-    lines = []
     for number, (name, pixels) in enumerate(photographs(given.shared / "data/flickr8k", "train")):
-        if number == given.steps * given.batch + 8:
+        if number == len(clips) // 2:
             break
         Image.fromarray(pixels).save(home / f"{name}.png")
-        pairs = caption_pairs(captions[name], rng)
-        yes_no = [pair[1:] for pair in pairs if pair[2] in ("yes", "no")]
-        turns = [("What is in the video?", rng.choice(captions[name])), *rng.sample(yes_no, min(2, len(yes_no)))]
-        lines += [json.dumps({"video": f"{name}.png", "conversations": [
-            {"from": "human", "value": question}, {"from": "gpt", "value": answer}]}) for question, answer in turns]
-    (home / "data.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    train_composed(given.out, learn=["projector"], encoder="lite0", encoder_weights="lite0", projector="qformer",
-                   projector_options={"num_queries": 4}, language=given.language, look=look,
-                   data=str(home / "data.jsonl"), data_options={"validation_share": 0.05}, evaluate_every=given.steps,
-                   schedule=Schedule(steps=given.steps, batch_size=given.batch, learning_rate=2e-3, warmup=10,
-                                     log_every=10, save_every=given.steps))
+        yes_no = [pair[1:] for pair in caption_pairs(captions[name], rng) if pair[2] in ("yes", "no")]
+        add(f"{name}.png", "What is in the video?", min(captions[name], key=len))
+        for question, answer in rng.sample(yes_no, min(3, len(yes_no))):
+            add(f"{name}.png", question, answer)
+    return lines
 
 
-def drawn_films(home: Path, count: int) -> Iterator[tuple[Path, list[Asked]]]:
-    """Write films of a known camera motion, drawn from ten alike likely ones; of the test split."""
-    for number in range(count):
-        spec, truth, _ = scene("camera", number, "test")
-        motion, world = CAMERA_MOTIONS[truth["camera"]], simulate([spec])
-        path = home / f"{number}.mp4"
-        write_video(path, render_world(world, size=320, fps=25, num_frames=50)[0], fps=25)
-        yield path, [Asked("which of ten", "How does the camera move?", tuple(MOVES.values()), MOVES[motion]),
-                     Asked("yes/no", "Does the camera move?", ("yes", "no"), "no" if motion == "static" else "yes")]
-
-
-def real_clips(shared: Path, every: int) -> Iterator[tuple[Path, list[Asked]]]:
-    """Yield real clips with every so-many-th of their yes/no and counting questions."""
-    entries = json.loads((CHECKOUT / "tests/everyday/questions.json").read_text(encoding="utf-8"))["questions"]
-    by_clip: dict[str, list[Asked]] = {}
-    for entry in entries:
-        answer, kind = entry["answers"][0], entry["kind"]
-        if answer in ("yes", "no") and kind in ("yes/no", "camera", "sound"):
-            by_clip.setdefault(entry["file"], []).append(Asked(kind, entry["question"], ("yes", "no"), answer))
-        elif kind == "count" and answer in "123456":
-            by_clip.setdefault(entry["file"], []).append(Asked(kind, entry["question"], tuple("123456"), answer))
-    number = 0
-    for name, asked in by_clip.items():
-        kept = []
-        for one in asked:
-            if one.kind != "yes/no" or number % every == 0:
-                kept.append(one)
-            number += one.kind == "yes/no"
-        if kept and (shared / name).is_file():
-            yield shared / name, kept
-
-
-def hints_of(paths: list[Path]) -> list[str]:
-    """Return the words of all five kinds of hints for each clip."""
-    measurer, found = Measurer(KINDS, None, None), []
-    for path in paths:
-        with open_source(path) as media:
-            found.append(measurer.words(media))
+@torch.inference_mode()
+def scores(talk: EmbeddingConversation, context: str, asked: list[Asked]) -> list[list[float]]:
+    """Return the log-likelihood of each choice of each question, with its end, behind a context that is read once."""
+    ids = [talk.question(context + one.question, ())[0].tolist() for one in asked]
+    shared = 0
+    while all(len(row) > shared + 1 and row[shared] == ids[0][shared] for row in ids):
+        shared += 1
+    read = copied(talk._cache)
+    if shared:
+        talk._step(read, **last_logits_only(talk.model))(torch.tensor([ids[0][:shared]]))
+    found = []
+    for one, row in zip(asked, ids, strict=True):
+        cache = copied(read)
+        first = talk._step(cache, **last_logits_only(talk.model))(torch.tensor([row[shared:]]))[0, -1]
+        told = [[*tokens_of_choice(choice, talk.tokenizer), talk.ends[0]] for choice in one.choices]
+        width = max(map(len, told))
+        cache.batch_repeat_interleave(len(told))
+        after = talk._step(cache)(torch.tensor([[*row, *[talk.ends[0]] * (width - len(row))] for row in told]))
+        logits = torch.cat((first.expand(len(told), 1, -1), after[:, :-1]), 1).float().log_softmax(-1)
+        found.append([sum(logits[i, k, token].item() for k, token in enumerate(row)) for i, row in enumerate(told)])
     return found
 
 
-def measure(pipe: Pipeline, clips: list[tuple[Path, list[Asked]]], name: str) -> list[dict[str, Any]]:
-    """Ask everything under each condition; print the table."""
-    began, words = time.monotonic(), hints_of([path for path, _ in clips])
-    print(f"\n{name}: {len(clips)} clips, hints of {sum(map(len, words)) // max(1, len(words))} characters on average, "
-          f"measured in {time.monotonic() - began:.0f} s", flush=True)
-    rows: list[dict[str, Any]] = []
-    for number, (path, asked) in enumerate(clips):
-        told = dict(zip(CONDITIONS, ("", words[number], words[(number + len(clips) // 2) % len(clips)]), strict=True))
-        try:
-            with pipe.open(path) as session:
-                for one in asked:
-                    said = {how: session.ask(context + one.question, choices=list(one.choices)).text
-                            for how, context in told.items()}
-                    rows.append({"clip": path.name, "kind": one.kind, "question": one.question, "answer": one.answer,
-                                 **said})
-        except MmvideoError as error:
-            print(f"{path.name}: {error}")
-    print("| questions | no hints | own hints | another clip's hints | own - none | own - another's |\n"
-          "|---|---|---|---|---|---|")
-    for kind in (*sorted({row["kind"] for row in rows}), "all"):
-        line([row for row in rows if kind in (row["kind"], "all")], kind)
-    print(f"{time.monotonic() - began:.0f} s", flush=True)
-    return rows
-
-
-def line(rows: list[dict[str, Any]], kind: str) -> None:
-    """Print the shares of one kind of question."""
-    right = {how: [float(row[how] == row["answer"]) for row in rows] for how in CONDITIONS}
-    shares = []
-    for how in CONDITIONS:
-        low, high = wilson((round(sum(right[how])), len(rows)))
-        shares.append(f"{sum(right[how]) / len(rows):.3f} ({low:.3f} to {high:.3f})")
-    changes = []
-    for other in ("none", "another clip's"):
-        each = [a - b for a, b in zip(right["own"], right[other], strict=True)]
-        mean = sum(each) / len(each)
-        spread = (sum((x - mean) ** 2 for x in each) / max(1, len(each) - 1) / len(each)) ** 0.5
-        changes.append(f"{mean:+.3f} ({mean - 1.96 * spread:+.3f} to {mean + 1.96 * spread:+.3f})")
-    print(f"| {kind}, {len(rows)} | {' | '.join(shares)} | {' | '.join(changes)} |", flush=True)
+def conditions(given: argparse.Namespace, clips: list[Clip]) -> list[dict[str, str]]:
+    """Return what stands before the questions of each clip, by the name of the condition."""
+    told = []
+    for number, clip in enumerate(clips):
+        other = clips[(number + len(clips) // 2) % len(clips)]
+        these = {"none": ""}
+        for wording in given.wordings.split(","):
+            these[f"own, {wording}"] = WORDINGS[wording](clip.hints)
+        if given.control:
+            these["another clip's"] = WORDINGS[wording](other.hints)
+        told.append(these)
+    return told
 
 
 def ask(given: argparse.Namespace) -> None:
-    """Ask about drawn films and real clips."""
+    """Ask about the clips of every part, print the tables and write all scores."""
     pipe, rows = Pipeline("video-qa", model=given.model, device="cpu"), []
-    with tempfile.TemporaryDirectory() as home:
-        if given.films:
-            rows += measure(pipe, list(drawn_films(Path(home), given.films)), "drawn films with a known camera motion")
-    if given.every:
-        clips = list(real_clips(given.shared, given.every))
-        rows += measure(pipe, clips[::max(1, len(clips) // given.clips)][:given.clips], "real clips")
-    if given.save:
-        given.save.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    clips = read_clips(given.clips)
+    blind: dict[tuple[str, tuple[str, ...]], list[float]] = {}
+    for part in given.parts.split(";"):
+        some = [clip for clip in clips if clip.part == part][:given.most]
+        began = time.monotonic()
+        for clip, told in zip(some, conditions(given, some), strict=True):
+            try:
+                with pipe.open(clip.path) as session:
+                    talk = session._fields["conversation"]
+                    found = {how: scores(talk, context, list(clip.asked)) for how, context in told.items()}
+            except MmvideoError as error:
+                print(f"{clip.path}: {error}")
+                continue
+            for k, one in enumerate(clip.asked):
+                if (key := (one.question, one.choices)) not in blind:
+                    unseen = EmbeddingConversation(talk.model, talk.prompt, torch.zeros(
+                        1, 0, talk.model.get_input_embeddings().embedding_dim))
+                    blind[key] = scores(unseen, "", [one])[0]
+                rows.append({"part": part, "clip": Path(clip.path).name, "camera": clip.camera, "kind": one.kind,
+                             "right": one.choices.index(one.answer), "blind": blind[key],
+                             "scores": {how: values[k] for how, values in found.items()}})
+        print(f"\n{part}: {len(some)} clips, {time.monotonic() - began:.0f} s", flush=True)
+        tables([row for row in rows if row["part"] == part])
+        if given.save:
+            given.save.write_text(json.dumps(rows), encoding="utf-8")
+    print("\nall parts")
+    tables(rows)
+
+
+def tables(rows: list[dict[str, Any]]) -> None:
+    """Print shares by kind of question, with scores as they are and without those of the blind model."""
+    for rule in ("as they are", "without the blind model's"):
+        kinds = sorted({row["kind"] for row in rows})
+        print(f"scores {rule}:")
+        for kind in (*kinds, *(["all"] if len(kinds) > 1 else [])):
+            line([row for row in rows if kind in (row["kind"], "all")], kind, rule != "as they are")
+
+
+def line(rows: list[dict[str, Any]], kind: str, without: bool) -> None:
+    """Print the shares of one kind of question, and how they change against no hints and against another clip's."""
+    right: dict[str, list[float]] = {}
+    for row in rows:
+        for how, values in row["scores"].items():
+            values = [a - b * without for a, b in zip(values, row["blind"], strict=True)]
+            right.setdefault(how, []).append(float(values.index(max(values)) == row["right"]))
+    parts = []
+    for how, each in right.items():
+        low, high = wilson((round(sum(each)), len(each)))
+        parts.append(f"{how} {sum(each) / len(each):.3f} ({low:.3f} to {high:.3f})")
+        if how.startswith("own"):
+            for other in ("none", "another clip's"):
+                if other in right:
+                    parts.append(f"against {other} {change(each, right[other])}")
+    print(f"| {kind}, {len(rows)} | " + " | ".join(parts) + " |", flush=True)
+
+
+def change(first: list[float], second: list[float]) -> str:
+    """Say how a share changes on the same questions, with its 95 % interval."""
+    each = [a - b for a, b in zip(first, second, strict=True)]
+    mean = sum(each) / len(each)
+    spread = (sum((x - mean) ** 2 for x in each) / max(1, len(each) - 1) / len(each)) ** 0.5
+    return f"{mean:+.3f} ({mean - 1.96 * spread:+.3f} to {mean + 1.96 * spread:+.3f})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = parser.add_subparsers(required=True)
-    make = parts.add_parser("compose", help="join and train briefly")
-    make.add_argument("language", help="folder or name of a causal language model")
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("compose", help="join and train briefly")
+    make.add_argument("language", help="folder, GGUF file or name of a causal language model")
     make.add_argument("--out", type=Path, required=True)
-    make.add_argument("--steps", type=int, default=100)
+    make.add_argument("--steps", type=int, default=60)
     make.add_argument("--batch", type=int, default=4)
+    make.add_argument("--wording", choices=list(WORDINGS), default="sentences")
     make.set_defaults(run=compose)
-    put = parts.add_parser("ask", help="ask with and without hints")
+    put = commands.add_parser("ask", help="ask with and without hints")
     put.add_argument("model", help="folder of a composed model")
-    put.add_argument("--films", type=int, default=60, help="drawn films; 0 for none")
-    put.add_argument("--every", type=int, default=2, help="every so-many-th yes/no question of real clips; 0 for none")
-    put.add_argument("--clips", type=int, default=100, help="most real clips, spread evenly")
-    put.add_argument("--save", type=Path, help="write all replies there")
+    put.add_argument("--parts", default="drawn;moved;people;sets", help="separated by semicolons")
+    put.add_argument("--wordings", default="sentences", help="of hints: lines, sentences, or both with a comma")
+    put.add_argument("--no-control", dest="control", action="store_false", help="without another clip's hints")
+    put.add_argument("--most", type=int, default=1000, help="most clips of a part")
+    put.add_argument("--save", type=Path, help="write all scores there")
     put.set_defaults(run=ask)
     for one in (make, put):
+        one.add_argument("--clips", type=Path, required=True, help="folder that hints_clips.py wrote")
         one.add_argument("--shared", type=Path, default=CHECKOUT.parent / "shared")
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,9 +1,10 @@
 """`mmvideo serve` under clients for a while: answers, errors, and the memory of the server.
 
-    python benchmarks/serve_clients.py FOLDER_OF_A_CHAT_MODEL --clients 16 --minutes 10 --videos 500
+    python benchmarks/serve_clients.py MODEL --clients 16 --minutes 10 --videos 500 [--max-queue 8]
 
-Every client asks about one video after the other, until the minutes are over and every video was asked about once; a
-refusal for lack of room (status 429) is asked again. One request in ten is streamed, one holds two videos. `--every 15`
+MODEL is an embedded model ("everyday") or a folder of a chat model. Every client asks about one video after the other,
+without pause, until the minutes are over and every video was asked about once; a refusal for lack of room (status 429)
+must name a Retry-After, and is asked again after it. One request in ten is streamed, one holds two videos. `--every 15`
 lets all clients ask at the same moment, every 15 s, instead of one question right after the other.
 """
 
@@ -45,20 +46,20 @@ def make_clips(home: Path, count: int) -> list[Path]:
     return paths
 
 
-def ask(port: int, paths: list[Path], stream: bool) -> int:
-    """Ask about videos, return the status; 200 only for an answer that has come whole."""
+def ask(port: int, paths: list[Path], stream: bool, most: int | None) -> tuple[int, float]:
+    """Ask about videos; return the status, 200 only for an answer that has come whole, and the Retry-After or 0."""
     content = [{"type": "video_url", "video_url": {"url": str(path)}} for path in paths]
     body = {"messages": [{"role": "user", "content": [*content, {"type": "text", "text": "What happens?"}]}],
-            "stream": stream, "max_tokens": 8}
+            "stream": stream, **({"max_tokens": most} if most else {})}
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     try:
         line.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
         answer = line.getresponse()
         text = answer.read().decode()
         whole = "[DONE]" in text if stream else answer.status == 200 and bool(json.loads(text)["choices"])
-        return answer.status if whole or answer.status != 200 else -1
+        return (answer.status if whole or answer.status != 200 else -1), float(answer.getheader("Retry-After") or 0)
     except (OSError, http.client.HTTPException):
-        return -2
+        return -2, 0.0
     finally:
         line.close()
 
@@ -69,6 +70,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--videos", type=int, default=500)
+    parser.add_argument("--max-queue", type=int, default=16, help="of the server")
+    parser.add_argument("--max-tokens", type=int, help="of a reply; embedded models take no fewer than their own")
     parser.add_argument("--every", type=float, default=0, help="seconds between the moments at which all ask")
     given = parser.parse_args()
     home = Path(tempfile.mkdtemp())
@@ -79,7 +82,8 @@ def main() -> None:
     log = home / "log"
     with log.open("w") as file:
         server = subprocess.Popen([sys.executable, "-m", "mmvideo", "serve", "--model", given.model, "--allow",
-                                   str(home / "clips"), "--port", str(port)], stdout=file, stderr=file,
+                                   str(home / "clips"), "--port", str(port), "--max-queue",
+                                   str(given.max_queue)], stdout=file, stderr=file,
                                   env={**os.environ, "OMP_NUM_THREADS": "1"})
     while not re.search(" answers at ", log.read_text()):
         assert server.poll() is None, log.read_text()
@@ -88,6 +92,7 @@ def main() -> None:
     order, lock, began = itertools.count(), threading.Lock(), time.monotonic()
     asked: set[int] = set()
     waits: list[float] = []
+    silent: list[bool] = []
 
     def client() -> None:
         while time.monotonic() - began < 60 * given.minutes or len(asked) < given.videos:
@@ -99,10 +104,14 @@ def main() -> None:
             if number % 10 == 5:
                 paths.append(clips[(number + 1) % given.videos])
             since = time.monotonic()
-            while (status := ask(port, paths, number % 10 == 7)) == 429:
+            while True:
+                status, later = ask(port, paths, number % 10 == 7, given.max_tokens)
+                if status != 429:
+                    break
                 with lock:
                     statuses[429] += 1
-                time.sleep(0.5)
+                    silent.append(later <= 0)
+                time.sleep(later or 0.5)
             with lock:
                 statuses[status] += 1
                 waits.append(time.monotonic() - since)
@@ -122,10 +131,13 @@ def main() -> None:
     minutes = (time.monotonic() - began) / 60
     quarter = next(size for count, size in held if count >= statuses[200] / 4)
     waits.sort()
-    print(f"{given.clients} clients, {minutes:.1f} min, {len(asked)} of {given.videos} videos: "
-          f"{dict(statuses)} by status; memory after a quarter of the answers {quarter:.0f} MiB, at the end "
-          f"{held[-1][1]:.0f} MiB, most {max(size for _, size in held):.0f} MiB; median wait "
-          f"{waits[len(waits) // 2]:.1f} s, longest {waits[-1]:.1f} s; {process.cpu_times().user:.0f} s of processor")
+    print(f"{given.clients} clients, {minutes:.1f} min, {len(asked)} of {given.videos} videos, "
+          f"{len(waits)} requests, {len(waits) / minutes / 60:.2f} a second: {dict(statuses)} by status, "
+          f"{sum(silent)} refusals without Retry-After; memory at the first answers {held[0][1]:.0f} MiB, after a "
+          f"quarter of them {quarter:.0f} MiB, at the end {held[-1][1]:.0f} MiB, most "
+          f"{max(size for _, size in held):.0f} MiB; wait p50 {waits[len(waits) // 2]:.1f} s, p95 "
+          f"{waits[int(len(waits) * 0.95)]:.1f} s, longest {waits[-1]:.1f} s; "
+          f"{process.cpu_times().user:.0f} s of processor")
     server.terminate()
     server.wait(30)
 

@@ -73,7 +73,7 @@ class Server:
         """Answer a question about a video, whole or as server-sent events; or label it."""
         try:
             check_head(request, self.largest)
-            slot = self.slots.take()
+            slot = await self._wait(self.slots.take_in_turn())
         except Refused as error:
             return error_response(error, unread=request.headers)
         job: QueuedRequest | None = None

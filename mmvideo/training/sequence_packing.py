@@ -52,7 +52,7 @@ def lay_out(batch: Sequence[Sequence[Asked]], prompt: Prompt, *, buckets: int = 
             answer = prompt.tokenizer(one.answer, add_special_tokens=False)["input_ids"]
             rows.append((clip, one, len(after), [*after, *answer, prompt.tokenizer.eos_token_id]))
     rows.sort(key=lambda row: len(row[3]))
-    size = -(-len(rows) // buckets)
+    size = max(8, -(-len(rows) // buckets))  # fewer rows are padded to eight
     return [_rows(rows[i:i + size], prompt.tokenizer.pad_token_id) for i in range(0, len(rows), size)]
 
 
@@ -134,8 +134,9 @@ def _continued(language: nn.Module, layers: list, length: int, rows: Rows, kept:
     seen = torch.ones(len(clip), length, dtype=torch.long, device=device)
     mask = torch.cat((seen, rows.mask.to(device)), 1)
     given = {"input_ids": rows.ids.to(device), "attention_mask": mask, "use_cache": True, **with_cache(language, cache)}
-    if type(language) is LlamaForCausalLM:  # questions need no logits, which are a quarter of a small model's work
-        return language.lm_head(language.model(**given).last_hidden_state[kept]).float()
+    plain = cast("Any", language).get_base_model() if hasattr(language, "get_base_model") else language  # behind LoRA
+    if type(plain) is LlamaForCausalLM:  # questions need no logits, which are a quarter of a small model's work
+        return plain.lm_head(plain.model(**given).last_hidden_state[kept]).float()
     return language(**given).logits[kept].float()
 
 

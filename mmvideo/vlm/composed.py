@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from mmvideo import recipes, weights
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, ModelUnavailable, UnsupportedModel, WeightsError, shown
+from mmvideo.hub import gguf
 from mmvideo.hub.load import check_fit, local, memory_for, quiet
 from mmvideo.hub.resolve import check_causal, reading
 from mmvideo.nn.token_reduction import dropped, merged
@@ -388,22 +389,36 @@ def is_composed(name: str | Path) -> bool:
 
 
 def load_language(name: str | Path, dtype: torch.dtype = torch.float32) -> tuple[PreTrainedModel, Any]:
-    """Load any causal model of transformers and its tokenizer, by folder or hub name.
+    """Load any causal model of transformers and its tokenizer, by folder, GGUF file or hub name.
+
+    Weights of a GGUF file are read as plain floats, and saved as such.
 
     Raises:
         ModelNotFound: a path at which there is no folder.
         ModelUnavailable: it cannot be fetched.
         UnsupportedModel: it is no causal model, or brings code of its own, which is never run.
         WeightsError: its files describe no model, or its weights do not fit.
+        MissingExtra: a GGUF file, and the package that reads it is absent.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    place = local(str(name))
-    check_causal(place)
-    with memory_for(f"loading {name}"), reading(place, "weights or tokenizer"), quiet():
+    place, file = local(str(name)), gguf.gguf_file(name)
+    given: dict[str, Any] = {}
+    if file is None:
+        check_causal(place)
+    else:
+        place, given = str(file.parent), gguf.arguments(file)
+    with memory_for(f"loading {name}"), reading(name, "weights or tokenizer"), quiet():
+        if file is None:
+            config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+            if gguf.declared(config):  # left by a GGUF file that the weights were converted from
+                del config.quantization_config
+                given["config"] = config
         model, info = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, trust_remote_code=False,
-                                                           output_loading_info=True)
-        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+                                                           output_loading_info=True, **given)
+        gguf.forget(model)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False,
+                                                  gguf_file=None if file is None else file.name)
     check_fit(str(name), model, info)
     if tokenizer.eos_token_id is None:
         raise UnsupportedModel(f"The tokenizer of {name} has no token that ends a reply (eos_token); set one.")
