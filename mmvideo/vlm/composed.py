@@ -402,7 +402,7 @@ def load_language(name: str | Path, dtype: torch.dtype = torch.float32) -> tuple
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    place, file = local(str(name)), gguf.gguf_file(name)
+    place, file = local(str(name)), gguf.gguf_file(name) if str(name).lower().endswith(".gguf") else None
     given: dict[str, Any] = {}
     if file is None:
         check_causal(place)
@@ -411,12 +411,14 @@ def load_language(name: str | Path, dtype: torch.dtype = torch.float32) -> tuple
     with memory_for(f"loading {name}"), reading(name, "weights or tokenizer"), quiet():
         if file is None:
             config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-            if gguf.declared(config):  # left by a GGUF file that the weights were converted from
+            if getattr(config, "quantization_config", None) and gguf.declared(config):
+                # left by a GGUF file that the weights were converted from
                 del config.quantization_config
                 given["config"] = config
         model, info = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, trust_remote_code=False,
                                                            output_loading_info=True, **given)
-        gguf.forget(model)
+        if getattr(model.config, "quantization_config", None):
+            gguf.forget(model)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False,
                                                   gguf_file=None if file is None else file.name)
     check_fit(str(name), model, info)
