@@ -33,40 +33,40 @@ from mmvideo.errors import MmvideoError
 from mmvideo.evaluation.intervals import wilson
 from mmvideo.everyday.training.caption_questions import caption_pairs, read_caption_file
 from mmvideo.everyday.training.flickr_pictures import photographs
+from mmvideo.subtitles import timecode
 from mmvideo.training.composed import put_together, train_composed
 from mmvideo.training.loop import Schedule
 from mmvideo.vlm.conversation import tokens_of_choice
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation
 from mmvideo.vlm.kv_cache import copied, last_logits_only
 
-LINE = re.compile(r"(\d+):(\d+):([\d.]+)-(\d+):(\d+):([\d.]+) (.*)")
-TOLD = {"Camera": "the camera {}", "What is said": "is said: {}", "Sounds": "is heard: {}", "Objects": "is seen: {}",
-        "Faces": "is seen: {}"}
-CAMERA = {"static": "stands still", "pan left": "pans left", "pan right": "pans right", "tilt up": "tilts up",
-          "tilt down": "tilts down", "zoom in": "zooms in", "zoom out": "zooms out", "roll left": "rolls left",
-          "roll right": "rolls right", "shake": "shakes"}
+SENTENCE = re.compile(r"(?:From|At) ([\d.]+)(?: to ([\d.]+))? s "
+                      r"(the camera|is said:|somebody|is heard:|is seen:) (.*?)\.?")
+TITLES = {"the camera": "Camera", "is said:": "What is said", "somebody": "What is said", "is heard:": "Sounds",
+          "is seen:": "Objects"}
 
 
-def sentences(hints: str) -> str:
-    """Return hints told in lines under titles as sentences."""
-    told, title = [], ""
-    for line in hints.splitlines():
-        if match := LINE.fullmatch(line):
-            a, b, c, d, e, f, words = match.groups()
-            start, end = int(a) * 3600 + int(b) * 60 + float(c), int(d) * 3600 + int(e) * 60 + float(f)
-            words = TOLD[title].format(CAMERA.get(words, words) if title == "Camera" else words)
-            told.append(f"From {start:.1f} to {end:.1f} s {words}.")
-        elif line.endswith(":"):
-            title = line[:-1]
-    return "What was measured in this video:\n" + "\n".join(told) + "\n\n" if told else ""
+def lines(hints: str) -> str:
+    """Return hints told in sentences as lines under titles, with timecodes."""
+    told: dict[str, list[str]] = {}
+    for start, end, what, words in (match.groups() for match in map(SENTENCE.fullmatch, hints.splitlines()) if match):
+        for verb in ("pan", "tilt", "zoom", "roll"):
+            words = words.replace(f"{verb}s ", f"{verb} ") if what == "the camera" else words
+        title = "Faces" if re.fullmatch(r"face \d+", words) else TITLES[what]
+        words = {"stands still": "static", "shakes": "shake"}.get(words, words) if what == "the camera" else words
+        words = f"somebody {words}" if what == "somebody" else words.strip('"')
+        told.setdefault(title, []).append(f"{timecode(float(start))[:-2]}-{timecode(float(end or start))[:-2]} {words}")
+    parts = "\n".join(f"{title}:\n" + "\n".join(spans) for title, spans in told.items())
+    return f"Measured in this video, with times:\n{parts}\n\n" if parts else ""
 
 
-WORDINGS = {"lines": lambda hints: hints, "sentences": sentences}
+WORDINGS = {"sentences": str, "lines": lines}
+"""How hints are told: as the package tells them, and another way."""
 
 
 def compose(given: argparse.Namespace) -> None:
     """Train, or with no steps only join."""
-    look = {"num_frames": 2, "height": 224, "width": 224, "window_seconds": 4.0, "max_windows": 4}
+    look = {"num_frames": 4, "height": 224, "width": 224, "window_seconds": 4.0, "max_windows": 4}
     if not given.steps:
         put_together("lite0", "lite0", "qformer", {"num_queries": 4}, given.language, look).save_pretrained(
             given.out / "model")

@@ -99,6 +99,9 @@ class AnswerQuestions(ReplyStage):
 
     choices: list[str] | None = None
     """Answer with one of these, the likeliest, where the caller gives no choices."""
+    without_prior: bool = False
+    """Divide the likelihood of each choice by the one that it has after the bare question, without video and hints
+    (domain-conditional PMI, Holtzman et al. 2021): a choice does not win for its words. For composed models."""
 
     def check(self, texts: Sequence[str], generation: GenerationOptions) -> None:
         """Refuse several questions at once in a stream."""
@@ -120,16 +123,19 @@ class AnswerQuestions(ReplyStage):
         if options.stream:
             if not spans:
                 conversation.check_room(clips.context + text[0], options)
-            return {"answers": _pieces(fields, text[0], options)}
+            return {"answers": _pieces(fields, text[0], options, self.without_prior)}
         if spans and not options.choices:
             said = conversation.replies([clips.context + words for words in text] * len(spans), options)
             told = [said[number::len(text)] for number in range(len(text))]
             return {"answers": tuple(_answer(question, replies, fields)
                                      for question, replies in zip(text, told, strict=True))}
-        return {"answers": tuple(_asked(fields, question, options) for question in text)}
+        return {"answers": tuple(_asked(fields, question, options, self.without_prior) for question in text)}
 
     def batch(self, items: Sequence[Mapping[str, Any]], *, size: int) -> list[dict[str, Any]]:
         """Ask several videos their questions, `size` rows of the model in one pass."""
+        if self.without_prior:
+            return [self(**{name: fields[name] for name in self.needs} | {
+                "conversation": open_conversation(fields["conversation"])}) for fields in items]
         asked = [(fields, [fields["clips"].context + words for words in fields["text"]],
                   self.options(fields["generation"], fields["conversation"])) for fields in items]
         return [{"answers": tuple(_answer(question, replies, fields)
@@ -137,15 +143,28 @@ class AnswerQuestions(ReplyStage):
                 for (fields, _, _), said in zip(asked, self.replies(asked, size), strict=True)]
 
 
-def _asked(fields: Mapping[str, Any], question: str, options: GenerationOptions) -> Answer:
+def _asked(fields: Mapping[str, Any], question: str, options: GenerationOptions,
+           without_prior: bool = False) -> Answer:
     """Ask one question; of the choices of a whole video, name the likelihood of each."""
     conversation, spans, words = fields["conversation"], fields["spans"], fields["clips"].context + question
+    if without_prior and (spans or not options.choices):
+        raise InvalidInput("without_prior is for choices, and for models that read a video as a whole; leave it out.")
     if not options.choices or spans:
         return _answer(question, _replies(conversation, spans, words, options), fields)
     ranked = conversation.choose(words, options)
+    if without_prior:
+        ranked = over_prior(ranked, conversation.blind().choose(question, options))
     others = "; choices by likelihood: " + ", ".join(
         f"{r.text} {r.confidence:.0%}" for r in ranked if r.confidence is not None) if len(ranked) > 1 else ""
     return _answer(question, ranked[:1], fields, others)
+
+
+def over_prior(ranked: Sequence[Generated], blind: Sequence[Generated]) -> list[Generated]:
+    """Rank choices by their likelihood over the one that they have without the video; confidences sum to 1."""
+    prior = {one.text: one.confidence or 0.0 for one in blind}
+    ratios = [(one.confidence or 0.0) / max(prior[one.text], 1e-30) for one in ranked]
+    told = [replace(one, confidence=ratio / max(sum(ratios), 1e-30)) for one, ratio in zip(ranked, ratios, strict=True)]
+    return sorted(told, key=lambda one: -(one.confidence or 0.0))
 
 
 def _answer(question: str, said: Sequence[Generated], fields: Mapping[str, Any], others: str = "") -> Answer:
@@ -179,14 +198,15 @@ def _outside(domain: Domain, question: str, unknown_words: Sequence[str]) -> Dom
     return Domain(False, f"{domain.reason}; {unknown}" if domain.outside else unknown, score=domain.score)
 
 
-def _pieces(fields: Mapping[str, Any], question: str, options: GenerationOptions) -> Iterator[str | Answer]:
+def _pieces(fields: Mapping[str, Any], question: str, options: GenerationOptions,
+            without_prior: bool) -> Iterator[str | Answer]:
     """Yield what each token adds, whole characters only, and last the Answer.
 
     Among choices, and where each window is asked alone, the answer is known only when all is done: one piece.
     """
     conversation = fields["conversation"]
     if options.choices or fields["spans"]:
-        answer = _asked(fields, question, options)
+        answer = _asked(fields, question, options, without_prior)
         yield answer.text
         yield answer
         return

@@ -17,7 +17,6 @@ from mmvideo.stages.classify import Classify
 from mmvideo.stages.sample import Shots
 from mmvideo.stages.track_objects import TrackObjects
 from mmvideo.stages.transcribe import Transcribe
-from mmvideo.subtitles import timecode
 from mmvideo.types import Expected, Segment
 
 KINDS = ("camera", "speech", "sounds", "objects", "faces")
@@ -25,6 +24,7 @@ SPEECH = ("auto", "subtitles", "speech")
 MOST_LINES = 60
 """Of one kind; of more, the longest spans are told."""
 _ROWS_A_SECOND = 25
+_GAP_SECONDS = 0.05
 
 
 class Measurer:
@@ -59,7 +59,7 @@ class Measurer:
                 self._stages[kind] = made
 
     def words(self, media: Any) -> str:
-        """Return what was measured in an opened source, a line a span; empty where there is nothing to tell."""
+        """Return what was measured in an opened source, a sentence a span; empty where there is nothing to tell."""
         parts = []
         for kind in self.kinds:
             measure: Callable[[Any], Sequence[Segment]] = getattr(self, f"_{kind}")
@@ -68,8 +68,8 @@ class Measurer:
             except (NoAudioTrack, NoVideoTrack):  # there is nothing to measure
                 continue
             if found:
-                parts.append(f"{_TITLES[kind]}:\n" + "\n".join(_line(one) for one in _most(found)))
-        return "Measured in this video, with times:\n" + "\n".join(parts) + "\n\n" if parts else ""
+                parts.extend(_sentence(kind, one) for one in _most(_joined(found)))
+        return "What was measured in this video:\n" + "\n".join(parts) + "\n\n" if parts else ""
 
     def said(self, media: Any) -> str:
         """Return what is said in an opened source, in one line, without times; empty where nothing is."""
@@ -106,16 +106,36 @@ class Measurer:
             start, end = media.asked_span
             sounds = media.stream_audio(sample_rate=RATE, mono=True, start_seconds=start, end_seconds=end)
             spans, _ = heard_spans(sounds)
-            return [replace(one, text="somebody speaks") for one in spans]
+            return [replace(one, text=_SPEAKS) for one in spans]
         return stage(media=media)["transcript"].segments
 
 
-_TITLES = {"camera": "Camera", "speech": "What is said", "sounds": "Sounds", "objects": "Objects", "faces": "Faces"}
+_SPEAKS = "somebody speaks"
+_TOLD = {"camera": "the camera {}.", "speech": "is said: \"{}\"", "sounds": "is heard: {}.", "objects": "is seen: {}.",
+         "faces": "is seen: {}."}
+_CAMERA = {"static": "stands still", "shake": "shakes", **{f"{verb} {way}": f"{verb}s {way}" for verb, ways in (
+    ("pan", ("left", "right")), ("tilt", ("up", "down")), ("zoom", ("in", "out")), ("roll", ("left", "right")))
+    for way in ways}}
 
 
-def _line(segment: Segment) -> str:
-    start, end = (timecode(seconds)[:-2] for seconds in (segment.start_seconds, segment.end_seconds))
-    return f"{start}-{end} {' '.join(segment.text.split())}"
+def _sentence(kind: str, segment: Segment) -> str:
+    """Tell a span in a sentence, which small language models follow more often than lines under titles."""
+    words, start, end = " ".join(segment.text.split()), f"{segment.start_seconds:.1f}", f"{segment.end_seconds:.1f}"
+    if kind == "camera":
+        words = _CAMERA.get(words, words)
+    told = f"{words}." if words == _SPEAKS else _TOLD[kind].format(words)
+    return (f"At {start} s " if start == end else f"From {start} to {end} s ") + told
+
+
+def _joined(segments: Sequence[Segment]) -> list[Segment]:
+    """Join spans of the same words that follow each other without a gap."""
+    joined: list[Segment] = []
+    for one in segments:
+        if joined and joined[-1].text == one.text and abs(joined[-1].end_seconds - one.start_seconds) < _GAP_SECONDS:
+            joined[-1] = replace(joined[-1], end_seconds=one.end_seconds)
+        else:
+            joined.append(one)
+    return joined
 
 
 def _most(segments: Sequence[Segment]) -> list[Segment]:

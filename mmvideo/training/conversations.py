@@ -57,7 +57,7 @@ class Jsonl:
     {"from": "gpt", "value": ...}, ...]}. Lines about one video are packed, so that it is encoded once.
 
     Args:
-        path: the file; paths of videos are relative to its folder.
+        path: the file; paths of videos are relative to its folder, or absolute.
         look: what is looked at of each video.
         validation_share: share of the videos that are held out.
 
@@ -83,8 +83,10 @@ class Jsonl:
         if missing := [video for video in grouped if not Path(video).is_file()]:
             raise MediaNotFound(f"{self.path.name} names {len(missing)} videos that are absent, such as {missing[0]}.")
         clips = sorted(grouped.items())
-        self._digest = digest([[str(Path(video).relative_to(self.path.parent)), [asdict(one) for one in asked]]
-                               for video, asked in clips])
+        home = self.path.parent
+        names = [Path(video).relative_to(home) if Path(video).is_relative_to(home) else video for video, _ in clips]
+        self._digest = digest([[str(name), [asdict(one) for one in asked]]
+                               for name, (_, asked) in zip(names, clips, strict=True)])
         random.Random(self.seed).shuffle(clips)
         kept = min(max(1, round(self.validation_share * len(clips))), len(clips) - 1)
         if kept < 1:

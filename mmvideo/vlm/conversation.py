@@ -121,6 +121,14 @@ class Conversation:
         """Return the conversation about one row alone; only for one that may have several."""
         raise NotImplementedError
 
+    def blind(self) -> Conversation:
+        """Return the same conversation without the video.
+
+        Raises:
+            InvalidInput: the model cannot be asked without one.
+        """
+        raise InvalidInput("without_prior is for composed models; this one is not asked without a video.")
+
     def choose(self, question: str, options: GenerationOptions) -> list[Generated]:
         """Score every choice by its likelihood as the reply; likeliest first, confidences sum to 1.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from mmvideo.errors import InvalidInput
 from mmvideo.types import GenerationOptions
 from mmvideo.vlm.context import check_room, longest_context
 from mmvideo.vlm.conversation import Conversation
@@ -141,6 +142,14 @@ class EmbeddingConversation(Conversation):
         one.num_rows, one._cache = 1, copied(self._cache)
         one._cache.batch_select_indices(torch.tensor([number], device=self.model.device))
         return one
+
+    def blind(self) -> EmbeddingConversation:
+        """Return the conversation without visual tokens."""
+        nothing = torch.zeros(1, 0, self.model.get_input_embeddings().embedding_dim)
+        if not self._before:
+            raise InvalidInput("without_prior needs a chat template that begins before the video; this model's does "
+                               "not.")
+        return EmbeddingConversation(self.model, self.prompt, nothing, max_new_tokens=self.max_new_tokens)
 
     def postprocessed(self, reply: Generated, question: str) -> Generated:
         """Return a reply in tidy text, with the words of the question that the vocabulary lacks."""

@@ -15,7 +15,7 @@ from mmvideo.training import composed as training
 from mmvideo.training import sequence_packing
 from mmvideo.training.conversations import Jsonl
 from mmvideo.training.loop import Schedule
-from mmvideo.types import Features
+from mmvideo.types import Features, GenerationOptions
 from mmvideo.vlm.composed import ClipSpec, Composed
 from mmvideo.vlm.prompt import PLAIN, VIDEO, Prompt
 from tests.hub.checkpoints import TEXT, qwen_tokenizer
@@ -294,6 +294,34 @@ def test_the_toybox_with_dense_facts(eyes: Path, tmp_path: Path) -> None:
     answer = Pipeline("video-qa", model=tmp_path / "two" / "model", device="cpu")(
         str(make_clip(tmp_path / "clip.mp4")), "What color is the ball?")
     assert answer.question == "What color is the ball?"
+
+
+def test_choices_over_what_they_have_without_the_video(eyes: Path, language: Path, tmp_path: Path) -> None:
+    folder = make(eyes, language).save_pretrained(tmp_path / "model")
+    clip, choices = make_clip(tmp_path / "clip.mp4"), ["yes", "no", "a dog"]
+    with Pipeline("video-qa", model=folder, device="cpu").open(clip) as session:
+        talk = session._fields["conversation"]
+        seen, blind = ({one.text: one.confidence for one in asked.choose(
+            "is it?", GenerationOptions(choices=tuple(choices)))} for asked in (talk, talk.blind()))
+    assert talk.blind().num_read < talk.num_read
+    pipe = Pipeline("video-qa", model=folder, device="cpu", answer={"choices": choices, "without_prior": True})
+    answer = pipe(clip, "is it?")
+    ratios = {text: seen[text] / blind[text] for text in choices}
+    assert answer.text == max(ratios, key=lambda text: ratios[text])
+    assert answer.confidence == pytest.approx(max(ratios.values()) / sum(ratios.values()), rel=1e-3)
+    with pytest.raises(InvalidInput, match="without_prior is for choices"):
+        Pipeline("video-qa", model=folder, device="cpu", answer={"without_prior": True})(clip, "is it?")
+
+
+def test_paths_of_videos_may_be_absolute(tmp_path: Path) -> None:
+    (tmp_path / "lines").mkdir()
+    clips = [make_clip(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    file = tmp_path / "lines" / "data.jsonl"
+    file.write_text("\n".join(json.dumps({"video": str(clip), "conversations": [
+        {"from": "human", "value": "what?"}, {"from": "gpt", "value": "that"}]}) for clip in clips))
+    data = Jsonl(file, ClipSpec(4, 32, 32, 1.0), validation_share=0.5)
+    assert data.train(0, 1).frames.shape == (1, 4, 3, 32, 32)
+    assert [len(shown.asked) for shown in data.held_out()] == [1]
 
 
 def test_bad_data_is_named(tmp_path: Path, eyes: Path, language: Path) -> None:

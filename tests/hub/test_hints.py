@@ -38,15 +38,15 @@ def test_what_is_said_and_measured_stands_before_the_question(clip: Path, checkp
     answer = pipe(clip, "who speaks?")
     assert answer.question == "who speaks?"
     told = asked[-1]
-    assert told.startswith("Measured in this video, with times:\nCamera:\n00:00:00.0-00:00:02.0 ")
-    assert told.endswith("What is said:\n00:00:00.5-00:00:01.5 Good morning\n\nwho speaks?")
+    assert told.startswith("What was measured in this video:\nFrom 0.0 to 2.0 s the camera ")
+    assert told.endswith(".\nFrom 0.5 to 1.5 s is said: \"Good morning\"\n\nwho speaks?")
     with pipe.open(clip) as session:
         assert session.ask("and then?", choices=("yes", "no")).text in ("yes", "no")
         assert "".join(session.ask("more?", stream=True)) is not None
     assert asked[-1].endswith("\n\nmore?")
     caption = Pipeline("video-captioning", model=checkpoint("smolvlm"), speech="auto", max_new_tokens=2, num_frames=2)
     caption(clip)
-    assert asked[-1].startswith("Measured in this video, with times:\nWhat is said:")
+    assert asked[-1].startswith("What was measured in this video:\nFrom 0.5 to 1.5 s is said: ")
 
 
 def test_hints_are_checked_before_any_work(checkpoint: Callable[[str], Path]) -> None:
@@ -70,6 +70,14 @@ def test_all_kinds_are_told_and_what_is_absent_is_left_out(clip: Path, tmp_path:
     with open_source(clip) as media:
         assert "Good morning" in Measurer(["speech"], None, None).words(media)
         assert Measurer([], "auto", None).kinds == ["speech"]
+    for words, told in (("static", "the camera stands still."), ("pan left", "the camera pans left."),
+                        ("roll right", "the camera rolls right.")):
+        assert measured._sentence("camera", Segment(1.0, 62.54, words)) == f"From 1.0 to 62.5 s {told}"
+    spans = [Segment(0, 1, "pan left"), Segment(1, 2, "pan left"), Segment(2.5, 3, "pan left"), Segment(3, 4, "static")]
+    assert [(one.start_seconds, one.end_seconds) for one in measured._joined(spans)] == [(0, 2), (2.5, 3), (3, 4)]
+    assert measured._sentence("faces", Segment(0.98, 1.02, "face 1")) == "At 1.0 s is seen: face 1."
+    assert measured._sentence("speech", Segment(0, 1, measured._SPEAKS)) == "From 0.0 to 1.0 s somebody speaks."
+    assert measured._sentence("objects", Segment(0, 1, "red cup, moves left")).endswith("is seen: red cup, moves left.")
     many = [Segment(n, n + 1 + n / 100, f"s{n}") for n in range(200)]
     kept = measured._most(many)
     assert len(kept) == measured.MOST_LINES
