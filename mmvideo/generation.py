@@ -35,6 +35,9 @@ class GenerationOptions:
     """Tokens are drawn from the likeliest ones that together reach this probability (nucleus sampling)."""
     seed: int | None = None
     """Makes drawn replies repeatable."""
+    num_beams: int = field(default=1, metadata={"min": 1})
+    """Replies that are tried side by side; above 1 the one whose tokens are likeliest together is given, at the cost of
+    as many replies (beam search)."""
     stop: tuple[str, ...] = ()
     """Texts that end a reply; it is cut before the first of them."""
     choices: tuple[str, ...] = ()
@@ -55,6 +58,7 @@ class GenerationOptions:
             _require(-1 << 63 <= checks.whole("seed", self.seed, low=-1 << 80, high=1 << 80) < 1 << 64,
                    f"seed must fit into 64 bits, not {self.seed}.")
         checks.flag("stream", self.stream)
+        self._check_beams()
         for name in ("stop", "choices"):
             texts = getattr(self, name)
             _require(all(is_text(text) and text for text in texts),
@@ -64,6 +68,13 @@ class GenerationOptions:
         _require(not (self.choices and self.stop), "Give choices or stop, not both: a choice is never cut.")
         _require(not (self.choices and self.schema), "Give choices or a schema, not both.")
         _require(len(self.choices) != 1, "choices needs two or more replies to choose from.")
+
+    def _check_beams(self) -> None:
+        if checks.whole("num_beams", self.num_beams, low=1, high=64) == 1:
+            return
+        for name, value in (("temperature", self.temperature), ("stop", self.stop), ("choices", self.choices),
+                            ("schema", self.schema), ("stream", self.stream)):
+            _require(not value, f"Give num_beams or {name}, not both: beams are compared when they have ended.")
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> GenerationOptions:

@@ -35,10 +35,8 @@ if TYPE_CHECKING:
     from mmvideo.everyday.observation import Observation
     from mmvideo.vlm.composed import Composed
 
-CANDIDATES = 4
+BEAMS = 8
 """Captions of a shot, of which one is kept."""
-ROWS = 4
-"""Rows of the language model in one pass, where nobody says otherwise."""
 COLOURS = ("black", "white", "red", "blue", "green", "yellow", "orange", "pink", "purple", "brown", "grey",
            "black and white")
 SEEN_BY_THE_MODEL = frozenset((
@@ -60,7 +58,7 @@ RULE_FACTS = "answered from what was found in the video"
 RULE_PICTURE = "answered by the language model from the shot of which it is surest"
 RULE_WORDS = "judged by the words that people would use of the picture, and a little by the language model"
 RULE_NEXT = "a guess: what is seen last goes on"
-RULE_CAPTION = "of the captions of each shot and its frames the one that facts confirm best; then what was found"
+RULE_CAPTION = "of the likeliest captions of each shot the one that facts confirm best; then what was found"
 
 
 class EverydayConversation(Conversation):
@@ -316,10 +314,10 @@ class CaptionGroup:
     Args:
         model: the composed model.
         observations: of the videos.
-        size: rows of the language model in every pass, so that no caption depends on the others.
+        size: shots in every pass of the language model, so that no caption depends on the others.
     """
 
-    def __init__(self, model: Composed, observations: Sequence[Observation], size: int = ROWS):
+    def __init__(self, model: Composed, observations: Sequence[Observation], size: int = 1):
         self.model, self.observations, self.size = model, list(observations), size
 
     def of(self, observation: Observation) -> list[ShotCaption]:
@@ -329,31 +327,25 @@ class CaptionGroup:
     @cached_property
     def _written(self) -> list[list[ShotCaption]]:
         observer = cast("Any", self.model.parts["observer"])
-        views = [view for one in self.observations for shot in range(len(one.grids)) for view in _views(one, shot)]
         shots = [shot for one in self.observations for shot in one.facts.shots]
+        grids = torch.cat([one.grids for one in self.observations])
+        lines = [line for one in self.observations for line in one.lines]
         bias = observer.guide(self.model.tokenizer).bias(shots, self.model.language.config.vocab_size)
-        bias = bias.repeat_interleave(CANDIDATES, 0)  # (views, V)
+        options = GenerationOptions(max_new_tokens=self.model.max_new_tokens, num_beams=BEAMS)
         said: list[Generated] = []
-        for first in range(0, len(views), self.size):
+        for first in range(0, len(shots), self.size):
             check()
-            chosen = [*range(first, min(first + self.size, len(views)))]
+            chosen = [*range(first, min(first + self.size, len(shots)))]
             filled = chosen + [first] * (self.size - len(chosen))
-            grids, lines = zip(*(views[place] for place in filled), strict=True)
             rows = EmbeddingConversation(self.model.language, self.model.prompt,
-                                         prefix_of(self.model, torch.stack(grids), lines),
+                                         prefix_of(self.model, grids[filled], [lines[place] for place in filled]),
                                          max_new_tokens=self.model.max_new_tokens, short=True)
-            said += rows.replies([CAPTION_REQUEST] * self.size, bias=bias[filled])[:len(chosen)]
+            said += rows.replies([CAPTION_REQUEST] * self.size, options, bias=bias[filled],
+                                 num_best=BEAMS)[:len(chosen) * BEAMS]
         replies = iter(said)
         words = frozenset(observer.words.words)
-        return [[best_caption(list(islice(replies, CANDIDATES)), one.facts, shot, words) for shot in one.facts.shots]
+        return [[best_caption(list(islice(replies, BEAMS)), one.facts, shot, words) for shot in one.facts.shots]
                 for one in self.observations]
-
-
-def _views(observation: Observation, shot: int) -> list[tuple[Tensor, str]]:
-    """Return what captions of a shot are written from: its frames' mean, with and without the line, and two frames."""
-    line, frames = observation.lines[shot], observation.frames[shot]
-    return [(observation.grids[shot], line), (observation.grids[shot], ""), (frames[len(frames) // 3], line),
-            (frames[-1], line)]
 
 
 def prefix_of(model: Composed, grids: Tensor, lines: Sequence[str]) -> Tensor:

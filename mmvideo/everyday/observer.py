@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mmvideo import weights
 from mmvideo.deadline import check
 from mmvideo.everyday.camera import CameraJudge
-from mmvideo.everyday.conversation import CANDIDATES, CaptionGroup, EverydayConversation
+from mmvideo.everyday.conversation import CaptionGroup, EverydayConversation
 from mmvideo.everyday.evidence_line import evidence_line
 from mmvideo.everyday.facts import Facts, RepeatedMovement, ShotFacts
 from mmvideo.everyday.kinds_of_animals import animals_of
@@ -154,7 +154,7 @@ class Observer(Pretrained):
             size: shots of which captions are written in every pass of the language model.
         """
         found = self.observe(model.parts["encoder"], videos)
-        group = CaptionGroup(model, found, size * CANDIDATES)
+        group = CaptionGroup(model, found, size)
         return [EverydayConversation(model, one, group=group) for one in found]
 
     def _pictures(self, encoder: Any, videos: Sequence[Looked], shots: Sequence[Sequence[tuple[float, float]]]

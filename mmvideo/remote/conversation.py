@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mmvideo.errors import RequestRefused, shown
+from mmvideo.errors import InvalidInput, RequestRefused, shown
 from mmvideo.remote.client import Client, Reply
 from mmvideo.remote.view import SOUND, RemoteView
 from mmvideo.types import GenerationOptions
@@ -71,6 +71,8 @@ class RemoteConversation(Conversation):
         body: dict[str, Any] = {"messages": self._messages(question, options, sound=False),
                                 "max_tokens": options.max_new_tokens or self.max_new_tokens,
                                 "temperature": options.temperature}
+        if options.num_beams > 1:
+            raise InvalidInput(f"num_beams needs a model on this machine; leave it out for {self.client.address.url}.")
         if options.top_p != 1.0:
             body["top_p"] = options.top_p
         if options.seed is not None:

@@ -39,6 +39,8 @@ class ReplyStage(Stage):
 
     max_new_tokens: int | None = None
     """The longest reply where the caller sets none; null for the model's own number."""
+    num_beams: int = 1
+    """Replies that are tried side by side, of which the likeliest is given."""
 
     def options(self, given: GenerationOptions, conversation: Any) -> GenerationOptions:
         """Set the longest reply where the caller has not; replies about single windows are short by themselves."""
@@ -47,7 +49,8 @@ class ReplyStage(Stage):
             given = replace(given, choices=tuple(choices))
         if conversation.short:
             longest = min(longest, conversation.max_new_tokens)
-        return replace(given, max_new_tokens=longest)
+        beams = given.num_beams if given.choices or given.num_beams > 1 else self.num_beams
+        return replace(given, max_new_tokens=longest, num_beams=beams)
 
     def replies(self, items: Sequence[tuple[Mapping[str, Any], Sequence[str], GenerationOptions]], size: int
                 ) -> list[list[list[Generated]]]:
@@ -62,7 +65,8 @@ class ReplyStage(Stage):
         found: dict[int, list[list[Generated]]] = {}
         groups: dict[GenerationOptions, list[int]] = {}
         for number, (fields, questions, options) in enumerate(items):
-            plain = GenerationOptions(max_new_tokens=options.max_new_tokens, seed=options.seed)
+            plain = GenerationOptions(max_new_tokens=options.max_new_tokens, seed=options.seed,
+                                      num_beams=options.num_beams)
             if isinstance(fields["conversation"], Unread) and options == plain:
                 groups.setdefault(replace(options, seed=None), []).append(number)
             else:

@@ -23,10 +23,11 @@ from mmvideo.vlm.chat_conversation import PER_TOKEN, ChatConversation, placed
 from mmvideo.vlm.context import check_room
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation
-from mmvideo.vlm.generate import Generated, Step, generate_whole
-from mmvideo.vlm.kv_cache import cache_of, last_logits_only, with_cache
+from mmvideo.vlm.generate import Generated, generate_whole
+from mmvideo.vlm.kv_cache import cache_of, keep_rows, last_logits_only, with_cache
 from mmvideo.vlm.mrope import Places
 from mmvideo.vlm.prompt import Prompt as TextPrompt
+from mmvideo.vlm.rows import Step
 
 _QUESTION_STEP, _PROMPT_STEP = 8, 16
 """Questions, and whole prompts of chat models, are padded to a multiple of so many tokens."""
@@ -236,7 +237,15 @@ def _padded_step(chat: ChatModel, inputs: Mapping[str, Any]) -> Step:
         at = {"position_ids": last} if "position_ids" in chat.takes else {}
         return chat.model(input_ids=ids, attention_mask=mask, use_cache=True, **given, **at, **more).logits
 
-    return go_on
+    def keep(rows: Tensor) -> None:
+        nonlocal mask, last
+        assert given is not None
+        assert last is not None
+        for cache in given.values():
+            keep_rows(cache, rows)
+        mask, last = mask[rows], last.index_select(-2, rows)
+
+    return Step(go_on, keep)
 
 
 def _joined(values: list[Any]) -> Any:

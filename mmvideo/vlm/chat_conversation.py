@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,9 +13,9 @@ from mmvideo.hub.load import memory_for
 from mmvideo.vlm.chat import ChatModel, ProcessedPrompt, VideoInput
 from mmvideo.vlm.context import check_room
 from mmvideo.vlm.conversation import Conversation
-from mmvideo.vlm.generate import Step
-from mmvideo.vlm.kv_cache import cache_of, copied, last_logits_only, with_cache
+from mmvideo.vlm.kv_cache import cache_of, copied, keep_rows, last_logits_only, with_cache
 from mmvideo.vlm.mrope import Places
+from mmvideo.vlm.rows import Step
 from mmvideo.vlm.token_pruning import pruning
 
 PER_TOKEN = frozenset(("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
@@ -88,7 +89,7 @@ class ChatConversation(Conversation):
         model = self.chat.model
         given = {**with_cache(model, cache), **others}
         if self.first.pruning is not None:
-            return self._step_after_pruning(given, state)
+            return Step(self._reader_after_pruning(given, state), partial(keep_rows, cache))
 
         def go_on(ids: Tensor) -> Tensor:
             with torch.inference_mode(), memory_for(f"{self.chat.name} answers"):
@@ -102,9 +103,9 @@ class ChatConversation(Conversation):
                     self._places.shift(state["shift"])
                 return model(input_ids=ids, use_cache=True, **given, **more).logits
 
-        return go_on
+        return Step(go_on, partial(keep_rows, cache))
 
-    def _step_after_pruning(self, given: dict[str, Any], state: dict[str, Any]) -> Step:
+    def _reader_after_pruning(self, given: dict[str, Any], state: dict[str, Any]) -> Callable[[Tensor], Tensor]:
         """Return a reader that is told where each token stands: fewer were read than stand before it."""
         model = self.chat.model
 
@@ -117,6 +118,7 @@ class ChatConversation(Conversation):
                     at = found[0][..., -ids.shape[1]:]
                 else:
                     at = self.prefix.shape[1] + torch.arange(ids.shape[1], device=ids.device)[None]
+                at = at.expand(*at.shape[:-2], len(ids), ids.shape[1])
                 state["last"] = at[..., -1:]
                 return model(input_ids=ids, use_cache=True, position_ids=at, **given).logits
 

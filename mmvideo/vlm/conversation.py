@@ -17,12 +17,12 @@ from mmvideo.vlm.generate import (
     LONGEST_WITHOUT_LIMIT,
     Generated,
     Grammar,
-    Step,
     confidences,
     finished_reply,
     generate,
     log_likelihood,
 )
+from mmvideo.vlm.rows import Step
 
 
 class Conversation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,9 +15,10 @@ from mmvideo.errors import InvalidInput
 from mmvideo.types import GenerationOptions
 from mmvideo.vlm.context import check_room, longest_context
 from mmvideo.vlm.conversation import Conversation
-from mmvideo.vlm.generate import LONGEST_WITHOUT_LIMIT, Generated, Step, generate_whole
-from mmvideo.vlm.kv_cache import cache_of, copied, last_logits_only, with_cache
+from mmvideo.vlm.generate import LONGEST_WITHOUT_LIMIT, Generated, generate_whole
+from mmvideo.vlm.kv_cache import cache_of, copied, keep_rows, last_logits_only, with_cache
 from mmvideo.vlm.prompt import CAPTION_REQUEST, Prompt
+from mmvideo.vlm.rows import Step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -78,10 +80,10 @@ class EmbeddingConversation(Conversation):
             with torch.inference_mode():
                 return self.model(input_ids=ids, use_cache=True, **given).logits
 
-        return go_on
+        return Step(go_on, partial(keep_rows, cache))
 
     def replies(self, questions: Sequence[str], options: GenerationOptions | None = None, *,
-                num_tokens: int | None = None, bias: Tensor | None = None) -> list[Generated]:
+                num_tokens: int | None = None, bias: Tensor | None = None, num_best: int = 1) -> list[Generated]:
         """Reply to the questions of all rows in one batch.
 
         Args:
@@ -89,9 +91,10 @@ class EmbeddingConversation(Conversation):
             options: of the replies; without choices, a history or stop texts.
             num_tokens: length to which the questions are padded; None for that of the longest.
             bias: float (B * R, V), added to the logits of every token of the replies.
+            num_best: replies to each question, best first; at most `options.num_beams`.
 
         Returns:
-            B * R replies in the order of the questions.
+            B * R * num_best replies in the order of the questions.
 
         Raises:
             ContextExceeded: a question and its reply do not fit into the model's context.
@@ -111,8 +114,9 @@ class EmbeddingConversation(Conversation):
         step = self._padded_step(seen, len(questions) // self.num_rows)
         found = generate_whole(step, ids, options, tokenizer=self.tokenizer, ends=self.ends,
                                num_read=[self.num_read + one for one in lengths],
-                               bias=None if bias is None else bias.to(device))
-        return [self.postprocessed(reply, question) for reply, question in zip(found, questions, strict=True)]
+                               bias=None if bias is None else bias.to(device), num_best=num_best)
+        asked = [question for question in questions for _ in range(num_best)]
+        return [self.postprocessed(reply, question) for reply, question in zip(found, asked, strict=True)]
 
     def _padded_step(self, mask: Tensor, repeats: int) -> Step:
         """Return a reader of rows padded on the left that stands just after the visual tokens.
@@ -134,7 +138,12 @@ class EmbeddingConversation(Conversation):
             mask = torch.cat((mask, torch.ones_like(mask[:, :1])), 1)
             return out.logits
 
-        return go_on
+        def keep(rows: Tensor) -> None:
+            nonlocal mask
+            keep_rows(cache, rows)
+            mask = mask[rows]
+
+        return Step(go_on, keep)
 
     def row(self, number: int) -> EmbeddingConversation:
         """Return the conversation about one row alone."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,10 +14,10 @@ from torch.nn.utils.rnn import pad_sequence
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, MissingExtra
 from mmvideo.types import Domain, GenerationOptions, Proof, Segment
+from mmvideo.vlm.beams import Beams
 from mmvideo.vlm.repetition import repeated_text
+from mmvideo.vlm.rows import Row, Step
 
-Step = Callable[[Tensor], Tensor]
-"""Token IDs (B, L) that follow what was read -> logits (B, 1 or L, V); it keeps what it has read."""
 LONGEST_WITHOUT_LIMIT = 256
 COLDEST = 1e-5
 """Temperatures below count as 0: float32 logits divided by less overflow."""
@@ -50,32 +50,22 @@ class Generated:
     """How the reply came about, in words."""
 
 
-@dataclass
-class Row:
-    """The tokens of one reply, while it is generated."""
-
-    ids: list[int] = field(default_factory=list)
-    log_probabilities: list[float] = field(default_factory=list)
-    finished: bool = False
-    """Whether the model ended it."""
-    cut: bool = False
-    """Whether it ended at max_new_tokens."""
-
-
 def generate(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: Any, ends: Sequence[int],
-             longest: int = LONGEST_WITHOUT_LIMIT, bias: Tensor | None = None) -> Iterator[list[Row]]:
+             longest: int = LONGEST_WITHOUT_LIMIT, bias: Tensor | None = None, num_best: int = 1
+             ) -> Iterator[list[Row]]:
     """Generate replies to the questions of B rows, yielding all of them after each token.
 
-    A row that has ended gets padding until the last one has; the same list is yielded each time.
+    A row that has ended gets padding until the last one has.
 
     Args:
         step: reads tokens and returns the logits of the next.
         ids: the questions, int64 (B, L); rows of different length are padded on the left, which `step` knows of.
-        options: length, temperature, top_p, seed, schema.
+        options: length, temperature, top_p, seed, schema, num_beams.
         tokenizer: of the model; used for a schema.
         ends: token IDs that end a reply.
         longest: the limit where `options` sets none.
         bias: float (B, V), added to the logits of every token.
+        num_best: replies that are given to each question, best first; at most `num_beams`.
 
     Raises:
         MissingExtra: a schema was given and llguidance is absent.
@@ -90,15 +80,24 @@ def generate(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: 
     else:
         generator.manual_seed(options.seed)
     padding = ends[0] if ends else 0
+    beams = Beams(len(rows), options.num_beams, ends) if options.num_beams > 1 else None
     for left in reversed(range(options.max_new_tokens or longest)):
         check()
         logits = step(ids)[:, -1].float()  # (B, V)
         if bias is not None:
-            logits = logits + bias
+            logits = logits + bias.repeat_interleave(len(logits) // len(bias), 0)
         if grammars:
             logits = torch.stack([one if row.finished else grammar.masked(one)
                                   for one, row, grammar in zip(logits, rows, grammars, strict=True)])
         log_p = logits.log_softmax(-1)
+        if beams is not None:
+            parents, tokens = beams.grow(log_p, last=left == 0)
+            yield beams.best(num_best)
+            if all(beams.done):
+                return
+            step.keep(parents)
+            ids = tokens[:, None]
+            continue
         if options.temperature < COLDEST:
             taken, tokens = log_p.max(-1)
         else:
@@ -122,13 +121,15 @@ def generate(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: 
 
 
 def generate_whole(step: Step, ids: Tensor, options: GenerationOptions, *, tokenizer: Any, ends: Sequence[int],
-          num_read: Sequence[int], bias: Tensor | None = None) -> list[Generated]:
+          num_read: Sequence[int], bias: Tensor | None = None, num_best: int = 1) -> list[Generated]:
     """Generate replies to the end; arguments as of `generate`.
 
     Args:
         num_read: tokens that each row follows.
     """
-    rows = deque(generate(step, ids, options, tokenizer=tokenizer, ends=ends, bias=bias), maxlen=1).pop()
+    rows = deque(generate(step, ids, options, tokenizer=tokenizer, ends=ends, bias=bias, num_best=num_best),
+                 maxlen=1).pop()
+    num_read = [read for read in num_read for _ in range(num_best)]
     return [finished_reply(row, sure, read, tokenizer, options.stop)
             for row, sure, read in zip(rows, confidences(rows), num_read, strict=True)]
 
@@ -245,5 +246,5 @@ class Grammar:
         return self.matcher.is_stopped()
 
 
-__all__ = ["Generated", "Grammar", "Row", "Step", "confidences", "finished_reply", "generate", "generate_whole",
+__all__ = ["Generated", "Grammar", "confidences", "finished_reply", "generate", "generate_whole",
            "log_likelihood", "until"]

@@ -9,6 +9,8 @@ import copy
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -43,10 +45,15 @@ def copied(cache: Any) -> Any:
     return fresh
 
 
+def keep_rows(cache: Any, rows: Tensor) -> None:
+    """Go on with these of a cache's rows, int64 (B,), in this order; a row may come more than once."""
+    getattr(cache, "reorder_cache", cache.batch_select_indices)(rows)
+
+
 def last_logits_only(model: Any) -> dict[str, Any]:
     """Return the argument that makes a model give the logits of the last token only; none where it takes none."""
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(plain.forward).parameters else {}
 
 
-__all__ = ["cache_of", "copied", "last_logits_only", "with_cache"]
+__all__ = ["cache_of", "copied", "keep_rows", "last_logits_only", "with_cache"]

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from mmvideo import Pipeline
+from mmvideo.errors import InvalidInput
 from mmvideo.jobs import partition
 from mmvideo.jobs.inputs import Item
 from mmvideo.jobs.options import JobOptions
@@ -35,7 +36,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(make_clip(home / f"{seconds}.mp4", seconds=seconds)) for seconds in (2, 3)]
 
 
-def in_batches(pipe: Pipeline, clips: list[str], texts: tuple[str, ...]) -> list[tuple[Any, dict[str, Any]]]:
+def in_batches(pipe: Pipeline, clips: list[str], texts: tuple[str, ...], **generation: Any
+               ) -> list[tuple[Any, dict[str, Any]]]:
     """Return each clip's result of a job that reads them together, and its row; in this process."""
     head, tail = partition.split_stages(pipe.stages)
     assert tail, "this pipeline is not divided"
@@ -45,8 +47,8 @@ def in_batches(pipe: Pipeline, clips: list[str], texts: tuple[str, ...]) -> list
     for number, clip in enumerate(clips):
         item = Item(f"{number}", clip, text=texts[number:number + 1])
         decoded = partition.decode(item, clip, head, needed, JobOptions(), tail=tail)
-        given.append({"text": item.text, "prompt": None, "generation": GenerationOptions(),
-                      **partition.unpack_tensors(decoded.fields)})
+        given.append({"text": item.text, "prompt": None, **partition.unpack_tensors(decoded.fields),
+                      "generation": GenerationOptions(**generation)})
         told.append((item, decoded.about))
     results, _ = partition.compute(given, tail, pipe.recipe.gives, size=len(clips))
     return [(result[0] if isinstance(result, tuple) else result, make_row(item, result, about, {}))
@@ -104,6 +106,27 @@ def test_every_way_of_asking_gives_every_field_alike(family: str, checkpoint: Ca
     pieces = "".join(stream).strip()
     assert pieces == cut[0].text or "\ufffd" in cut[0].text  # bytes that later ones make invalid are not unsaid
     assert_same(stream.result, cut[0])
+
+
+@pytest.mark.parametrize("family", ["smolvlm", "qwen2_5_vl", "qwen3_5"])
+def test_beams_give_every_field_alike(family: str, checkpoint: Callable[[str], Path], clips: list[str]) -> None:
+    pipe = Pipeline("video-qa", model=checkpoint(family), device="cpu", dtype="float32", num_frames=2, max_new_tokens=4)
+    alone = [pipe(clip, question, num_beams=3) for clip, question in zip(clips, QUESTIONS, strict=True)]
+    for answer, (found, _) in zip(alone, in_batches(pipe, clips, QUESTIONS, num_beams=3), strict=True):
+        assert answer.usage.completion_tokens == 4
+        assert_same(found, answer)
+    greedy = [pipe(clip, question) for clip, question in zip(clips, QUESTIONS, strict=True)]
+    assert [one.text for one in alone] != [one.text for one in greedy]
+
+
+def test_a_recipe_may_ask_for_beams(checkpoint: Callable[[str], Path], clips: list[str]) -> None:
+    given: dict[str, Any] = {"model": checkpoint("qwen2_5_vl"), "device": "cpu", "dtype": "float32", "num_frames": 2,
+                             "max_new_tokens": 4}
+    plain, beams = Pipeline("video-qa", **given), Pipeline("video-qa", **given, num_beams=3)
+    assert beams(clips[0], QUESTIONS[0]).text == plain(clips[0], QUESTIONS[0], num_beams=3).text
+    assert beams(clips[0], QUESTIONS[0], choices=["a", "b"]).text in ("a", "b")
+    with pytest.raises(InvalidInput, match="num_beams or temperature"):
+        beams(clips[0], QUESTIONS[0], temperature=1.0)
 
 
 @pytest.mark.parametrize("recipe", ["video-qa", "video-captioning"])
