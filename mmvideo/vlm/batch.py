@@ -24,10 +24,9 @@ from mmvideo.vlm.context import check_room
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation
 from mmvideo.vlm.generate import Generated, generate_whole
-from mmvideo.vlm.kv_cache import cache_of, keep_rows, last_logits_only, with_cache
+from mmvideo.vlm.kv_cache import Step, cache_of, keep_cached, last_logits_only, with_cache
 from mmvideo.vlm.mrope import Places
 from mmvideo.vlm.prompt import Prompt as TextPrompt
-from mmvideo.vlm.rows import Step
 
 _QUESTION_STEP, _PROMPT_STEP = 8, 16
 """Questions, and whole prompts of chat models, are padded to a multiple of so many tokens."""
@@ -242,7 +241,7 @@ def _padded_step(chat: ChatModel, inputs: Mapping[str, Any]) -> Step:
         assert given is not None
         assert last is not None
         for cache in given.values():
-            keep_rows(cache, rows)
+            keep_cached(cache, rows)
         mask, last = mask[rows], last.index_select(-2, rows)
 
     return Step(go_on, keep)

@@ -1,14 +1,25 @@
-"""Beam search: of the unfinished replies to a question the K likeliest go on, and the K best that ended are kept."""
+"""Replies while they are written; beam search: the K likeliest that go on, and the K best of those that ended."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from mmvideo.vlm.rows import Row
+
+@dataclass
+class Row:
+    """The tokens of one reply, while it is generated."""
+
+    ids: list[int] = field(default_factory=list)
+    log_probabilities: list[float] = field(default_factory=list)
+    finished: bool = False
+    """Whether the model ended it."""
+    cut: bool = False
+    """Whether it ended at max_new_tokens."""
 
 
 class Beams:
@@ -40,7 +51,8 @@ class Beams:
         Returns:
             Which rows of `log_p` go on and with which token, int64 (B * K,) each.
         """
-        parents, tokens = [], []
+        parents: list[int] = []
+        tokens: list[int] = []
         of_each = log_p.unflatten(0, (len(self.running), -1))  # (B, 1 or K, V)
         for number, scores in enumerate(of_each):
             before = self.running[number]
@@ -49,7 +61,8 @@ class Beams:
             ranked = (scores + sums[:, None]).flatten().topk(most).indices  # (M,)
             beams, words = (ranked // scores.shape[1]).tolist(), (ranked % scores.shape[1]).tolist()
             taken = scores.flatten()[ranked].tolist()
-            going, coming = [], []
+            going: list[Row] = []
+            coming: list[int] = []
             for rank, (beam, word, probability) in enumerate(zip(beams, words, taken, strict=True)):
                 old, over = before[beam], word in self.ends
                 row = Row([*old.ids] if over else [*old.ids, word], [*old.log_probabilities, probability],
@@ -77,4 +90,4 @@ def _mean(row: Row) -> float:
     return math.fsum(row.log_probabilities) / len(row.log_probabilities)
 
 
-__all__ = ["Beams"]
+__all__ = ["Beams", "Row"]

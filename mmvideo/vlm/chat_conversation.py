@@ -13,9 +13,8 @@ from mmvideo.hub.load import memory_for
 from mmvideo.vlm.chat import ChatModel, ProcessedPrompt, VideoInput
 from mmvideo.vlm.context import check_room
 from mmvideo.vlm.conversation import Conversation
-from mmvideo.vlm.kv_cache import cache_of, copied, keep_rows, last_logits_only, with_cache
+from mmvideo.vlm.kv_cache import Step, cache_of, copied, keep_cached, last_logits_only, with_cache
 from mmvideo.vlm.mrope import Places
-from mmvideo.vlm.rows import Step
 from mmvideo.vlm.token_pruning import pruning
 
 PER_TOKEN = frozenset(("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids",
@@ -89,7 +88,7 @@ class ChatConversation(Conversation):
         model = self.chat.model
         given = {**with_cache(model, cache), **others}
         if self.first.pruning is not None:
-            return Step(self._reader_after_pruning(given, state), partial(keep_rows, cache))
+            return Step(self._reader_after_pruning(given, state), partial(keep_cached, cache))
 
         def go_on(ids: Tensor) -> Tensor:
             with torch.inference_mode(), memory_for(f"{self.chat.name} answers"):
@@ -103,7 +102,7 @@ class ChatConversation(Conversation):
                     self._places.shift(state["shift"])
                 return model(input_ids=ids, use_cache=True, **given, **more).logits
 
-        return Step(go_on, partial(keep_rows, cache))
+        return Step(go_on, partial(keep_cached, cache))
 
     def _reader_after_pruning(self, given: dict[str, Any], state: dict[str, Any]) -> Callable[[Tensor], Tensor]:
         """Return a reader that is told where each token stands: fewer were read than stand before it."""

@@ -22,7 +22,7 @@ from mmvideo.vlm.generate import (
     generate,
     log_likelihood,
 )
-from mmvideo.vlm.rows import Step
+from mmvideo.vlm.kv_cache import Step
 
 
 class Conversation:

@@ -16,9 +16,8 @@ from mmvideo.types import GenerationOptions
 from mmvideo.vlm.context import check_room, longest_context
 from mmvideo.vlm.conversation import Conversation
 from mmvideo.vlm.generate import LONGEST_WITHOUT_LIMIT, Generated, generate_whole
-from mmvideo.vlm.kv_cache import cache_of, copied, keep_rows, last_logits_only, with_cache
+from mmvideo.vlm.kv_cache import Step, cache_of, copied, keep_cached, last_logits_only, with_cache
 from mmvideo.vlm.prompt import CAPTION_REQUEST, Prompt
-from mmvideo.vlm.rows import Step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -80,7 +79,7 @@ class EmbeddingConversation(Conversation):
             with torch.inference_mode():
                 return self.model(input_ids=ids, use_cache=True, **given).logits
 
-        return Step(go_on, partial(keep_rows, cache))
+        return Step(go_on, partial(keep_cached, cache))
 
     def replies(self, questions: Sequence[str], options: GenerationOptions | None = None, *,
                 num_tokens: int | None = None, bias: Tensor | None = None, num_best: int = 1) -> list[Generated]:
@@ -140,7 +139,7 @@ class EmbeddingConversation(Conversation):
 
         def keep(rows: Tensor) -> None:
             nonlocal mask
-            keep_rows(cache, rows)
+            keep_cached(cache, rows)
             mask = mask[rows]
 
         return Step(go_on, keep)

@@ -14,9 +14,9 @@ from torch.nn.utils.rnn import pad_sequence
 from mmvideo.deadline import check
 from mmvideo.errors import InvalidInput, MissingExtra
 from mmvideo.types import Domain, GenerationOptions, Proof, Segment
-from mmvideo.vlm.beams import Beams
+from mmvideo.vlm.beams import Beams, Row
+from mmvideo.vlm.kv_cache import Step
 from mmvideo.vlm.repetition import repeated_text
-from mmvideo.vlm.rows import Row, Step
 
 LONGEST_WITHOUT_LIMIT = 256
 COLDEST = 1e-5

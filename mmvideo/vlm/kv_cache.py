@@ -1,4 +1,4 @@
-"""Keys and values under the name that the installed transformers has for them.
+"""What a language model has read: keys and values, under the name that the installed transformers has for them.
 
 `past_key_values` became `cache` in 5.x and goes away in 5.40; 5.0 knows only the older name.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -16,6 +18,20 @@ if TYPE_CHECKING:
 
 NAMES = ("cache", "past_key_values")
 """Newest first."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Reads tokens and gives the logits of those that may follow; it keeps what it has read."""
+
+    read: Callable[[Tensor], Tensor]
+    """Token IDs (B, L) that follow what was read -> logits (B, 1 or L, V)."""
+    keep: Callable[[Tensor], None]
+    """Go on with these of the rows, int64 (B',), in this order; a row may come more than once."""
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Read tokens; see `read`."""
+        return self.read(ids)
 
 
 def cache_of(out: Any) -> Any:
@@ -45,7 +61,7 @@ def copied(cache: Any) -> Any:
     return fresh
 
 
-def keep_rows(cache: Any, rows: Tensor) -> None:
+def keep_cached(cache: Any, rows: Tensor) -> None:
     """Go on with these of a cache's rows, int64 (B,), in this order; a row may come more than once."""
     getattr(cache, "reorder_cache", cache.batch_select_indices)(rows)
 
@@ -56,4 +72,4 @@ def last_logits_only(model: Any) -> dict[str, Any]:
     return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(plain.forward).parameters else {}
 
 
-__all__ = ["cache_of", "copied", "keep_rows", "last_logits_only", "with_cache"]
+__all__ = ["Step", "cache_of", "copied", "keep_cached", "last_logits_only", "with_cache"]

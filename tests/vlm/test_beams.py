@@ -8,10 +8,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from mmvideo.errors import InvalidInput
 from mmvideo.types import GenerationOptions
+from mmvideo.vlm.beams import Row
 from mmvideo.vlm.embedding_conversation import EmbeddingConversation
 from mmvideo.vlm.generate import generate
 from mmvideo.vlm.kv_cache import cache_of
-from mmvideo.vlm.rows import Row
 
 END, VOCABULARY = 2, 40
 
