@@ -40,8 +40,14 @@ def people_seen(tracks: Sequence[ObjectTrack], start: float, end: float) -> int 
     close = bool(boxes) and min(box[3] - box[1] for box in boxes) >= TALL
     if not close or max(t.confidence for t in people) < _SURE:
         return None
+    return most_at_once(people, start, end)
+
+
+def most_at_once(tracks: Sequence[ObjectTrack], start: float, end: float) -> int:
+    """Return how many people were found at once between two times; arguments as of `people_seen`."""
+    people = [t for t in tracks if t.label == "person"]
     times = {at for t in people for at in t.seconds if start <= at < end}
-    return max(sum(at in t.seconds for t in people) for at in times)
+    return max((sum(at in t.seconds for t in people) for at in times), default=0)
 
 
 def people_named(caption: str) -> int:
@@ -116,4 +122,4 @@ def _counted_anew(caption: str, most: int) -> str:
     return ""
 
 
-__all__ = ["TALL", "people_named", "people_seen", "with_fewer_people"]
+__all__ = ["TALL", "most_at_once", "people_named", "people_seen", "with_fewer_people"]

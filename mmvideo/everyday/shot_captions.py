@@ -12,11 +12,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from mmvideo.everyday.facts import Facts, ShotFacts
-from mmvideo.everyday.people_said import people_named, people_seen, with_fewer_people
+from mmvideo.everyday.people_said import most_at_once, people_named, people_seen, with_fewer_people
 from mmvideo.everyday.questions import check_caption
 from mmvideo.everyday.questions.nouns import a_noun, noun_of
 from mmvideo.everyday.questions.seen import counted, join_with_and
-from mmvideo.everyday.words import singular
+from mmvideo.everyday.words import STOP, singular
 from mmvideo.vlm.generate import Generated
 
 FIRST = 0.1
@@ -26,6 +26,8 @@ UNSEEN, SEEN, DOUBTED = 1.0, 0.15, 0.3
 impossible; in logarithms of likelihood."""
 ON_FILM = 0.6
 """How much of the language model's confidence, which photographs taught it, holds for films."""
+CROWD = 3
+"""Fewest people that are not said where fewer were found, however small: it costs as much as what is unconfirmed."""
 IMPOSSIBLE = 0.01
 """Probability of a word below which it is doubted: of such words in captions of validation photographs one in ten is
 right."""
@@ -75,9 +77,10 @@ def best_caption(candidates: Sequence[Generated], facts: Facts, shot: ShotFacts,
     ranked = sorted(candidates, reverse=True, key=lambda one: consensus_of(one, candidates) + LIKELIHOOD * (
         _worth(one, facts, shot, vocabulary) + FIRST * (one is candidates[0])))
     seen = people_seen(facts.tracks, *_span(shot))
-    good = [one for one in ranked if one.finished and one.text and not denied(one.text, facts, shot)]
+    said = [one for one in ranked if not says_twice(one.text)]
+    good = [one for one in said if one.finished and one.text and not denied(one.text, facts, shot)]
     fits = [one for one in good if seen is None or people_named(one.text) <= seen]
-    best = (fits or good or ranked)[0]
+    best = (fits or good or said or ranked)[0]
     if good and not fits and seen and (fewer := with_fewer_people(best.text, seen)):
         best = replace(best, text=fewer)
     if seen and _share_spoken(facts, shot) >= _SPOKEN:
@@ -99,6 +102,15 @@ def best_caption(candidates: Sequence[Generated], facts: Facts, shot: ShotFacts,
     if plain is not None:
         return ShotCaption(plain.text, plain.confidence, best.num_written)
     return ShotCaption(best.text, best.confidence * ON_FILM, best.num_written)
+
+
+def says_twice(text: str) -> bool:
+    """Say whether a text has the same three words in a row twice, two of which have a meaning of their own: "a group of
+    people in front of a group of people"."""
+    words = text.lower().split()
+    rows = [row for row in zip(words, words[1:], words[2:], strict=False)
+            if sum(singular(word) not in STOP for word in row) >= 2]
+    return len(set(rows)) < len(rows)
 
 
 def consensus_of(one: Generated, others: Sequence[Generated]) -> float:
@@ -177,12 +189,14 @@ def _worth(reply: Generated, facts: Facts, shot: ShotFacts, vocabulary: Collecti
     if not reply.text or not reply.finished:
         return -math.inf
     found = check_caption(reply.text, facts, span=_span(shot))
-    return (math.log(max(reply.confidence, 1e-9)) + SEEN * len(found.supported) - UNSEEN * len(found.unsupported)
-            - DOUBTED * len(doubted(reply.text, shot, vocabulary)))
+    crowd = people_named(reply.text) >= CROWD and most_at_once(facts.tracks, *_span(shot)) < CROWD
+    return (math.log(max(reply.confidence, 1e-9)) + SEEN * len(found.supported)
+            - UNSEEN * (len(found.unsupported) + crowd) - DOUBTED * len(doubted(reply.text, shot, vocabulary)))
 
 
 def _span(shot: ShotFacts) -> tuple[float, float]:
     return shot.start_seconds, shot.end_seconds
 
 
-__all__ = ["ShotCaption", "best_caption", "consensus_of", "denied", "doubted", "plain_caption", "without_tail"]
+__all__ = ["ShotCaption", "best_caption", "consensus_of", "denied", "doubted", "plain_caption", "says_twice",
+           "without_tail"]

@@ -8,7 +8,7 @@ import pytest
 
 from mmvideo.everyday.facts import Facts, ShotFacts
 from mmvideo.everyday.people_said import people_named, people_seen, with_fewer_people
-from mmvideo.everyday.shot_captions import best_caption, denied, plain_caption, without_tail
+from mmvideo.everyday.shot_captions import best_caption, denied, plain_caption, says_twice, without_tail
 from mmvideo.objects.tracks import ObjectTrack
 from mmvideo.types import Label, Segment
 from mmvideo.vlm.generate import Generated
@@ -46,6 +46,23 @@ def test_without_objects_there_is_no_plain_caption():
     facts, shot = _facts()
     assert plain_caption(facts, shot) is None
     assert best_caption([Generated("a horse", 0.8)], facts, shot, frozenset()).confidence == pytest.approx(0.4)
+
+
+def test_the_same_words_twice_are_not_said():
+    facts, shot = _facts("person")
+    loop = "a group of people are standing in front of a group of people"
+    said = [Generated(loop, 0.9), Generated("a man is standing on a wall", 0.3)]
+    assert best_caption(said, facts, shot, frozenset()).text == "a man is standing on a wall"
+    assert best_caption(said[:1], facts, shot, frozenset()).text == loop, "nothing else was written"
+    assert not says_twice("a man in a red shirt and a man in a blue shirt")
+
+
+def test_one_person_is_no_crowd():
+    said = [Generated("a group of people are standing on a wall", 0.5), Generated("a man is standing on a wall", 0.4)]
+    for labels, expected in ((("person",), 1), (("person", "person", "person"), 0)):
+        facts, shot = _facts(*labels)
+        small = tuple(replace(track, boxes=((0.1, 0.1, 0.2, 0.3),) * 2) for track in facts.tracks)
+        assert best_caption(said, replace(facts, tracks=small), shot, frozenset()).text == said[expected].text
 
 
 @pytest.mark.parametrize(("caption", "noun", "rest"), [
