@@ -2,15 +2,16 @@
 
     python benchmarks/jobs_kill.py --kills 100 --clips 300
 
-The moments follow the pace of the undisturbed run on this machine: half of the kills come before a run can have its
-first row, half while it writes rows. However fast a run is, it is killed once it has written its share of the missing
-rows, so that the job does not end before the last kill.
+Half of the kills come by the clock, within the time that an undisturbed run took to its first row; half by rows, about
+when a run has written its share of the missing ones, however slow the machine has become. Whatever the clock says, no
+run writes more than its share, so that the job does not end before the last kill.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import signal
@@ -49,11 +50,11 @@ class Pace:
     rows: int = 0
     """That it wrote."""
 
-    def until_kill(self, chance: random.Random, kills: int) -> float:
-        """Draw a moment: before the first row, or later, such that the rows would last for twice as many kills."""
+    def moment(self, chance: random.Random) -> tuple[float, float]:
+        """Draw when to kill: after so many seconds, or when the rows are written and so many seconds more."""
         if chance.random() < 0.5:
-            return chance.uniform(0.0, self.first)
-        return self.first + chance.uniform(0.0, 2 * max(0.0, self.whole - self.first) / kills)
+            return chance.uniform(0.0, self.first), 0.0
+        return math.inf, chance.uniform(0.0, 2 * max(0.0, self.whole - self.first) / max(1, self.rows))
 
     def share(self, chance: random.Random, done: int, kills: int) -> float:
         """Draw how many more rows may be written before the next of so many kills; `LEFT` stay for each of them."""
@@ -149,7 +150,7 @@ def torture(start: Callable[[], None], folder: Path, kills: int, pace: Pace, *, 
     while sum(done.values()) < kills:
         kind = KINDS[number % len(KINDS)]
         number += 1
-        if not _lives_until_kill(child, folder, pace, chance, kills, kills - sum(done.values())):
+        if not _lives_until_kill(child, folder, pace, chance, kills - sum(done.values())):
             return done
         if kind == "worker":
             below = [process for process in psutil.Process(child).children(recursive=True) if process.children() == []]
@@ -169,14 +170,15 @@ def torture(start: Callable[[], None], folder: Path, kills: int, pace: Pace, *, 
     return done
 
 
-def _lives_until_kill(child: int, folder: Path, pace: Pace, chance: random.Random, kills: int, left: int) -> bool:
+def _lives_until_kill(child: int, folder: Path, pace: Pace, chance: random.Random, left: int) -> bool:
     """Wait until the moment of the next kill; say whether the run was still going on."""
-    begin, until = rows_done(folder), time.monotonic() + pace.until_kill(chance, kills)
-    most = pace.share(chance, begin, left)
+    begin, (seconds, after) = rows_done(folder), pace.moment(chance)
+    until, most = time.monotonic() + seconds, pace.share(chance, begin, left)
     while time.monotonic() < until and rows_done(folder) - begin <= most:
         if ended(child):
             return False
         time.sleep(0.02)
+    time.sleep(after)
     return not ended(child)
 
 
