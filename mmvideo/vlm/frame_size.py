@@ -22,6 +22,8 @@ UNKNOWN_PIXELS = 1280 * 720
 """Most pixels of a frame for a processor that cannot be run on shapes, such as one of numpy or Pillow."""
 MOST_ENLARGED_PIXELS = 1 << 22
 """A processor that would make a smaller frame larger than this is not asked to: a picture one pixel high, say."""
+MOST_ENLARGED = 2.0
+"""How many times as many pixels a processor may make of a frame that is larger: sides are rounded to whole patches."""
 
 HeightWidth = tuple[int, int]
 Run = Callable[[Tensor], Any]
@@ -42,7 +44,7 @@ def decoding_size(run: Run, count: int, height: int, width: int, *, model: str =
         model: named by errors, as is `source`.
 
     Raises:
-        UnsuitableClip: the processor would enlarge them beyond `MOST_ENLARGED_PIXELS`.
+        UnsuitableClip: the processor would enlarge them beyond `MOST_ENLARGED_PIXELS`, and more than `MOST_ENLARGED`.
     """
     whole = resizes(run, count, height, width)
     if whole is None:
@@ -51,7 +53,7 @@ def decoding_size(run: Run, count: int, height: int, width: int, *, model: str =
     if not whole.first:
         return None
     target = (max(h for h, _ in whole.first), max(w for _, w in whole.first))
-    if target[0] * target[1] > max(MOST_ENLARGED_PIXELS, height * width):
+    if target[0] * target[1] > max(MOST_ENLARGED_PIXELS, MOST_ENLARGED * height * width):
         raise UnsuitableClip(f"The processor of {model} would enlarge the frames of {source} from {width}x{height} to "
                              f"{target[1]}x{target[0]} pixels; this picture is too thin for it.")
     for size in ((min(height, target[0]), min(width, target[1])), target):
@@ -133,4 +135,4 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
 
 
-__all__ = ["MOST_ENLARGED_PIXELS", "UNKNOWN_PIXELS", "Resizes", "decoding_size", "resizes"]
+__all__ = ["MOST_ENLARGED", "MOST_ENLARGED_PIXELS", "UNKNOWN_PIXELS", "Resizes", "decoding_size", "resizes"]

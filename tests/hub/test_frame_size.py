@@ -118,6 +118,17 @@ def test_the_promise_for_768_frames() -> None:
         assert resizes(calls(prepares), 768, height, width).first <= {(364, 364)}, "resampled once, but to a square"
 
 
+@pytest.mark.parametrize("count", [2, 3, 8, 40])
+def test_few_frames_of_4k_are_read_though_their_sides_are_rounded_up(count: int) -> None:
+    from transformers import Qwen3VLVideoProcessor
+
+    prepares = Qwen3VLVideoProcessor(size={"longest_edge": 25_165_824, "shortest_edge": 4096})  # as released
+    height, width = decoding_size(calls(prepares), count, 2160, 3840) or (2160, 3840)
+    assert height * width <= 2160 * 3840
+    if count == 2:
+        assert resizes(calls(prepares), count, 2160, 3840).first == {(2176, 3840)}
+
+
 def test_processors_that_tell_nothing_are_given_a_bounded_size() -> None:
     def numpy(frames: torch.Tensor) -> np.ndarray:
         return np.stack([np.asarray(frame) for frame in frames])
