@@ -183,7 +183,7 @@ def test_the_last_layers_are_fitted_and_the_matching_stays(tmp_path, monkeypatch
     torch.manual_seed(0)
     first = CameraLearner("camera-motion").eval()
     camera_motion.export(first, tmp_path)
-    options = camera_decision.DecisionTraining(parts=1, part_clips=40, passes=30, batch=16)
+    options = camera_decision.DecisionTraining(parts=1, people_parts=1, part_clips=40, passes=30, batch=16)
     camera_decision.fit_decision(options, tmp_path, tmp_path / "fitted")
     assert made == [(500_000, 0.0), (500_001, 1.0)]
     before, after = (load_file(folder / "model.safetensors") for folder in (tmp_path, tmp_path / "fitted"))

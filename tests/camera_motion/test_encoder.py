@@ -119,7 +119,7 @@ def before_the_camera() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(TEST_SEEDS[78])
     rng = np.random.default_rng(TEST_SEEDS[78])
     num = 60
-    layers = draw_scene(texture_bank(rng, 30, []), people_bank(rng, 30), torch.zeros(num, dtype=torch.bool), num,
+    layers = draw_scene(texture_bank(rng, 30, []), people_bank(rng, 30), num,
                         generator)
     times = torch.linspace(0, 1, 16).expand(num, -1)
     rest = [times, torch.ones(num), torch.full((num,), 0.45), torch.zeros(num, 2), torch.zeros(num)]

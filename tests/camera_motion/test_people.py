@@ -10,7 +10,7 @@ from mmvideo.camera_motion.training.data import TEST_SEEDS, make_clips
 from mmvideo.camera_motion.training.draws import NUM_FRAMES
 from mmvideo.camera_motion.training.layers import Layer, render_part
 from mmvideo.camera_motion.training.paths import LABELS, STATIC
-from mmvideo.camera_motion.training.people import add_ticker, draw_scene, people_bank
+from mmvideo.camera_motion.training.people import add_ticker, draw_scene, leaning, movements, people_bank
 from mmvideo.camera_motion.training.textures import texture_bank
 from mmvideo.toybox.training.outside import KINDS, outside_clips
 
@@ -30,7 +30,7 @@ def test_people_are_opaque_in_the_middle_and_absent_at_the_corners(crowd: torch.
 def test_a_still_camera_leaves_the_ground_unchanged_where_nobody_passes(crowd: torch.Tensor) -> None:
     generator = torch.Generator().manual_seed(4)
     bank = texture_bank(np.random.default_rng(4), 4, [])
-    layers = draw_scene(bank, crowd, torch.ones(6, dtype=torch.bool), 6, generator)
+    layers = draw_scene(bank, crowd, 6, generator)
     times = torch.linspace(0, 1, NUM_FRAMES).expand(6, -1)
     still = [torch.zeros(6, NUM_FRAMES, 4), times, torch.ones(6), torch.full((6,), 0.4), torch.zeros(6, 2),
              torch.zeros(6)]
@@ -41,6 +41,30 @@ def test_a_still_camera_leaves_the_ground_unchanged_where_nobody_passes(crowd: t
     changed = (with_people[:, 1:] - with_people[:, :-1]).abs().amax(1) > 1e-3
     assert changed.any()
     assert not (changed & ~passed).any()
+
+
+def test_who_stands_sways_from_the_feet_up(crowd: torch.Tensor) -> None:
+    sway = torch.zeros(1, NUM_FRAMES, 2)
+    sway[:, 8:, 0] = 0.2
+    bend = leaning(sway, torch.tensor([0.5]))
+    assert torch.equal(bend[:, :8], torch.zeros(1, 8, 2, 4, 4))
+    assert torch.allclose(bend[0, -1, 0, :, 0], torch.tensor([-0.4, -0.8 / 3, -0.4 / 3, 0.0]))  # half widths of 0.5
+    path, times = torch.zeros(1, NUM_FRAMES, 4), torch.linspace(0, 1, NUM_FRAMES)[None]
+    part = [path, times, torch.ones(1), torch.full((1,), 0.4), torch.zeros(1, 2), torch.zeros(1)]
+    seen = render_part(part, [Layer(crowd[1:2], torch.ones(1), torch.zeros(1, 6), torch.full((1,), 0.5),
+                                    torch.zeros(1, NUM_FRAMES, 2), bend)], 0.0)[0]
+    columns = torch.arange(64.0)
+    head, feet = ((rows * columns).sum((1, 2)) / rows.sum((1, 2)) for rows in (seen[:, 17:23], seen[:, 45:47]))
+    assert head[-1] - head[0] > 3  # a fifth of half a frame of 32 pixels is 6
+    assert abs(feet[-1] - feet[0]) < 1.5
+
+
+def test_few_walk_through_a_studio() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for in_place, least, most in ((None, 0.2, 0.4), (torch.ones(2000, dtype=torch.bool), 0.01, 0.1)):
+        own, _, _ = movements(generator, 2000, in_place=in_place)
+        far = (own[:, 0].abs() > 0.41).float().mean()  # others drift by 0.4 half frames at most
+        assert least / 2 < far < most
 
 
 def test_bending_moves_a_sprite_and_nothing_behind_it(crowd: torch.Tensor) -> None:

@@ -69,8 +69,7 @@ def make_clips(seed: int, num: int, *, folder: str | None = None, bank_size: int
         extra[::2] = STATIC
         crowd = people_bank(rng, max(24, num_people // 6))
         for some in extra.split(batch):
-            draw = partial(draw_scene, bank, crowd, some == STATIC)
-            frames, *rest = _make_batch(some, draw, generator, noise=PEOPLE_NOISE)
+            frames, *rest = _make_batch(some, partial(draw_scene, bank, crowd), generator, noise=PEOPLE_NOISE)
             parts.append((add_ticker(frames, generator), *rest))
         labels = torch.cat([labels, extra])
     frames, path, squeeze = (torch.cat(column) for column in zip(*parts, strict=True))

@@ -2,10 +2,10 @@
 
     python -m mmvideo.camera_motion.training.decision --init mmvideo/embedded/camera-motion --out runs/camera-decision
 
-The matching network stays as it is in `--init`. Half of the clips have balanced classes, half show people who move,
-static in every second clip; what the network says of each clip is kept in the run's folder, so that an interrupted run
-goes on. The fit itself takes seconds. Last, what the drift of places says (`mmvideo.camera_motion.drift`) is added to
-the logit of "static" as it is; with `--only-drift` nothing else is done.
+The matching network stays as it is in `--init`. A third of the clips have balanced classes, the others show people
+who move, static in every second clip; what the network says of each clip is kept in the run's folder, so that an
+interrupted run goes on. The fit itself takes seconds. Last, what the drift of places says
+(`mmvideo.camera_motion.drift`) is added to the logit of "static" as it is; with `--only-drift` nothing else is done.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class DecisionTraining:
 
     seed: int = 1
     parts: int = 5
-    """Pairs of a balanced part and one of people."""
+    """Parts of balanced classes."""
+    people_parts: int = 10
+    """Parts of people who move; static in every second clip."""
     part_clips: int = 1500
     passes: int = 10
     batch: int = 128
@@ -47,10 +49,15 @@ class DecisionTraining:
     weight_decay: float = 0.01
     shake_weight: float = 2.0
     """Weight of the loss on shakes, the class most easily taken for people who move."""
+    static_weight: float = 0.55
+    """Weight of the loss on still cameras, of which half of the clips of people are; chosen on windows of the training
+    parts of real clips: at most 2.5 % of the still ones are taken for motion."""
 
     def __post_init__(self) -> None:
-        checks.at_least(1, parts=self.parts, part_clips=self.part_clips, passes=self.passes, batch=self.batch)
-        checks.over_zero(learning_rate=self.learning_rate, shake_weight=self.shake_weight)
+        checks.at_least(1, parts=self.parts, people_parts=self.people_parts, part_clips=self.part_clips,
+                        passes=self.passes, batch=self.batch)
+        checks.over_zero(learning_rate=self.learning_rate, shake_weight=self.shake_weight,
+                         static_weight=self.static_weight)
 
 
 def measured(learner: CameraLearner, options: DecisionTraining, out: Path) -> dict[str, Tensor]:
@@ -63,17 +70,17 @@ def measured(learner: CameraLearner, options: DecisionTraining, out: Path) -> di
         WeightsError: a part in the folder is damaged.
     """
     found = []
-    for number in range(options.parts):
-        for people in (0, 1):
-            path = out / f"part-{number}{people}.safetensors"
-            if not path.is_file():
-                clips = make_clips(FIRST_SEED + 10 * number + people, options.part_clips, people=float(people))
-                save_file(_look(learner, clips.frames) | {"labels": clips.labels}, path)
-                log.info("part %d of %d", 2 * number + people + 1, 2 * options.parts)
-            try:
-                found.append(load_file(path))
-            except (SafetensorError, OSError) as error:
-                raise WeightsError(f"{path} is damaged ({shown(str(error))}); delete it to make it anew.") from error
+    wanted = [(n, people) for people in (0, 1) for n in range(options.people_parts if people else options.parts)]
+    for number, people in wanted:
+        path = out / f"part-{number}{people}.safetensors"
+        if not path.is_file():
+            clips = make_clips(FIRST_SEED + 10 * number + people, options.part_clips, people=float(people))
+            save_file(_look(learner, clips.frames) | {"labels": clips.labels}, path)
+            log.info("%d clips %s, part %d", len(clips), "of people" if people else "of balanced classes", number + 1)
+        try:
+            found.append(load_file(path))
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{path} is damaged ({shown(str(error))}); delete it to make it anew.") from error
     return {name: torch.cat([part[name] for part in found]) for name in found[0]}
 
 
@@ -86,7 +93,7 @@ def _look(learner: CameraLearner, frames: Tensor) -> dict[str, Tensor]:
 
 
 def fit(learner: CameraLearner, data: dict[str, Tensor], options: DecisionTraining) -> float:
-    """Train `still` and `decision` of the encoder, and what the head makes of the latter.
+    """Train `still` and `decision` of the encoder anew, and what the head makes of the latter.
 
     Returns:
         The share of the clips that are named rightly afterwards.
@@ -101,7 +108,12 @@ def fit(learner: CameraLearner, data: dict[str, Tensor], options: DecisionTraini
     optimizer = torch.optim.AdamW(learned, lr=options.learning_rate, weight_decay=options.weight_decay)
     steps = max(1, options.passes * len(labels) // options.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps + 1)
-    weight = torch.where(labels == SHAKE, options.shake_weight, 1.0)
+    weight = torch.ones(len(LABELS))
+    weight[STATIC], weight[SHAKE] = options.static_weight, options.shake_weight
+    weight = weight[labels]
+    for layer in (*encoder.still, *encoder.decision):
+        if isinstance(layer, nn.Linear):
+            layer.reset_parameters()
     encoder.still.train()
     for _ in range(steps):
         some = torch.randint(len(labels), (options.batch,))

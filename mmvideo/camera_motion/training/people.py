@@ -22,6 +22,8 @@ SPRITE = 96
 """Side of a drawn person in pixels."""
 JOINTS = 4
 """Side of the grid of points by which a figure is bent."""
+STANDING = 0.5
+"""Of those who sway, bend or crouch: their feet stay; the others move as a whole."""
 
 
 def people_bank(rng: np.random.Generator, num: int) -> Tensor:
@@ -118,16 +120,35 @@ def bends(generator: torch.Generator, num: int) -> Tensor:
     return wave * strength * draw_uniform(generator, 0, 1, *shape) * chance(generator, 0.7, num, 1, 1, 1, 1)
 
 
-def movements(generator: torch.Generator, num: int, *, mirrored: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def leaning(sway: Tensor, size: Tensor) -> Tensor:
+    """Bend figures so that the head sways and the feet stay where they are.
+
+    Args:
+        sway: of the head, (num, T, 2) in half frames.
+        size: (num,), half widths of the sprites in half frames.
+
+    Returns:
+        float (num, T, 2, JOINTS, JOINTS), in half widths of the sprite.
+    """
+    height = torch.linspace(1, 0, JOINTS)[:, None].expand(JOINTS, JOINTS)  # rows from head to feet
+    return -(sway / size[:, None, None])[..., None, None] * height  # pixels look where the body came from
+
+
+def movements(generator: torch.Generator, num: int, *, mirrored: Tensor | None = None, in_place: Tensor | None = None
+              ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw where people stand and how they move: they sway, walk through, or go up and down on the spot.
 
     Args:
         mirrored: float (num, 6), the `own` of a first person whom this one comes towards or leaves; None for the first.
+        in_place: bool (num,), of whom few walk through; None for nobody.
 
     Returns:
         own (num, 6) and sway (num, T, 2) as of `layers.Layer`, and the size (num,) in half frames.
     """
-    kind = torch.multinomial(torch.tensor([0.45, 0.3, 0.25]), num, replacement=True, generator=generator)
+    shares = torch.tensor([0.45, 0.3, 0.25]).expand(num, -1)
+    if in_place is not None:
+        shares = torch.where(in_place[:, None], torch.tensor([0.45, 0.05, 0.5]), shares)
+    kind = torch.multinomial(shares, 1, generator=generator)[:, 0]
     sways, walks = kind == 0, kind == 1
     times = torch.linspace(0, 1, NUM_FRAMES).expand(num, -1)
     size = torch.where(sways, draw_uniform(generator, 0.5, 2.0, num), draw_uniform(generator, 0.3, 1.0, num))
@@ -154,13 +175,12 @@ def movements(generator: torch.Generator, num: int, *, mirrored: Tensor | None =
     return own, sway, size
 
 
-def draw_scene(bank: Tensor, crowd: Tensor, still: Tensor, num: int, generator: torch.Generator) -> list[Layer]:
-    """Draw a ground, textured or nearly bare, and one to three people before it.
+def draw_scene(bank: Tensor, crowd: Tensor, num: int, generator: torch.Generator) -> list[Layer]:
+    """Draw a ground, textured or nearly bare whether it moves or not, and one to three people before it.
 
     Args:
         bank: textures, as of `textures.texture_bank`.
         crowd: people, as of `people_bank`.
-        still: bool (B,): the camera stands still, so that a ground with nothing to match may be drawn.
         num: B.
         generator: of all draws.
 
@@ -169,22 +189,37 @@ def draw_scene(bank: Tensor, crowd: Tensor, still: Tensor, num: int, generator: 
     """
     ground = bank[torch.randint(len(bank), (num,), generator=generator)]
     ground = _defocused(ground, chance(generator, 0.35, num), generator)
-    ground = bare(ground, still & chance(generator, 0.6, num), generator, least=0.02)
-    ground = bare(ground, ~still & chance(generator, 0.3, num), generator, least=0.15)
-    blank = (still & chance(generator, 0.15, num))[:, None, None]
-    ground = torch.where(blank, studio(generator, num, CANVAS), ground)
+    ground = bare(ground, chance(generator, 0.45, num), generator, least=0.02)
+    blank = chance(generator, 0.2, num)
+    ground = torch.where(blank[:, None, None], studio(generator, num, CANVAS), ground)
     zero, rest = torch.zeros(num), torch.zeros(num, NUM_FRAMES, 2)
     layers = [Layer(torch.stack([ground, torch.ones_like(ground)], 1), zero + 1, torch.zeros(num, 6), zero, rest)]
+    layers.append(_equipment(crowd, chance(generator, 0.25, num), generator))
+    in_place = blank & chance(generator, 0.6, num)
     own, num_people = None, int(torch.randint(1, 4, (1,), generator=generator))
     for k in range(num_people):
         sprites = crowd[torch.randint(len(crowd), (num,), generator=generator)]
         sprites = torch.where(chance(generator, 0.5, num, 1, 1, 1), sprites, sprites.flip(3))
-        own, sway, size = movements(generator, num, mirrored=own)
+        own, sway, size = movements(generator, num, mirrored=own, in_place=in_place)
         seen = chance(generator, 1.0 if k == 0 else 0.6, num, 1, 1)
         sprites = torch.cat([sprites[:, :1], sprites[:, 1:] * seen[:, None]], 1)
-        follows = torch.where(chance(generator, 0.2, num), 0.0, 1.0)  # the camera follows this one
-        layers.append(Layer(sprites, follows, own, size, sway, bends(generator, num)))
+        # the camera follows this one; not where nobody could tell
+        follows = torch.where(chance(generator, 0.2, num) & ~blank, 0.0, 1.0)
+        stands = chance(generator, STANDING, num, 1, 1)
+        bent = bends(generator, num) + leaning(sway * stands, size)
+        layers.append(Layer(sprites, follows, own, size, sway * ~stands, bent))
     return layers
+
+
+def _equipment(crowd: Tensor, there: Tensor, generator: torch.Generator) -> Layer:
+    """Draw something with arms and legs that stands or lies still before the ground, as a bench or a machine."""
+    num = len(there)
+    sprites = crowd[torch.randint(len(crowd), (num,), generator=generator)]
+    sprites = torch.where(chance(generator, 0.6, num, 1, 1, 1), sprites.transpose(2, 3), sprites)
+    sprites = torch.cat([sprites[:, :1], sprites[:, 1:] * there[:, None, None, None]], 1)
+    place = torch.cat([draw_uniform(generator, -0.7, 0.7, num, 1), draw_uniform(generator, -0.3, 0.6, num, 1)], 1)
+    return Layer(sprites, torch.ones(num), torch.cat([torch.zeros(num, 4), place], 1),
+                 draw_uniform(generator, 0.25, 1.0, num), torch.zeros(num, NUM_FRAMES, 2))
 
 
 def _defocused(ground: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
@@ -227,4 +262,5 @@ def studio(generator: torch.Generator, num: int, size: int) -> Tensor:
     return (tone + ramp * draw_uniform(generator, 0, 0.15, num, 1, 1)).clamp(0, 1)
 
 
-__all__ = ["JOINTS", "SPRITE", "add_ticker", "bends", "draw_scene", "movements", "people_bank", "studio"]
+__all__ = ["JOINTS", "SPRITE", "STANDING", "add_ticker", "bends", "draw_scene", "leaning", "movements", "people_bank",
+           "studio"]
