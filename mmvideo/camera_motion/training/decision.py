@@ -49,7 +49,7 @@ class DecisionTraining:
     weight_decay: float = 0.01
     shake_weight: float = 2.0
     """Weight of the loss on shakes, the class most easily taken for people who move."""
-    static_weight: float = 0.55
+    static_weight: float = 0.7
     """Weight of the loss on still cameras, of which half of the clips of people are; chosen on windows of the training
     parts of real clips: at most 2.5 % of the still ones are taken for motion."""
 
