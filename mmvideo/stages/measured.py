@@ -60,7 +60,7 @@ class Measurer:
 
     def words(self, media: Any) -> str:
         """Return what was measured in an opened source, a sentence a span; empty where there is nothing to tell."""
-        parts = []
+        parts: list[str] = []
         for kind in self.kinds:
             measure: Callable[[Any], Sequence[Segment]] = getattr(self, f"_{kind}")
             try:
