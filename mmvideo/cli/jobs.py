@@ -95,8 +95,10 @@ def refuse_without_out(context: typer.Context) -> None:
              if getattr(option, "rich_help_panel", None) in (_JOB, _CARE, _OUT) and option.name != "out"
              and is_given(context, option.name)]
     if given:
+        single = any(option.name == "save" for option in context.command.params) and "--sidecar" in given
         raise InvalidInput(f"{', '.join(given)}: only a batch job understands {'this' if len(given) == 1 else 'these'};"
-                           " add --out FOLDER to run one.")
+                           " add --out FOLDER to run one"
+                           + (", or write the subtitles of one clip with --save FILE.srt." if single else "."))
 
 
 def batch(recipe: str, inputs: list[str], out: Path, model: str | None, device: str | None,

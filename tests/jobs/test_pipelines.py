@@ -165,6 +165,8 @@ def test_a_job_from_the_command_line_from_failure_to_mended(few: Path, model: Pa
     (("run", "video-captioning", "{clips}", "--question", "who?", "--out", "{job}"), 2, "takes no question"),
     (("caption", "{clips}", "--out", "{clips}/clip0.mp4"), 2, "is a file; a job is kept in a folder"),
     (("caption", "{clips}", "--out", "{job}", "--beside"), 2, "--sidecar"),
+    (("caption", "{clips}/clip0.mp4", "--sidecar", "vtt"), 2, "subtitles of one clip with --save FILE.srt."),
+    (("caption", "{clips}/clip0.mp4", "--beside"), 2, "add --out FOLDER to run one."),
     (("caption", "{clips}", "--out", "{job}", "--timeout", "nan"), 2, "timeout_seconds must be"),
     (("run", "video-captioning", "{clips}"), 2, "add --out FOLDER"),
     (("jobs", "status", "{job}"), 2, "holds no job"),
